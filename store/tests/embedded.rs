@@ -166,7 +166,8 @@ async fn data_survives_a_kill_of_both() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let at_work = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
+    let at_work =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
     eventually("the statement runs", || processes_in(&cluster(&folder)).iter().any(at_work));
     signal(app.postmaster, Signal::SIGKILL);
     signal(app.child.id(), Signal::SIGKILL);

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::binaries::{self, Binaries};
 use super::error::{Context, EmbeddedError};
@@ -30,7 +30,7 @@ pub(in crate::postgres) struct Blueprint {
 
 impl Blueprint {
     /// Decides who runs which programs where.
-    pub(in crate::postgres) fn draw(config: &EmbeddedConfig, folders: Folders) -> Result<Self, EmbeddedError> {
+    pub(super) fn draw(config: &EmbeddedConfig, folders: Folders) -> Result<Self, EmbeddedError> {
         let cluster = folders.cluster();
         let user = ServiceUser::choose(config.service_user.as_deref(), &cluster)?;
         let made_by = made_by(&cluster)?;
@@ -43,8 +43,23 @@ impl Blueprint {
         Ok(Self { folders, socket_dir, user, binaries, settings: config.settings.clone() })
     }
 
+    /// A new cluster in place of whatever was there, for those who keep nothing in it.
+    pub(in crate::postgres) fn fresh(config: &EmbeddedConfig) -> Result<Self, EmbeddedError> {
+        let folders = Folders::prepare(&config.data_dir)?;
+        let cluster = folders.cluster();
+        processes::end_leftovers(&cluster)?;
+        if cluster.exists() {
+            fs::remove_dir_all(&cluster).context("remove", &cluster)?;
+        }
+        let blueprint = Self::draw(config, folders)?;
+        blueprint.make_cluster()?;
+        blueprint.configure()?;
+        blueprint.clear_leftovers()?;
+        Ok(blueprint)
+    }
+
     /// Makes the cluster unless it is there. It appears under its name only when it is complete.
-    pub(in crate::postgres) fn make_cluster(&self) -> Result<bool, EmbeddedError> {
+    pub(super) fn make_cluster(&self) -> Result<bool, EmbeddedError> {
         let (cluster, unfinished) = (self.folders.cluster(), self.folders.unfinished_cluster());
         self.discard_unfinished(&unfinished)?;
         if made_by(&cluster)?.is_some() {
@@ -59,7 +74,7 @@ impl Blueprint {
     }
 
     /// Writes `postgresql.conf` and `pg_hba.conf`.
-    pub(in crate::postgres) fn configure(&self) -> Result<(), EmbeddedError> {
+    pub(super) fn configure(&self) -> Result<(), EmbeddedError> {
         let cluster = self.folders.cluster();
         let unreachable = Place::new(&cluster, &self.user).is_handed_over();
         // The server's working folder is the cluster, so this names the same folder.
@@ -71,7 +86,7 @@ impl Blueprint {
 
     /// Ends processes of an earlier run and removes the files by which PostgreSQL would take a stranger
     /// for a running instance. The caller holds the instance lock.
-    pub(in crate::postgres) fn clear_leftovers(&self) -> Result<(), EmbeddedError> {
+    pub(super) fn clear_leftovers(&self) -> Result<(), EmbeddedError> {
         let cluster = self.folders.cluster();
         processes::end_leftovers(&cluster)?;
         let pid_file = cluster.join("postmaster.pid");
@@ -84,22 +99,22 @@ impl Blueprint {
         remove_file(&socket)
     }
 
-    /// The command that becomes the postmaster.
-    pub(in crate::postgres) fn postmaster(&self, end: End) -> Result<Command, EmbeddedError> {
+    /// The command that becomes the postmaster. It stops when the thread that started it ends.
+    pub(super) fn postmaster(&self) -> Result<Command, EmbeddedError> {
         let cluster = self.folders.cluster();
         let place = Place::new(&cluster, &self.user);
-        let log = self.open_log()?;
-        let errors = log.try_clone().context("share", &self.folders.log_file())?;
-        let mut command = self.user.command(self.binaries.postgres(), &place, end);
-        command.arg("-D").arg(place.name()).stdout(log).stderr(errors);
+        let mut command = self.user.command(self.binaries.postgres(), &place, End::WithThread("INT"));
+        command.arg("-D").arg(place.name());
+        self.log_output(&mut command)?;
         Ok(command)
     }
 
-    /// A command that becomes `program`, run by the cluster's owner.
-    pub(in crate::postgres) fn companion(&self, program: &str) -> Command {
-        let mut command = self.user.command(program, &Place::new(&self.folders.cluster(), &self.user), End::OnItsOwn);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command
+    /// A command that becomes `program`, run by the cluster's owner, writes to its log and outlives this process.
+    pub(in crate::postgres) fn companion(&self, program: &str) -> Result<Command, EmbeddedError> {
+        let cluster = self.folders.cluster();
+        let mut command = self.user.command(program, &Place::new(&cluster, &self.user), End::OnItsOwn);
+        self.log_output(&mut command)?;
+        Ok(command)
     }
 
     /// The program that becomes the postmaster.
@@ -113,7 +128,7 @@ impl Blueprint {
     }
 
     /// Whether the postmaster with this pid accepts connections.
-    pub(in crate::postgres) fn is_ready(&self, pid: u32) -> bool {
+    pub(super) fn is_ready(&self, pid: u32) -> bool {
         let pid_file = fs::read_to_string(self.folders.cluster().join("postmaster.pid")).unwrap_or_default();
         let mut lines = pid_file.lines();
         lines.next() == Some(&pid.to_string())
@@ -127,7 +142,7 @@ impl Blueprint {
     }
 
     /// What the log says from `start` on, shortened for an error message.
-    pub(super) fn log_since(&self, start: u64) -> String {
+    pub(in crate::postgres) fn log_since(&self, start: u64) -> String {
         let mut text = Vec::new();
         let read = File::open(self.folders.log_file()).and_then(|mut log| {
             log.seek(SeekFrom::Start(start))?;
@@ -178,12 +193,15 @@ impl Blueprint {
         fs::rename(&fresh, path).context("put in place", &fresh)
     }
 
-    fn open_log(&self) -> Result<File, EmbeddedError> {
+    fn log_output(&self, command: &mut Command) -> Result<(), EmbeddedError> {
         let path = self.folders.log_file();
         if self.log_length() > LOG_BYTES_MAX {
             fs::rename(&path, path.with_extension("log.1")).context("set aside", &path)?;
         }
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).context("open", &path)
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let log = opened.context("open", &path)?;
+        command.stderr(log.try_clone().context("share", &path)?).stdout(log);
+        Ok(())
     }
 }
 

@@ -40,6 +40,8 @@ pub use error::EmbeddedError;
 pub use supervisor::Status;
 
 pub(in crate::postgres) use cluster::Blueprint;
+pub(in crate::postgres) use folders::socket_file;
+pub(in crate::postgres) use settings::DISPOSABLE;
 
 /// The role that initdb makes; the only superuser.
 pub const SUPERUSER: &str = "postgres";

@@ -20,7 +20,6 @@ use super::cluster::Blueprint;
 use super::error::EmbeddedError;
 use super::folders::Folders;
 use super::instance_lock::InstanceLock;
-use super::service_user::End;
 
 /// How often a starting PostgreSQL is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(5);
@@ -142,7 +141,7 @@ fn prepare(config: &EmbeddedConfig) -> Result<(Blueprint, InstanceLock), Embedde
 fn launch(blueprint: &Blueprint, shared: &Shared) -> Result<(), EmbeddedError> {
     let begun = Instant::now();
     blueprint.clear_leftovers()?;
-    let mut command = blueprint.postmaster(End::WithThread("INT"))?;
+    let mut command = blueprint.postmaster()?;
     let log_length = blueprint.log_length();
     let pid = shared.adopt(|| {
         let spawned = command.spawn();
