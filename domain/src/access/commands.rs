@@ -1,0 +1,85 @@
+//! What may be asked of tenants and keys, and how it may be refused.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::access::events::KeyDigest;
+use crate::access::scope::Scope;
+use crate::ids::{Label, TenantId, TimeZoneName};
+use crate::refusal::{Refusal, RefusalKind};
+
+/// A request to a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantCommand {
+    /// Set it up.
+    Create {
+        /// Its number.
+        tenant: TenantId,
+        /// Its short name.
+        name: Label,
+        /// Where its business day begins and ends.
+        time_zone: TimeZoneName,
+    },
+}
+
+/// A request to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiKeyCommand {
+    /// Make it.
+    Create {
+        /// Its id.
+        key: Uuid,
+        /// Its short name.
+        name: Label,
+        /// What it is known by.
+        digest: KeyDigest,
+        /// What it may do; at least one.
+        scopes: Vec<Scope>,
+        /// When it ceases to work; never when absent.
+        expires_at: Option<DateTime<Utc>>,
+    },
+    /// Make it cease to work.
+    Revoke,
+}
+
+/// Why a command to a tenant or a key is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessError {
+    /// The tenant exists, otherwise than asked.
+    #[error("the tenant already exists, with other settings")]
+    TenantExists,
+    /// The key exists, otherwise than asked.
+    #[error("the key already exists, with other settings")]
+    KeyExists,
+    /// There is no such key.
+    #[error("the key is not known")]
+    KeyNotFound,
+    /// A key that may do nothing.
+    #[error("a key needs at least one scope")]
+    ScopeRequired,
+}
+
+impl AccessError {
+    /// Stable, `snake_case`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TenantExists => "tenant_already_exists",
+            Self::KeyExists => "key_already_exists",
+            Self::KeyNotFound => "key_not_found",
+            Self::ScopeRequired => "scope_required",
+        }
+    }
+}
+
+impl From<AccessError> for Refusal {
+    fn from(error: AccessError) -> Self {
+        let (kind, field) = match error {
+            AccessError::TenantExists | AccessError::KeyExists => (RefusalKind::Conflict, None),
+            AccessError::KeyNotFound => (RefusalKind::NotFound, None),
+            AccessError::ScopeRequired => (RefusalKind::Invalid, Some("/scopes".to_owned())),
+        };
+        Self::of(kind, error.code(), field, &error)
+    }
+}

@@ -1,0 +1,187 @@
+//! The aggregates by the category of their streams: what the pipeline loads, caches and snapshots without knowing which.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::api_key::ApiKey;
+use crate::access::tenant::Tenant;
+use crate::customers::customer::Customer;
+use crate::decider::Decider;
+use crate::event::Event;
+use crate::loyalty::loyalty_account::LoyaltyAccount;
+use crate::refusal::Refusal;
+
+/// The category of a stream; its name is stored and never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// A customer.
+    Customer,
+    /// A loyalty account, under the customer's id.
+    Loyalty,
+    /// A tenant.
+    #[serde(rename = "access_tenant")]
+    Tenant,
+    /// A key of the API.
+    #[serde(rename = "access_key")]
+    ApiKey,
+}
+
+impl Category {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Customer, Self::Loyalty, Self::Tenant, Self::ApiKey];
+
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Loyalty => "loyalty",
+            Self::Tenant => "access_tenant",
+            Self::ApiKey => "access_key",
+        }
+    }
+
+    /// The category of a stored name, unless a newer build made it up.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|category| category.as_str() == name)
+    }
+
+    /// The version of the aggregate's snapshots; to be raised whenever its state changes, which discards the old ones.
+    pub const fn snapshot_version(self) -> i16 {
+        match self {
+            Self::Customer => Customer::SNAPSHOT_VERSION,
+            Self::Loyalty => LoyaltyAccount::SNAPSHOT_VERSION,
+            Self::Tenant => Tenant::SNAPSHOT_VERSION,
+            Self::ApiKey => ApiKey::SNAPSHOT_VERSION,
+        }
+    }
+}
+
+impl std::fmt::Display for Category {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A decider that has streams of its own.
+pub trait Aggregate: Decider<Command: Clone, Event: Into<Event>, Refusal: Into<Refusal>> {
+    /// The category of its streams.
+    const CATEGORY: Category;
+
+    /// The version of its snapshots; to be raised whenever the state changes.
+    const SNAPSHOT_VERSION: i16;
+
+    /// The typed state, unless it is another aggregate's.
+    fn of(state: &AggregateState) -> Option<&Self>;
+}
+
+/// Declares which variant, category and snapshot version belong to an aggregate.
+macro_rules! aggregates {
+    ($($aggregate:ty => $variant:ident, snapshot version $version:literal;)*) => {$(
+        impl Aggregate for $aggregate {
+            const CATEGORY: Category = Category::$variant;
+            const SNAPSHOT_VERSION: i16 = $version;
+
+            fn of(state: &AggregateState) -> Option<&Self> {
+                if let AggregateState::$variant(state) = state { Some(state) } else { None }
+            }
+        }
+
+        impl From<$aggregate> for AggregateState {
+            fn from(state: $aggregate) -> Self {
+                Self::$variant(state)
+            }
+        }
+    )*};
+}
+
+aggregates! {
+    Customer => Customer, snapshot version 1;
+    LoyaltyAccount => Loyalty, snapshot version 1;
+    Tenant => Tenant, snapshot version 1;
+    ApiKey => ApiKey, snapshot version 1;
+}
+
+/// The state of any aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AggregateState {
+    /// Of a customer.
+    Customer(Customer),
+    /// Of a loyalty account.
+    Loyalty(LoyaltyAccount),
+    /// Of a tenant.
+    Tenant(Tenant),
+    /// Of a key.
+    ApiKey(ApiKey),
+}
+
+/// A snapshot that cannot be read: to be thrown away, it is made again from the events.
+#[derive(Debug, thiserror::Error)]
+#[error("snapshot of a {category} stream cannot be read")]
+pub struct SnapshotError {
+    category: Category,
+    source: serde_json::Error,
+}
+
+impl AggregateState {
+    /// The state of a stream without events.
+    pub fn initial(category: Category) -> Self {
+        match category {
+            Category::Customer => Self::Customer(Customer::initial()),
+            Category::Loyalty => Self::Loyalty(LoyaltyAccount::initial()),
+            Category::Tenant => Self::Tenant(Tenant::initial()),
+            Category::ApiKey => Self::ApiKey(ApiKey::initial()),
+        }
+    }
+
+    /// The category of the streams that have such a state.
+    pub const fn category(&self) -> Category {
+        match self {
+            Self::Customer(_) => Category::Customer,
+            Self::Loyalty(_) => Category::Loyalty,
+            Self::Tenant(_) => Category::Tenant,
+            Self::ApiKey(_) => Category::ApiKey,
+        }
+    }
+
+    /// The state after an event. One of another context leaves it as it is.
+    #[must_use]
+    pub fn evolve(self, event: &Event) -> Self {
+        match (self, event) {
+            (Self::Customer(state), Event::Customer(event)) => Self::Customer(Customer::evolve(state, event)),
+            (Self::Loyalty(state), Event::Loyalty(event)) => Self::Loyalty(LoyaltyAccount::evolve(state, event)),
+            (Self::Tenant(state), Event::Access(event)) => Self::Tenant(Tenant::evolve(state, event)),
+            (Self::ApiKey(state), Event::Access(event)) => Self::ApiKey(ApiKey::evolve(state, event)),
+            (state @ Self::Customer(_), Event::Loyalty(_) | Event::Access(_))
+            | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Access(_))
+            | (state @ (Self::Tenant(_) | Self::ApiKey(_)), Event::Customer(_) | Event::Loyalty(_)) => state,
+        }
+    }
+
+    /// The state as bytes. They hold personal data and are for the store to encrypt.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let written = match self {
+            Self::Customer(state) => serde_json::to_vec(state),
+            Self::Loyalty(state) => serde_json::to_vec(state),
+            Self::Tenant(state) => serde_json::to_vec(state),
+            Self::ApiKey(state) => serde_json::to_vec(state),
+        };
+        written.expect("states are made of values and maps with textual keys, which always have a JSON form")
+    }
+
+    /// The state from the bytes of [`Self::snapshot`] of the same [`Category::snapshot_version`].
+    ///
+    /// # Errors
+    /// When the bytes are not such a state.
+    pub fn from_snapshot(category: Category, snapshot: &[u8]) -> Result<Self, SnapshotError> {
+        let read = match category {
+            Category::Customer => serde_json::from_slice(snapshot).map(Self::Customer),
+            Category::Loyalty => serde_json::from_slice(snapshot).map(Self::Loyalty),
+            Category::Tenant => serde_json::from_slice(snapshot).map(Self::Tenant),
+            Category::ApiKey => serde_json::from_slice(snapshot).map(Self::ApiKey),
+        };
+        read.map_err(|source| SnapshotError { category, source })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! What may be asked of a customer, and how it may be refused.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::customers::events::{Contact, CustomerKind, PurchaseLine};
+use crate::ids::{Channel, Language, OrderId, RefundId, Source};
+use crate::money::{Currency, Money};
+use crate::refusal::{Refusal, RefusalKind};
+
+/// A request to a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerCommand {
+    /// Make the customer known.
+    Register {
+        /// A person or a company.
+        kind: CustomerKind,
+        /// Who it is.
+        contact: Contact,
+        /// The language to write in.
+        language: Option<Language>,
+        /// The preferred currency.
+        currency: Option<Currency>,
+        /// Where the customer came from.
+        source: Option<Source>,
+        /// The business date.
+        registered_on: NaiveDate,
+    },
+    /// Remember that the customer bought something.
+    RecordPurchase {
+        /// The order; recorded once.
+        order: OrderId,
+        /// Where it was sold.
+        channel: Option<Channel>,
+        /// What was bought.
+        lines: Vec<PurchaseLine>,
+        /// What was paid.
+        total: Money,
+        /// The business date of the purchase.
+        on: NaiveDate,
+    },
+    /// Give a purchase back.
+    Refund {
+        /// The refund; made once.
+        refund: RefundId,
+        /// The order.
+        order: OrderId,
+        /// How much; all that remains when not given.
+        amount: Option<Money>,
+        /// The business date of the refund.
+        on: NaiveDate,
+        /// The business date now.
+        today: NaiveDate,
+    },
+}
+
+/// Why a customer's command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerError {
+    /// There is no such customer.
+    #[error("the customer is not known")]
+    NotFound,
+    /// The id is another registration's.
+    #[error("the customer is already registered, with other data")]
+    AlreadyRegistered,
+    /// Neither e-mail nor phone nor reference.
+    #[error("at least one e-mail address, phone number or external reference is needed")]
+    ContactRequired,
+    /// A business without a name.
+    #[error("a business needs a company name")]
+    CompanyRequired,
+    /// More of something than a customer or an order may have.
+    #[error("at most {limit} {items} are allowed")]
+    TooMany {
+        /// The field of the command.
+        items: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// A total below zero.
+    #[error("the total must not be negative")]
+    NegativeTotal {
+        /// The total.
+        total: Money,
+    },
+    /// A line in another currency than the total.
+    #[error("line {line} is not in {expected}, the currency of the total")]
+    LineCurrency {
+        /// Its index, from zero.
+        line: usize,
+        /// The currency of the total.
+        expected: Currency,
+    },
+    /// A line of nothing.
+    #[error("line {line} needs a quantity of at least one")]
+    LineQuantity {
+        /// Its index, from zero.
+        line: usize,
+    },
+    /// The order is recorded with other content.
+    #[error("order {order} is already recorded, with other content")]
+    OrderAlreadyRecorded {
+        /// The order.
+        order: OrderId,
+        /// The total that is recorded.
+        total: Money,
+    },
+    /// The order is unknown or was bought too long ago.
+    #[error("order {order} is not known or no longer refundable")]
+    OrderNotRefundable {
+        /// The order.
+        order: OrderId,
+    },
+    /// The refund is recorded with other content.
+    #[error("refund {refund} is already recorded, with other content")]
+    RefundAlreadyRecorded {
+        /// The refund.
+        refund: RefundId,
+        /// The order it was for.
+        order: OrderId,
+        /// What it gave back.
+        amount: Money,
+    },
+    /// A refund of nothing or less.
+    #[error("a refund must be more than nothing")]
+    RefundNotPositive,
+    /// A refund in another currency than the order's.
+    #[error("the refund is in {given}, the order in {expected}")]
+    RefundCurrency {
+        /// The order's currency.
+        expected: Currency,
+        /// The refund's.
+        given: Currency,
+    },
+    /// More than was bought and not yet given back.
+    #[error("only {remaining} of the order remain to be refunded")]
+    RefundExceedsPurchase {
+        /// What may still be given back.
+        remaining: Money,
+    },
+}
+
+impl CustomerError {
+    /// Stable, `snake_case`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "customer_not_found",
+            Self::AlreadyRegistered => "customer_already_registered",
+            Self::ContactRequired => "contact_required",
+            Self::CompanyRequired => "company_required",
+            Self::TooMany { .. } => "too_many",
+            Self::NegativeTotal { .. } => "negative_total",
+            Self::LineCurrency { .. } | Self::RefundCurrency { .. } => "currency_mismatch",
+            Self::LineQuantity { .. } => "quantity_required",
+            Self::OrderAlreadyRecorded { .. } => "order_already_recorded",
+            Self::OrderNotRefundable { .. } => "order_not_refundable",
+            Self::RefundAlreadyRecorded { .. } => "refund_already_recorded",
+            Self::RefundNotPositive => "refund_not_positive",
+            Self::RefundExceedsPurchase { .. } => "refund_exceeds_purchase",
+        }
+    }
+
+    const fn kind(&self) -> RefusalKind {
+        match self {
+            Self::NotFound => RefusalKind::NotFound,
+            Self::AlreadyRegistered | Self::OrderAlreadyRecorded { .. } | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
+            Self::ContactRequired
+            | Self::CompanyRequired
+            | Self::TooMany { .. }
+            | Self::NegativeTotal { .. }
+            | Self::LineCurrency { .. }
+            | Self::LineQuantity { .. }
+            | Self::OrderNotRefundable { .. }
+            | Self::RefundNotPositive
+            | Self::RefundCurrency { .. }
+            | Self::RefundExceedsPurchase { .. } => RefusalKind::Invalid,
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        match self {
+            Self::CompanyRequired => Some("/company".to_owned()),
+            Self::TooMany { items, .. } => Some(format!("/{items}")),
+            Self::NegativeTotal { .. } => Some("/total".to_owned()),
+            Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),
+            Self::LineQuantity { line } => Some(format!("/lines/{line}/quantity")),
+            Self::RefundNotPositive | Self::RefundCurrency { .. } | Self::RefundExceedsPurchase { .. } => Some("/amount".to_owned()),
+            Self::NotFound
+            | Self::AlreadyRegistered
+            | Self::ContactRequired
+            | Self::OrderAlreadyRecorded { .. }
+            | Self::OrderNotRefundable { .. }
+            | Self::RefundAlreadyRecorded { .. } => None,
+        }
+    }
+}
+
+impl From<CustomerError> for Refusal {
+    fn from(error: CustomerError) -> Self {
+        Self::of(error.kind(), error.code(), error.field(), &error)
+    }
+}

@@ -1,0 +1,332 @@
+//! The customer: who it is, and the orders that can still be given back.
+//!
+//! The state forgets an order 24 months after the latest business date at which it was recorded, so it does not grow for
+//! ever; that an order is recorded once beyond that is the log's to know.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::months_after;
+use crate::customers::commands::{CustomerCommand, CustomerError};
+use crate::customers::events::{Contact, CustomerEvent, CustomerKind, PurchaseLine};
+use crate::decider::Decider;
+use crate::event::Personal;
+use crate::ids::{Channel, Language, OrderId, RefundId, Source};
+use crate::money::{Currency, Money};
+
+/// For so many months after the purchase an order can be given back.
+pub const REFUNDABLE_MONTHS: u32 = 24;
+/// The most e-mail addresses of a customer.
+pub const EMAILS_MAX: usize = 10;
+/// The most telephone numbers of a customer.
+pub const PHONES_MAX: usize = 10;
+/// The most external references of a customer.
+pub const REFERENCES_MAX: usize = 20;
+/// The most lines of a purchase.
+pub const LINES_MAX: usize = 500;
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Customer {
+    /// Nobody knows it yet.
+    Unregistered,
+    /// It buys and is given back.
+    Active(Box<ActiveCustomer>),
+}
+
+/// A customer that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveCustomer {
+    profile: Profile,
+    contact: Personal<Contact>,
+    orders: BTreeMap<OrderId, Order>,
+    refunds: BTreeMap<RefundId, RecordedRefund>,
+    latest: NaiveDate,
+}
+
+/// What may be known of a customer without knowing who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// A person or a company.
+    pub kind: CustomerKind,
+    /// The language to write in.
+    pub language: Option<Language>,
+    /// The preferred currency.
+    pub currency: Option<Currency>,
+    /// Where the customer came from.
+    pub source: Option<Source>,
+    /// The business date.
+    pub registered_on: NaiveDate,
+}
+
+/// An order that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    total: Money,
+    refunded: Money,
+    on: NaiveDate,
+    fingerprint: u64,
+    remembered_until: NaiveDate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RecordedRefund {
+    order: OrderId,
+    amount: Money,
+    completed: bool,
+}
+
+impl Decider for Customer {
+    type Command = CustomerCommand;
+    type Event = CustomerEvent;
+    type Refusal = CustomerError;
+
+    fn initial() -> Self {
+        Self::Unregistered
+    }
+
+    fn decide(state: &Self, command: CustomerCommand) -> Result<Vec<CustomerEvent>, CustomerError> {
+        match command {
+            CustomerCommand::Register { kind, contact, language, currency, source, registered_on } => {
+                register(state, Profile { kind, language, currency, source, registered_on }, contact)
+            }
+            CustomerCommand::RecordPurchase { order, channel, lines, total, on } => {
+                record_purchase(state, order, channel, lines, total, on)
+            }
+            CustomerCommand::Refund { refund, order, amount, on, today } => refund_purchase(state, refund, order, amount, on, today),
+        }
+    }
+
+    fn evolve(state: Self, event: &CustomerEvent) -> Self {
+        use CustomerEvent as E;
+        match (state, event) {
+            (_, E::Created { kind, language, currency, source, registered_on, personal }) => {
+                let (kind, currency, registered_on) = (*kind, *currency, *registered_on);
+                let profile = Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
+                Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
+            }
+            (Self::Active(customer), E::PurchaseRecorded { order, channel, lines, total, on }) => {
+                let fingerprint = fingerprint(channel.as_ref(), lines);
+                Self::Active(Box::new(customer.with_purchase(order.clone(), *total, *on, fingerprint)))
+            }
+            (Self::Active(customer), E::PurchaseRefunded { order, refund, amount, refunded, remaining, on }) => {
+                let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
+                Self::Active(Box::new(customer.with_refund(refund.clone(), recorded, *refunded, *on)))
+            }
+            (state @ Self::Unregistered, E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => state,
+        }
+    }
+}
+
+impl Customer {
+    /// The customer, unless it is not known.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn active(&self) -> Result<&ActiveCustomer, CustomerError> {
+        match self {
+            Self::Unregistered => Err(CustomerError::NotFound),
+            Self::Active(customer) => Ok(customer),
+        }
+    }
+
+    /// An order that is remembered.
+    pub fn order(&self, order: &OrderId) -> Option<&Order> {
+        self.active().ok()?.orders.get(order)
+    }
+}
+
+impl ActiveCustomer {
+    fn new(profile: Profile, contact: Personal<Contact>) -> Self {
+        let latest = profile.registered_on;
+        Self { profile, contact, orders: BTreeMap::new(), refunds: BTreeMap::new(), latest }
+    }
+
+    fn with_purchase(mut self, order: OrderId, total: Money, on: NaiveDate, fingerprint: u64) -> Self {
+        self = self.seen(on);
+        let remembered_until = months_after(self.latest, REFUNDABLE_MONTHS);
+        let refunded = Money::zero(total.currency());
+        self.orders.insert(order, Order { total, refunded, on, fingerprint, remembered_until });
+        self
+    }
+
+    fn with_refund(mut self, refund: RefundId, recorded: RecordedRefund, refunded: Money, on: NaiveDate) -> Self {
+        if let Some(order) = self.orders.get_mut(&recorded.order) {
+            order.refunded = refunded;
+            self.refunds.insert(refund, recorded);
+        }
+        self.seen(on)
+    }
+
+    /// Moves to the latest business date and forgets what is out of reach then.
+    fn seen(mut self, on: NaiveDate) -> Self {
+        if on > self.latest {
+            self.latest = on;
+            self.orders.retain(|_, order| on < order.remembered_until);
+            self.refunds.retain(|_, refund| self.orders.contains_key(&refund.order));
+        }
+        self
+    }
+
+    /// What may be known without knowing who it is.
+    pub const fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Who it is.
+    pub const fn contact(&self) -> &Personal<Contact> {
+        &self.contact
+    }
+}
+
+impl Order {
+    /// What was paid.
+    pub const fn total(&self) -> Money {
+        self.total
+    }
+
+    /// What has been given back.
+    pub const fn refunded(&self) -> Money {
+        self.refunded
+    }
+
+    /// What has not been given back.
+    pub fn remaining(&self) -> Money {
+        self.total.checked_sub(self.refunded).unwrap_or(Money::zero(self.total.currency()))
+    }
+
+    /// The business date of the purchase.
+    pub const fn on(&self) -> NaiveDate {
+        self.on
+    }
+
+    /// The first day on which nothing is given back any more.
+    pub fn refundable_until(&self) -> NaiveDate {
+        months_after(self.on, REFUNDABLE_MONTHS)
+    }
+}
+
+fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<CustomerEvent>, CustomerError> {
+    if let Customer::Active(customer) = state {
+        let same = customer.profile == profile && customer.contact.known() == Some(&contact);
+        return if same { Ok(vec![]) } else { Err(CustomerError::AlreadyRegistered) };
+    }
+    check_contact(profile.kind, &contact)?;
+    let Profile { kind, language, currency, source, registered_on } = profile;
+    Ok(vec![CustomerEvent::Created { kind, language, currency, source, registered_on, personal: contact.into() }])
+}
+
+fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerError> {
+    at_most("emails", EMAILS_MAX, contact.emails.len())?;
+    at_most("phones", PHONES_MAX, contact.phones.len())?;
+    at_most("references", REFERENCES_MAX, contact.references.len())?;
+    if contact.emails.is_empty() && contact.phones.is_empty() && contact.references.is_empty() {
+        return Err(CustomerError::ContactRequired);
+    }
+    if kind == CustomerKind::Business && contact.company.is_none() {
+        return Err(CustomerError::CompanyRequired);
+    }
+    Ok(())
+}
+
+const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), CustomerError> {
+    if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
+}
+
+fn record_purchase(
+    state: &Customer,
+    order: OrderId,
+    channel: Option<Channel>,
+    lines: Vec<PurchaseLine>,
+    total: Money,
+    on: NaiveDate,
+) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let customer = state.active()?;
+    check_purchase(&lines, total)?;
+    if let Some(recorded) = customer.orders.get(&order) {
+        let same = recorded.total == total && recorded.fingerprint == fingerprint(channel.as_ref(), &lines);
+        let conflict = CustomerError::OrderAlreadyRecorded { order, total: recorded.total };
+        return if same { Ok(vec![]) } else { Err(conflict) };
+    }
+    Ok(vec![CustomerEvent::PurchaseRecorded { order, channel, lines, total, on }])
+}
+
+fn check_purchase(lines: &[PurchaseLine], total: Money) -> Result<(), CustomerError> {
+    if total.is_negative() {
+        return Err(CustomerError::NegativeTotal { total });
+    }
+    at_most("lines", LINES_MAX, lines.len())?;
+    for (line, PurchaseLine { quantity, amount, .. }) in lines.iter().enumerate() {
+        if *quantity == 0 {
+            return Err(CustomerError::LineQuantity { line });
+        }
+        if amount.currency() != total.currency() {
+            return Err(CustomerError::LineCurrency { line, expected: total.currency() });
+        }
+    }
+    Ok(())
+}
+
+fn refund_purchase(
+    state: &Customer,
+    refund: RefundId,
+    order: OrderId,
+    amount: Option<Money>,
+    on: NaiveDate,
+    today: NaiveDate,
+) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let customer = state.active()?;
+    if let Some(recorded) = customer.refunds.get(&refund) {
+        return repeated_refund(recorded, refund, &order, amount);
+    }
+    let bought = match customer.orders.get(&order) {
+        Some(bought) if today < bought.refundable_until() => bought,
+        Some(_) | None => return Err(CustomerError::OrderNotRefundable { order }),
+    };
+    let remaining = bought.remaining();
+    let amount = amount.unwrap_or(remaining);
+    check_refund(amount, remaining)?;
+    let exceeds = |_| CustomerError::RefundExceedsPurchase { remaining };
+    let refunded = bought.refunded.checked_add(amount).map_err(exceeds)?;
+    let remaining = remaining.checked_sub(amount).map_err(exceeds)?;
+    Ok(vec![CustomerEvent::PurchaseRefunded { order, refund, amount, refunded, remaining, on }])
+}
+
+/// A refund that is recorded: the same once more, or another under its id. One of all that remained is the same as the one
+/// that left nothing.
+fn repeated_refund(
+    recorded: &RecordedRefund,
+    refund: RefundId,
+    order: &OrderId,
+    amount: Option<Money>,
+) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let same_amount = amount.map_or(recorded.completed, |amount| amount == recorded.amount);
+    if recorded.order == *order && same_amount {
+        return Ok(vec![]);
+    }
+    Err(CustomerError::RefundAlreadyRecorded { refund, order: recorded.order.clone(), amount: recorded.amount })
+}
+
+fn check_refund(amount: Money, remaining: Money) -> Result<(), CustomerError> {
+    if amount.currency() != remaining.currency() {
+        return Err(CustomerError::RefundCurrency { expected: remaining.currency(), given: amount.currency() });
+    }
+    if remaining.is_zero() || amount > remaining {
+        return Err(CustomerError::RefundExceedsPurchase { remaining });
+    }
+    if amount.minor() <= 0 {
+        return Err(CustomerError::RefundNotPositive);
+    }
+    Ok(())
+}
+
+/// Tells apart contents of orders without keeping them: FNV-1a of 64 bits, from the parameters of its authors
+/// (draft-eastlake-fnv). Stable, because snapshots hold it. The business date is left out: a till that repeats an order
+/// after midnight repeats it.
+fn fingerprint(channel: Option<&Channel>, lines: &[PurchaseLine]) -> u64 {
+    let content = serde_json::to_vec(&(channel, lines)).unwrap_or_default();
+    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

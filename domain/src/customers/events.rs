@@ -1,0 +1,133 @@
+//! What happens to a customer, stored for ever.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::email::Email;
+use crate::event::upcast::Upcaster;
+use crate::event::{Clear, Personal, clear_values, events};
+use crate::ids::{CategoryCode, Channel, ExternalSystem, Language, OrderId, RefundId, Sku, Source};
+use crate::money::{Currency, Money};
+use crate::phone::Phone;
+use crate::text::{CompanyName, PersonName, ReferenceText};
+
+events! {
+    /// An event of a customer.
+    pub enum CustomerEvent {
+        /// The customer became known.
+        #[serde(rename = "customer.created")]
+        Created {
+            /// A person or a company.
+            kind: CustomerKind,
+            /// The language to write in.
+            language: Option<Language>,
+            /// The currency the customer prefers; what is bought in others is recorded all the same.
+            currency: Option<Currency>,
+            /// Where the customer came from.
+            source: Option<Source>,
+            /// The business date.
+            registered_on: NaiveDate,
+            /// Who it is.
+            personal: Personal<Contact>,
+        },
+        /// The customer bought something.
+        #[serde(rename = "customer.purchase.recorded")]
+        PurchaseRecorded {
+            /// The order.
+            order: OrderId,
+            /// Where it was sold.
+            channel: Option<Channel>,
+            /// What was bought. Need not add up to the total, which discounts lower.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            lines: Vec<PurchaseLine>,
+            /// What was paid.
+            total: Money,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// A purchase was given back, whole or in part.
+        #[serde(rename = "customer.purchase.refunded")]
+        PurchaseRefunded {
+            /// The order.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// What this refund gave back.
+            amount: Money,
+            /// What all refunds of the order have given back, this one included.
+            refunded: Money,
+            /// What of the total has not been given back.
+            remaining: Money,
+            /// The business date.
+            on: NaiveDate,
+        },
+    }
+}
+
+/// The upcasters of old versions.
+pub(crate) const UPCASTERS: &[Upcaster] = &[];
+
+/// A person or a company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerKind {
+    /// A person.
+    Individual,
+    /// A company.
+    Business,
+}
+
+impl CustomerKind {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Individual => "individual",
+            Self::Business => "business",
+        }
+    }
+}
+
+impl Clear for CustomerKind {}
+
+clear_values! {
+    /// One line of a purchase.
+    pub struct PurchaseLine {
+        /// The article.
+        pub sku: Sku,
+        /// Its category.
+        pub category: Option<CategoryCode>,
+        /// How many; at least one.
+        pub quantity: u32,
+        /// What the line costs, in the currency of the total; below zero for a discount.
+        pub amount: Money,
+    }
+}
+
+/// All that tells who a customer is; personal as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The person's name; for a company, whom to ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PersonName>,
+    /// The company's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<CompanyName>,
+    /// The primary one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Email>,
+    /// The primary one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phones: Vec<Phone>,
+    /// What other systems call the customer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ExternalReference>,
+}
+
+/// What another system calls a customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExternalReference {
+    /// The other system.
+    pub system: ExternalSystem,
+    /// Its name for the customer.
+    pub reference: ReferenceText,
+}

@@ -1,0 +1,16 @@
+//! Customers: people (`individual`) and companies (`business`), how they are reached, and what they bought.
+//!
+//! - Words: *contact* is all that tells who a customer is; an *external reference* is what another system calls them; an
+//!   *order* is known by the number of the system that took it; *on* is a business date.
+//! - A customer has at least one of e-mail, phone and external reference; a business has a company name.
+//! - An order is recorded once; a refund is made once and never gives back more than was bought; both are possible for
+//!   24 months after the purchase.
+//! - One aggregate: [`customer::Customer`].
+//!
+//! Deliberately absent: uniqueness among customers (claims of the log) and points (the loyalty context).
+
+pub mod commands;
+pub mod customer;
+pub mod events;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,400 @@
+//! A loyalty account: lots of points, the debt if any, the tier, and the orders that may still matter.
+//!
+//! The state forgets: an order when its points could no longer be alive, 24 months after the latest business date at which
+//! it came; a day's earnings when no window can count them any more. So it does not grow for ever; that an order counts
+//! once beyond that is the log's to know.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::decider::Decider;
+use crate::ids::{OrderId, RefundId};
+use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
+use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::programme::{Programme, Tier};
+use crate::money::{Currency, Money};
+
+const PROGRAMME: Programme = Programme::STANDARD;
+
+/// A loyalty account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoyaltyAccount {
+    /// The customer is not a member.
+    NotEnrolled,
+    /// The customer is one.
+    Member(Box<Member>),
+}
+
+/// The account of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    currency: Currency,
+    enrolled_on: NaiveDate,
+    tier: Tier,
+    lots: Vec<Lot>,
+    debt: i64,
+    next_lot: u32,
+    earned: BTreeMap<OrderId, EarnedOrder>,
+    redeemed: BTreeMap<OrderId, RedeemedOrder>,
+    earned_by_day: BTreeMap<NaiveDate, i64>,
+    latest_earned_on: Option<NaiveDate>,
+    latest: NaiveDate,
+}
+
+/// What is left of the points of one purchase; never nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// The number, from one.
+    pub number: u32,
+    /// The points left.
+    pub points: i64,
+    /// The business date of the purchase.
+    pub earned_on: NaiveDate,
+    /// The first day on which the points are gone.
+    pub expires_on: NaiveDate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct EarnedOrder {
+    lot: u32,
+    points: i64,
+    multiplier_percent: i64,
+    reversed: i64,
+    refunds: BTreeSet<RefundId>,
+    earned_on: NaiveDate,
+    expires_on: NaiveDate,
+    expired: bool,
+    remembered_until: NaiveDate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RedeemedOrder {
+    points: i64,
+    remembered_until: NaiveDate,
+}
+
+impl Decider for LoyaltyAccount {
+    type Command = LoyaltyCommand;
+    type Event = LoyaltyEvent;
+    type Refusal = LoyaltyError;
+
+    fn initial() -> Self {
+        Self::NotEnrolled
+    }
+
+    fn decide(state: &Self, command: LoyaltyCommand) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+        match command {
+            LoyaltyCommand::Enrol { currency, on } => enrol(state, currency, on),
+            LoyaltyCommand::Earn { order, total, on, today } => {
+                after_expiry(state, today, |member| earn(member, order, total, on, today))
+            }
+            LoyaltyCommand::Redeem { points, order, today } => after_expiry(state, today, |member| redeem(member, points, order, today)),
+            LoyaltyCommand::Reverse { order, refund, remaining_total, today } => {
+                after_expiry(state, today, |member| reverse(member, order, refund, remaining_total, today))
+            }
+            LoyaltyCommand::Expire { today } => after_expiry(state, today, |_| Ok(vec![])),
+        }
+    }
+
+    fn evolve(state: Self, event: &LoyaltyEvent) -> Self {
+        use LoyaltyEvent as E;
+        match (state, event) {
+            (_, E::Enrolled { currency, on }) => Self::Member(Box::new(Member::new(*currency, *on))),
+            (Self::Member(member), event) => Self::Member(Box::new(member.evolve(event))),
+            (
+                state @ Self::NotEnrolled,
+                E::PointsEarned { .. }
+                | E::TierUpgraded { .. }
+                | E::PointsRedeemed { .. }
+                | E::PointsReversed { .. }
+                | E::PointsExpired { .. },
+            ) => state,
+        }
+    }
+}
+
+impl LoyaltyAccount {
+    /// The member's account.
+    ///
+    /// # Errors
+    /// When the customer is not a member.
+    pub fn member(&self) -> Result<&Member, LoyaltyError> {
+        match self {
+            Self::NotEnrolled => Err(LoyaltyError::NotAMember),
+            Self::Member(member) => Ok(member),
+        }
+    }
+}
+
+impl Member {
+    /// What may be redeemed; below zero when points are owed. Lots whose time is up count until their expiry is recorded.
+    pub fn available(&self) -> i64 {
+        self.lots.iter().map(|lot| lot.points).sum::<i64>().saturating_sub(self.debt)
+    }
+
+    /// The tier.
+    pub const fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The lots that have points left, in the order in which they expire.
+    pub fn lots(&self) -> &[Lot] {
+        &self.lots
+    }
+
+    /// Points taken back that were already spent, to be paid by the next ones earned.
+    pub const fn debt(&self) -> i64 {
+        self.debt
+    }
+
+    /// The only currency in which the account earns.
+    pub const fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// Since when the customer is a member.
+    pub const fn enrolled_on(&self) -> NaiveDate {
+        self.enrolled_on
+    }
+
+    /// The points earned, less those reversed, in the twelve calendar months that end on a day, or on the latest day on
+    /// which the account has earned if that is later.
+    pub fn earned_last_12_months(&self, on: NaiveDate) -> i64 {
+        let reference = self.reference(on);
+        let before = PROGRAMME.before_window(reference);
+        self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= reference).map(|(_, points)| points).sum()
+    }
+
+    /// Whether an order is remembered to have earned.
+    pub fn has_earned(&self, order: &OrderId) -> bool {
+        self.earned.contains_key(order)
+    }
+
+    fn reference(&self, on: NaiveDate) -> NaiveDate {
+        self.latest_earned_on.map_or(on, |latest| latest.max(on))
+    }
+
+    fn require_currency(&self, given: Currency) -> Result<(), LoyaltyError> {
+        if given == self.currency { Ok(()) } else { Err(LoyaltyError::CurrencyMismatch { expected: self.currency, given }) }
+    }
+}
+
+/// How an event changes a member's account.
+impl Member {
+    const fn new(currency: Currency, on: NaiveDate) -> Self {
+        Self {
+            currency,
+            enrolled_on: on,
+            tier: Tier::Bronze,
+            lots: Vec::new(),
+            debt: 0,
+            next_lot: 1,
+            earned: BTreeMap::new(),
+            redeemed: BTreeMap::new(),
+            earned_by_day: BTreeMap::new(),
+            latest_earned_on: None,
+            latest: on,
+        }
+    }
+
+    fn evolve(mut self, event: &LoyaltyEvent) -> Self {
+        use LoyaltyEvent as E;
+        match event {
+            E::Enrolled { currency, on } => return Self::new(*currency, *on),
+            E::PointsEarned { order, multiplier_percent, points, lot, earned_on, expires_on, .. } => {
+                let lot = Lot { number: *lot, points: *points, earned_on: *earned_on, expires_on: *expires_on };
+                self.add_earned(order, lot, *multiplier_percent);
+            }
+            E::TierUpgraded { to, .. } => self.tier = *to,
+            E::PointsRedeemed { order, points, redeemed_on, .. } => self.add_redeemed(order, *points, *redeemed_on),
+            E::PointsReversed { order, refund, points, reversed_on, .. } => self.add_reversed(order, refund, *points, *reversed_on),
+            E::PointsExpired { lot, .. } => self.add_expired(*lot),
+        }
+        self
+    }
+
+    fn add_earned(&mut self, order: &OrderId, lot: Lot, multiplier_percent: i64) {
+        let Lot { number, points, earned_on, expires_on } = lot;
+        self.see(earned_on);
+        self.latest_earned_on = Some(self.reference(earned_on));
+        let before = PROGRAMME.before_window(self.reference(earned_on));
+        *self.earned_by_day.entry(earned_on).or_default() += points;
+        self.earned_by_day.retain(|day, _| *day > before);
+        let remembered_until = PROGRAMME.expires_on(self.latest).max(expires_on);
+        let (reversed, refunds, expired) = (0, BTreeSet::new(), false);
+        let earned =
+            EarnedOrder { lot: number, points, multiplier_percent, reversed, refunds, earned_on, expires_on, expired, remembered_until };
+        self.earned.insert(order.clone(), earned);
+        self.next_lot = self.next_lot.max(number.saturating_add(1));
+        self.add_lot(lot);
+    }
+
+    /// What is left after the debt is paid becomes a lot, in its place in the order of expiry.
+    fn add_lot(&mut self, lot: Lot) {
+        let paid = self.debt.min(lot.points);
+        self.debt -= paid;
+        if lot.points > paid {
+            let place = self.lots.partition_point(|other| (other.expires_on, other.number) < (lot.expires_on, lot.number));
+            self.lots.insert(place, Lot { points: lot.points - paid, ..lot });
+        }
+    }
+
+    fn add_redeemed(&mut self, order: &OrderId, points: i64, on: NaiveDate) {
+        self.see(on);
+        let remembered_until = PROGRAMME.expires_on(self.latest);
+        self.redeemed.insert(order.clone(), RedeemedOrder { points, remembered_until });
+        self.take(points, None);
+    }
+
+    fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
+        let mut own = None;
+        if let Some(earned) = self.earned.get_mut(order) {
+            earned.reversed += points;
+            earned.refunds.insert(refund.clone());
+            own = Some(earned.lot);
+            if let Some(day) = self.earned_by_day.get_mut(&earned.earned_on) {
+                *day -= points;
+            }
+        }
+        self.take(points, own);
+        self.see(on);
+    }
+
+    fn add_expired(&mut self, lot: u32) {
+        self.lots.retain(|other| other.number != lot);
+        if let Some(earned) = self.earned.values_mut().find(|earned| earned.lot == lot) {
+            earned.expired = true;
+        }
+    }
+
+    /// Takes points from one lot, then from the oldest; what is missing becomes debt.
+    fn take(&mut self, points: i64, first: Option<u32>) {
+        let mut left = points;
+        let own = self.lots.iter().position(|lot| Some(lot.number) == first);
+        for index in own.into_iter().chain(0..self.lots.len()) {
+            let taken = left.min(self.lots[index].points);
+            self.lots[index].points -= taken;
+            left -= taken;
+        }
+        self.lots.retain(|lot| lot.points > 0);
+        self.debt += left;
+    }
+
+    /// Moves to the latest business date and forgets what cannot matter from then on.
+    fn see(&mut self, on: NaiveDate) {
+        if on > self.latest {
+            self.latest = on;
+            self.earned.retain(|_, earned| on < earned.remembered_until);
+            self.redeemed.retain(|_, redeemed| on < redeemed.remembered_until);
+        }
+    }
+}
+
+fn enrol(state: &LoyaltyAccount, currency: Currency, on: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    match state {
+        LoyaltyAccount::NotEnrolled => Ok(vec![LoyaltyEvent::Enrolled { currency, on }]),
+        LoyaltyAccount::Member(member) => member.require_currency(currency).map(|()| vec![]),
+    }
+}
+
+/// Decides on the account as it is once what is due by today has expired; those expiries happen first.
+fn after_expiry(
+    state: &LoyaltyAccount,
+    today: NaiveDate,
+    decide: impl FnOnce(&Member) -> Result<Vec<LoyaltyEvent>, LoyaltyError>,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let member = state.member()?;
+    let mut events = expire(member, today);
+    let member = match events.is_empty() {
+        true => Cow::Borrowed(member),
+        false => Cow::Owned(events.iter().fold(member.clone(), Member::evolve)),
+    };
+    events.extend(decide(&member)?);
+    Ok(events)
+}
+
+fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
+    let mut balance = member.available();
+    let due = member.lots.iter().take_while(|lot| lot.expires_on <= today);
+    due.map(|lot| {
+        balance -= lot.points;
+        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on: lot.expires_on, balance }
+    })
+    .collect()
+}
+
+fn earn(member: &Member, order: OrderId, total: Money, on: NaiveDate, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    member.require_currency(total.currency())?;
+    if total.is_negative() {
+        return Err(LoyaltyError::NegativeTotal { total });
+    }
+    let base_points = PROGRAMME.base_points(total);
+    let multiplier_percent = PROGRAMME.multiplier_percent(member.tier);
+    let points = PROGRAMME.points(base_points, multiplier_percent);
+    if member.has_earned(&order) || points == 0 {
+        return Ok(vec![]); // once per order, whoever tells of it
+    }
+    let lot = Lot { number: member.next_lot, points, earned_on: on, expires_on: PROGRAMME.expires_on(on) };
+    let balance = member.available().saturating_add(points);
+    let Lot { number, earned_on, expires_on, .. } = lot;
+    let earned =
+        LoyaltyEvent::PointsEarned { order, total, base_points, multiplier_percent, points, lot: number, earned_on, expires_on, balance };
+    let after = member.clone().evolve(&earned);
+    let upgraded = upgrade(&after, on);
+    Ok([earned].into_iter().chain(upgraded).chain(expire(&after, today)).collect())
+}
+
+/// The tier that the points earned within the window reach, when it is higher. The window ends on the latest day on which
+/// the account has earned, so a purchase told late is judged as of now and not as of then.
+fn upgrade(member: &Member, on: NaiveDate) -> Option<LoyaltyEvent> {
+    let earned_12_months = member.earned_last_12_months(on);
+    let (from, to) = (member.tier, PROGRAMME.tier_for(earned_12_months));
+    (to > from).then(|| LoyaltyEvent::TierUpgraded { from, to, earned_12_months, on: member.reference(on) })
+}
+
+fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    if let Some(redeemed) = member.redeemed.get(&order) {
+        let conflict = LoyaltyError::OrderAlreadyRedeemed { order, points: redeemed.points };
+        return if redeemed.points == points { Ok(vec![]) } else { Err(conflict) };
+    }
+    let (multiple_of, minimum) = (PROGRAMME.redeem_multiple, PROGRAMME.redeem_minimum);
+    let not_redeemable = LoyaltyError::PointsNotRedeemable { points, multiple_of, minimum };
+    if !PROGRAMME.redeemable(points) {
+        return Err(not_redeemable);
+    }
+    let available = member.available();
+    if points > available {
+        return Err(LoyaltyError::InsufficientPoints { points, available });
+    }
+    let discount = PROGRAMME.discount(points, member.currency).ok_or(not_redeemable)?;
+    Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, redeemed_on: today, balance: available - points }])
+}
+
+/// Takes back `earned − already reversed − what the remaining total would have earned at the same multiplier`. Points that
+/// have expired are not taken twice.
+fn reverse(
+    member: &Member,
+    order: OrderId,
+    refund: RefundId,
+    remaining_total: Money,
+    today: NaiveDate,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    member.require_currency(remaining_total.currency())?;
+    let Some(earned) = member.earned.get(&order) else {
+        return Ok(vec![]);
+    };
+    if earned.refunds.contains(&refund) || earned.expired || earned.expires_on <= today {
+        return Ok(vec![]);
+    }
+    let kept = PROGRAMME.points(PROGRAMME.base_points(remaining_total), earned.multiplier_percent);
+    let points = earned.points - earned.reversed - kept;
+    if points <= 0 {
+        return Ok(vec![]);
+    }
+    let balance = member.available().saturating_sub(points);
+    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, points, reversed_on: today, balance }])
+}
