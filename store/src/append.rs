@@ -205,6 +205,11 @@ impl Ticket {
         self.0.load(Ordering::Acquire) == PENDING
     }
 
+    /// Tells tickets apart.
+    pub(crate) fn address(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
+    }
+
     pub(crate) fn keep(&self) {
         self.0.store(KEPT, Ordering::Release);
     }

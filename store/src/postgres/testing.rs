@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use super::database::Database;
 use super::embedded::{self, EmbeddedConfig, EmbeddedError, SUPERUSER};
 
 /// The first start on a busy machine makes a cluster, too.
@@ -175,6 +176,24 @@ where
         build_template(&mut admin, &server, name, build).await.expect("the template is made");
     }
     admin.close().await.expect("a clean end, which releases the lock");
+}
+
+/// A database of its own for one test, migrated and analysed.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn migrated_database() -> (TestDatabase, Database) {
+    let template = format!("clientela_{}", Database::schema_fingerprint());
+    ensure_template(&template, |options| async move {
+        Database::with_role_logins(options.clone()).migrate().await.expect("the migrations run");
+        let mut admin = PgConnection::connect_with(&options).await.expect("a connection");
+        admin.execute("analyze").await.expect("analysed");
+        admin.close().await.expect("a clean end");
+    })
+    .await;
+    let test = create_database(Some(&template)).await;
+    let database = Database::with_role_logins(test.admin_options());
+    (test, database)
 }
 
 /// Builds under another name, so that a killed process leaves no half template behind.

@@ -1,0 +1,60 @@
+-- Read model: customers, as their events say. Written by the projector `customers` only.
+
+create table customers (
+    id                 uuid        not null primary key,
+    tenant             int         not null,
+    kind               text        not null check (kind in ('individual', 'business')),
+    status             text        not null check (status in ('active', 'blocked', 'merged', 'deleted', 'erased')),
+    name               text,
+    company            text,
+    email              text,
+    phone              text,
+    user_id            text,
+    stripe_customer_id text,
+    language           text,
+    currency           text,
+    source             text,
+    purchase_count     bigint      not null,
+    first_purchase_on  date,
+    last_purchase_on   date,
+    registered_on      date        not null,
+    created_at         timestamptz not null,
+    updated_at         timestamptz not null,
+    created_position   bigint      not null,
+    position           bigint      not null,
+    version            int         not null
+) with (fillfactor = 80);
+comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
+comment on column customers.purchase_count is 'Purchases recorded, those given back later included.';
+comment on column customers.position is 'Position of the last event of this customer.';
+comment on column customers.version is 'Version of the stream after that event.';
+
+create index idx_customers_email on customers (tenant, email) where email is not null;
+create index idx_customers_phone on customers (tenant, phone) where phone is not null;
+create index idx_customers_user_id on customers (tenant, user_id) where user_id is not null;
+create index idx_customers_stripe_customer_id on customers (tenant, stripe_customer_id)
+    where stripe_customer_id is not null;
+create index idx_customers_registered on customers (tenant, created_position);
+
+create table customer_references (
+    tenant      int  not null,
+    customer_id uuid not null,
+    system      text not null,
+    reference   text not null,
+    primary key (customer_id, system, reference)
+);
+comment on table customer_references is 'What other systems call the customers.';
+create index idx_customer_references on customer_references (tenant, system, reference);
+
+do $$
+declare t text;
+begin
+    foreach t in array array['customers', 'customer_references'] loop
+        execute format('alter table %I enable row level security, force row level security', t);
+        execute format('create policy engine on %I to clientela_engine using (true) with check (true)', t);
+        execute format('create policy request on %I for select to clientela_request '
+            'using (tenant = nullif(current_setting(''app.tenant'', true), '''')::int)', t);
+        execute format('grant select, insert, update, delete on %I to clientela_engine', t);
+        execute format('grant select on %I to clientela_request', t);
+    end loop;
+end $$;

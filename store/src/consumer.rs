@@ -1,0 +1,336 @@
+//! What projectors and reactors share: where a consumer of the log stands, who runs it, and how long it waits after a
+//! failure.
+//!
+//! A **checkpoint** is inserted in the transaction of the work it stands for, never updated, and only when the newest
+//! one is still the one the writer worked from: (generation, epoch, position) are compared together. A **lease** says
+//! which node runs a consumer; it is renewed by the database's clock and carries an epoch that grows with each change of
+//! owner. A node that lost its lease and does not know it yet fails the comparison, so it can never write.
+//!
+//! Nothing here knows what a consumer does with the events.
+
+use crate::Position;
+use sqlx::{PgConnection, PgPool, Row};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long a lease holds without being renewed.
+pub const LEASE_TTL: Duration = Duration::from_secs(6);
+/// How often a lease is renewed, and how often one held elsewhere is tried for.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(2);
+
+/// Where the rows of one generation of a consumer stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Generation of the rows.
+    pub generation: i32,
+    /// Epoch of the lease under which it was written.
+    pub epoch: i64,
+    /// The last position whose effect the rows hold.
+    pub position: Position,
+}
+
+/// Keeps all other writers of this consumer out until the transaction ends, and spares its commit the wait for the disk:
+/// rows and checkpoint are lost together or kept together, and what is lost is made again from the log.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn lock(conn: &mut PgConnection, consumer: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "select set_config('synchronous_commit', 'off', true), \
+         pg_advisory_xact_lock(hashtext('clientela.consumer'), hashtext($1))",
+    )
+    .bind(consumer)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The newest checkpoint of a generation.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn newest(
+    conn: &mut PgConnection,
+    consumer: &str,
+    generation: i32,
+) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let row = sqlx::query(
+        "select epoch, position from projection_checkpoints where projector = $1 and generation = $2 \
+         order by epoch desc, position desc limit 1",
+    )
+    .bind(consumer)
+    .bind(generation)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(Checkpoint { generation, epoch: row.try_get("epoch")?, position: Position(row.try_get("position")?) })
+    })
+    .transpose()
+}
+
+/// Moves a consumer to the epoch of its new owner; from then on no former owner can write. Nothing when an owner newer
+/// than `epoch` was here already. Call it under [`lock`].
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn take_over(
+    conn: &mut PgConnection,
+    consumer: &str,
+    generation: i32,
+    epoch: i64,
+) -> Result<Option<Checkpoint>, sqlx::Error> {
+    let found = newest(&mut *conn, consumer, generation).await?;
+    let position = match found {
+        Some(checkpoint) if checkpoint.epoch > epoch => return Ok(None),
+        Some(checkpoint) if checkpoint.epoch == epoch => return Ok(Some(checkpoint)),
+        Some(checkpoint) => checkpoint.position,
+        None => Position(0),
+    };
+    sqlx::query("insert into projection_checkpoints (projector, generation, epoch, position) values ($1, $2, $3, $4)")
+        .bind(consumer)
+        .bind(generation)
+        .bind(epoch)
+        .bind(position.0)
+        .execute(conn)
+        .await?;
+    Ok(Some(Checkpoint { generation, epoch, position }))
+}
+
+/// Writes the next checkpoint if `from` is still the newest one. `false` says that somebody else wrote: roll back. Call
+/// it under [`lock`], in the transaction of the work.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn advance(
+    conn: &mut PgConnection,
+    consumer: &str,
+    from: &Checkpoint,
+    to: Position,
+) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query(include_str!("consumer/advance.sql"))
+        .bind(consumer)
+        .bind(from.generation)
+        .bind(from.epoch)
+        .bind(from.position.0)
+        .bind(to.0)
+        .execute(conn)
+        .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// Removes the checkpoints that a newer one has replaced.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn prune(conn: &mut PgConnection, consumer: &str, newest: &Checkpoint) -> Result<u64, sqlx::Error> {
+    let pruned = sqlx::query(
+        "delete from projection_checkpoints \
+         where projector = $1 and generation = $2 and (epoch, position) < ($3, $4)",
+    )
+    .bind(consumer)
+    .bind(newest.generation)
+    .bind(newest.epoch)
+    .bind(newest.position.0)
+    .execute(conn)
+    .await?;
+    Ok(pruned.rows_affected())
+}
+
+/// Renews the leases that `owner` holds and takes those that are free. Answers with all that it holds now, and their
+/// epochs.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn hold_leases(
+    pool: &PgPool,
+    owner: Uuid,
+    consumers: &[&str],
+    ttl: Duration,
+) -> Result<HashMap<String, i64>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("consumer/hold_leases.sql"))
+        .bind(consumers)
+        .bind(owner)
+        .bind(ttl.as_secs_f64())
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get("consumer")?, row.try_get("epoch")?))).collect()
+}
+
+/// Gives back what `owner` holds, so that another node need not wait for the leases to run out.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn release_leases(pool: &PgPool, owner: Uuid, consumers: &[&str]) -> Result<(), sqlx::Error> {
+    sqlx::query("update leases set expires_at = '-infinity' where owner = $1 and consumer = any($2)")
+        .bind(owner)
+        .bind(consumers)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// The leases of one node: taken when free, renewed while it lives, given back when it stops.
+#[derive(Debug)]
+pub struct Leases {
+    pool: PgPool,
+    owner: Uuid,
+    held: HashMap<&'static str, watch::Receiver<Option<i64>>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Leases {
+    /// Starts to take and renew. `owner` names this run of this node: a node that starts again is another owner.
+    #[must_use]
+    pub fn keep(pool: PgPool, owner: Uuid, consumers: &[&'static str]) -> Self {
+        let (senders, held): (HashMap<_, _>, HashMap<_, _>) = consumers
+            .iter()
+            .map(|consumer| {
+                let (sender, receiver) = watch::channel(None);
+                ((*consumer, sender), (*consumer, receiver))
+            })
+            .unzip();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(renew(pool.clone(), owner, senders, stop.clone()));
+        Self { pool, owner, held, stop, task }
+    }
+
+    /// Follows whether this node holds the lease of a consumer: its epoch while it does.
+    #[must_use]
+    pub fn of(&self, consumer: &str) -> Option<watch::Receiver<Option<i64>>> {
+        self.held.get(consumer).cloned()
+    }
+
+    /// Stops renewing and gives all back. Call it when the consumers have stopped.
+    pub async fn release(mut self) {
+        self.stop.cancel();
+        if let Err(error) = (&mut self.task).await {
+            tracing::warn!(%error, "the task that renews leases had died");
+        }
+        let consumers: Vec<&str> = self.held.keys().copied().collect();
+        if let Err(error) = release_leases(&self.pool, self.owner, &consumers).await {
+            tracing::warn!(%error, "leases could not be given back; they run out by themselves");
+        }
+    }
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn renew(
+    pool: PgPool,
+    owner: Uuid,
+    held: HashMap<&'static str, watch::Sender<Option<i64>>>,
+    stop: CancellationToken,
+) {
+    let consumers: Vec<&str> = held.keys().copied().collect();
+    let mut renewed_at = Instant::now();
+    while !stop.is_cancelled() {
+        let asked_at = Instant::now();
+        let answer = tokio::time::timeout(LEASE_RENEWAL, hold_leases(&pool, owner, &consumers, LEASE_TTL)).await;
+        match answer {
+            Ok(Ok(mine)) => {
+                renewed_at = asked_at;
+                tell(&held, &mine);
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
+            Err(_elapsed) => tracing::warn!("leases could not be renewed in time"),
+        }
+        if renewed_at.elapsed() >= LEASE_TTL {
+            tell(&held, &HashMap::new());
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LEASE_RENEWAL) => {}
+        }
+    }
+}
+
+fn tell(held: &HashMap<&'static str, watch::Sender<Option<i64>>>, mine: &HashMap<String, i64>) {
+    for (consumer, sender) in held {
+        let epoch = mine.get(*consumer).copied();
+        sender.send_if_modified(|known| std::mem::replace(known, epoch) != epoch);
+    }
+}
+
+/// Growing pauses between attempts.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    attempts: u32,
+}
+
+impl Backoff {
+    /// Pauses that begin at `first` and double up to `longest`.
+    #[must_use]
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, attempts: 0 }
+    }
+
+    /// How many pauses there were since the last success.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The next pause.
+    pub fn pause(&mut self) -> Duration {
+        let factor = 2_u32.saturating_pow(self.attempts);
+        self.attempts = self.attempts.saturating_add(1);
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+
+    /// After a success: the next pause is the first one again.
+    pub fn reset(&mut self) {
+        self.attempts = 0;
+    }
+}
+
+/// Whether a failure of the database says nothing about the work itself, so that the same work may succeed later.
+#[must_use]
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            // Connection, resources, operator, lock, rollback, read-only server.
+            ["08", "53", "57", "55", "40", "25", "58"].iter().any(|class| code.starts_with(class))
+        }
+        sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::TypeNotFound { .. } => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_until_the_longest_and_begin_again_after_a_success() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500));
+        let pauses: Vec<u128> = (0..5).map(|_| backoff.pause().as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 500, 500]);
+        backoff.reset();
+        assert_eq!(backoff.pause(), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_pause_never_overflows() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        for _ in 0..100 {
+            backoff.pause();
+        }
+        assert_eq!(backoff.pause(), Duration::from_secs(30));
+    }
+}

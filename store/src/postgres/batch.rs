@@ -1,0 +1,374 @@
+//! One batch, one transaction: lock, check, walk, insert, commit.
+
+use super::judge::{Candidate, ClaimRow, Facts, Found, Judge, Judged, StoredOutcome, events_of, names_of, sealed};
+use super::sealing::{KeyState, Sealer, Subject};
+use super::writer::{Queued, Writer, begin_and_lock};
+use crate::{ClaimChange, Name, Position, RecordedEvent, StreamId, TenantId, Version};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// How a batch failed as a whole.
+pub(super) enum BatchError {
+    /// The connection failed before the commit was sent: nothing happened.
+    Away(sqlx::Error),
+    /// The database said no: nothing happened.
+    Refused(sqlx::Error),
+    /// The connection failed with the commit under way.
+    Unknown {
+        /// What was to be committed.
+        written: Box<Judged>,
+        /// How the connection failed.
+        error: sqlx::Error,
+    },
+}
+
+/// A batch on its way.
+pub(super) struct Batch<'a> {
+    pub(super) writer: &'a mut Writer,
+    pub(super) connection: &'a mut PgConnection,
+    pub(super) requests: &'a [Queued],
+}
+
+/// What has to be looked up for a batch.
+#[derive(Default)]
+struct Wanted {
+    streams: Vec<StreamId>,
+    commands: Vec<Uuid>,
+    once: Vec<Uuid>,
+    claims: Vec<ClaimRow>,
+    subjects: Vec<Subject>,
+}
+
+/// What the check answered.
+struct Checked {
+    facts: Facts,
+    versions: HashMap<StreamId, Version>,
+    sealer: Sealer,
+}
+
+impl Batch<'_> {
+    pub(super) async fn run(mut self) -> Result<Judged, BatchError> {
+        let lock = begin_and_lock(self.writer.lock_key);
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *self.connection).await.map_err(failed)?;
+        let new_names = self.unknown_names().await.map_err(failed)?;
+        let wanted = self.wanted();
+        let rows = self.check(&wanted).await.map_err(failed)?;
+        let mut checked = self.read(&wanted, rows).map_err(failed)?;
+        let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer);
+        self.insert(&judged, &checked.sealer, &new_names).await.map_err(failed)?;
+        if let Err(error) = sqlx::raw_sql("commit").execute(&mut *self.connection).await {
+            return Err(match is_refusal(&error) {
+                true => BatchError::Refused(error),
+                false => BatchError::Unknown { written: Box::new(judged), error },
+            });
+        }
+        self.learn(&checked.sealer, &new_names);
+        Ok(judged)
+    }
+
+    /// Names without a code, with the codes they get in this transaction.
+    async fn unknown_names(&mut self) -> Result<Vec<(i16, Name)>, sqlx::Error> {
+        let unknown = |names: &super::names::Names| {
+            let all = self.requests.iter().flat_map(|queued| names_of(&queued.request));
+            let mut missing: Vec<Name> = all.filter(|name| names.code(name).is_none()).collect();
+            missing.sort_unstable();
+            missing.dedup();
+            missing
+        };
+        if unknown(&self.writer.names).is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.names.load(&mut *self.connection).await?; // another node may have named them meanwhile
+        let next = self.writer.names.next_code();
+        Ok((next..).zip(unknown(&self.writer.names)).collect())
+    }
+
+    fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        let (mut streams, mut subjects) = (HashSet::new(), HashSet::new());
+        for request in self.requests.iter().map(|queued| &queued.request) {
+            for append in &request.streams {
+                if self.writer.known_version(&append.stream).is_none() && streams.insert(append.stream) {
+                    wanted.streams.push(append.stream);
+                }
+            }
+            wanted.commands.extend(request.identity.command_id);
+            wanted.once.extend(request.identity.once_id);
+            wanted.once.extend(events_of(request).filter_map(|event| event.once_id));
+            for change in &request.claims {
+                let (ClaimChange::Take { key, .. } | ClaimChange::Release { key, .. }) = change;
+                let hash = self.writer.keyring.keys().claims.hash(request.tenant, key);
+                wanted.claims.push((request.tenant, key.kind.clone(), hash));
+            }
+            for event in events_of(request).filter(|event| event.personal.is_some()) {
+                let subject = event.subject_id.map(|id| (request.tenant, id));
+                wanted.subjects.extend(subject.filter(|subject| subjects.insert(*subject)));
+            }
+        }
+        wanted.once.sort_unstable();
+        wanted.once.dedup();
+        wanted
+    }
+
+    async fn check(&mut self, wanted: &Wanted) -> Result<Vec<PgRow>, sqlx::Error> {
+        let stream_ids: Vec<Uuid> = wanted.streams.iter().map(|stream| stream.id).collect();
+        // A category without a code has no events: its streams are not found, which is right.
+        let categories: Vec<i16> =
+            wanted.streams.iter().map(|stream| self.writer.names.code(stream.category).unwrap_or(0)).collect();
+        let claim_tenants: Vec<i32> = wanted.claims.iter().map(|(tenant, _, _)| tenant.0).collect();
+        let claim_kinds: Vec<&str> = wanted.claims.iter().map(|(_, kind, _)| kind.as_str()).collect();
+        let claim_hashes: Vec<&[u8]> = wanted.claims.iter().map(|(_, _, hash)| hash.as_slice()).collect();
+        let (subject_tenants, subject_ids): (Vec<i32>, Vec<Uuid>) =
+            wanted.subjects.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
+        sqlx::query(include_str!("check.sql"))
+            .bind(self.writer.head.map(|head| head.0))
+            .bind(stream_ids)
+            .bind(categories)
+            .bind(&wanted.commands)
+            .bind(&wanted.once)
+            .bind(claim_tenants)
+            .bind(claim_kinds)
+            .bind(claim_hashes)
+            .bind(subject_tenants)
+            .bind(subject_ids)
+            .fetch_all(&mut *self.connection)
+            .await
+    }
+
+    fn read(&mut self, wanted: &Wanted, rows: Vec<PgRow>) -> Result<Checked, sqlx::Error> {
+        let mut facts = Facts {
+            head: Position(0),
+            now: DateTime::<Utc>::UNIX_EPOCH,
+            commands: HashMap::new(),
+            outcomes: HashMap::new(),
+            once: HashMap::new(),
+            claims: HashMap::new(),
+        };
+        let (mut versions, mut keys, mut foreign) = (HashMap::new(), HashMap::new(), Vec::new());
+        for row in &rows {
+            let n = row.try_get::<i32, _>("n")? as usize;
+            match row.try_get::<i16, _>("kind")? {
+                0 => {
+                    facts.head = Position(row.try_get("number")?);
+                    facts.now = row.try_get("at")?;
+                }
+                1 => {
+                    foreign.push((row.try_get::<i16, _>("code")?, row.try_get("id")?, row.try_get::<i64, _>("number")?))
+                }
+                2 => drop(versions.insert(wanted.streams[n - 1], row.try_get::<i64, _>("number")? as Version)),
+                3 => drop(facts.commands.insert(row.try_get("id")?, found(row)?)),
+                4 => drop(facts.outcomes.insert(row.try_get("id")?, outcome(row)?)),
+                5 => drop(facts.once.insert(row.try_get("id")?, found(row)?)),
+                6 => drop(facts.claims.insert(wanted.claims[n - 1].clone(), row.try_get("id")?)),
+                _ => drop(keys.insert(wanted.subjects[n - 1], self.key(wanted.subjects[n - 1], row)?)),
+            }
+        }
+        self.follow(facts.head, foreign);
+        Ok(Checked { facts, versions, sealer: Sealer::new(keys) })
+    }
+
+    fn key(&self, subject: Subject, row: &PgRow) -> Result<KeyState, sqlx::Error> {
+        let wrapped: Option<&[u8]> = row.try_get("bytes")?;
+        match (wrapped, self.writer.keyring.known(&subject)) {
+            (Some(_), Some(live @ KeyState::Live(_))) => Ok(live),
+            _ => self
+                .writer
+                .keyring
+                .unwrap(subject, wrapped)
+                .map_err(|error| sqlx::Error::Decode(format!("subject_keys {}: {error}", subject.1).into())),
+        }
+    }
+
+    /// Takes in what other nodes appended since this node last looked: just those streams, not the whole cache.
+    fn follow(&mut self, head: Position, foreign: Vec<(i16, Uuid, i64)>) {
+        let before = self.writer.head.replace(head);
+        // Far behind (check.sql lists up to 20,000 events), or the log was restored to an older point: nothing known holds.
+        if before.is_some_and(|before| head.0 - before.0 > 20_000 || head < before) {
+            self.writer.versions.clear();
+        }
+        for (code, id, version) in foreign {
+            if let Some(category) = self.writer.names.name(code)
+                && let Some(known) = self.writer.versions.peek_mut(&(category, id))
+            {
+                *known = version as Version;
+            }
+        }
+    }
+
+    fn judge(&self, facts: Facts, looked_up: &HashMap<StreamId, Version>, sealer: &mut Sealer) -> Judged {
+        let writer = &*self.writer;
+        let known = |stream: &StreamId| {
+            looked_up.get(stream).copied().or_else(|| writer.known_version(stream)).unwrap_or_default()
+        };
+        let claim_hash = |tenant: TenantId, key: &crate::ClaimKey| writer.keyring.keys().claims.hash(tenant, key);
+        let batch = self.requests.iter().map(|queued| Candidate { request: &queued.request, ticket: &queued.ticket });
+        let mut judged = Judge::new(facts, &known, &claim_hash, sealer).walk(batch);
+        for (stream, version) in looked_up {
+            judged.versions.entry(*stream).or_insert(*version);
+        }
+        judged
+    }
+
+    async fn insert(&mut self, judged: &Judged, sealer: &Sealer, names: &[(i16, Name)]) -> Result<(), sqlx::Error> {
+        for (code, name) in names {
+            sqlx::query("insert into event_names (code, name) values ($1, $2)")
+                .bind(code)
+                .bind(name)
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        self.insert_keys(sealer).await?;
+        self.insert_events(&judged.events, names).await?;
+        self.change_claims(judged).await?;
+        self.insert_outcomes(judged).await
+    }
+
+    async fn insert_keys(&mut self, sealer: &Sealer) -> Result<(), sqlx::Error> {
+        if sealer.fresh().is_empty() {
+            return Ok(());
+        }
+        let master = &self.writer.keyring.keys().master;
+        let tenants: Vec<i32> = sealer.fresh().iter().map(|((tenant, _), _)| tenant.0).collect();
+        let ids: Vec<Uuid> = sealer.fresh().iter().map(|((_, id), _)| *id).collect();
+        let wrapped: Vec<Vec<u8>> =
+            sealer.fresh().iter().map(|((tenant, id), key)| master.wrap(*tenant, *id, key)).collect();
+        sqlx::query(
+            "insert into subject_keys (tenant, subject_id, wrapped_key, master_version) \
+             select t, s, w, $4 from unnest($1::int4[], $2::uuid[], $3::bytea[]) as r(t, s, w)",
+        )
+        .bind(tenants)
+        .bind(ids)
+        .bind(wrapped)
+        .bind(master.version)
+        .execute(&mut *self.connection)
+        .await
+        .map(drop)
+    }
+
+    async fn insert_events(&mut self, events: &[RecordedEvent], new: &[(i16, Name)]) -> Result<(), sqlx::Error> {
+        let Some(first) = events.first() else { return Ok(()) };
+        let names = &self.writer.names;
+        let code = |name: Name| names.code(name).or_else(|| Some(new.iter().find(|(_, n)| *n == name)?.0)).unwrap_or(0);
+        let column = Columns(events);
+        sqlx::query(include_str!("append.sql"))
+            .bind(column.of(|event| event.position.0))
+            .bind(column.of(|event| event.tenant.0))
+            .bind(column.of(|event| code(event.stream.category)))
+            .bind(column.of(|event| code(event.event_type)))
+            .bind(column.of(|event| event.schema_version))
+            .bind(column.of(|event| event.stream.id))
+            .bind(column.of(|event| event.version))
+            .bind(column.of(|event| event.command_id))
+            .bind(column.of(|event| event.once_id))
+            .bind(column.of(|event| event.subject_id))
+            .bind(column.of(|event| event.customer_id))
+            .bind(first.recorded_at)
+            .bind(column.of(|event| event.occurred_at))
+            .bind(column.of(|event| &*event.metadata))
+            .bind(column.of(|event| &*event.payload))
+            .bind(column.of(|event| sealed(&event.personal)))
+            .bind(column.of(|event| event.leaf_hash.as_slice()))
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+    }
+
+    async fn change_claims(&mut self, judged: &Judged) -> Result<(), sqlx::Error> {
+        if !judged.claims_released.is_empty() {
+            let (tenants, kinds, hashes, _) = claim_columns(&judged.claims_released);
+            sqlx::query(
+                "delete from claims c using unnest($1::int4[], $2::text[], $3::bytea[]) as r(tenant, kind, hash) \
+                 where c.tenant = r.tenant and c.kind = r.kind and c.hash = r.hash",
+            )
+            .bind(tenants)
+            .bind(kinds)
+            .bind(hashes)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        if !judged.claims_taken.is_empty() {
+            let (tenants, kinds, hashes, owners) = claim_columns(&judged.claims_taken);
+            sqlx::query(
+                "insert into claims (tenant, kind, hash, key_version, owner) select t, k, h, $5, o \
+                 from unnest($1::int4[], $2::text[], $3::bytea[], $4::uuid[]) as r(t, k, h, o)",
+            )
+            .bind(tenants)
+            .bind(kinds)
+            .bind(hashes)
+            .bind(owners)
+            .bind(self.writer.keyring.keys().claims.version)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_outcomes(&mut self, judged: &Judged) -> Result<(), sqlx::Error> {
+        for outcome in &judged.outcomes {
+            sqlx::query(
+                "insert into command_outcomes (command_id, recorded_at, fingerprint, tenant, outcome) \
+                 values ($1, now(), $2, $3, $4)",
+            )
+            .bind(outcome.command_id)
+            .bind(outcome.fingerprint.as_slice())
+            .bind(outcome.tenant.0)
+            .bind(&outcome.body)
+            .execute(&mut *self.connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, sealer: &Sealer, names: &[(i16, Name)]) {
+        names.iter().for_each(|(code, name)| self.writer.names.learn(*code, name));
+        for (subject, key) in sealer.fresh() {
+            self.writer.keyring.learn(*subject, KeyState::Live(key.clone()));
+        }
+    }
+}
+
+/// Events turned into columns for `unnest`.
+struct Columns<'a>(&'a [RecordedEvent]);
+
+impl<'a> Columns<'a> {
+    fn of<T>(&self, field: impl Fn(&'a RecordedEvent) -> T) -> Vec<T> {
+        self.0.iter().map(field).collect()
+    }
+}
+
+#[expect(clippy::type_complexity, reason = "four columns of one table")]
+fn claim_columns(rows: &[(ClaimRow, Uuid)]) -> (Vec<i32>, Vec<&str>, Vec<&[u8]>, Vec<Uuid>) {
+    let tenants = rows.iter().map(|((tenant, _, _), _)| tenant.0).collect();
+    let kinds = rows.iter().map(|((_, kind, _), _)| kind.as_str()).collect();
+    let hashes = rows.iter().map(|((_, _, hash), _)| hash.as_slice()).collect();
+    (tenants, kinds, hashes, rows.iter().map(|(_, owner)| *owner).collect())
+}
+
+fn found(row: &PgRow) -> Result<Found, sqlx::Error> {
+    Ok(Found::read(row.try_get("number")?, row.try_get("body")?))
+}
+
+fn outcome(row: &PgRow) -> Result<StoredOutcome, sqlx::Error> {
+    let fingerprint: &[u8] = row.try_get("bytes")?;
+    let fingerprint = fingerprint.try_into().map_err(|_| sqlx::Error::Decode("a fingerprint has 16 bytes".into()))?;
+    Ok(StoredOutcome { fingerprint, body: row.try_get("body")? })
+}
+
+/// A failure before the commit was sent.
+fn failed(error: sqlx::Error) -> BatchError {
+    match is_refusal(&error) {
+        true => BatchError::Refused(error),
+        false => BatchError::Away(error),
+    }
+}
+
+/// Whether the database itself said no to the statement, and not because it is going down or somebody else holds the lock.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(database) = error else { return matches!(error, sqlx::Error::Decode(_)) };
+    let code = database.code().unwrap_or_default().into_owned();
+    // 57P0x: shutdown, crash, not accepting; 08: connection; 25P03: idle in transaction; 55P03, 57014: time-outs; 53: resources.
+    !(code.starts_with("57") || code.starts_with("08") || code.starts_with("53") || code == "25P03" || code == "55P03")
+}

@@ -1,0 +1,406 @@
+//! The walk over a batch: request by request, in order, against what the check said and what earlier requests of the same
+//! batch did. Pure: no connection, no clock. Nothing here refuses the batch; a refused request refuses only what rests on it.
+
+use super::sealing::Sealer;
+use crate::event::CommandMark;
+use crate::leaf::Leaf;
+use crate::personal_data::Place;
+use crate::{
+    AppendError, AppendRequest, Appended, ClaimChange, Expected, Metadata, Name, NewEvent, Personal, Position,
+    RecordedEvent, Repeat, StreamId, TenantId, Ticket, Version,
+};
+use bytes::Bytes;
+use chrono::{DateTime, SubsecRound, Utc};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A request that waits for its verdict, in the eyes of the walk.
+pub(super) struct Candidate<'a> {
+    pub(super) request: &'a AppendRequest,
+    pub(super) ticket: &'a Ticket,
+}
+
+/// An event that carries the id of a command or of a once-only fact, and what its mark says.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) position: Position,
+    pub(super) mark: Option<CommandMark>,
+}
+
+impl Found {
+    pub(super) fn read(position: i64, metadata: &str) -> Self {
+        let mark = serde_json::from_str::<Metadata>(metadata).ok().and_then(|metadata| metadata.command);
+        Self { position: Position(position), mark }
+    }
+
+    fn repeats(&self, fingerprint: &[u8; 16]) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.fingerprint == hex::encode(fingerprint))
+    }
+
+    fn repeat(&self) -> Repeat {
+        let (event, of) = self.mark.as_ref().map_or((0, 1), |mark| (mark.event, mark.of));
+        Repeat::Events { first: Position(self.position.0 - i64::from(event)), count: of }
+    }
+}
+
+/// The stored answer of a keyed command that made no event.
+#[derive(Debug, Clone)]
+pub(super) struct StoredOutcome {
+    pub(super) fingerprint: [u8; 16],
+    pub(super) body: String,
+}
+
+/// A claim as it stands in the table.
+pub(super) type ClaimRow = (TenantId, String, [u8; 32]);
+
+/// What the check said.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) head: Position,
+    pub(super) now: DateTime<Utc>,
+    pub(super) commands: HashMap<Uuid, Found>,
+    pub(super) outcomes: HashMap<Uuid, StoredOutcome>,
+    pub(super) once: HashMap<Uuid, Found>,
+    pub(super) claims: HashMap<ClaimRow, Uuid>,
+}
+
+/// A row of `command_outcomes`.
+#[derive(Debug)]
+pub(super) struct OutcomeRow {
+    pub(super) command_id: Uuid,
+    pub(super) fingerprint: [u8; 16],
+    pub(super) tenant: TenantId,
+    pub(super) body: String,
+}
+
+/// What the batch comes to.
+pub(super) struct Judged {
+    pub(super) events: Vec<RecordedEvent>,
+    pub(super) claims_taken: Vec<(ClaimRow, Uuid)>,
+    pub(super) claims_released: Vec<(ClaimRow, Uuid)>,
+    pub(super) outcomes: Vec<OutcomeRow>,
+    pub(super) verdicts: Vec<Result<Appended, AppendError>>,
+    pub(super) versions: HashMap<StreamId, Version>,
+}
+
+/// Walks the batch.
+pub(super) struct Judge<'a> {
+    facts: Facts,
+    known: &'a dyn Fn(&StreamId) -> Version,
+    claim_hash: &'a dyn Fn(TenantId, &crate::ClaimKey) -> [u8; 32],
+    sealer: &'a mut Sealer,
+    refused: HashSet<*const ()>,
+    claims: HashMap<ClaimRow, Option<Uuid>>,
+    judged: Judged,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        facts: Facts,
+        known: &'a dyn Fn(&StreamId) -> Version,
+        claim_hash: &'a dyn Fn(TenantId, &crate::ClaimKey) -> [u8; 32],
+        sealer: &'a mut Sealer,
+    ) -> Self {
+        let judged = Judged {
+            events: Vec::new(),
+            claims_taken: Vec::new(),
+            claims_released: Vec::new(),
+            outcomes: Vec::new(),
+            verdicts: Vec::new(),
+            versions: HashMap::new(),
+        };
+        Self { facts, known, claim_hash, sealer, refused: HashSet::new(), claims: HashMap::new(), judged }
+    }
+
+    pub(super) fn walk<'c>(mut self, batch: impl Iterator<Item = Candidate<'c>>) -> Judged {
+        for candidate in batch {
+            let verdict = self.judge(candidate.request);
+            if verdict.is_err() {
+                self.refused.insert(candidate.ticket.address());
+            }
+            self.judged.verdicts.push(verdict);
+        }
+        self.settle_claims();
+        self.judged
+    }
+
+    fn judge(&mut self, request: &AppendRequest) -> Result<Appended, AppendError> {
+        self.recognise(request)?;
+        if request.rests_on.iter().any(|ticket| ticket.is_refused() || self.refused.contains(&ticket.address())) {
+            return Err(AppendError::Undermined);
+        }
+        self.check_versions(request)?;
+        self.check_once(request)?;
+        self.check_claims(request)?;
+        self.check_subjects(request)?;
+        Ok(self.accept(request))
+    }
+
+    /// Has this request been made before?
+    fn recognise(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        let identity = &request.identity;
+        if let Some(found) = identity.command_id.and_then(|id| self.facts.commands.get(&id)) {
+            return Err(match found.repeats(&identity.fingerprint) {
+                true => AppendError::Repeated(found.repeat()),
+                false => AppendError::KeyReused,
+            });
+        }
+        if let Some(outcome) = identity.command_id.and_then(|id| self.facts.outcomes.get(&id)) {
+            return Err(match outcome.fingerprint == identity.fingerprint {
+                true => AppendError::Repeated(Repeat::Outcome(outcome.body.clone())),
+                false => AppendError::KeyReused,
+            });
+        }
+        if let Some((once_id, found)) = identity.once_id.and_then(|id| Some((id, self.facts.once.get(&id)?))) {
+            return Err(match found.repeats(&identity.fingerprint) {
+                true => AppendError::Repeated(found.repeat()),
+                false => AppendError::AlreadyHappened { once_id, position: found.position },
+            });
+        }
+        Ok(())
+    }
+
+    fn check_versions(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        for append in &request.streams {
+            let actual = self.version(&append.stream);
+            let holds = match append.expected {
+                Expected::Any => true,
+                Expected::NoStream => actual == 0,
+                Expected::Exact(version) => actual == version,
+            };
+            if !holds {
+                return Err(AppendError::Conflict { stream: append.stream, expected: append.expected, actual });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_once(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        let mut own = HashSet::new();
+        for once_id in events_of(request).filter_map(|event| event.once_id) {
+            if let Some(found) = self.facts.once.get(&once_id) {
+                return Err(AppendError::AlreadyHappened { once_id, position: found.position });
+            }
+            if !own.insert(once_id) {
+                return Err(AppendError::Invalid("two events carry the same once id"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_claims(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        for change in &request.claims {
+            if let ClaimChange::Take { key, owner } = change
+                && let Some(holder) = self.claim_owner(&self.claim_row(request.tenant, key))
+                && holder != *owner
+            {
+                return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_subjects(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        let erased = events_of(request)
+            .filter(|event| event.personal.is_some())
+            .filter_map(|event| event.subject_id)
+            .find(|subject| self.sealer.is_erased(request.tenant, *subject));
+        erased.map_or(Ok(()), |subject| Err(AppendError::SubjectErased(subject)))
+    }
+
+    fn accept(&mut self, request: &AppendRequest) -> Appended {
+        for change in &request.claims {
+            self.change_claim(request.tenant, change);
+        }
+        let first = self.head();
+        let count = events_of(request).count() as i32;
+        let unmarked = text(&request.metadata);
+        let mut index = 0;
+        for append in &request.streams {
+            for event in &append.events {
+                let metadata = match event.once_id.is_some() || (index == 0 && request.identity.command_id.is_some()) {
+                    true => marked(request, index, count),
+                    false => Arc::clone(&unmarked),
+                };
+                let command_id = request.identity.command_id.filter(|_| index == 0);
+                self.record(request, append.stream, event, (metadata, command_id));
+                index += 1;
+            }
+        }
+        self.remember(request, first, count);
+        let last = self.head();
+        let first = if count == 0 { last } else { Position(first.0 + 1) };
+        Appended { first, last, recorded_at: self.facts.now }
+    }
+
+    fn record(
+        &mut self,
+        request: &AppendRequest,
+        stream: StreamId,
+        event: &NewEvent,
+        (metadata, command_id): (Arc<str>, Option<Uuid>),
+    ) {
+        let version = self.version(&stream) + 1;
+        let position = Position(self.head().0 + 1);
+        let place = Place { tenant: request.tenant, stream, version };
+        let personal = match (&event.personal, event.subject_id) {
+            (Some(plain), Some(subject)) => Personal::Sealed(self.sealer.seal(&place, subject, plain).into()),
+            _ => Personal::Absent,
+        };
+        let mut recorded = RecordedEvent {
+            position,
+            tenant: request.tenant,
+            stream,
+            version,
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            command_id,
+            once_id: event.once_id,
+            subject_id: event.subject_id,
+            customer_id: event.customer_id,
+            occurred_at: event.occurred_at.trunc_subsecs(6),
+            recorded_at: self.facts.now,
+            metadata,
+            payload: event.payload.as_str().into(),
+            personal,
+            leaf_hash: [0; 32],
+        };
+        recorded.leaf_hash = leaf_of(&recorded).hash();
+        self.judged.versions.insert(stream, version);
+        self.judged.events.push(recorded);
+    }
+
+    /// Lets later requests of the batch see what this one did.
+    fn remember(&mut self, request: &AppendRequest, before: Position, count: i32) {
+        let identity = &request.identity;
+        for (index, event) in events_of(request).enumerate() {
+            let mark = mark_of(request, index as i32, count);
+            let found = Found { position: Position(before.0 + 1 + index as i64), mark: Some(mark) };
+            if let Some(once_id) = event.once_id {
+                self.facts.once.insert(once_id, found.clone());
+            }
+            if let (0, Some(command_id)) = (index, identity.command_id) {
+                self.facts.commands.insert(command_id, found);
+            }
+        }
+        if let (0, Some(command_id), Some(body)) = (count, identity.command_id, &request.outcome) {
+            let stored = StoredOutcome { fingerprint: identity.fingerprint, body: body.clone() };
+            self.facts.outcomes.insert(command_id, stored);
+            self.judged.outcomes.push(OutcomeRow {
+                command_id,
+                fingerprint: identity.fingerprint,
+                tenant: request.tenant,
+                body: body.clone(),
+            });
+        }
+    }
+
+    fn claim_row(&self, tenant: TenantId, key: &crate::ClaimKey) -> ClaimRow {
+        (tenant, key.kind.clone(), (self.claim_hash)(tenant, key))
+    }
+
+    fn claim_owner(&self, row: &ClaimRow) -> Option<Uuid> {
+        self.claims.get(row).copied().unwrap_or_else(|| self.facts.claims.get(row).copied())
+    }
+
+    fn change_claim(&mut self, tenant: TenantId, change: &ClaimChange) {
+        let (key, owner, after) = match change {
+            ClaimChange::Take { key, owner } => (key, owner, Some(*owner)),
+            ClaimChange::Release { key, owner } => (key, owner, None),
+        };
+        let row = self.claim_row(tenant, key);
+        if after.is_some() || self.claim_owner(&row) == Some(*owner) {
+            self.claims.insert(row, after);
+        }
+    }
+
+    /// What the claims table must be told: the difference between before and after the whole batch.
+    fn settle_claims(&mut self) {
+        for (row, after) in self.claims.drain() {
+            let before = self.facts.claims.get(&row).copied();
+            if before == after {
+                continue;
+            }
+            if let Some(owner) = before {
+                self.judged.claims_released.push((row.clone(), owner));
+            }
+            if let Some(owner) = after {
+                self.judged.claims_taken.push((row, owner));
+            }
+        }
+    }
+
+    fn version(&self, stream: &StreamId) -> Version {
+        self.judged.versions.get(stream).copied().unwrap_or_else(|| (self.known)(stream))
+    }
+
+    fn head(&self) -> Position {
+        Position(self.facts.head.0 + self.judged.events.len() as i64)
+    }
+}
+
+/// What the leaf of a recorded event covers.
+pub(super) fn leaf_of(event: &RecordedEvent) -> Leaf<'_> {
+    Leaf {
+        position: event.position,
+        tenant: event.tenant,
+        stream: event.stream,
+        version: event.version,
+        event_type: event.event_type,
+        schema_version: event.schema_version,
+        command_id: event.command_id,
+        once_id: event.once_id,
+        subject_id: event.subject_id,
+        customer_id: event.customer_id,
+        occurred_at: event.occurred_at,
+        recorded_at: event.recorded_at,
+        metadata: &event.metadata,
+        payload: &event.payload,
+        personal: sealed(&event.personal),
+    }
+}
+
+/// The stored bytes of the personal part.
+pub(super) fn sealed(personal: &Personal) -> Option<&[u8]> {
+    match personal {
+        Personal::Sealed(bytes) => Some(bytes),
+        Personal::Absent | Personal::Opened(_) | Personal::Erased => None,
+    }
+}
+
+/// The events of a request in the order of their positions.
+pub(super) fn events_of(request: &AppendRequest) -> impl Iterator<Item = &NewEvent> {
+    request.streams.iter().flat_map(|append| &append.events)
+}
+
+/// The names that a request needs codes for.
+pub(super) fn names_of(request: &AppendRequest) -> impl Iterator<Item = Name> + '_ {
+    let categories = request.streams.iter().map(|append| append.stream.category);
+    categories.chain(events_of(request).map(|event| event.event_type))
+}
+
+fn mark_of(request: &AppendRequest, event: i32, of: i32) -> CommandMark {
+    CommandMark { fingerprint: hex::encode(request.identity.fingerprint), event, of }
+}
+
+fn marked(request: &AppendRequest, event: i32, of: i32) -> Arc<str> {
+    text(&Metadata { command: Some(mark_of(request, event, of)), ..request.metadata.clone() })
+}
+
+fn text(metadata: &Metadata) -> Arc<str> {
+    serde_json::to_string(metadata).expect("strings and numbers always serialise").into()
+}
+
+/// An event's bytes, for limits.
+pub(super) fn size_of(request: &AppendRequest) -> usize {
+    events_of(request)
+        .map(|event| event.payload.len() + event.personal.as_ref().map_or(0, Vec::len) + 300)
+        .sum::<usize>()
+        + request.outcome.as_ref().map_or(0, String::len)
+}
+
+/// Personal data as bytes that can be cloned cheaply.
+pub(super) fn opened(plain: Vec<u8>) -> Personal {
+    Personal::Opened(Bytes::from(plain))
+}

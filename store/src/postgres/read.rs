@@ -1,0 +1,221 @@
+//! Reading: one stream, or the whole log, page by page by key; never all in memory, never a cursor held open.
+
+use super::database::unavailable;
+use super::names::Names;
+use super::rows::{columns, to_events};
+use super::sealing::KeyRing;
+use crate::{ClaimKey, Direction, Filter, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version};
+use sqlx::PgPool;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Events read at a time.
+pub(super) const PAGE: i64 = 1_000;
+
+/// What reads share.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    pub(super) pool: PgPool,
+    pub(super) names: Arc<Names>,
+    pub(super) keyring: KeyRing,
+}
+
+/// Some events, and how far they reach.
+pub(super) struct Page {
+    pub(super) events: Vec<RecordedEvent>,
+    pub(super) through: Position,
+    pub(super) head: Position,
+}
+
+impl Reader {
+    pub(super) async fn head(&self) -> Result<Position, StoreError> {
+        sqlx::query_scalar("select coalesce((select position from events order by position desc limit 1), 0)")
+            .fetch_one(&self.pool)
+            .await
+            .map(Position)
+            .map_err(unavailable)
+    }
+
+    /// The next events after a position that pass the filter, at most `limit` of them.
+    pub(super) async fn page(&self, after: Position, filter: &Filter, limit: i64) -> Result<Page, StoreError> {
+        let head = self.head().await?;
+        if after > head {
+            return Err(StoreError::BeyondHead { asked: after, head });
+        }
+        let limit = limit.min(PAGE);
+        let (categories, types) = self.codes(filter).await?;
+        let rows = sqlx::query(concat!(
+            "select ",
+            columns!(),
+            " from events where position > $1 and position <= $2 and ($3::int4 is null or tenant = $3) \
+             and ($4::int2[] is null or category = any($4)) and ($5::int2[] is null or type = any($5)) \
+             and ($6::uuid is null or stream = $6) and ($7::uuid is null or customer_id = $7) order by position limit $8"
+        ))
+        .bind(after.0)
+        .bind(head.0)
+        .bind(filter.tenant.map(|tenant| tenant.0))
+        .bind(categories)
+        .bind(types)
+        .bind(filter.stream.map(|stream| stream.id))
+        .bind(filter.customer)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(unavailable)?;
+        let full = rows.len() as i64 == limit;
+        let mut events = to_events(&self.pool, &self.names, &rows).await?;
+        let through = events.last().filter(|_| full).map_or(head, |last| last.position);
+        events.retain(|event| filter.accepts(event));
+        Ok(Page { events, through, head })
+    }
+
+    /// The codes that a filter means; a name without a code is a name without events.
+    async fn codes(&self, filter: &Filter) -> Result<(Option<Vec<i16>>, Option<Vec<i16>>), StoreError> {
+        if !filter.types.is_empty() || !filter.categories.is_empty() || filter.stream.is_some() {
+            self.names.load(&self.pool).await.map_err(unavailable)?;
+        }
+        let categories = match (&filter.stream, filter.categories.is_empty()) {
+            (Some(stream), _) => Some(self.names.codes(|name| name == stream.category)),
+            (None, false) => Some(self.names.codes(|name| filter.categories.contains(&name))),
+            (None, true) => None,
+        };
+        let fits = |name: &str| filter.types.iter().any(|pattern| pattern.matches(name));
+        let types = (!filter.types.is_empty()).then(|| self.names.codes(fits));
+        Ok((categories, types))
+    }
+
+    pub(super) async fn stream_page(&self, read: &ReadStream) -> Result<Vec<RecordedEvent>, StoreError> {
+        let sql = match read.direction {
+            Direction::Forwards => concat!(
+                "select ",
+                columns!(),
+                " from events where stream = $1 and category = $2 and version >= $3 and tenant = $4 \
+                 order by stream, category, version limit $5"
+            ),
+            Direction::Backwards => concat!(
+                "select ",
+                columns!(),
+                " from events where stream = $1 and category = $2 and version <= $3 and tenant = $4 \
+                 order by stream desc, category desc, version desc limit $5"
+            ),
+        };
+        let Some(category) = self.category_code(read.stream.category).await? else { return Ok(Vec::new()) };
+        let rows = sqlx::query(sql)
+            .bind(read.stream.id)
+            .bind(category)
+            .bind(read.from)
+            .bind(read.tenant.0)
+            .bind(PAGE.min(i64::try_from(read.limit).unwrap_or(PAGE)))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unavailable)?;
+        let mut events = to_events(&self.pool, &self.names, &rows).await?;
+        if read.reveal {
+            self.keyring.open(&self.pool, &mut events).await?;
+        }
+        Ok(events)
+    }
+
+    pub(super) async fn category_code(&self, category: &str) -> Result<Option<i16>, StoreError> {
+        if self.names.code(category).is_none() {
+            self.names.load(&self.pool).await.map_err(unavailable)?;
+        }
+        Ok(self.names.code(category))
+    }
+
+    pub(super) async fn claim_owners(
+        &self,
+        tenant: TenantId,
+        claims: &[ClaimKey],
+    ) -> Result<Vec<Option<Uuid>>, StoreError> {
+        let kinds: Vec<&str> = claims.iter().map(|claim| claim.kind.as_str()).collect();
+        let hashes: Vec<Vec<u8>> =
+            claims.iter().map(|claim| self.keyring.keys().claims.hash(tenant, claim).to_vec()).collect();
+        sqlx::query_scalar(
+            "select c.owner from unnest($2::text[], $3::bytea[]) with ordinality as k(kind, hash, n) \
+             left join claims c on c.tenant = $1 and c.kind = k.kind and c.hash = k.hash order by k.n",
+        )
+        .bind(tenant.0)
+        .bind(kinds)
+        .bind(hashes)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(unavailable)
+    }
+}
+
+/// A stream being read: what is left of the current page, and where the next one begins.
+pub(super) struct StreamCursor {
+    pub(super) reader: Reader,
+    pub(super) read: ReadStream,
+    pub(super) page: VecDeque<RecordedEvent>,
+    pub(super) done: bool,
+}
+
+impl StreamCursor {
+    pub(super) async fn next(mut self) -> Option<(Result<RecordedEvent, StoreError>, Self)> {
+        if self.page.is_empty() && !self.done && self.read.limit > 0 {
+            match self.reader.stream_page(&self.read).await {
+                Ok(events) => {
+                    self.done = (events.len() as i64) < PAGE;
+                    self.page = events.into();
+                }
+                Err(error) => return Some((Err(error), self.ended())),
+            }
+        }
+        let event = self.page.pop_front()?;
+        self.read.limit = self.read.limit.saturating_sub(1);
+        self.read.from = next_version(event.version, self.read.direction);
+        Some((Ok(event), self))
+    }
+
+    fn ended(mut self) -> Self {
+        self.done = true;
+        self
+    }
+}
+
+fn next_version(version: Version, direction: Direction) -> Version {
+    match direction {
+        Direction::Forwards => version + 1,
+        Direction::Backwards => version - 1,
+    }
+}
+
+/// The log being read.
+pub(super) struct LogCursor {
+    pub(super) reader: Reader,
+    pub(super) read: ReadAll,
+    pub(super) page: VecDeque<RecordedEvent>,
+    pub(super) done: bool,
+}
+
+impl LogCursor {
+    pub(super) async fn next(mut self) -> Option<(Result<RecordedEvent, StoreError>, Self)> {
+        if self.page.is_empty() && !self.done && self.read.limit > 0 {
+            match self.fill().await {
+                Ok(()) => {}
+                Err(error) => {
+                    self.done = true;
+                    return Some((Err(error), self));
+                }
+            }
+        }
+        let event = self.page.pop_front()?;
+        self.read.limit -= 1;
+        Some((Ok(event), self))
+    }
+
+    async fn fill(&mut self) -> Result<(), StoreError> {
+        let limit = i64::try_from(self.read.limit).unwrap_or(PAGE);
+        let Page { mut events, through, head } = self.reader.page(self.read.after, &self.read.filter, limit).await?;
+        if self.read.reveal {
+            self.reader.keyring.open(&self.reader.pool, &mut events).await?;
+        }
+        self.done = through == head;
+        self.read.after = through;
+        self.page = events.into();
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! The end of the log: one reader per node. The node's own commits are pushed to it; those of other nodes it learns of by a
+//! hint (NOTIFY) or, should one be lost, by looking each second. Subscriptions share what it reads; who falls behind reads
+//! the log itself and slows nobody.
+
+use super::database::{Database, Role};
+use super::read::{PAGE, Page, Reader};
+use super::writer::Committed;
+use crate::{Filter, Position, RecordedEvent, Signal, StoreError};
+use sqlx::postgres::PgListener;
+use sqlx::{Connection, PgConnection, PgPool};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tracing::{debug, warn};
+
+/// Batches a subscriber may be behind before it reads the log itself.
+const BATCHES_MAX: usize = 256;
+/// How often the tail looks although nobody told it to.
+const POLL: Duration = Duration::from_secs(1);
+/// Hints to other nodes are at least so far apart.
+const HINT_GAP: Duration = Duration::from_millis(5);
+const CHANNEL: &str = "clientela_log";
+
+/// The place where subscriptions meet the end of the log.
+#[derive(Debug, Clone)]
+pub(super) struct Tail {
+    batches: broadcast::Sender<Committed>,
+    head: watch::Receiver<Position>,
+}
+
+impl Tail {
+    /// Starts the reader, the hint sender and the hint listener; they end with `stop`.
+    pub(super) fn start(reader: Reader, database: &Database, own: mpsc::Receiver<Committed>, stop: &Stop) -> Self {
+        let (batches, _) = broadcast::channel(BATCHES_MAX);
+        let (head_sender, head) = watch::channel(Position(0));
+        let hinted = Arc::new(Notify::new());
+        let commits = Arc::new(Notify::new());
+        stop.spawn(listen(database.pool(Role::Engine, 1), Arc::clone(&hinted)));
+        stop.spawn(send_hints(database.clone(), Arc::clone(&commits)));
+        let follower = Follower { reader, batches: batches.clone(), head: head_sender, at: None, commits };
+        stop.spawn(follower.run(own, hinted));
+        Self { batches, head }
+    }
+
+    /// The newest position this node has seen; may be a moment behind the log.
+    pub(super) fn seen(&self) -> Position {
+        *self.head.borrow()
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Committed> {
+        self.batches.subscribe()
+    }
+}
+
+/// Ends the background tasks of a store.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(tokio_util::sync::CancellationToken);
+
+impl Stop {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let token = self.0.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    pub(super) fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
+struct Follower {
+    reader: Reader,
+    batches: broadcast::Sender<Committed>,
+    head: watch::Sender<Position>,
+    at: Option<Position>,
+    commits: Arc<Notify>,
+}
+
+impl Follower {
+    async fn run(mut self, mut own: mpsc::Receiver<Committed>, hinted: Arc<Notify>) {
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let outcome = tokio::select! {
+                batch = own.recv() => match batch {
+                    Some(batch) => {
+                        self.commits.notify_one();
+                        self.take(batch).await
+                    }
+                    None => return,
+                },
+                () = hinted.notified() => self.read_on(None).await,
+                _ = poll.tick() => self.read_on(None).await,
+            };
+            if let Err(error) = outcome {
+                debug!(error = &error as &dyn std::error::Error, "the tail cannot read the log now");
+            }
+        }
+    }
+
+    /// A batch that this node committed: pushed on as it is, after whatever other nodes wrote before it.
+    async fn take(&mut self, batch: Committed) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
+        let before = Position(first.position.0 - 1);
+        match self.at {
+            Some(at) if at == before => {}
+            Some(at) if at >= last.position => return Ok(()),
+            Some(at) if at > before => return self.read_on(Some(last.position)).await,
+            Some(_) => self.read_on(Some(before)).await?,
+            None => {}
+        }
+        let last = last.position;
+        self.say(batch, last);
+        Ok(())
+    }
+
+    /// Reads what is behind `at`, up to `until` or the head.
+    async fn read_on(&mut self, until: Option<Position>) -> Result<(), StoreError> {
+        let Some(mut at) = self.at else {
+            let head = self.reader.head().await?;
+            self.at = Some(head);
+            self.head.send_replace(head);
+            return Ok(());
+        };
+        loop {
+            let page = match self.reader.page(at, &Filter::default(), PAGE).await {
+                Err(StoreError::BeyondHead { head, .. }) => {
+                    warn!(%head, %at, "the log was restored to an older point");
+                    self.at = None;
+                    return Ok(());
+                }
+                other => other?,
+            };
+            let until = until.unwrap_or(page.head).min(page.head);
+            let events: Vec<_> =
+                page.events.into_iter().filter(|event| event.position <= until).map(Arc::new).collect();
+            at = page.through.min(until);
+            if !events.is_empty() {
+                self.say(Arc::new(events), at);
+            }
+            if at >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    fn say(&mut self, batch: Committed, last: Position) {
+        self.at = Some(last);
+        self.head.send_replace(last);
+        let _ = self.batches.send(batch); // nobody may be listening
+    }
+}
+
+/// Tells other nodes that there is something new: one NOTIFY for all commits since the last one, on a connection of its own,
+/// because a NOTIFY inside the append's transaction would take a lock over the whole cluster.
+async fn send_hints(database: Database, commits: Arc<Notify>) {
+    let mut connection: Option<PgConnection> = None;
+    loop {
+        commits.notified().await;
+        if connection.is_none() {
+            // A hint is not worth a flush to disk.
+            let options = database.options(Role::Engine).options([("synchronous_commit", "off")]);
+            connection = PgConnection::connect_with(&options).await.ok();
+        }
+        let Some(open) = connection.as_mut() else { continue };
+        if sqlx::raw_sql("notify clientela_log").execute(open).await.is_err() {
+            connection = None; // the poll covers for a lost hint
+        }
+        tokio::time::sleep(HINT_GAP).await;
+    }
+}
+
+async fn listen(pool: PgPool, hinted: Arc<Notify>) {
+    loop {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            hinted.notify_one(); // something may have come before the first hint
+            while listener.recv().await.is_ok() {
+                hinted.notify_one();
+            }
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// One subscription on its way from the past to the present.
+pub(super) struct Follow {
+    pub(super) reader: Reader,
+    pub(super) tail: Tail,
+    pub(super) filter: Filter,
+    pub(super) reveal: bool,
+    pub(super) at: Position,
+    pub(super) out: mpsc::Sender<Result<Signal, StoreError>>,
+}
+
+/// Why a subscription ends.
+enum End {
+    /// Nobody listens any more.
+    Unheard,
+    /// It cannot go on.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Follow {
+    pub(super) async fn run(mut self) {
+        if let Err(End::Failed(error)) = self.follow().await {
+            let _ = self.out.send(Err(error)).await;
+        }
+    }
+
+    async fn follow(&mut self) -> Result<(), End> {
+        let mut live = self.tail.subscribe();
+        self.catch_up().await?;
+        self.send(Signal::CaughtUp(self.at)).await?;
+        loop {
+            let batch = tokio::select! {
+                batch = live.recv() => batch,
+                () = self.out.closed() => return Err(End::Unheard),
+            };
+            match batch {
+                Ok(batch) => self.take(&batch).await?,
+                Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await?,
+                Err(broadcast::error::RecvError::Closed) => {
+                    return Err(End::Failed(StoreError::Unavailable("the event store is closing".into())));
+                }
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<(), End> {
+        loop {
+            let Page { events, through, head } = self.reader.page(self.at, &self.filter, PAGE).await?;
+            if through > self.at {
+                self.say(events, through).await?;
+            }
+            if through == head {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take(&mut self, batch: &[Arc<RecordedEvent>]) -> Result<(), End> {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
+        if last.position <= self.at {
+            return Ok(());
+        }
+        if first.position.0 > self.at.0 + 1 {
+            self.catch_up().await?;
+        }
+        let fresh = batch.iter().filter(|event| event.position > self.at && self.filter.accepts(event));
+        let (events, last) = (fresh.cloned().collect::<Vec<_>>(), last.position.max(self.at));
+        if last > self.at {
+            self.say_shared(events, last).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, events: Vec<RecordedEvent>, through: Position) -> Result<(), End> {
+        self.say_shared(events.into_iter().map(Arc::new).collect(), through).await
+    }
+
+    async fn say_shared(&mut self, mut events: Vec<Arc<RecordedEvent>>, through: Position) -> Result<(), End> {
+        if self.reveal && events.iter().any(|event| event.personal != crate::Personal::Absent) {
+            let mut opened: Vec<RecordedEvent> = events.iter().map(|event| RecordedEvent::clone(event)).collect();
+            self.reader.keyring.open(&self.reader.pool, &mut opened).await?;
+            events = opened.into_iter().map(Arc::new).collect();
+        }
+        self.send(Signal::Events { events, through }).await?;
+        self.at = through;
+        Ok(())
+    }
+
+    async fn send(&self, signal: Signal) -> Result<(), End> {
+        self.out.send(Ok(signal)).await.map_err(|_| End::Unheard)
+    }
+}
