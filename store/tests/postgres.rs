@@ -13,6 +13,10 @@ use store::{
     AppendError, EventStore, Expected, Filter, NewEvent, Personal, Position, ReadAll, Signal, StreamAppend, TenantId,
 };
 
+#[path = "support/cutting_proxy.rs"]
+mod cutting_proxy;
+use cutting_proxy::{Cut, CuttingProxy};
+
 struct World {
     test: TestDatabase,
     database: Database,
@@ -451,4 +455,28 @@ async fn closing_answers_all_that_wait() {
     }
     let late = world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(1)])).await;
     assert!(matches!(late, Err(AppendError::Unavailable(_))), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_was_lost_is_looked_up_before_anybody_is_answered() {
+    let (test, _) = migrated_database().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let proxy = CuttingProxy::start(folder.path(), test.server().socket_dir());
+    let database = Database::with_role_logins(test.admin_options().socket(proxy.folder()));
+    let store = open(&database, &Keys::random()).await;
+    for round in 0..20 {
+        proxy.arm(if round % 2 == 0 { Cut::BeforeTheAnswer } else { Cut::BeforeTheCommit });
+        let appends = (0..10).map(|n| {
+            let request = to(fresh_stream("contract"), Expected::NoStream, vec![happened(round * 10 + n)]);
+            store.append(request)
+        });
+        for outcome in futures::future::join_all(appends).await {
+            outcome.expect("committed, and said so");
+        }
+    }
+    assert_eq!(proxy.cuts(), 20);
+    let log = whole_log(&store).await;
+    let said: HashSet<&str> = log.iter().map(|event| &*event.payload).collect();
+    assert_eq!((log.len(), said.len()), (200, 200), "nothing lost, nothing twice");
+    assert!(log.iter().enumerate().all(|(index, event)| event.position.0 == index as i64 + 1));
 }

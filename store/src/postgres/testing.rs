@@ -27,17 +27,20 @@ use super::embedded::{self, EmbeddedConfig, EmbeddedError, SUPERUSER};
 /// The first start on a busy machine makes a cluster, too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs PostgreSQL until nobody holds the file at its standard input locked any more.
+/// Runs PostgreSQL until nobody has held the file at its standard input locked for a quarter of a minute.
 const RUN_WHILE_IN_USE: &str = r#"
 exec 9<&0 </dev/null
 "$1" -D "$2" 9<&- &
+idle=0
 while kill -0 $! 2>/dev/null; do
     sleep 5
-    if flock --nonblock --exclusive 9; then
+    if flock --nonblock --exclusive 9; then idle=$((idle + 1)); else idle=0; fi
+    if [ $idle -ge 3 ]; then
         kill -INT $!
         wait $!
         exit
     fi
+    flock --unlock 9
 done
 "#;
 

@@ -80,6 +80,10 @@ impl Blueprint {
         // The server's working folder is the cluster, so this names the same folder.
         let relative = Path::new("../run");
         let socket_dir = if unreachable && self.folders.holds(&self.socket_dir) { relative } else { &self.socket_dir };
+        let own = cluster.join("local.conf");
+        if !own.exists() {
+            self.write_file(&own, settings::OPERATORS_OWN)?;
+        }
         self.write_file(&cluster.join("postgresql.conf"), &settings::configuration(socket_dir, &self.settings))?;
         self.write_file(&cluster.join("pg_hba.conf"), settings::HOST_BASED_AUTHENTICATION)
     }

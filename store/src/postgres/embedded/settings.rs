@@ -40,27 +40,36 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// For the shared cluster of the tests only, which is thrown away after a crash.
-pub(in crate::postgres) const DISPOSABLE: &[(&str, &str)] =
-    &[("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+pub(in crate::postgres) const DISPOSABLE: &[(&str, &str)] = &[
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("max_connections", "300"),
+    ("log_checkpoints", "off"),
+];
 
 /// Every local connection is trusted: who reaches the socket at all is decided by its folder.
 pub(super) const HOST_BASED_AUTHENTICATION: &str = "\
-# Written by clientela at each start. The socket's folder (0700) decides who may connect.
+# Written at each start. The socket's folder (0700) decides who may connect.
 local all all trust
 local replication all trust
 ";
 
+/// What `local.conf` says until the operator changes it.
+pub(super) const OPERATORS_OWN: &str =
+    "# Settings of your own; they win over those of postgresql.conf, which is written anew at each start.\n";
+
 /// The whole `postgresql.conf`.
 pub(super) fn configuration(socket_dir: &Path, more: &[(String, String)]) -> String {
     let mut text =
-        String::from("# Written by clientela at each start. Your own settings: local.conf, in this folder.\n");
+        String::from("# Written at each start. Your own settings: local.conf, in this folder.\n");
     let sockets = format!("\"{}\"", socket_dir.display().to_string().replace('"', "\"\""));
     let ours = SETTINGS.iter().copied().chain([("unix_socket_directories", sockets.as_str())]);
     let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in ours.chain(more) {
         writeln!(text, "{name} = '{}'", quoted(value)).expect("writing to a string cannot fail");
     }
-    text.push_str("include_if_exists = 'local.conf'\n");
+    text.push_str("include = 'local.conf'\n");
     text
 }
 
@@ -85,7 +94,7 @@ mod tests {
         let text = configuration(Path::new("/run/x"), &[("fsync".to_owned(), "off".to_owned())]);
         let ours = text.find("fsync = 'on'").expect("ours");
         let callers = text.find("fsync = 'off'").expect("the caller's");
-        let operators = text.find("include_if_exists").expect("the operator's");
+        let operators = text.find("include = 'local.conf'").expect("the operator's");
         assert!(ours < callers && callers < operators);
     }
 }
