@@ -1,0 +1,111 @@
+//! Who asks, for which tenant, when, and what they may do.
+
+use crate::error::CommandError;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use store::TenantId;
+
+pub use domain::access::scope::Scope;
+
+/// The authenticated origin of a command. The tenant comes from here and from nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// For whom.
+    pub tenant: TenantId,
+    /// Who acts: `key:<uuid>`, `user:<uuid>`, `job:<name>`, `reactor:<name>`, `cli`.
+    pub actor: String,
+    /// What they may do.
+    pub scopes: Vec<Scope>,
+    /// The time of the request; an import states its own.
+    pub now: DateTime<Utc>,
+    /// The tenant's time zone, in which business dates are.
+    pub zone: Tz,
+    /// Id of the request that carries the command.
+    pub request_id: Option<String>,
+    /// Id shared by all that one outside occasion set off.
+    pub correlation_id: Option<String>,
+}
+
+impl Caller {
+    /// Whether the caller may do something.
+    ///
+    /// # Errors
+    /// [`CommandError::Forbidden`] when they may not.
+    pub fn require(&self, scope: Scope) -> Result<(), CommandError> {
+        match self.scopes.iter().any(|held| held.grants(scope)) {
+            true => Ok(()),
+            false => Err(CommandError::Forbidden { scope }),
+        }
+    }
+
+    /// The business date of a moment: the day it is then where the tenant is.
+    #[must_use]
+    pub fn business_date(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// The business date now.
+    #[must_use]
+    pub fn today(&self) -> NaiveDate {
+        self.business_date(self.now)
+    }
+}
+
+/// The moment at which a business date begins in a time zone. Where the clocks skip midnight the day begins at the first
+/// hour that exists.
+#[must_use]
+pub fn beginning_of(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = date.and_time(chrono::NaiveTime::MIN);
+    let begins = (0..=SKIPPED_HOURS_MAX).find_map(|hours| {
+        let local = midnight + chrono::TimeDelta::hours(hours);
+        local.and_local_timezone(zone).earliest()
+    });
+    begins.map_or_else(|| midnight.and_utc(), |begins| begins.with_timezone(&Utc))
+}
+
+/// Clocks skip an hour at a change to summer time, and once a day when a country crossed the date line.
+const SKIPPED_HOURS_MAX: i64 = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(zone: Tz, scopes: &[Scope]) -> Caller {
+        Caller {
+            tenant: TenantId(1),
+            actor: "cli".to_owned(),
+            scopes: scopes.to_vec(),
+            now: "2026-03-01T23:30:00Z".parse().unwrap(),
+            zone,
+            request_id: None,
+            correlation_id: None,
+        }
+    }
+
+    #[test]
+    fn a_scope_allows_itself_and_admin_allows_all() {
+        assert!(caller(Tz::UTC, &[Scope::LoyaltyWrite]).require(Scope::LoyaltyWrite).is_ok());
+        assert!(caller(Tz::UTC, &[Scope::Admin]).require(Scope::LoyaltyWrite).is_ok());
+        let refused = caller(Tz::UTC, &[Scope::LoyaltyWrite]).require(Scope::CustomersWrite);
+        assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::CustomersWrite })));
+    }
+
+    #[test]
+    fn a_business_date_is_the_tenants() {
+        assert_eq!(caller(Tz::UTC, &[]).today().to_string(), "2026-03-01");
+        assert_eq!(caller(Tz::Europe__Madrid, &[]).today().to_string(), "2026-03-02");
+        assert_eq!(caller(Tz::America__Mexico_City, &[]).today().to_string(), "2026-03-01");
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_where_the_tenant_is() {
+        let date = "2026-07-01".parse().unwrap();
+        assert_eq!(beginning_of(date, Tz::Europe__Madrid).to_rfc3339(), "2026-06-30T22:00:00+00:00");
+    }
+
+    #[test]
+    fn a_day_without_midnight_begins_when_the_clocks_have_moved() {
+        let date = "2018-11-04".parse().unwrap();
+        assert_eq!(beginning_of(date, Tz::America__Sao_Paulo).to_rfc3339(), "2018-11-04T03:00:00+00:00");
+    }
+}

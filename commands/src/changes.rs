@@ -1,0 +1,78 @@
+//! What a decision wants: events on streams of its scope, and claims to take or give back, all or nothing.
+
+use chrono::{DateTime, Utc};
+use domain::Event;
+use store::{ClaimChange, ClaimKey, StreamId};
+use uuid::Uuid;
+
+/// What is to happen, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    pub(crate) events: Vec<Change>,
+    pub(crate) claims: Vec<ClaimChange>,
+}
+
+/// One event that is to happen.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub(crate) stream: StreamId,
+    pub(crate) event: Event,
+    pub(crate) once_id: Option<Uuid>,
+    pub(crate) occurred_at: Option<DateTime<Utc>>,
+}
+
+impl Change {
+    /// An event on a stream.
+    #[must_use]
+    pub fn new(stream: StreamId, event: impl Into<Event>) -> Self {
+        Self { stream, event: event.into(), once_id: None, occurred_at: None }
+    }
+
+    /// Names the once-only fact that the event records.
+    #[must_use]
+    pub fn once(self, once_id: Uuid) -> Self {
+        Self { once_id: Some(once_id), ..self }
+    }
+
+    /// Gives the event a business time of its own, other than its request's.
+    #[must_use]
+    pub fn at(self, occurred_at: DateTime<Utc>) -> Self {
+        Self { occurred_at: Some(occurred_at), ..self }
+    }
+}
+
+impl Changes {
+    /// Nothing happens.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// These events happen on one stream.
+    #[must_use]
+    pub fn of<E: Into<Event>>(stream: StreamId, events: impl IntoIterator<Item = E>) -> Self {
+        Self::none().and(stream, events)
+    }
+
+    /// Then these events happen on one stream.
+    #[must_use]
+    pub fn and<E: Into<Event>>(mut self, stream: StreamId, events: impl IntoIterator<Item = E>) -> Self {
+        self.events.extend(events.into_iter().map(|event| Change::new(stream, event)));
+        self
+    }
+
+    /// Then this happens.
+    pub fn push(&mut self, change: Change) {
+        self.events.push(change);
+    }
+
+    /// `owner` takes a claim.
+    pub fn take(&mut self, key: ClaimKey, owner: Uuid) {
+        self.claims.push(ClaimChange::Take { key, owner });
+    }
+
+    /// `owner` gives a claim back.
+    pub fn release(&mut self, key: ClaimKey, owner: Uuid) {
+        self.claims.push(ClaimChange::Release { key, owner });
+    }
+}

@@ -1,0 +1,261 @@
+//! Commands on customers: who may, on which streams, with which facts and claims. The rules are the domain's.
+//!
+//! A customer's addresses and references are claims of the log: one owner each. A purchase and its points, a refund and
+//! the points taken back, are one append on the customer and the loyalty account.
+
+mod import;
+
+pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
+
+use crate::caller::{Caller, Scope};
+use crate::changes::{Change, Changes};
+use crate::error::CommandError;
+use crate::execute::{Commands, Committed, Request, content_of};
+use crate::identity::{IdempotencyKey, Once};
+use crate::ids::new_id;
+use crate::loyalty::{self, Today, account_stream};
+use crate::states::{States, stream_of};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::customers::commands::CustomerCommand;
+use domain::customers::customer::Customer;
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::email::Email;
+use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::phone::Phone;
+use domain::{Currency, Decider, Money, Refusal};
+use serde::Serialize;
+use store::{ClaimKey, StreamId};
+
+/// A customer to be made known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Register {
+    /// A person or a company.
+    pub kind: CustomerKind,
+    /// Who it is.
+    pub contact: Contact,
+    /// The language to write in.
+    pub language: Option<Language>,
+    /// The preferred currency.
+    pub currency: Option<Currency>,
+    /// Where the customer came from.
+    pub source: Option<Source>,
+    /// Becomes a member of the loyalty programme too, earning in this currency.
+    pub enrol_in: Option<Currency>,
+}
+
+/// A purchase to be remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordPurchase {
+    /// Who bought.
+    pub customer: CustomerId,
+    /// The order; recorded once.
+    pub order: OrderId,
+    /// Where it was sold.
+    pub channel: Option<Channel>,
+    /// What was bought.
+    pub lines: Vec<PurchaseLine>,
+    /// What was paid.
+    pub total: Money,
+    /// When; now if not given.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// A purchase to be given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refund {
+    /// Who bought.
+    pub customer: CustomerId,
+    /// The refund; made once.
+    pub refund: RefundId,
+    /// The order.
+    pub order: OrderId,
+    /// How much; all that remains when not given.
+    pub amount: Option<Money>,
+    /// When; now if not given.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Makes a customer known, under a new id (see [`Committed::customer`]), and a member if asked.
+///
+/// # Errors
+/// As [`CommandError`] says; [`CommandError::Claimed`] when an e-mail, phone or reference is another customer's.
+pub async fn register(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Register,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    commands.execute(caller, registration(request, caller.now, caller.today()).keyed(key)).await
+}
+
+/// Remembers a purchase; a member earns points with it.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn record_purchase(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: RecordPurchase,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    commands.execute(caller, purchase(caller, request).keyed(key)).await
+}
+
+/// Gives a purchase back, whole or in part; the points it earned are taken back.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn refund(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Refund,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    commands.execute(caller, refunding(caller, request).keyed(key)).await
+}
+
+/// The claim of an e-mail address.
+#[must_use]
+pub fn email_claim(email: &Email) -> ClaimKey {
+    ClaimKey { kind: "email".to_owned(), value: email.normalized() }
+}
+
+/// The claim of a telephone number.
+#[must_use]
+pub fn phone_claim(phone: &Phone) -> ClaimKey {
+    ClaimKey { kind: "phone".to_owned(), value: phone.as_str().to_owned() }
+}
+
+/// The claim of what another system calls a customer.
+#[must_use]
+pub fn reference_claim(reference: &ExternalReference) -> ClaimKey {
+    ClaimKey { kind: format!("reference:{}", reference.system), value: reference.reference.as_str().to_owned() }
+}
+
+/// The stream of a customer.
+#[must_use]
+pub fn customer_stream(customer: CustomerId) -> StreamId {
+    stream_of::<Customer>(customer.as_uuid())
+}
+
+fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
+    let emails = contact.emails.iter().map(email_claim);
+    let phones = contact.phones.iter().map(phone_claim);
+    emails.chain(phones).chain(contact.references.iter().map(reference_claim)).collect()
+}
+
+fn registration(request: Register, occurred_at: DateTime<Utc>, on: NaiveDate) -> Request {
+    let customer = CustomerId::new(new_id());
+    let content = content_of(&request);
+    let streams = [customer_stream(customer), account_stream(customer)];
+    let scope = if request.enrol_in.is_some() { &streams[..] } else { &streams[..1] };
+    let scope = scope.to_vec();
+    let decide = move |states: &States<'_>| decide_registration(states, customer, &request, on);
+    Request::new("customers.register", occurred_at, scope.clone(), decide).content(content).creating(scope)
+}
+
+fn decide_registration(
+    states: &States<'_>,
+    customer: CustomerId,
+    request: &Register,
+    on: NaiveDate,
+) -> Result<Changes, Refusal> {
+    let register = CustomerCommand::Register {
+        kind: request.kind,
+        contact: request.contact.clone(),
+        language: request.language.clone(),
+        currency: request.currency,
+        source: request.source.clone(),
+        registered_on: on,
+    };
+    let registered = Customer::decide(states.get::<Customer>(customer.as_uuid()), register)?;
+    let mut changes = Changes::of(customer_stream(customer), registered);
+    if let Some(currency) = request.enrol_in {
+        let account = states.get::<LoyaltyAccount>(customer.as_uuid());
+        let enrolled = LoyaltyAccount::decide(account, LoyaltyCommand::Enrol { currency, on })?;
+        changes = changes.and(account_stream(customer), enrolled);
+    }
+    for claim in claims_of(&request.contact) {
+        changes.take(claim, customer.as_uuid());
+    }
+    Ok(changes)
+}
+
+fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
+    let today = Today::of(caller);
+    let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
+    let on = caller.business_date(occurred_at);
+    let once = Once::new(customer_stream(request.customer), "record_purchase", request.order.as_str());
+    let once_id = once.id(caller.tenant);
+    let earned_id = loyalty::earned_once(request.customer, &request.order).id(caller.tenant);
+    let scope = [customer_stream(request.customer), account_stream(request.customer)];
+    let decide = move |states: &States<'_>| {
+        let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
+        let command = CustomerCommand::RecordPurchase { order: order.clone(), channel, lines, total, on };
+        let recorded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
+        let mut changes = Changes::none();
+        for event in recorded {
+            changes.push(Change::new(customer_stream(customer), event).once(once_id));
+            let account = states.get::<LoyaltyAccount>(customer.as_uuid());
+            if account.member().is_ok() && !states.happened(earned_id) {
+                let earn = LoyaltyCommand::Earn { order: order.clone(), total, on, today: today.date };
+                today.append(&mut changes, customer, LoyaltyAccount::decide(account, earn)?);
+            }
+        }
+        Ok(changes)
+    };
+    Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once)
+}
+
+fn refunding(caller: &Caller, request: Refund) -> Request {
+    let today = Today::of(caller);
+    let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
+    let on = caller.business_date(occurred_at);
+    let key = loyalty::refund_key(&request.order, &request.refund);
+    let once = Once::new(customer_stream(request.customer), "refund", key);
+    let once_id = once.id(caller.tenant);
+    let scope = [customer_stream(request.customer), account_stream(request.customer)];
+    let decide = move |states: &States<'_>| {
+        let Refund { customer, refund, order, amount, .. } = request.clone();
+        let command = CustomerCommand::Refund { refund, order, amount, on, today: today.date };
+        let refunded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
+        let mut changes = Changes::none();
+        for event in refunded {
+            let reverse = reversal(&event, states.get::<LoyaltyAccount>(customer.as_uuid()), today.date)?;
+            changes.push(Change::new(customer_stream(customer), event).once(once_id));
+            today.append(&mut changes, customer, reverse);
+        }
+        Ok(changes)
+    };
+    Request::new("customers.refund", occurred_at, scope, decide).content(content).once(once)
+}
+
+/// What a refund takes back: nothing from who is no member or had no points for the order.
+fn reversal(
+    refunded: &CustomerEvent,
+    account: &LoyaltyAccount,
+    today: NaiveDate,
+) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
+    let CustomerEvent::PurchaseRefunded { order, refund, remaining, .. } = refunded else { return Ok(Vec::new()) };
+    if !account.member().is_ok_and(|member| member.has_earned(order)) {
+        return Ok(Vec::new());
+    }
+    let (order, refund) = (order.clone(), refund.clone());
+    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, today };
+    Ok(LoyaltyAccount::decide(account, reverse)?)
+}
+
+impl Committed {
+    /// The customer that the events are about.
+    #[must_use]
+    pub fn customer(&self) -> Option<CustomerId> {
+        let categories = [domain::Category::Customer.as_str(), domain::Category::Loyalty.as_str()];
+        let found = self.events.iter().find(|recorded| categories.contains(&recorded.stream.category));
+        found.map(|recorded| CustomerId::new(recorded.stream.id))
+    }
+}

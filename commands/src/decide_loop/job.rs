@@ -1,0 +1,122 @@
+//! A command on its way through the loop.
+
+use crate::cache::StreamKey;
+use crate::caller::Caller;
+use crate::error::CommandError;
+use crate::execute::{Committed, Decide, Request, metadata_of};
+use chrono::{DateTime, Utc};
+use std::fmt;
+use std::sync::Arc;
+use store::{Identity, Metadata, StreamId, TenantId};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// What a command is answered.
+pub(crate) type Answered = Result<Committed, CommandError>;
+
+/// A stream that a command looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scoped {
+    pub(crate) key: StreamKey,
+    /// It cannot exist yet.
+    pub(crate) fresh: bool,
+}
+
+/// A command on its way.
+pub(crate) struct Job {
+    /// Its place in the order of arrival, kept when it is decided again.
+    pub(super) place: u64,
+    pub(super) verb: &'static str,
+    pub(super) tenant: TenantId,
+    pub(super) metadata: Metadata,
+    pub(super) identity: Identity,
+    pub(super) scope: Arc<[Scoped]>,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) asked_at: DateTime<Utc>,
+    pub(super) decide: Decide,
+    pub(super) deadline: Instant,
+    /// The log is being asked whether it is a repeat; until it has answered, nothing is decided.
+    pub(super) asking: bool,
+    /// The log has been asked once.
+    pub(super) asked: bool,
+    /// How often others changed its streams.
+    pub(super) conflicts: u32,
+    /// Once-only facts that the log said have happened.
+    pub(super) happened: Vec<Uuid>,
+    /// Streams that read as empty though the log has events there.
+    pub(super) contradicted: Vec<StreamId>,
+    /// Streams that read as empty twice though the log has events there: another tenant's.
+    pub(super) foreign: Vec<StreamId>,
+    answer: oneshot::Sender<Answered>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    pub(crate) fn new(
+        caller: &Caller,
+        identity: Identity,
+        request: Request,
+        deadline: Instant,
+        (answer, permit): (oneshot::Sender<Answered>, OwnedSemaphorePermit),
+    ) -> Self {
+        Self {
+            place: 0,
+            verb: request.verb,
+            tenant: caller.tenant,
+            metadata: metadata_of(caller),
+            identity,
+            scope: scope_of(caller.tenant, &request),
+            occurred_at: request.occurred_at,
+            asked_at: caller.now,
+            decide: request.decide,
+            deadline,
+            asking: false,
+            asked: false,
+            conflicts: 0,
+            happened: Vec::new(),
+            contradicted: Vec::new(),
+            foreign: Vec::new(),
+            answer,
+            _place: permit,
+        }
+    }
+
+    pub(super) fn at_place(self: Box<Self>, place: u64) -> Self {
+        Self { place, ..*self }
+    }
+
+    /// By what an equal command is recognised.
+    pub(super) fn ids(&self) -> [Option<Uuid>; 2] {
+        [self.identity.command_id, self.identity.once_id]
+    }
+
+    /// What the log is to recognise it by. A once-only fact that is known to have happened is not asked about again.
+    pub(super) fn asked_identity(&self) -> Identity {
+        let once_id = self.identity.once_id.filter(|once_id| !self.happened.contains(once_id));
+        Identity { once_id, ..self.identity }
+    }
+
+    pub(super) fn answer(self, answer: Answered) {
+        // Who asked may have given up waiting.
+        let _ = self.answer.send(answer);
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("place", &self.place).field("verb", &self.verb).finish_non_exhaustive()
+    }
+}
+
+/// Each stream once, in the order given.
+fn scope_of(tenant: TenantId, request: &Request) -> Arc<[Scoped]> {
+    let mut scope: Vec<Scoped> = Vec::with_capacity(request.scope.len());
+    for stream in &request.scope {
+        if scope.iter().all(|scoped| scoped.key.stream != *stream) {
+            let key = StreamKey { tenant, stream: *stream };
+            scope.push(Scoped { key, fresh: request.fresh.contains(stream) });
+        }
+    }
+    scope.into()
+}

@@ -1,0 +1,50 @@
+//! Between the domain's events and the store's: the only place that knows both forms.
+
+use crate::changes::Change;
+use chrono::{DateTime, Utc};
+use domain::{Category, DecodeError, Event, Sealed};
+use store::{BoxError, NewEvent, Personal, RecordedEvent, StreamId};
+use uuid::Uuid;
+
+/// The event as it is to be appended.
+///
+/// # Errors
+/// When the domain wrote something that is not text; it never does.
+pub(crate) fn encode(change: &Change, occurred_at: DateTime<Utc>) -> Result<NewEvent, BoxError> {
+    let encoded = change.event.encode();
+    let subject = subject_of(&change.stream);
+    Ok(NewEvent {
+        event_type: encoded.event_type,
+        schema_version: encoded.schema_version,
+        occurred_at: change.occurred_at.unwrap_or(occurred_at),
+        once_id: change.once_id,
+        subject_id: subject,
+        customer_id: subject,
+        payload: String::from_utf8(encoded.payload)?,
+        personal: encoded.personal,
+    })
+}
+
+/// The recorded event in the words of the domain.
+///
+/// # Errors
+/// Tells apart what a newer build wrote and what is damaged.
+pub(crate) fn decode(recorded: &RecordedEvent) -> Result<Event, DecodeError> {
+    Event::decode(recorded.event_type, recorded.schema_version, recorded.payload.as_bytes(), sealed(&recorded.personal))
+}
+
+/// Whose personal data a stream's events and snapshots hold: a loyalty account has the id of its customer.
+pub(crate) fn subject_of(stream: &StreamId) -> Option<Uuid> {
+    match Category::parse(stream.category)? {
+        Category::Customer | Category::Loyalty => Some(stream.id),
+        Category::Tenant | Category::ApiKey => None,
+    }
+}
+
+fn sealed(personal: &Personal) -> Sealed<'_> {
+    match personal {
+        Personal::Absent => Sealed::Absent,
+        Personal::Opened(bytes) => Sealed::Opened(bytes),
+        Personal::Erased | Personal::Sealed(_) => Sealed::Erased,
+    }
+}

@@ -1,0 +1,281 @@
+//! The one pipeline that all commands go through: load → decide → append → on conflict load and decide again.
+//!
+//! [`Commands`] is the handle; behind it one task per node decides, command after command (see [`crate::decide_loop`]).
+//! An answer is given only when the store has committed what it rests on, refusals and answers without events included.
+
+use crate::caller::Caller;
+use crate::changes::Changes;
+use crate::clock::moment;
+use crate::decide_loop::{self, Job, Message};
+use crate::error::CommandError;
+use crate::identity::{IdempotencyKey, Once, command_id, fingerprint};
+use crate::states::States;
+use chrono::{DateTime, Utc};
+use domain::{Event, Refusal};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{EventStore, Identity, Metadata, Position, StreamId, Version};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+/// Bounds of the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// At most so many commands are under way; one more is answered [`CommandError::Busy`].
+    pub commands_max: usize,
+    /// At most so many decisions await the store's verdict.
+    pub undecided_max: usize,
+    /// At most so many idle states are kept.
+    pub cache_entries_max: usize,
+    /// At most so many bytes of idle states are kept, roughly.
+    pub cache_bytes_max: usize,
+    /// At most so many streams are loaded at the same time.
+    pub loads_max: usize,
+    /// A command is decided at most so often because others changed its streams.
+    pub attempts_max: u32,
+    /// A command is answered within this time.
+    pub deadline: Duration,
+    /// A snapshot is made when a stream has grown by so many events.
+    pub snapshot_every: Version,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            commands_max: 16_384,
+            undecided_max: 4_096,
+            cache_entries_max: 100_000,
+            cache_bytes_max: 64 * 1024 * 1024,
+            loads_max: 16,
+            attempts_max: 16,
+            deadline: Duration::from_secs(10),
+            snapshot_every: 100,
+        }
+    }
+}
+
+/// A pure decision. It may be made several times, on newer states each time.
+pub type Decide = Box<dyn Fn(&States<'_>) -> Result<Changes, Refusal> + Send + Sync>;
+
+/// A command, ready to be decided.
+pub struct Request {
+    /// What is asked, for ever the same: `loyalty.redeem`. Part of how a repeat is recognised.
+    pub verb: &'static str,
+    /// The caller's name for this request.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The once-only fact it is about.
+    pub once: Option<Once>,
+    /// The parsed request: what makes two requests the same. The clock is no part of it.
+    pub content: Value,
+    /// The streams it reads and perhaps writes, in the order in which their events get positions.
+    pub scope: Vec<StreamId>,
+    /// Those of them that cannot exist yet, because their ids are new: they are not looked for.
+    pub fresh: Vec<StreamId>,
+    /// Business time of its events.
+    pub occurred_at: DateTime<Utc>,
+    /// The decision.
+    pub decide: Decide,
+}
+
+impl Request {
+    /// A command on some streams.
+    pub fn new(
+        verb: &'static str,
+        occurred_at: DateTime<Utc>,
+        scope: impl IntoIterator<Item = StreamId>,
+        decide: impl Fn(&States<'_>) -> Result<Changes, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            verb,
+            idempotency_key: None,
+            once: None,
+            content: Value::Null,
+            scope: scope.into_iter().collect(),
+            fresh: Vec::new(),
+            occurred_at,
+            decide: Box::new(decide),
+        }
+    }
+
+    /// With the caller's name for it.
+    #[must_use]
+    pub fn keyed(self, key: Option<IdempotencyKey>) -> Self {
+        Self { idempotency_key: key, ..self }
+    }
+
+    /// About a fact that may happen once only.
+    #[must_use]
+    pub fn once(self, once: Once) -> Self {
+        Self { once: Some(once), ..self }
+    }
+
+    /// With what makes two requests the same.
+    #[must_use]
+    pub fn content(self, content: Value) -> Self {
+        Self { content, ..self }
+    }
+
+    /// Which makes new streams, under ids that were just made.
+    #[must_use]
+    pub fn creating(self, fresh: impl IntoIterator<Item = StreamId>) -> Self {
+        Self { fresh: fresh.into_iter().collect(), ..self }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("verb", &self.verb).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// A command that was carried out, or needed nothing done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Position of its last event; without events the head of the log at which the answer held. Who has seen the log up to
+    /// here sees what the command did.
+    pub position: Position,
+    /// Position of its first event.
+    pub first: Position,
+    /// What happened.
+    pub events: Vec<RecordedDomainEvent>,
+    /// When it was recorded, by the database's clock.
+    pub recorded_at: DateTime<Utc>,
+    /// Whether this is the answer of an earlier, equal request.
+    pub repeated: bool,
+}
+
+/// An event that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedDomainEvent {
+    /// What happened.
+    pub event: Event,
+    /// On which stream.
+    pub stream: StreamId,
+    /// As which of its events.
+    pub version: Version,
+    /// Where in the log.
+    pub position: Position,
+    /// When, in business time.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// The handle of the pipeline; clones share it. The loop ends when the last handle and the last pending answer are dropped.
+#[derive(Clone)]
+pub struct Commands {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn EventStore>,
+    inbox: UnboundedSender<Message>,
+    places: Arc<Semaphore>,
+    deadline: Duration,
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commands").field("places", &self.inner.places).finish_non_exhaustive()
+    }
+}
+
+impl Commands {
+    /// Starts the pipeline on a store. To be called within a tokio runtime.
+    #[must_use]
+    pub fn start(store: Arc<dyn EventStore>, config: Config) -> Self {
+        let places = Arc::new(Semaphore::new(config.commands_max));
+        let deadline = config.deadline;
+        let inbox = decide_loop::start(Arc::clone(&store), config);
+        Self { inner: Arc::new(Inner { store, inbox, places, deadline }) }
+    }
+
+    /// Carries a command out.
+    ///
+    /// # Errors
+    /// As [`CommandError`] says.
+    pub async fn execute(&self, caller: &Caller, request: Request) -> Result<Committed, CommandError> {
+        self.submit(caller, request).await
+    }
+
+    /// Takes a command in at once, behind those taken in before, and answers later: so many can be under way in order.
+    pub fn submit(
+        &self,
+        caller: &Caller,
+        request: Request,
+    ) -> impl Future<Output = Result<Committed, CommandError>> + Send + 'static {
+        let (verb, asked_at) = (request.verb, moment());
+        let handle = self.clone();
+        let deadline = asked_at + self.inner.deadline;
+        let taken_in = self.take_in(caller, request, deadline);
+        async move {
+            let result = match taken_in {
+                Ok(answer) => answer_by(deadline, answer).await,
+                Err(error) => Err(error),
+            };
+            observe(verb, asked_at, &result);
+            drop(handle);
+            result
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn EventStore {
+        self.inner.store.as_ref()
+    }
+
+    fn take_in(&self, caller: &Caller, request: Request, deadline: Instant) -> Result<Answer, CommandError> {
+        let place = Arc::clone(&self.inner.places).try_acquire_owned().map_err(|_| CommandError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job::new(caller, identity_of(caller, &request), request, deadline, (answer, place));
+        let closed = |_| CommandError::unavailable("the decide loop has ended");
+        self.inner.inbox.send(Message::Submitted(Box::new(job))).map_err(closed)?;
+        Ok(answered)
+    }
+}
+
+type Answer = oneshot::Receiver<Result<Committed, CommandError>>;
+
+async fn answer_by(deadline: Instant, answer: Answer) -> Result<Committed, CommandError> {
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(CommandError::unavailable("the decide loop has ended")),
+        Err(_) => Err(CommandError::unavailable("no verdict of the event store in time")),
+    }
+}
+
+fn identity_of(caller: &Caller, request: &Request) -> Identity {
+    let key = request.idempotency_key.as_ref();
+    let command_id = key.map(|key| command_id(caller.tenant, &caller.actor, request.verb, key));
+    let once_id = request.once.as_ref().map(|once| once.id(caller.tenant));
+    match command_id.or(once_id) {
+        Some(_) => Identity { command_id, once_id, fingerprint: fingerprint(request.verb, &request.content) },
+        None => Identity::default(),
+    }
+}
+
+pub(crate) fn metadata_of(caller: &Caller) -> Metadata {
+    Metadata {
+        actor: caller.actor.clone(),
+        request_id: caller.request_id.clone(),
+        correlation_id: caller.correlation_id.clone(),
+        ..Metadata::default()
+    }
+}
+
+/// A parsed request as the value that its fingerprint is made of.
+pub(crate) fn content_of(request: &impl Serialize) -> Value {
+    serde_json::to_value(request).unwrap_or_default()
+}
+
+fn observe(verb: &'static str, asked_at: Instant, result: &Result<Committed, CommandError>) {
+    let outcome = match result {
+        Ok(committed) if committed.repeated => "repeated",
+        Ok(_) => "committed",
+        Err(error) => error.kind(),
+    };
+    metrics::counter!("clientela_commands_total", "verb" => verb, "outcome" => outcome).increment(1);
+    metrics::histogram!("clientela_command_seconds", "verb" => verb).record(asked_at.elapsed().as_secs_f64());
+}

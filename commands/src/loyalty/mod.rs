@@ -1,0 +1,215 @@
+//! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
+//!
+//! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
+//! once, a refund reverses once, a lot expires once.
+
+use crate::caller::{Caller, Scope, beginning_of};
+use crate::changes::{Change, Changes};
+use crate::error::CommandError;
+use crate::execute::{Commands, Committed, Request, content_of};
+use crate::identity::{IdempotencyKey, Once};
+use crate::states::{States, stream_of};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use domain::customers::customer::Customer;
+use domain::ids::{CustomerId, OrderId, RefundId};
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::{Currency, Decider, Money, Refusal};
+use serde::Serialize;
+use store::{StreamId, TenantId};
+
+/// A customer to become a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Enrol {
+    /// Who.
+    pub customer: CustomerId,
+    /// The only currency in which the account earns.
+    pub currency: Currency,
+}
+
+/// Points to be earned without a purchase being recorded here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Earn {
+    /// Whose account.
+    pub customer: CustomerId,
+    /// The order; earns once, whatever way it is told of.
+    pub order: OrderId,
+    /// What was paid.
+    pub total: Money,
+    /// When; now if not given.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Points to become a discount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redeem {
+    /// Whose account.
+    pub customer: CustomerId,
+    /// How many.
+    pub points: i64,
+    /// The order that is discounted; redeems once.
+    pub order: OrderId,
+}
+
+/// Makes a customer a member.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn enrol(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Enrol,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let (content, on) = (content_of(&request), caller.today());
+    let Enrol { customer, currency } = request;
+    let scope = [stream_of::<Customer>(customer.as_uuid()), account_stream(customer)];
+    let decide = move |states: &States<'_>| {
+        states.get::<Customer>(customer.as_uuid()).active()?;
+        let account = states.get::<LoyaltyAccount>(customer.as_uuid());
+        let enrolled = LoyaltyAccount::decide(account, LoyaltyCommand::Enrol { currency, on })?;
+        Ok(Changes::of(account_stream(customer), enrolled))
+    };
+    commands.execute(caller, Request::new("loyalty.enrol", caller.now, scope, decide).content(content).keyed(key)).await
+}
+
+/// Earns points with an order. One that has earned already, with a purchase or otherwise, earns nothing more.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn earn(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Earn,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
+    let (on, today) = (caller.business_date(occurred_at), Today::of(caller).date);
+    let Earn { customer, order, total, .. } = request;
+    let once = earned_once(customer, &order);
+    let once_id = once.id(caller.tenant);
+    let account = on_account(caller, "loyalty.earn", customer, move |states| match states.happened(once_id) {
+        true => LoyaltyCommand::Expire { today },
+        false => LoyaltyCommand::Earn { order: order.clone(), total, on, today },
+    });
+    let request = Request { occurred_at, ..account };
+    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+}
+
+/// Turns points into a discount, once per order.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn redeem(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Redeem,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let (content, today) = (content_of(&request), Today::of(caller).date);
+    let Redeem { customer, points, order } = request;
+    let once = redeemed_once(customer, &order);
+    let request = on_account(caller, "loyalty.redeem", customer, move |_| LoyaltyCommand::Redeem {
+        points,
+        order: order.clone(),
+        today,
+    });
+    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+}
+
+/// Lets expire what is due by now. Made again on the same day it finds nothing to do.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn expire(commands: &Commands, caller: &Caller, customer: CustomerId) -> Result<Committed, CommandError> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let today = Today::of(caller).date;
+    let request = on_account(caller, "loyalty.expire", customer, move |_| LoyaltyCommand::Expire { today });
+    commands.execute(caller, request.content(content_of(&customer))).await
+}
+
+/// The stream of a customer's loyalty account.
+#[must_use]
+pub fn account_stream(customer: CustomerId) -> StreamId {
+    stream_of::<LoyaltyAccount>(customer.as_uuid())
+}
+
+/// A command on one account.
+fn on_account(
+    caller: &Caller,
+    verb: &'static str,
+    customer: CustomerId,
+    command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
+) -> Request {
+    let today = Today::of(caller);
+    let decide = move |states: &States<'_>| {
+        let account = states.get::<LoyaltyAccount>(customer.as_uuid());
+        let events = LoyaltyAccount::decide(account, command(states))?;
+        let mut changes = Changes::none();
+        today.append(&mut changes, customer, events);
+        Ok::<_, Refusal>(changes)
+    };
+    Request::new(verb, caller.now, [account_stream(customer)], decide)
+}
+
+/// An order earns points.
+pub(crate) fn earned_once(customer: CustomerId, order: &OrderId) -> Once {
+    Once::new(account_stream(customer), "earn", order.as_str())
+}
+
+fn redeemed_once(customer: CustomerId, order: &OrderId) -> Once {
+    Once::new(account_stream(customer), "redeem", order.as_str())
+}
+
+/// What names a refund of an order, in once-only facts: no order or refund has a space in it. Frozen for ever.
+pub(crate) fn refund_key(order: &OrderId, refund: &RefundId) -> String {
+    format!("{order} {refund}")
+}
+
+/// The business day of a command, where the tenant is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Today {
+    pub(crate) date: NaiveDate,
+    zone: Tz,
+    tenant: TenantId,
+}
+
+impl Today {
+    pub(crate) fn of(caller: &Caller) -> Self {
+        Self { date: caller.today(), zone: caller.zone, tenant: caller.tenant }
+    }
+
+    /// Adds an account's events, each with the once-only fact that it records. Points expire when their day begins,
+    /// whenever that is noticed.
+    pub(crate) fn append(&self, changes: &mut Changes, customer: CustomerId, events: Vec<LoyaltyEvent>) {
+        for event in events {
+            let once = once_of(customer, &event);
+            let expired_on =
+                if let LoyaltyEvent::PointsExpired { expires_on, .. } = &event { Some(*expires_on) } else { None };
+            changes.push(Change {
+                stream: account_stream(customer),
+                event: event.into(),
+                once_id: once.map(|once| once.id(self.tenant)),
+                occurred_at: expired_on.map(|date| beginning_of(date, self.zone)),
+            });
+        }
+    }
+}
+
+fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
+    let account = account_stream(customer);
+    match event {
+        LoyaltyEvent::PointsEarned { order, .. } => Some(earned_once(customer, order)),
+        LoyaltyEvent::PointsRedeemed { order, .. } => Some(redeemed_once(customer, order)),
+        LoyaltyEvent::PointsReversed { order, refund, .. } => {
+            Some(Once::new(account, "reverse", refund_key(order, refund)))
+        }
+        LoyaltyEvent::PointsExpired { lot, .. } => Some(Once::new(account, "expire", lot.to_string())),
+        LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::TierUpgraded { .. } => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! Refusals that the log gives rather than the domain: what must be unique is taken, what may happen once has happened.
+
+use domain::{Refusal, RefusalKind};
+use serde_json::Map;
+
+/// Another owner holds a claim. A kind such as `reference:erp` says by what it is followed; callers are told the first part.
+pub(crate) fn taken(kind: &str) -> Refusal {
+    let (name, detail) = kind.split_once(':').map_or((kind, None), |(name, detail)| (name, Some(detail)));
+    let facts = detail.map(|detail| ("system".to_owned(), detail.into()));
+    Refusal {
+        facts: facts.into_iter().collect(),
+        ..refusal(&format!("{name}_taken"), &format!("the {name} is another's"))
+    }
+}
+
+/// A fact that may happen once has happened, by another request.
+pub(crate) fn already_happened() -> Refusal {
+    refusal("already_happened", "this has already happened, by another request")
+}
+
+/// The customer was erased.
+pub(crate) fn erased() -> Refusal {
+    refusal("customer_erased", "the customer was erased")
+}
+
+/// A time zone that nobody knows.
+pub(crate) fn unknown_time_zone() -> Refusal {
+    let field = Some("/time_zone".to_owned());
+    Refusal {
+        kind: RefusalKind::Invalid,
+        field,
+        ..refusal("unknown_time_zone", "is not a time zone's name, such as Europe/Madrid")
+    }
+}
+
+fn refusal(code: &str, message: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Conflict,
+        code: code.to_owned(),
+        message: message.to_owned(),
+        field: None,
+        facts: Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_refused_by_the_name_of_its_kind() {
+        assert_eq!(taken("email").code, "email_taken");
+        let reference = taken("reference:erp");
+        assert_eq!((reference.code.as_str(), &reference.facts["system"]), ("reference_taken", &"erp".into()));
+    }
+}
