@@ -61,8 +61,7 @@ pub(super) const OPERATORS_OWN: &str =
 
 /// The whole `postgresql.conf`.
 pub(super) fn configuration(socket_dir: &Path, more: &[(String, String)]) -> String {
-    let mut text =
-        String::from("# Written at each start. Your own settings: local.conf, in this folder.\n");
+    let mut text = String::from("# Written at each start. Your own settings: local.conf, in this folder.\n");
     let sockets = format!("\"{}\"", socket_dir.display().to_string().replace('"', "\"\""));
     let ours = SETTINGS.iter().copied().chain([("unix_socket_directories", sockets.as_str())]);
     let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
