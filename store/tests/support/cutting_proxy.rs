@@ -7,6 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 
+/// The message of a simple query that says `commit`: PostgreSQL's protocol, "Message Formats", Query.
+const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bcommit\x00";
+
 /// Where the next commit is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -76,7 +79,7 @@ async fn requests(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = client.read(&mut buffer).await {
-        let is_commit = buffer[..length].windows(6).any(|part| part.eq_ignore_ascii_case(b"commit"));
+        let is_commit = buffer[..length].windows(COMMIT.len()).any(|part| part == COMMIT);
         let armed = if is_commit { cut.swap(0, Ordering::SeqCst) } else { 0 };
         if armed == Cut::BeforeTheCommit as u8 {
             cuts.fetch_add(1, Ordering::SeqCst);
