@@ -58,6 +58,9 @@ impl Email {
         }
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         let address = EmailAddress::parse_with_options(text, options).map_err(|_| EmailError::Malformed)?;
+        if !is_registrable(address.domain()) {
+            return Err(EmailError::Malformed);
+        }
         let written = format!("{}@{}", address.local_part(), address.domain().to_lowercase());
         if written.len() > Self::MAX { Err(EmailError::TooLong) } else { Ok(Self(written)) }
     }
@@ -80,6 +83,14 @@ impl Email {
 
 string_conversions!(Email, EmailError);
 
+/// Whether anyone could have registered such a domain: no underscores, no number as the last label, and `??--` only where
+/// it announces a name of other letters (RFC 5891 §4.2.3.1).
+fn is_registrable(domain: &str) -> bool {
+    let last = domain.rsplit('.').next().unwrap_or_default();
+    let reserved = |label: &str| label.get(2..4) == Some("--") && !label.to_ascii_lowercase().starts_with("xn--");
+    !domain.contains('_') && !last.bytes().all(|byte| byte.is_ascii_digit()) && !domain.split('.').any(reserved)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,14 +106,28 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         assert_eq!(Email::parse(" "), Err(EmailError::Empty));
-        for text in ["ana", "ana@", "@example.com", "ana@@example.com", "ana@example", "a b@example.com", "\"a b\"@example.com", "ana@[127.0.0.1]", "Ana <ana@example.com>"] {
+        for text in [
+            "ana",
+            "ana@",
+            "@example.com",
+            "ana@@example.com",
+            "ana@example",
+            "a b@example.com",
+            "\"a b\"@example.com",
+            "ana@[127.0.0.1]",
+            "ana@127.0.0.1",
+            "ana@my_shop.example.com",
+            "ana@ab--cd.example.com",
+            "Ana <ana@example.com>",
+        ] {
             assert_eq!(Email::parse(text), Err(EmailError::Malformed), "{text}");
         }
     }
 
     #[test]
     fn an_address_has_254_bytes_at_most() {
-        let long = format!("ana@{}.example.com", ["a".repeat(60), "b".repeat(60), "c".repeat(60), "d".repeat(60)].join("."));
+        let long =
+            format!("ana@{}.example.com", ["a".repeat(60), "b".repeat(60), "c".repeat(60), "d".repeat(60)].join("."));
         assert_eq!(Email::parse(&long), Err(EmailError::TooLong));
     }
 }

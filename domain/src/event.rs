@@ -24,8 +24,8 @@ use crate::aggregate::Category;
 use crate::customers::events::CustomerEvent;
 use crate::loyalty::events::LoyaltyEvent;
 
-pub(crate) use declare::{clear_values, declared, events};
 pub use declare::{Clear, Field, Personal};
+pub(crate) use declare::{clear_values, declared, events};
 use upcast::{Fields, Upcaster};
 
 /// An event of any context.
@@ -143,7 +143,12 @@ impl Event {
     ///
     /// # Errors
     /// Tells apart what a newer build wrote and what is damaged.
-    pub fn decode(event_type: &str, schema_version: i16, payload: &[u8], personal: Sealed<'_>) -> Result<Self, DecodeError> {
+    pub fn decode(
+        event_type: &str,
+        schema_version: i16,
+        payload: &[u8],
+        personal: Sealed<'_>,
+    ) -> Result<Self, DecodeError> {
         let stored = Stored { event_type, schema_version, payload, personal };
         if CustomerEvent::TYPES.contains(&event_type) {
             return stored.read(CustomerEvent::open).map(Self::Customer);
@@ -234,7 +239,10 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn read<E: DeserializeOwned>(&self, open: fn(&mut E, &[u8]) -> Result<bool, serde_json::Error>) -> Result<E, DecodeError> {
+    fn read<E: DeserializeOwned>(
+        &self,
+        open: fn(&mut E, &[u8]) -> Result<bool, serde_json::Error>,
+    ) -> Result<E, DecodeError> {
         let newest = newest_version(self.event_type);
         if self.schema_version < 1 || self.schema_version > newest {
             let event_type = self.event_type.to_owned();
@@ -246,8 +254,12 @@ impl Stored<'_> {
         self.read_newest(open)
     }
 
-    fn read_newest<E: DeserializeOwned>(&self, open: fn(&mut E, &[u8]) -> Result<bool, serde_json::Error>) -> Result<E, DecodeError> {
-        let mut event: E = tagged::from_slice(self.event_type, self.payload).map_err(|error| self.malformed("payload", error.to_string()))?;
+    fn read_newest<E: DeserializeOwned>(
+        &self,
+        open: fn(&mut E, &[u8]) -> Result<bool, serde_json::Error>,
+    ) -> Result<E, DecodeError> {
+        let mut event: E = tagged::from_slice(self.event_type, self.payload)
+            .map_err(|error| self.malformed("payload", error.to_string()))?;
         if let Sealed::Opened(personal) = self.personal {
             let opened = open(&mut event, personal).map_err(|error| self.malformed("personal", location(&error)))?;
             if !opened {
@@ -258,7 +270,8 @@ impl Stored<'_> {
     }
 
     fn upcast(&self) -> Result<Lifted, DecodeError> {
-        let payload = serde_json::from_slice(self.payload).map_err(|error| self.malformed("payload", error.to_string()))?;
+        let payload =
+            serde_json::from_slice(self.payload).map_err(|error| self.malformed("payload", error.to_string()))?;
         let personal = match self.personal {
             Sealed::Opened(personal) => {
                 Some(serde_json::from_slice(personal).map_err(|error| self.malformed("personal", location(&error)))?)

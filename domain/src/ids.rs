@@ -206,10 +206,8 @@ const SLUG: Alphabet = Alphabet {
 const LANGUAGE: Alphabet =
     Alphabet { allowed: "[A-Za-z0-9-]", contains: |byte| byte.is_ascii_alphanumeric() || byte == b'-' };
 
-const ZONE: Alphabet = Alphabet {
-    allowed: "[A-Za-z0-9_+/-]",
-    contains: |byte| byte.is_ascii_alphanumeric() || b"_+/-".contains(&byte),
-};
+const ZONE: Alphabet =
+    Alphabet { allowed: "[A-Za-z0-9_+/-]", contains: |byte| byte.is_ascii_alphanumeric() || b"_+/-".contains(&byte) };
 
 impl Alphabet {
     fn check(&self, text: &str, max: usize) -> Result<(), IdentifierError> {

@@ -153,7 +153,11 @@ impl Money {
     /// # Errors
     /// When it is beyond [`Self::LIMIT`].
     pub const fn from_minor(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
-        if minor >= -Self::LIMIT && minor <= Self::LIMIT { Ok(Self { minor, currency }) } else { Err(MoneyError::OutOfRange) }
+        if minor >= -Self::LIMIT && minor <= Self::LIMIT {
+            Ok(Self { minor, currency })
+        } else {
+            Err(MoneyError::OutOfRange)
+        }
     }
 
     /// Nothing.
@@ -288,7 +292,9 @@ mod tests {
 
     #[test]
     fn each_currency_has_its_own_decimals() {
-        for (code, text, minor) in [("USD", "12.34", 1234), ("JPY", "1234", 1234), ("KWD", "1.234", 1234), ("CLF", "0.1234", 1234)] {
+        for (code, text, minor) in
+            [("USD", "12.34", 1234), ("JPY", "1234", 1234), ("KWD", "1.234", 1234), ("CLF", "0.1234", 1234)]
+        {
             let money = Money::parse(text, currency(code)).unwrap();
             assert_eq!((money.minor(), money.amount().as_str()), (minor, text));
         }
@@ -300,7 +306,10 @@ mod tests {
         assert_eq!(Money::parse("7", usd).unwrap().minor(), 700);
         assert_eq!(Money::parse("-0.5", usd).unwrap().amount(), "-0.50");
         assert_eq!(Money::parse("1.230", usd), Err(MoneyError::TooManyDecimals { currency: usd, digits: 2 }));
-        assert_eq!(Money::parse("1.0", currency("JPY")), Err(MoneyError::TooManyDecimals { currency: currency("JPY"), digits: 0 }));
+        assert_eq!(
+            Money::parse("1.0", currency("JPY")),
+            Err(MoneyError::TooManyDecimals { currency: currency("JPY"), digits: 0 })
+        );
     }
 
     #[test]
@@ -330,7 +339,8 @@ mod tests {
 
     #[test]
     fn currencies_never_mix() {
-        let (dollar, euro) = (Money::from_minor(1, currency("USD")).unwrap(), Money::from_minor(1, currency("EUR")).unwrap());
+        let (dollar, euro) =
+            (Money::from_minor(1, currency("USD")).unwrap(), Money::from_minor(1, currency("EUR")).unwrap());
         assert!(matches!(dollar.checked_add(euro), Err(MoneyError::CurrencyMismatch { .. })));
         assert_eq!(dollar.partial_cmp(&euro), None);
     }

@@ -4,9 +4,8 @@
 
 use std::fmt;
 
-use rlibphonenumber::PhoneNumberFormat;
-use rlibphonenumber::PhoneNumber;
 use rlibphonenumber::enums::Region;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::InvalidValue;
@@ -50,7 +49,7 @@ impl Phone {
         if text.is_empty() {
             return Err(PhoneError::Empty);
         }
-        let region = region.map(Region::from_code).transpose().map_err(|_| PhoneError::UnknownRegion)?;
+        let region = region.map(known_region).transpose()?;
         let number = PhoneNumber::parse(text, region).map_err(|_| PhoneError::Invalid)?;
         if !number.is_valid() {
             return Err(PhoneError::Invalid);
@@ -62,6 +61,14 @@ impl Phone {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn known_region(code: &str) -> Result<Region, PhoneError> {
+    let region = Region::from_code(code).map_err(|_| PhoneError::UnknownRegion)?;
+    if PHONE_NUMBER_UTIL.get_supported_regions().any(|known| known == region) {
+        return Ok(region);
+    }
+    Err(PhoneError::UnknownRegion)
 }
 
 impl fmt::Display for Phone {
@@ -94,7 +101,14 @@ mod tests {
 
     #[test]
     fn a_number_is_kept_as_e164_however_it_is_written() {
-        for text in ["+34 600 12 34 56", "+34-600.123.456", "tel:+34-600-123-456", "0034600123456", "600 123 456", "600123456 ext. 7"] {
+        for text in [
+            "+34 600 12 34 56",
+            "+34-600.123.456",
+            "tel:+34-600-123-456",
+            "0034600123456",
+            "600 123 456",
+            "600123456 ext. 7",
+        ] {
             assert_eq!(Phone::parse(text, Some("ES")).map(String::from), Ok("+34600123456".to_owned()), "{text}");
         }
     }

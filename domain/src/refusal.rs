@@ -56,7 +56,12 @@ impl Refusal {
     }
 
     /// The refusal that a context's error stands for; its serialised fields become the facts.
-    pub(crate) fn of(kind: RefusalKind, code: &'static str, field: Option<String>, error: &(impl Serialize + fmt::Display)) -> Self {
+    pub(crate) fn of(
+        kind: RefusalKind,
+        code: &'static str,
+        field: Option<String>,
+        error: &(impl Serialize + fmt::Display),
+    ) -> Self {
         Self { kind, code: code.to_owned(), message: error.to_string(), field, facts: facts_of(error) }
     }
 }

@@ -48,7 +48,9 @@ impl Decider for ApiKey {
 
     fn decide(state: &Self, command: ApiKeyCommand) -> Result<Vec<AccessEvent>, AccessError> {
         match command {
-            ApiKeyCommand::Create { key, name, digest, scopes, expires_at } => create(state, Key { key, name, digest, scopes, expires_at }),
+            ApiKeyCommand::Create { key, name, digest, scopes, expires_at } => {
+                create(state, Key { key, name, digest, scopes, expires_at })
+            }
             ApiKeyCommand::Revoke => revoke(state),
         }
     }

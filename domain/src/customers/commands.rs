@@ -164,7 +164,9 @@ impl CustomerError {
     const fn kind(&self) -> RefusalKind {
         match self {
             Self::NotFound => RefusalKind::NotFound,
-            Self::AlreadyRegistered | Self::OrderAlreadyRecorded { .. } | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
+            Self::AlreadyRegistered | Self::OrderAlreadyRecorded { .. } | Self::RefundAlreadyRecorded { .. } => {
+                RefusalKind::Conflict
+            }
             Self::ContactRequired
             | Self::CompanyRequired
             | Self::TooMany { .. }
@@ -185,7 +187,9 @@ impl CustomerError {
             Self::NegativeTotal { .. } => Some("/total".to_owned()),
             Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),
             Self::LineQuantity { line } => Some(format!("/lines/{line}/quantity")),
-            Self::RefundNotPositive | Self::RefundCurrency { .. } | Self::RefundExceedsPurchase { .. } => Some("/amount".to_owned()),
+            Self::RefundNotPositive | Self::RefundCurrency { .. } | Self::RefundExceedsPurchase { .. } => {
+                Some("/amount".to_owned())
+            }
             Self::NotFound
             | Self::AlreadyRegistered
             | Self::ContactRequired

@@ -94,9 +94,11 @@ impl Decider for Customer {
                 register(state, Profile { kind, language, currency, source, registered_on }, contact)
             }
             CustomerCommand::RecordPurchase { order, channel, lines, total, on } => {
-                record_purchase(state, order, channel, lines, total, on)
+                record_purchase(state, Purchase { order, channel, lines, total, on })
             }
-            CustomerCommand::Refund { refund, order, amount, on, today } => refund_purchase(state, refund, order, amount, on, today),
+            CustomerCommand::Refund { refund, order, amount, on, today } => {
+                refund_purchase(state, Refund { refund, order, amount, on, today })
+            }
         }
     }
 
@@ -105,7 +107,8 @@ impl Decider for Customer {
         match (state, event) {
             (_, E::Created { kind, language, currency, source, registered_on, personal }) => {
                 let (kind, currency, registered_on) = (*kind, *currency, *registered_on);
-                let profile = Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
+                let profile =
+                    Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
                 Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
             }
             (Self::Active(customer), E::PurchaseRecorded { order, channel, lines, total, on }) => {
@@ -236,15 +239,18 @@ const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), 
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
 }
 
-fn record_purchase(
-    state: &Customer,
+/// A purchase that is to be recorded.
+struct Purchase {
     order: OrderId,
     channel: Option<Channel>,
     lines: Vec<PurchaseLine>,
     total: Money,
     on: NaiveDate,
-) -> Result<Vec<CustomerEvent>, CustomerError> {
+}
+
+fn record_purchase(state: &Customer, purchase: Purchase) -> Result<Vec<CustomerEvent>, CustomerError> {
     let customer = state.active()?;
+    let Purchase { order, channel, lines, total, on } = purchase;
     check_purchase(&lines, total)?;
     if let Some(recorded) = customer.orders.get(&order) {
         let same = recorded.total == total && recorded.fingerprint == fingerprint(channel.as_ref(), &lines);
@@ -270,15 +276,18 @@ fn check_purchase(lines: &[PurchaseLine], total: Money) -> Result<(), CustomerEr
     Ok(())
 }
 
-fn refund_purchase(
-    state: &Customer,
+/// A refund that is to be made.
+struct Refund {
     refund: RefundId,
     order: OrderId,
     amount: Option<Money>,
     on: NaiveDate,
     today: NaiveDate,
-) -> Result<Vec<CustomerEvent>, CustomerError> {
+}
+
+fn refund_purchase(state: &Customer, wanted: Refund) -> Result<Vec<CustomerEvent>, CustomerError> {
     let customer = state.active()?;
+    let Refund { refund, order, amount, on, today } = wanted;
     if let Some(recorded) = customer.refunds.get(&refund) {
         return repeated_refund(recorded, refund, &order, amount);
     }

@@ -1,1 +1,413 @@
-//! tests
+//! What customers may do, as given / when / then.
+
+use chrono::NaiveDate;
+use proptest::prelude::*;
+
+use crate::customers::commands::{CustomerCommand, CustomerError};
+use crate::customers::customer::Customer;
+use crate::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use crate::decider::Decider;
+use crate::email::Email;
+use crate::ids::{Channel, ExternalSystem, OrderId, RefundId, Sku};
+use crate::money::{Currency, Money};
+use crate::phone::Phone;
+use crate::refusal::{Refusal, RefusalKind};
+use crate::testing::given;
+use crate::text::{CompanyName, ReferenceText};
+
+#[test]
+fn a_customer_is_registered() {
+    given::<Customer>([]).when(register(CustomerKind::Individual, by_email())).then([created()]);
+}
+
+#[test]
+fn one_way_of_contact_is_enough_whichever_it_is() {
+    for contact in [by_email(), by_phone(), by_reference()] {
+        let registered = given::<Customer>([]).when(register(CustomerKind::Individual, contact.clone())).then([
+            CustomerEvent::Created {
+                personal: contact.clone().into(),
+                kind: CustomerKind::Individual,
+                language: None,
+                currency: None,
+                source: None,
+                registered_on: day("2026-01-10"),
+            },
+        ]);
+        assert_eq!(registered.active().unwrap().contact().known(), Some(&contact));
+    }
+}
+
+#[test]
+fn nobody_is_registered_without_any_contact() {
+    given::<Customer>([])
+        .when(register(CustomerKind::Individual, Contact::default()))
+        .then_refused(CustomerError::ContactRequired);
+}
+
+#[test]
+fn a_business_needs_a_company_name() {
+    given::<Customer>([])
+        .when(register(CustomerKind::Business, by_email()))
+        .then_refused(CustomerError::CompanyRequired);
+    let contact = Contact { company: Some(CompanyName::parse("Café Núñez").unwrap()), ..by_email() };
+    assert!(Customer::decide(&Customer::initial(), register(CustomerKind::Business, contact)).is_ok());
+}
+
+#[test]
+fn contacts_are_bounded() {
+    let most = Contact { emails: vec![by_email().emails[0].clone(); 10], ..Contact::default() };
+    assert!(Customer::decide(&Customer::initial(), register(CustomerKind::Individual, most)).is_ok());
+    for (items, limit, contact) in [
+        ("emails", 10, Contact { emails: vec![by_email().emails[0].clone(); 11], ..Contact::default() }),
+        ("phones", 10, Contact { phones: vec![by_phone().phones[0].clone(); 11], ..Contact::default() }),
+        (
+            "references",
+            20,
+            Contact { references: vec![by_reference().references[0].clone(); 21], ..Contact::default() },
+        ),
+    ] {
+        given::<Customer>([])
+            .when(register(CustomerKind::Individual, contact))
+            .then_refused(CustomerError::TooMany { items, limit });
+    }
+}
+
+#[test]
+fn the_same_registration_again_changes_nothing_and_another_is_refused() {
+    given::<Customer>([created()]).when(register(CustomerKind::Individual, by_email())).then([]);
+    given::<Customer>([created()])
+        .when(register(CustomerKind::Individual, by_phone()))
+        .then_refused(CustomerError::AlreadyRegistered);
+}
+
+#[test]
+fn a_purchase_is_recorded() {
+    given::<Customer>([created()]).when(record("order-7", "24.50", "2026-02-09")).then([recorded(
+        "order-7",
+        "24.50",
+        "2026-02-09",
+    )]);
+}
+
+#[test]
+fn a_purchase_of_nobody_is_refused() {
+    given::<Customer>([]).when(record("order-7", "24.50", "2026-02-09")).then_refused(CustomerError::NotFound);
+}
+
+#[test]
+fn a_purchase_may_be_free_but_not_negative() {
+    given::<Customer>([created()]).when(record("order-7", "0.00", "2026-02-09")).then([recorded(
+        "order-7",
+        "0.00",
+        "2026-02-09",
+    )]);
+    given::<Customer>([created()])
+        .when(record("order-7", "-0.01", "2026-02-09"))
+        .then_refused(CustomerError::NegativeTotal { total: usd("-0.01") });
+}
+
+#[test]
+fn lines_need_not_add_up_but_are_in_the_currency_of_the_total() {
+    let bought = |lines| record_lines("order-7", lines);
+    assert!(Customer::decide(&registered(), bought(vec![line("1.00", 1), line("99.00", 3)])).is_ok());
+    let euro =
+        PurchaseLine { amount: Money::parse("1.00", Currency::parse("EUR").unwrap()).unwrap(), ..line("1.00", 1) };
+    given::<Customer>([created()])
+        .when(bought(vec![line("1.00", 1), euro]))
+        .then_refused(CustomerError::LineCurrency { line: 1, expected: Currency::parse("USD").unwrap() });
+}
+
+#[test]
+fn a_line_of_nothing_and_too_many_lines_are_refused() {
+    given::<Customer>([created()])
+        .when(record_lines("order-7", vec![line("1.00", 0)]))
+        .then_refused(CustomerError::LineQuantity { line: 0 });
+    assert!(Customer::decide(&registered(), record_lines("order-7", vec![line("1.00", 1); 500])).is_ok());
+    given::<Customer>([created()])
+        .when(record_lines("order-7", vec![line("1.00", 1); 501]))
+        .then_refused(CustomerError::TooMany { items: "lines", limit: 500 });
+}
+
+#[test]
+fn the_same_order_is_recorded_only_once() {
+    let bought = [created(), recorded("order-7", "24.50", "2026-02-09")];
+    given::<Customer>(bought.clone()).when(record("order-7", "24.50", "2026-02-09")).then([]);
+    given::<Customer>(bought).when(record("order-7", "24.50", "2026-02-10")).then([]);
+}
+
+#[test]
+fn an_order_with_other_content_is_refused() {
+    let conflict = || CustomerError::OrderAlreadyRecorded { order: order("order-7"), total: usd("24.50") };
+    let bought = [created(), recorded("order-7", "24.50", "2026-02-09")];
+    given::<Customer>(bought.clone()).when(record("order-7", "24.51", "2026-02-09")).then_refused(conflict());
+    let other_lines = CustomerCommand::RecordPurchase {
+        order: order("order-7"),
+        channel: Some(Channel::parse("web").unwrap()),
+        lines: vec![line("24.50", 2)],
+        total: usd("24.50"),
+        on: day("2026-02-09"),
+    };
+    given::<Customer>(bought).when(other_lines).then_refused(conflict());
+}
+
+#[test]
+fn an_order_is_refunded_in_part_and_then_the_rest() {
+    let bought = [created(), recorded("order-7", "24.50", "2026-02-09")];
+    let first = refunded("refund-1", "10.00", "10.00", "14.50");
+    given::<Customer>(bought.clone()).when(refund("refund-1", Some("10.00"))).then([first.clone()]);
+    let rest = refunded("refund-2", "14.50", "24.50", "0.00");
+    let state = given::<Customer>(bought.into_iter().chain([first])).when(refund("refund-2", None)).then([rest]);
+    let recorded = state.order(&order("order-7")).unwrap();
+    assert_eq!((recorded.refunded(), recorded.remaining()), (usd("24.50"), usd("0.00")));
+}
+
+#[test]
+fn never_more_is_refunded_than_was_bought() {
+    let refunded_once =
+        || [created(), recorded("order-7", "24.50", "2026-02-09"), refunded("refund-1", "10.00", "10.00", "14.50")];
+    given::<Customer>(refunded_once())
+        .when(refund("refund-2", Some("14.51")))
+        .then_refused(CustomerError::RefundExceedsPurchase { remaining: usd("14.50") });
+    let all = refunded_once().into_iter().chain([refunded("refund-2", "14.50", "24.50", "0.00")]);
+    given::<Customer>(all)
+        .when(refund("refund-3", None))
+        .then_refused(CustomerError::RefundExceedsPurchase { remaining: usd("0.00") });
+}
+
+#[test]
+fn a_refund_of_nothing_or_in_another_currency_is_refused() {
+    let bought = || [created(), recorded("order-7", "24.50", "2026-02-09")];
+    for amount in ["0.00", "-1.00"] {
+        given::<Customer>(bought())
+            .when(refund("refund-1", Some(amount)))
+            .then_refused(CustomerError::RefundNotPositive);
+    }
+    let (expected, given_in) = (Currency::parse("USD").unwrap(), Currency::parse("EUR").unwrap());
+    let CustomerCommand::Refund { refund, order, on, today, .. } = refund("refund-1", None) else { unreachable!() };
+    let in_euro = CustomerCommand::Refund { refund, order, on, today, amount: Some(Money::zero(given_in)) };
+    given::<Customer>(bought()).when(in_euro).then_refused(CustomerError::RefundCurrency { expected, given: given_in });
+}
+
+#[test]
+fn the_same_refund_is_made_only_once() {
+    let part = [created(), recorded("order-7", "24.50", "2026-02-09"), refunded("refund-1", "10.00", "10.00", "14.50")];
+    given::<Customer>(part.clone()).when(refund("refund-1", Some("10.00"))).then([]);
+    let conflict = || CustomerError::RefundAlreadyRecorded {
+        refund: refund_id("refund-1"),
+        order: order("order-7"),
+        amount: usd("10.00"),
+    };
+    given::<Customer>(part.clone()).when(refund("refund-1", Some("9.00"))).then_refused(conflict());
+    given::<Customer>(part).when(refund("refund-1", None)).then_refused(conflict());
+    let whole = [created(), recorded("order-7", "24.50", "2026-02-09"), refunded("refund-1", "24.50", "24.50", "0.00")];
+    given::<Customer>(whole).when(refund("refund-1", None)).then([]);
+}
+
+#[test]
+fn a_refund_id_belongs_to_one_order() {
+    let two = [
+        created(),
+        recorded("order-7", "24.50", "2026-02-09"),
+        recorded("order-8", "24.50", "2026-02-09"),
+        refunded("refund-1", "10.00", "10.00", "14.50"),
+    ];
+    let of_the_other = CustomerCommand::Refund {
+        refund: refund_id("refund-1"),
+        order: order("order-8"),
+        amount: Some(usd("10.00")),
+        on: day("2026-02-20"),
+        today: day("2026-02-20"),
+    };
+    let conflict = CustomerError::RefundAlreadyRecorded {
+        refund: refund_id("refund-1"),
+        order: order("order-7"),
+        amount: usd("10.00"),
+    };
+    given::<Customer>(two).when(of_the_other).then_refused(conflict);
+}
+
+#[test]
+fn an_order_is_refundable_for_24_months_and_an_unknown_one_never() {
+    let refused = || CustomerError::OrderNotRefundable { order: order("order-7") };
+    let bought = || [created(), recorded("order-7", "24.50", "2026-02-09")];
+    given::<Customer>(bought()).when(refund_on("refund-1", "2028-02-08")).then([refunded_on(
+        "refund-1",
+        "24.50",
+        "24.50",
+        "0.00",
+        "2028-02-08",
+    )]);
+    given::<Customer>(bought()).when(refund_on("refund-1", "2028-02-09")).then_refused(refused());
+    given::<Customer>([created()]).when(refund_on("refund-1", "2026-02-20")).then_refused(refused());
+}
+
+#[test]
+fn what_is_out_of_reach_is_forgotten() {
+    let refund = refunded("refund-1", "10.00", "10.00", "14.50");
+    let events =
+        [created(), recorded("order-7", "24.50", "2026-02-09"), refund, recorded("order-8", "1.00", "2028-02-09")];
+    let state = given::<Customer>(events).state();
+    assert!(state.order(&order("order-7")).is_none());
+    assert!(state.order(&order("order-8")).is_some());
+    assert!(!serde_json::to_string(&state).unwrap().contains("refund-1"));
+}
+
+#[test]
+fn an_order_told_years_late_is_still_recorded_only_once() {
+    let events = [created(), recorded("order-8", "1.00", "2026-02-09"), recorded("order-7", "24.50", "2019-02-09")];
+    given::<Customer>(events).when(record("order-7", "24.50", "2019-02-09")).then([]);
+}
+
+#[test]
+fn a_refusal_says_what_remains_and_which_field_is_wrong() {
+    let refusal = Refusal::from(CustomerError::RefundExceedsPurchase { remaining: usd("14.50") });
+    assert_eq!((refusal.kind, refusal.code.as_str()), (RefusalKind::Invalid, "refund_exceeds_purchase"));
+    assert_eq!(refusal.field.as_deref(), Some("/amount"));
+    assert_eq!(serde_json::to_string(&refusal.facts).unwrap(), r#"{"remaining":{"amount":"14.50","currency":"USD"}}"#);
+    let stored = serde_json::to_string(&refusal).unwrap();
+    assert_eq!(serde_json::from_str::<Refusal>(&stored).unwrap(), refusal);
+    let line = Refusal::from(CustomerError::LineQuantity { line: 3 });
+    assert_eq!(line.field.as_deref(), Some("/lines/3/quantity"));
+    assert!(Refusal::from(CustomerError::NotFound).facts.is_empty());
+}
+
+proptest! {
+    /// Whatever is asked in whatever order: an order never gives back more than it took, and nothing is decided twice.
+    #[test]
+    fn no_history_refunds_more_than_was_bought(commands in prop::collection::vec(any_command(), 0..40)) {
+        let mut state = registered();
+        for command in commands {
+            let Ok(events) = Customer::decide(&state, command.clone()) else { continue };
+            state = Customer::fold(state, &events);
+            prop_assert_eq!(Customer::decide(&state, command), Ok(vec![]));
+            for name in ORDERS {
+                let order = state.order(&order(name));
+                prop_assert!(order.is_none_or(|order| !order.remaining().is_negative() && !order.refunded().is_negative()));
+            }
+        }
+    }
+}
+
+const ORDERS: [&str; 3] = ["order-1", "order-2", "order-3"];
+
+fn any_command() -> impl Strategy<Value = CustomerCommand> {
+    let order_id = prop::sample::select(&ORDERS[..]).prop_map(order);
+    let date = (0_u64..1_500).prop_map(|days| day("2026-01-10") + chrono::Days::new(days));
+    let amount = (0_i64..3_000).prop_map(|minor| Money::from_minor(minor, Currency::parse("USD").unwrap()).unwrap());
+    let refund = prop::sample::select(&["refund-1", "refund-2", "refund-3", "refund-4"][..]).prop_map(refund_id);
+    let purchase = (order_id.clone(), amount.clone(), date.clone()).prop_map(|(order, total, on)| {
+        CustomerCommand::RecordPurchase { order, channel: None, lines: vec![], total, on }
+    });
+    let refund = (refund, order_id, prop::option::of(amount), date)
+        .prop_map(|(refund, order, amount, today)| CustomerCommand::Refund { refund, order, amount, on: today, today });
+    prop_oneof![purchase, refund]
+}
+
+fn registered() -> Customer {
+    given::<Customer>([created()]).state()
+}
+
+fn register(kind: CustomerKind, contact: Contact) -> CustomerCommand {
+    let registered_on = day("2026-01-10");
+    CustomerCommand::Register { kind, contact, language: None, currency: None, source: None, registered_on }
+}
+
+fn created() -> CustomerEvent {
+    CustomerEvent::Created {
+        kind: CustomerKind::Individual,
+        language: None,
+        currency: None,
+        source: None,
+        registered_on: day("2026-01-10"),
+        personal: by_email().into(),
+    }
+}
+
+fn by_email() -> Contact {
+    Contact { emails: vec![Email::parse("ana@example.com").unwrap()], ..Contact::default() }
+}
+
+fn by_phone() -> Contact {
+    Contact { phones: vec![Phone::parse("+34600123456", None).unwrap()], ..Contact::default() }
+}
+
+fn by_reference() -> Contact {
+    let system = ExternalSystem::parse("stripe").unwrap();
+    let reference = ReferenceText::parse("cus_7").unwrap();
+    Contact { references: vec![ExternalReference { system, reference }], ..Contact::default() }
+}
+
+fn record(order_id: &str, total: &str, on: &str) -> CustomerCommand {
+    CustomerCommand::RecordPurchase {
+        order: order(order_id),
+        channel: None,
+        lines: vec![],
+        total: usd(total),
+        on: day(on),
+    }
+}
+
+fn record_lines(order_id: &str, lines: Vec<PurchaseLine>) -> CustomerCommand {
+    CustomerCommand::RecordPurchase {
+        order: order(order_id),
+        channel: None,
+        lines,
+        total: usd("24.50"),
+        on: day("2026-02-09"),
+    }
+}
+
+fn recorded(order_id: &str, total: &str, on: &str) -> CustomerEvent {
+    CustomerEvent::PurchaseRecorded {
+        order: order(order_id),
+        channel: None,
+        lines: vec![],
+        total: usd(total),
+        on: day(on),
+    }
+}
+
+fn line(amount: &str, quantity: u32) -> PurchaseLine {
+    PurchaseLine { sku: Sku::parse("85123A").unwrap(), category: None, quantity, amount: usd(amount) }
+}
+
+fn refund(refund: &str, amount: Option<&str>) -> CustomerCommand {
+    let (on, today) = (day("2026-02-20"), day("2026-02-20"));
+    CustomerCommand::Refund { refund: refund_id(refund), order: order("order-7"), amount: amount.map(usd), on, today }
+}
+
+fn refund_on(refund: &str, today: &str) -> CustomerCommand {
+    let (on, today) = (day(today), day(today));
+    CustomerCommand::Refund { refund: refund_id(refund), order: order("order-7"), amount: None, on, today }
+}
+
+fn refunded(refund: &str, amount: &str, in_total: &str, remaining: &str) -> CustomerEvent {
+    refunded_on(refund, amount, in_total, remaining, "2026-02-20")
+}
+
+fn refunded_on(refund: &str, amount: &str, in_total: &str, remaining: &str, on: &str) -> CustomerEvent {
+    CustomerEvent::PurchaseRefunded {
+        order: order("order-7"),
+        refund: refund_id(refund),
+        amount: usd(amount),
+        refunded: usd(in_total),
+        remaining: usd(remaining),
+        on: day(on),
+    }
+}
+
+fn usd(amount: &str) -> Money {
+    Money::parse(amount, Currency::parse("USD").unwrap()).unwrap()
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn order(text: &str) -> OrderId {
+    OrderId::parse(text).unwrap()
+}
+
+fn refund_id(text: &str) -> RefundId {
+    RefundId::parse(text).unwrap()
+}

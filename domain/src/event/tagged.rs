@@ -1,7 +1,9 @@
 //! Reads a variant of an enum whose name stands beside its fields, not around them: no envelope is built or copied.
 
 use serde::de::value::{EnumAccessDeserializer, StrDeserializer};
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, VariantAccess, Visitor,
+};
 use serde_json::de::SliceRead;
 
 type Json<'a> = serde_json::Deserializer<SliceRead<'a>>;

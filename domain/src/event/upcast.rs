@@ -32,7 +32,9 @@ pub(super) fn steps(upcasters: &[Upcaster], event_type: &str) -> i16 {
 /// Lifts the fields of a version to the newest.
 pub(super) fn lift(upcasters: &[Upcaster], event_type: &str, version: i16, fields: &mut Fields) {
     let mut version = version;
-    while let Some(upcaster) = upcasters.iter().find(|upcaster| upcaster.event_type == event_type && upcaster.from == version) {
+    while let Some(upcaster) =
+        upcasters.iter().find(|upcaster| upcaster.event_type == event_type && upcaster.from == version)
+    {
         (upcaster.lift)(fields);
         version += 1;
     }
@@ -45,8 +47,20 @@ mod tests {
     use super::*;
 
     const UPCASTERS: &[Upcaster] = &[
-        Upcaster { event_type: "a", from: 2, lift: |fields| { fields.payload.insert("third".into(), json!(3)); } },
-        Upcaster { event_type: "a", from: 1, lift: |fields| { fields.payload.insert("second".into(), json!(2)); } },
+        Upcaster {
+            event_type: "a",
+            from: 2,
+            lift: |fields| {
+                fields.payload.insert("third".into(), json!(3));
+            },
+        },
+        Upcaster {
+            event_type: "a",
+            from: 1,
+            lift: |fields| {
+                fields.payload.insert("second".into(), json!(2));
+            },
+        },
         Upcaster { event_type: "b", from: 1, lift: |fields| fields.payload.clear() },
     ];
 

@@ -124,7 +124,9 @@ impl From<LoyaltyError> for Refusal {
             LoyaltyError::NotAMember => (RefusalKind::NotFound, None),
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             LoyaltyError::NegativeTotal { .. } => (RefusalKind::Invalid, Some("/total")),
-            LoyaltyError::PointsNotRedeemable { .. } | LoyaltyError::InsufficientPoints { .. } => (RefusalKind::Invalid, Some("/points")),
+            LoyaltyError::PointsNotRedeemable { .. } | LoyaltyError::InsufficientPoints { .. } => {
+                (RefusalKind::Invalid, Some("/points"))
+            }
             LoyaltyError::OrderAlreadyRedeemed { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)

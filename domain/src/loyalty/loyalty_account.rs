@@ -92,7 +92,9 @@ impl Decider for LoyaltyAccount {
             LoyaltyCommand::Earn { order, total, on, today } => {
                 after_expiry(state, today, |member| earn(member, order, total, on, today))
             }
-            LoyaltyCommand::Redeem { points, order, today } => after_expiry(state, today, |member| redeem(member, points, order, today)),
+            LoyaltyCommand::Redeem { points, order, today } => {
+                after_expiry(state, today, |member| redeem(member, points, order, today))
+            }
             LoyaltyCommand::Reverse { order, refund, remaining_total, today } => {
                 after_expiry(state, today, |member| reverse(member, order, refund, remaining_total, today))
             }
@@ -166,7 +168,11 @@ impl Member {
     pub fn earned_last_12_months(&self, on: NaiveDate) -> i64 {
         let reference = self.reference(on);
         let before = PROGRAMME.before_window(reference);
-        self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= reference).map(|(_, points)| points).sum()
+        self.earned_by_day
+            .iter()
+            .filter(|(day, _)| **day > before && **day <= reference)
+            .map(|(_, points)| points)
+            .sum()
     }
 
     /// Whether an order is remembered to have earned.
@@ -179,7 +185,11 @@ impl Member {
     }
 
     fn require_currency(&self, given: Currency) -> Result<(), LoyaltyError> {
-        if given == self.currency { Ok(()) } else { Err(LoyaltyError::CurrencyMismatch { expected: self.currency, given }) }
+        if given == self.currency {
+            Ok(())
+        } else {
+            Err(LoyaltyError::CurrencyMismatch { expected: self.currency, given })
+        }
     }
 }
 
@@ -211,7 +221,9 @@ impl Member {
             }
             E::TierUpgraded { to, .. } => self.tier = *to,
             E::PointsRedeemed { order, points, redeemed_on, .. } => self.add_redeemed(order, *points, *redeemed_on),
-            E::PointsReversed { order, refund, points, reversed_on, .. } => self.add_reversed(order, refund, *points, *reversed_on),
+            E::PointsReversed { order, refund, points, reversed_on, .. } => {
+                self.add_reversed(order, refund, *points, *reversed_on)
+            }
             E::PointsExpired { lot, .. } => self.add_expired(*lot),
         }
         self
@@ -226,8 +238,17 @@ impl Member {
         self.earned_by_day.retain(|day, _| *day > before);
         let remembered_until = PROGRAMME.expires_on(self.latest).max(expires_on);
         let (reversed, refunds, expired) = (0, BTreeSet::new(), false);
-        let earned =
-            EarnedOrder { lot: number, points, multiplier_percent, reversed, refunds, earned_on, expires_on, expired, remembered_until };
+        let earned = EarnedOrder {
+            lot: number,
+            points,
+            multiplier_percent,
+            reversed,
+            refunds,
+            earned_on,
+            expires_on,
+            expired,
+            remembered_until,
+        };
         self.earned.insert(order.clone(), earned);
         self.next_lot = self.next_lot.max(number.saturating_add(1));
         self.add_lot(lot);
@@ -238,7 +259,8 @@ impl Member {
         let paid = self.debt.min(lot.points);
         self.debt -= paid;
         if lot.points > paid {
-            let place = self.lots.partition_point(|other| (other.expires_on, other.number) < (lot.expires_on, lot.number));
+            let place =
+                self.lots.partition_point(|other| (other.expires_on, other.number) < (lot.expires_on, lot.number));
             self.lots.insert(place, Lot { points: lot.points - paid, ..lot });
         }
     }
@@ -327,7 +349,13 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     .collect()
 }
 
-fn earn(member: &Member, order: OrderId, total: Money, on: NaiveDate, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+fn earn(
+    member: &Member,
+    order: OrderId,
+    total: Money,
+    on: NaiveDate,
+    today: NaiveDate,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     member.require_currency(total.currency())?;
     if total.is_negative() {
         return Err(LoyaltyError::NegativeTotal { total });
@@ -338,22 +366,36 @@ fn earn(member: &Member, order: OrderId, total: Money, on: NaiveDate, today: Nai
     if member.has_earned(&order) || points == 0 {
         return Ok(vec![]); // once per order, whoever tells of it
     }
-    let lot = Lot { number: member.next_lot, points, earned_on: on, expires_on: PROGRAMME.expires_on(on) };
+    let (lot, earned_on, expires_on) = (member.next_lot, on, PROGRAMME.expires_on(on));
     let balance = member.available().saturating_add(points);
-    let Lot { number, earned_on, expires_on, .. } = lot;
-    let earned =
-        LoyaltyEvent::PointsEarned { order, total, base_points, multiplier_percent, points, lot: number, earned_on, expires_on, balance };
-    let after = member.clone().evolve(&earned);
-    let upgraded = upgrade(&after, on);
-    Ok([earned].into_iter().chain(upgraded).chain(expire(&after, today)).collect())
+    let earned = LoyaltyEvent::PointsEarned {
+        order,
+        total,
+        base_points,
+        multiplier_percent,
+        points,
+        lot,
+        earned_on,
+        expires_on,
+        balance,
+    };
+    let upgraded = upgrade(member, points, on);
+    let left = points - member.debt.min(points);
+    let expired = (expires_on <= today && left > 0).then(|| {
+        let balance = balance - left;
+        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, balance }
+    });
+    Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
 }
 
-/// The tier that the points earned within the window reach, when it is higher. The window ends on the latest day on which
-/// the account has earned, so a purchase told late is judged as of now and not as of then.
-fn upgrade(member: &Member, on: NaiveDate) -> Option<LoyaltyEvent> {
-    let earned_12_months = member.earned_last_12_months(on);
+/// The tier that these points and those earned within the window reach, when it is higher. The window ends on the latest
+/// day on which the account has earned, so a purchase told late is judged as of now and not as of then.
+fn upgrade(member: &Member, points: i64, on: NaiveDate) -> Option<LoyaltyEvent> {
+    let reference = member.reference(on);
+    let counted = if on > PROGRAMME.before_window(reference) { points } else { 0 };
+    let earned_12_months = member.earned_last_12_months(on).saturating_add(counted);
     let (from, to) = (member.tier, PROGRAMME.tier_for(earned_12_months));
-    (to > from).then(|| LoyaltyEvent::TierUpgraded { from, to, earned_12_months, on: member.reference(on) })
+    (to > from).then_some(LoyaltyEvent::TierUpgraded { from, to, earned_12_months, on: reference })
 }
 
 fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {

@@ -14,4 +14,4 @@ pub mod events;
 pub mod loyalty_account;
 pub mod programme;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -175,19 +175,29 @@ mod tests {
     #[test]
     fn the_multiplier_rounds_down() {
         let points = |base, percent| Programme::STANDARD.points(base, percent);
-        assert_eq!((points(19, 100), points(19, 125), points(3, 125), points(19, 150), points(19, 200)), (19, 23, 3, 28, 38));
+        assert_eq!(
+            (points(19, 100), points(19, 125), points(3, 125), points(19, 150), points(19, 200)),
+            (19, 23, 3, 28, 38)
+        );
     }
 
     #[test]
     fn a_tier_begins_exactly_at_its_threshold() {
         let tier = |points| Programme::STANDARD.tier_for(points);
-        assert_eq!((tier(-1), tier(0), tier(999), tier(1_000)), (Tier::Bronze, Tier::Bronze, Tier::Bronze, Tier::Silver));
-        assert_eq!((tier(4_999), tier(5_000), tier(19_999), tier(20_000)), (Tier::Silver, Tier::Gold, Tier::Gold, Tier::Platinum));
+        assert_eq!(
+            (tier(-1), tier(0), tier(999), tier(1_000)),
+            (Tier::Bronze, Tier::Bronze, Tier::Bronze, Tier::Silver)
+        );
+        assert_eq!(
+            (tier(4_999), tier(5_000), tier(19_999), tier(20_000)),
+            (Tier::Silver, Tier::Gold, Tier::Gold, Tier::Platinum)
+        );
     }
 
     #[test]
     fn a_hundred_points_are_worth_one_unit_whatever_its_decimals() {
-        let discount = |points, currency| Programme::STANDARD.discount(points, Currency::parse(currency).unwrap()).unwrap();
+        let discount =
+            |points, currency| Programme::STANDARD.discount(points, Currency::parse(currency).unwrap()).unwrap();
         assert_eq!(discount(100, "USD"), money("1.00", "USD"));
         assert_eq!(discount(300, "JPY"), money("3", "JPY"));
         assert_eq!(discount(100, "KWD"), money("1.000", "KWD"));
@@ -195,7 +205,10 @@ mod tests {
 
     #[test]
     fn only_whole_multiples_from_the_minimum_on_are_redeemed() {
-        let redeemable: Vec<_> = [-100, 0, 99, 100, 101, 150, 200].into_iter().filter(|points| Programme::STANDARD.redeemable(*points)).collect();
+        let redeemable: Vec<_> = [-100, 0, 99, 100, 101, 150, 200]
+            .into_iter()
+            .filter(|points| Programme::STANDARD.redeemable(*points))
+            .collect();
         assert_eq!(redeemable, [100, 200]);
     }
 

@@ -1,1 +1,595 @@
-//! tests
+//! What loyalty accounts may do, as given / when / then.
+
+use chrono::{Days, NaiveDate};
+use proptest::prelude::*;
+
+use crate::decider::Decider;
+use crate::ids::{OrderId, RefundId};
+use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
+use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
+use crate::loyalty::programme::Tier;
+use crate::money::{Currency, Money};
+use crate::refusal::{Refusal, RefusalKind};
+use crate::testing::given;
+
+mod membership {
+    use super::*;
+
+    #[test]
+    fn a_customer_enrols_once() {
+        let enrol = |currency| LoyaltyCommand::Enrol { currency: code(currency), on: day("2026-01-10") };
+        given::<LoyaltyAccount>([]).when(enrol("USD")).then([enrolled()]);
+        given::<LoyaltyAccount>([enrolled()]).when(enrol("USD")).then([]);
+        given::<LoyaltyAccount>([enrolled()]).when(enrol("EUR")).then_refused(mismatch());
+    }
+
+    #[test]
+    fn who_is_not_a_member_neither_earns_nor_redeems() {
+        let today = day("2026-02-09");
+        for command in [
+            earn("order-7", "24.50", "2026-02-09"),
+            redeem(100, "order-7", "2026-02-09"),
+            reverse("order-7", "0.00", "2026-02-09"),
+            LoyaltyCommand::Expire { today },
+        ] {
+            given::<LoyaltyAccount>([]).when(command).then_refused(LoyaltyError::NotAMember);
+        }
+        assert_eq!(Refusal::from(LoyaltyError::NotAMember).kind, RefusalKind::NotFound);
+    }
+}
+
+mod earning {
+    use super::*;
+
+    #[test]
+    fn a_purchase_earns_a_point_per_whole_unit() {
+        given::<LoyaltyAccount>([enrolled()]).when(earn("order-7", "24.99", "2026-02-09")).then([
+            LoyaltyEvent::PointsEarned {
+                order: order("order-7"),
+                total: usd("24.99"),
+                base_points: 24,
+                multiplier_percent: 100,
+                points: 24,
+                lot: 1,
+                earned_on: day("2026-02-09"),
+                expires_on: day("2028-02-09"),
+                balance: 24,
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_purchase_below_a_unit_earns_nothing() {
+        given::<LoyaltyAccount>([enrolled()]).when(earn("order-7", "0.99", "2026-02-09")).then([]);
+        given::<LoyaltyAccount>([enrolled()])
+            .when(earn("order-7", "-1.00", "2026-02-09"))
+            .then_refused(LoyaltyError::NegativeTotal { total: usd("-1.00") });
+    }
+
+    #[test]
+    fn the_same_order_earns_only_once_whatever_its_total() {
+        let history = [enrolled(), earned(1, "order-7", 24, "2026-02-09")];
+        given::<LoyaltyAccount>(history.clone()).when(earn("order-7", "24.00", "2026-02-09")).then([]);
+        given::<LoyaltyAccount>(history).when(earn("order-7", "99.00", "2026-03-09")).then([]);
+    }
+
+    #[test]
+    fn another_currency_than_the_accounts_is_refused() {
+        let total = Money::parse("24.50", code("EUR")).unwrap();
+        let (on, today) = (day("2026-02-09"), day("2026-02-09"));
+        given::<LoyaltyAccount>([enrolled()])
+            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, today })
+            .then_refused(mismatch());
+    }
+
+    #[test]
+    fn the_multiplier_is_that_of_the_tier_before_the_purchase() {
+        let history = [enrolled(), earned(1, "order-1", 999, "2026-02-01")];
+        let state = given::<LoyaltyAccount>(history).when(earn("order-2", "1001.00", "2026-02-09")).then([
+            with_balance(2_000, earned(2, "order-2", 1_001, "2026-02-09")),
+            upgraded(Tier::Bronze, Tier::Silver, 2_000, "2026-02-09"),
+        ]);
+        let events = LoyaltyAccount::decide(&state, earn("order-3", "10.99", "2026-02-10")).unwrap();
+        assert!(matches!(
+            events[..],
+            [LoyaltyEvent::PointsEarned { base_points: 10, multiplier_percent: 125, points: 12, balance: 2_012, .. }]
+        ));
+    }
+
+    #[test]
+    fn points_that_are_already_too_old_are_earned_and_lost_at_once() {
+        let late = LoyaltyCommand::Earn {
+            order: order("order-7"),
+            total: usd("24.00"),
+            on: day("2023-01-10"),
+            today: day("2026-02-09"),
+        };
+        let expired = LoyaltyEvent::PointsExpired { lot: 1, points: 24, expires_on: day("2025-01-10"), balance: 0 };
+        let state = given::<LoyaltyAccount>([enrolled()])
+            .when(late.clone())
+            .then([earned(1, "order-7", 24, "2023-01-10"), expired]);
+        assert_eq!(LoyaltyAccount::decide(&state, late), Ok(vec![]));
+    }
+}
+
+mod tiers {
+    use super::*;
+
+    #[test]
+    fn a_tier_is_reached_at_its_threshold_and_not_a_point_before() {
+        given::<LoyaltyAccount>([enrolled()]).when(earn("order-7", "999.00", "2026-02-09")).then([earned(
+            1,
+            "order-7",
+            999,
+            "2026-02-09",
+        )]);
+        given::<LoyaltyAccount>([enrolled()]).when(earn("order-7", "1000.00", "2026-02-09")).then([
+            earned(1, "order-7", 1_000, "2026-02-09"),
+            upgraded(Tier::Bronze, Tier::Silver, 1_000, "2026-02-09"),
+        ]);
+    }
+
+    #[test]
+    fn one_purchase_may_jump_several_tiers() {
+        given::<LoyaltyAccount>([enrolled()]).when(earn("order-7", "20000.00", "2026-02-09")).then([
+            earned(1, "order-7", 20_000, "2026-02-09"),
+            upgraded(Tier::Bronze, Tier::Platinum, 20_000, "2026-02-09"),
+        ]);
+    }
+
+    #[test]
+    fn what_was_earned_twelve_months_ago_to_the_day_no_longer_counts() {
+        let history = || [enrolled(), earned(1, "order-1", 600, "2026-02-09")];
+        given::<LoyaltyAccount>(history())
+            .when(earn("order-2", "400.00", "2027-02-09"))
+            .then([with_balance(1_000, earned(2, "order-2", 400, "2027-02-09"))]);
+        given::<LoyaltyAccount>(history()).when(earn("order-2", "400.00", "2027-02-08")).then([
+            with_balance(1_000, earned(2, "order-2", 400, "2027-02-08")),
+            upgraded(Tier::Bronze, Tier::Silver, 1_000, "2027-02-08"),
+        ]);
+    }
+
+    #[test]
+    fn a_purchase_told_late_counts_as_of_now_and_not_as_of_then() {
+        let history = || [enrolled(), earned(1, "order-1", 600, "2025-03-01"), earned(2, "order-2", 300, "2026-02-09")];
+        given::<LoyaltyAccount>(history())
+            .when(earn_late("order-3", "400.00", "2025-02-01", "2026-02-10"))
+            .then([with_balance(1_300, earned(3, "order-3", 400, "2025-02-01"))]);
+        given::<LoyaltyAccount>(history()).when(earn_late("order-3", "400.00", "2025-04-01", "2026-02-10")).then([
+            with_balance(1_300, earned(3, "order-3", 400, "2025-04-01")),
+            upgraded(Tier::Bronze, Tier::Silver, 1_300, "2026-02-09"),
+        ]);
+    }
+
+    #[test]
+    fn a_tier_stays_when_points_are_reversed_or_grow_old_but_they_no_longer_count() {
+        let history = [
+            enrolled(),
+            earned(1, "order-1", 1_000, "2026-02-09"),
+            upgraded(Tier::Bronze, Tier::Silver, 1_000, "2026-02-09"),
+        ];
+        let state = given::<LoyaltyAccount>(history)
+            .when(reverse("order-1", "0.00", "2026-02-20"))
+            .then([reversed("order-1", 1_000, 0)]);
+        assert_eq!(member(&state).tier(), Tier::Silver);
+        assert_eq!(member(&state).earned_last_12_months(day("2026-02-20")), 0);
+    }
+}
+
+mod redeeming {
+    use super::*;
+
+    #[test]
+    fn a_hundred_points_are_a_discount_of_one() {
+        given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 250, "2026-02-09")])
+            .when(redeem(200, "order-7", "2026-03-01"))
+            .then([redeemed("order-7", 200, "2.00", 50)]);
+    }
+
+    #[test]
+    fn never_more_is_redeemed_than_is_available() {
+        let refused = given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 250, "2026-02-09")]).when(redeem(
+            300,
+            "order-7",
+            "2026-03-01",
+        ));
+        refused.then_refused(LoyaltyError::InsufficientPoints { points: 300, available: 250 });
+        let refusal = Refusal::from(LoyaltyError::InsufficientPoints { points: 300, available: 250 });
+        assert_eq!(
+            (refusal.code.as_str(), &refusal.facts["available"]),
+            ("insufficient_points", &serde_json::json!(250))
+        );
+    }
+
+    #[test]
+    fn only_whole_multiples_of_a_hundred_are_redeemed() {
+        for points in [-100, 0, 50, 150] {
+            given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 250, "2026-02-09")])
+                .when(redeem(points, "order-7", "2026-03-01"))
+                .then_refused(LoyaltyError::PointsNotRedeemable { points, multiple_of: 100, minimum: 100 });
+        }
+    }
+
+    #[test]
+    fn the_same_order_redeems_only_once_and_other_points_are_refused() {
+        let history = || [enrolled(), earned(1, "order-1", 500, "2026-02-09"), redeemed("order-7", 200, "2.00", 300)];
+        given::<LoyaltyAccount>(history()).when(redeem(200, "order-7", "2026-03-01")).then([]);
+        given::<LoyaltyAccount>(history())
+            .when(redeem(300, "order-7", "2026-03-01"))
+            .then_refused(LoyaltyError::OrderAlreadyRedeemed { order: order("order-7"), points: 200 });
+    }
+
+    #[test]
+    fn the_points_that_expire_first_are_spent_first() {
+        let history = [enrolled(), earned(1, "order-1", 150, "2026-02-09"), earned(2, "order-2", 150, "2026-01-15")];
+        let state = given::<LoyaltyAccount>(history)
+            .when(redeem(200, "order-7", "2026-03-01"))
+            .then([redeemed("order-7", 200, "2.00", 100)]);
+        let left: Vec<_> = member(&state).lots().iter().map(|lot| (lot.number, lot.points)).collect();
+        assert_eq!(left, [(1, 100)]);
+    }
+}
+
+mod expiring {
+    use super::*;
+
+    #[test]
+    fn points_live_until_the_day_before_the_24th_month_is_full() {
+        let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09")];
+        given::<LoyaltyAccount>(history()).when(LoyaltyCommand::Expire { today: day("2028-02-08") }).then([]);
+        let state = given::<LoyaltyAccount>(history())
+            .when(LoyaltyCommand::Expire { today: day("2028-02-09") })
+            .then([expired(1, 100, "2028-02-09", 0)]);
+        assert_eq!(LoyaltyAccount::decide(&state, LoyaltyCommand::Expire { today: day("2028-02-09") }), Ok(vec![]));
+    }
+
+    #[test]
+    fn each_lot_expires_by_itself_the_oldest_first() {
+        let history = [
+            enrolled(),
+            earned(1, "order-1", 100, "2026-02-09"),
+            earned(2, "order-2", 50, "2026-01-15"),
+            earned(3, "order-3", 7, "2027-01-15"),
+        ];
+        given::<LoyaltyAccount>(history)
+            .when(LoyaltyCommand::Expire { today: day("2028-03-01") })
+            .then([expired(2, 50, "2028-01-15", 107), expired(1, 100, "2028-02-09", 7)]);
+    }
+
+    #[test]
+    fn what_is_due_expires_before_anything_else_is_decided() {
+        let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09"), earned(2, "order-2", 100, "2027-02-09")];
+        given::<LoyaltyAccount>(history())
+            .when(redeem(100, "order-7", "2028-02-09"))
+            .then([expired(1, 100, "2028-02-09", 100), redeemed_on("order-7", 100, "1.00", 0, "2028-02-09")]);
+        given::<LoyaltyAccount>(history())
+            .when(redeem(200, "order-7", "2028-02-09"))
+            .then_refused(LoyaltyError::InsufficientPoints { points: 200, available: 100 });
+    }
+
+    #[test]
+    fn spent_points_do_not_expire() {
+        let history = [enrolled(), earned(1, "order-1", 100, "2026-02-09"), redeemed("order-7", 100, "1.00", 0)];
+        given::<LoyaltyAccount>(history).when(LoyaltyCommand::Expire { today: day("2028-02-09") }).then([]);
+    }
+}
+
+mod reversing {
+    use super::*;
+
+    #[test]
+    fn a_refund_takes_back_exactly_what_the_purchase_earned() {
+        given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
+            .when(reverse("order-1", "0.00", "2026-02-20"))
+            .then([reversed("order-1", 24, 0)]);
+    }
+
+    #[test]
+    fn a_refund_in_part_leaves_what_the_rest_would_have_earned_at_the_same_multiplier() {
+        let silver = LoyaltyEvent::PointsEarned {
+            order: order("order-1"),
+            total: usd("19.99"),
+            base_points: 19,
+            multiplier_percent: 125,
+            points: 23,
+            lot: 1,
+            earned_on: day("2026-02-09"),
+            expires_on: day("2028-02-09"),
+            balance: 23,
+        };
+        let state = given::<LoyaltyAccount>([enrolled(), silver])
+            .when(reverse("order-1", "10.99", "2026-02-20"))
+            .then([reversed("order-1", 11, 12)]);
+        let rest = LoyaltyAccount::decide(&state, reverse_by("refund-2", "order-1", "0.00", "2026-02-20"));
+        assert_eq!(rest, Ok(vec![reversed_by("refund-2", "order-1", 12, 0)]));
+    }
+
+    #[test]
+    fn the_same_refund_reverses_only_once_and_a_small_one_nothing() {
+        let history = || [enrolled(), earned(1, "order-1", 24, "2026-02-09")];
+        let again = history().into_iter().chain([reversed("order-1", 10, 14)]);
+        given::<LoyaltyAccount>(again).when(reverse("order-1", "14.00", "2026-02-20")).then([]);
+        given::<LoyaltyAccount>(history()).when(reverse("order-1", "24.00", "2026-02-20")).then([]);
+    }
+
+    #[test]
+    fn an_unknown_order_and_one_whose_points_expired_reverse_nothing() {
+        let history = || [enrolled(), earned(1, "order-1", 24, "2026-02-09"), earned(2, "order-2", 24, "2027-02-09")];
+        given::<LoyaltyAccount>(history()).when(reverse("order-9", "0.00", "2026-02-20")).then([]);
+        given::<LoyaltyAccount>(history()).when(reverse("order-1", "0.00", "2028-02-09")).then([expired(
+            1,
+            24,
+            "2028-02-09",
+            24,
+        )]);
+    }
+
+    #[test]
+    fn the_orders_own_points_go_first_then_the_oldest_others() {
+        let history = [
+            enrolled(),
+            earned(1, "order-1", 100, "2026-02-07"),
+            earned(2, "order-2", 100, "2026-02-08"),
+            earned(3, "order-3", 100, "2026-02-09"),
+        ];
+        let state = given::<LoyaltyAccount>(history.clone())
+            .when(reverse("order-2", "0.00", "2026-02-20"))
+            .then([reversed("order-2", 100, 200)]);
+        assert_eq!(lots(&state), [(1, 100), (3, 100)]);
+        let spent = history.into_iter().chain([redeemed("order-7", 200, "2.00", 100)]);
+        let state = given::<LoyaltyAccount>(spent)
+            .when(reverse("order-1", "0.00", "2026-02-20"))
+            .then([reversed("order-1", 100, 0)]);
+        assert_eq!(lots(&state), []);
+    }
+
+    #[test]
+    fn what_was_already_spent_is_owed_and_blocks_redemption() {
+        let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09"), redeemed("order-7", 100, "1.00", 0)];
+        let state = given::<LoyaltyAccount>(history())
+            .when(reverse("order-1", "0.00", "2026-02-20"))
+            .then([reversed("order-1", 100, -100)]);
+        assert_eq!((member(&state).available(), member(&state).debt()), (-100, 100));
+        given::<LoyaltyAccount>(history().into_iter().chain([reversed("order-1", 100, -100)]))
+            .when(redeem(100, "order-8", "2026-03-01"))
+            .then_refused(LoyaltyError::InsufficientPoints { points: 100, available: -100 });
+    }
+
+    #[test]
+    fn what_is_owed_is_paid_by_the_next_points_and_the_rest_becomes_a_lot() {
+        let owing = [
+            enrolled(),
+            earned(1, "order-1", 100, "2026-02-09"),
+            redeemed("order-7", 100, "1.00", 0),
+            reversed("order-1", 100, -100),
+        ];
+        let state = given::<LoyaltyAccount>(owing)
+            .when(earn("order-8", "130.00", "2026-03-02"))
+            .then([with_balance(30, earned(2, "order-8", 130, "2026-03-02"))]);
+        assert_eq!((lots(&state), member(&state).debt()), (vec![(2, 30)], 0));
+    }
+
+    #[test]
+    fn another_currency_than_the_accounts_is_refused() {
+        let remaining_total = Money::zero(code("EUR"));
+        let (order, refund, today) = (order("order-1"), refund("refund-1"), day("2026-02-20"));
+        given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
+            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, today })
+            .then_refused(mismatch());
+    }
+}
+
+mod any_history {
+    use super::*;
+
+    proptest! {
+        /// Whatever is asked in whatever order, on dates that may go back.
+        #[test]
+        fn keeps_the_rules(commands in prop::collection::vec(any_command(), 0..60)) {
+            let mut state = given::<LoyaltyAccount>([enrolled()]).state();
+            for command in commands {
+                let Ok(events) = LoyaltyAccount::decide(&state, command.clone()) else { continue };
+                for event in &events {
+                    state = checked(state, event)?;
+                }
+                prop_assert_eq!(LoyaltyAccount::decide(&state, command), Ok(vec![]), "decided twice");
+            }
+        }
+    }
+
+    /// Evolves by one event and checks what must hold after each.
+    fn checked(state: LoyaltyAccount, event: &LoyaltyEvent) -> Result<LoyaltyAccount, TestCaseError> {
+        let before = member(&state).clone();
+        let state = LoyaltyAccount::evolve(state, event);
+        let after = member(&state);
+        let in_lots: i64 = after.lots().iter().map(|lot| lot.points).sum();
+        prop_assert_eq!(after.available(), in_lots - after.debt());
+        prop_assert!(after.debt() == 0 || in_lots == 0, "points and debt at once");
+        prop_assert!(after.lots().iter().all(|lot| lot.points > 0));
+        prop_assert!(after.lots().is_sorted_by_key(|lot| (lot.expires_on, lot.number)));
+        prop_assert!(after.tier() >= before.tier());
+        prop_assert!(balance(event).is_none_or(|balance| balance == after.available()));
+        prop_assert!(!matches!(event, LoyaltyEvent::PointsRedeemed { balance, .. } if *balance < 0), "overdrawn");
+        prop_assert!(after.earned_last_12_months(day("2026-01-10")) >= 0);
+        Ok(state)
+    }
+
+    fn balance(event: &LoyaltyEvent) -> Option<i64> {
+        use LoyaltyEvent as E;
+        match event {
+            E::PointsEarned { balance, .. }
+            | E::PointsRedeemed { balance, .. }
+            | E::PointsReversed { balance, .. }
+            | E::PointsExpired { balance, .. } => Some(*balance),
+            E::Enrolled { .. } | E::TierUpgraded { .. } => None,
+        }
+    }
+
+    #[test]
+    fn is_forgotten_once_it_cannot_matter() {
+        let mut state = given::<LoyaltyAccount>([enrolled()]).state();
+        for days in 0..5_000_u64 {
+            let (on, today) = (day("2026-01-10") + Days::new(days), day("2026-01-10") + Days::new(days));
+            let order_id = order(&format!("order-{days}"));
+            let bought = LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, today };
+            let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, today };
+            for command in [bought, spent] {
+                let events = LoyaltyAccount::decide(&state, command).unwrap();
+                state = LoyaltyAccount::fold(state, &events);
+            }
+        }
+        let bytes = serde_json::to_vec(&state).unwrap().len();
+        assert!(bytes < 731 * 500, "{bytes} bytes after 5,000 days");
+    }
+}
+
+pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
+    let order_id = (1..8).prop_map(|number| order(&format!("order-{number}")));
+    let date = (0_u64..1_500).prop_map(|days| day("2026-01-10") + Days::new(days));
+    let total = (0_i64..300_000).prop_map(|minor| Money::from_minor(minor, code("USD")).unwrap());
+    let refund = (1..5).prop_map(|number| refund(&format!("refund-{number}")));
+    let earn = (order_id.clone(), total.clone(), date.clone(), date.clone())
+        .prop_map(|(order, total, on, today)| LoyaltyCommand::Earn { order, total, on, today });
+    let redeem = (1_i64..30, order_id.clone(), date.clone())
+        .prop_map(|(hundreds, order, today)| LoyaltyCommand::Redeem { points: 100 * hundreds, order, today });
+    let reverse = (order_id, refund, total, date.clone()).prop_map(|(order, refund, remaining_total, today)| {
+        LoyaltyCommand::Reverse { order, refund, remaining_total, today }
+    });
+    let expire = date.prop_map(|today| LoyaltyCommand::Expire { today });
+    prop_oneof![4 => earn, 3 => redeem, 3 => reverse, 1 => expire]
+}
+
+fn member(state: &LoyaltyAccount) -> &Member {
+    state.member().unwrap()
+}
+
+fn lots(state: &LoyaltyAccount) -> Vec<(u32, i64)> {
+    member(state).lots().iter().map(|lot| (lot.number, lot.points)).collect()
+}
+
+fn mismatch() -> LoyaltyError {
+    LoyaltyError::CurrencyMismatch { expected: code("USD"), given: code("EUR") }
+}
+
+fn earn(order_id: &str, total: &str, on: &str) -> LoyaltyCommand {
+    earn_late(order_id, total, on, on)
+}
+
+fn earn_late(order_id: &str, total: &str, on: &str, today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Earn { order: order(order_id), total: usd(total), on: day(on), today: day(today) }
+}
+
+fn redeem(points: i64, order_id: &str, today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Redeem { points, order: order(order_id), today: day(today) }
+}
+
+fn reverse(order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
+    reverse_by("refund-1", order_id, remaining, today)
+}
+
+fn reverse_by(refund_id: &str, order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
+    let (order, refund) = (order(order_id), refund(refund_id));
+    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), today: day(today) }
+}
+
+pub(crate) fn enrolled() -> LoyaltyEvent {
+    LoyaltyEvent::Enrolled { currency: code("USD"), on: day("2026-01-10") }
+}
+
+/// Points at the multiplier of Bronze; the balance is theirs alone.
+fn earned(lot: u32, order_id: &str, points: i64, on: &str) -> LoyaltyEvent {
+    let expires_on = day(on) + chrono::Months::new(24);
+    LoyaltyEvent::PointsEarned {
+        order: order(order_id),
+        total: usd(&format!("{points}.00")),
+        base_points: points,
+        multiplier_percent: 100,
+        points,
+        lot,
+        earned_on: day(on),
+        expires_on,
+        balance: points,
+    }
+}
+
+fn with_balance(after: i64, event: LoyaltyEvent) -> LoyaltyEvent {
+    match event {
+        LoyaltyEvent::PointsEarned {
+            order,
+            total,
+            base_points,
+            multiplier_percent,
+            points,
+            lot,
+            earned_on,
+            expires_on,
+            ..
+        } => {
+            let balance = after;
+            LoyaltyEvent::PointsEarned {
+                order,
+                total,
+                base_points,
+                multiplier_percent,
+                points,
+                lot,
+                earned_on,
+                expires_on,
+                balance,
+            }
+        }
+        other => other,
+    }
+}
+
+fn upgraded(from: Tier, to: Tier, earned_12_months: i64, on: &str) -> LoyaltyEvent {
+    LoyaltyEvent::TierUpgraded { from, to, earned_12_months, on: day(on) }
+}
+
+fn redeemed(order_id: &str, points: i64, discount: &str, balance: i64) -> LoyaltyEvent {
+    redeemed_on(order_id, points, discount, balance, "2026-03-01")
+}
+
+fn redeemed_on(order_id: &str, points: i64, discount: &str, balance: i64, on: &str) -> LoyaltyEvent {
+    LoyaltyEvent::PointsRedeemed {
+        order: order(order_id),
+        points,
+        discount: usd(discount),
+        redeemed_on: day(on),
+        balance,
+    }
+}
+
+fn reversed(order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
+    reversed_by("refund-1", order_id, points, balance)
+}
+
+fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
+    let (order, refund) = (order(order_id), refund(refund_id));
+    LoyaltyEvent::PointsReversed { order, refund, points, reversed_on: day("2026-02-20"), balance }
+}
+
+fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {
+    LoyaltyEvent::PointsExpired { lot, points, expires_on: day(expires_on), balance }
+}
+
+fn usd(amount: &str) -> Money {
+    Money::parse(amount, code("USD")).unwrap()
+}
+
+fn code(currency: &str) -> Currency {
+    Currency::parse(currency).unwrap()
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn order(text: &str) -> OrderId {
+    OrderId::parse(text).unwrap()
+}
+
+fn refund(text: &str) -> RefundId {
+    RefundId::parse(text).unwrap()
+}

@@ -1,0 +1,292 @@
+//! The golden files: every version of every event type ever released, as it was stored, still reads.
+//!
+//! A file once released is never edited. `GOLDEN=write cargo test -p domain golden` writes those that are missing, from
+//! the examples below, and never overwrites one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::access::events::{AccessEvent, KeyDigest};
+use domain::access::scope::Scope;
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::email::Email;
+use domain::ids::{
+    CategoryCode, Channel, ExternalSystem, Label, Language, OrderId, RefundId, Sku, Source, TenantId, TimeZoneName,
+};
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::programme::Tier;
+use domain::phone::Phone;
+use domain::text::{CompanyName, PersonName, ReferenceText};
+use domain::{Currency, Event, Money, Sealed};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[test]
+fn golden_files_exist_for_each_event_type_with_all_fields_and_with_the_required_ones() {
+    for event_type in Event::TYPES {
+        let newest =
+            examples().iter().find(|example| example.full.event_type() == *event_type).map(|e| e.full.schema_version());
+        let newest = newest.unwrap_or_else(|| panic!("{event_type} has no example"));
+        for name in (1..=newest).flat_map(|version| [format!("v{version}.json"), format!("v{version}.minimal.json")]) {
+            let path = folder().join(event_type).join(name);
+            assert!(path.is_file(), "{} is missing: GOLDEN=write cargo test -p domain golden", path.display());
+        }
+    }
+}
+
+#[test]
+fn golden_files_of_every_version_are_read_and_those_of_the_newest_are_written_the_same() {
+    for path in golden_files() {
+        let (event_type, version) = named(&path);
+        let golden: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let payload = golden["payload"].to_string();
+        let personal = golden.get("personal").map(Value::to_string);
+        let sealed = personal.as_ref().map_or(Sealed::Absent, |personal| Sealed::Opened(personal.as_bytes()));
+        let event = Event::decode(&event_type, version, payload.as_bytes(), sealed)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(event.event_type(), event_type);
+        if version == event.schema_version() {
+            let encoded = event.encode();
+            assert_eq!(String::from_utf8(encoded.payload).unwrap(), payload, "{}", path.display());
+            assert_eq!(encoded.personal.map(|bytes| String::from_utf8(bytes).unwrap()), personal, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn golden_files_of_the_newest_version_are_the_examples() {
+    for Example { full, minimal } in examples() {
+        for (name, event) in [("", full), ("minimal.", minimal)] {
+            let path = folder().join(event.event_type()).join(format!("v{}.{name}json", event.schema_version()));
+            let golden: Value =
+                serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+            assert_eq!(golden, written(&event), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn golden_files_with_a_person_still_read_when_the_person_is_erased() {
+    for path in golden_files() {
+        let (event_type, version) = named(&path);
+        let golden: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let payload = golden["payload"].to_string();
+        assert!(Event::decode(&event_type, version, payload.as_bytes(), Sealed::Erased).is_ok(), "{}", path.display());
+    }
+}
+
+/// An event with all fields, and with the required ones only.
+struct Example {
+    full: Event,
+    minimal: Event,
+}
+
+impl Example {
+    fn new(full: impl Into<Event>, minimal: impl Into<Event>) -> Self {
+        Self { full: full.into(), minimal: minimal.into() }
+    }
+
+    /// Of a type whose fields are all required.
+    fn required(event: impl Into<Event>) -> Self {
+        let full = event.into();
+        Self { minimal: full.clone(), full }
+    }
+}
+
+fn examples() -> Vec<Example> {
+    customers().into_iter().chain(loyalty()).chain(access()).collect()
+}
+
+fn customers() -> Vec<Example> {
+    let full = CustomerEvent::Created {
+        kind: CustomerKind::Business,
+        language: Some(Language::parse("es-MX").unwrap()),
+        currency: Some(currency("MXN")),
+        source: Some(Source::parse("web-form").unwrap()),
+        registered_on: day("2026-01-10"),
+        personal: contact().into(),
+    };
+    let minimal = CustomerEvent::Created {
+        kind: CustomerKind::Individual,
+        language: None,
+        currency: None,
+        source: None,
+        registered_on: day("2026-01-10"),
+        personal: Contact { phones: contact().phones, ..Contact::default() }.into(),
+    };
+    vec![Example::new(full, minimal), purchase(), Example::required(refund())]
+}
+
+fn contact() -> Contact {
+    Contact {
+        name: Some(PersonName::parse("Ana María Núñez").unwrap()),
+        company: Some(CompanyName::parse("Café Núñez, S. A.").unwrap()),
+        emails: vec![Email::parse("Ana@example.com").unwrap(), Email::parse("shop@example.org").unwrap()],
+        phones: vec![Phone::parse("+34 600 123 456", None).unwrap()],
+        references: vec![ExternalReference {
+            system: ExternalSystem::parse("stripe").unwrap(),
+            reference: ReferenceText::parse("cus_00000000000000").unwrap(),
+        }],
+    }
+}
+
+fn purchase() -> Example {
+    let line = |sku, category, quantity, amount| PurchaseLine {
+        sku: Sku::parse(sku).unwrap(),
+        category,
+        quantity,
+        amount: money(amount),
+    };
+    let category = CategoryCode::parse("coffee").unwrap();
+    let full = CustomerEvent::PurchaseRecorded {
+        order: order(),
+        channel: Some(Channel::parse("store-12").unwrap()),
+        lines: vec![line("85123A", Some(category), 2, "25.00"), line("DISCOUNT", None, 1, "-0.50")],
+        total: money("24.50"),
+        on: day("2026-02-09"),
+    };
+    let minimal = CustomerEvent::PurchaseRecorded {
+        order: order(),
+        channel: None,
+        lines: vec![],
+        total: money("24.50"),
+        on: day("2026-02-09"),
+    };
+    Example::new(full, minimal)
+}
+
+fn refund() -> CustomerEvent {
+    CustomerEvent::PurchaseRefunded {
+        order: order(),
+        refund: refund_id(),
+        amount: money("10.00"),
+        refunded: money("12.00"),
+        remaining: money("12.50"),
+        on: day("2026-02-20"),
+    }
+}
+
+fn loyalty() -> Vec<Example> {
+    let enrolled = LoyaltyEvent::Enrolled { currency: currency("USD"), on: day("2026-01-10") };
+    let earned = LoyaltyEvent::PointsEarned {
+        order: order(),
+        total: money("24.50"),
+        base_points: 24,
+        multiplier_percent: 125,
+        points: 30,
+        lot: 3,
+        earned_on: day("2026-02-09"),
+        expires_on: day("2028-02-09"),
+        balance: 1_030,
+    };
+    let (from, to) = (Tier::Bronze, Tier::Gold);
+    let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
+    let redeemed = LoyaltyEvent::PointsRedeemed {
+        order: order(),
+        points: 300,
+        discount: money("3.00"),
+        redeemed_on: day("2026-02-09"),
+        balance: 730,
+    };
+    let reversed = LoyaltyEvent::PointsReversed {
+        order: order(),
+        refund: refund_id(),
+        points: 12,
+        reversed_on: day("2026-02-20"),
+        balance: -2,
+    };
+    let expired = LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on: day("2028-02-09"), balance: 0 };
+    [enrolled, earned, upgraded, redeemed, reversed, expired].map(Example::required).into()
+}
+
+fn access() -> Vec<Example> {
+    let tenant = AccessEvent::TenantCreated {
+        tenant: TenantId::new(7).unwrap(),
+        name: Label::parse("cafe-nunez").unwrap(),
+        time_zone: TimeZoneName::parse("America/Mexico_City").unwrap(),
+    };
+    let key = |scopes, expires_at| AccessEvent::KeyCreated {
+        key: Uuid::from_u128(7),
+        name: Label::parse("till-1").unwrap(),
+        digest: KeyDigest::new([0xA7; 32]),
+        scopes,
+        expires_at,
+    };
+    let expires_at: DateTime<Utc> = "2027-01-10T09:30:00.250Z".parse().unwrap();
+    let full = key(Scope::ALL.to_vec(), Some(expires_at));
+    vec![
+        Example::required(tenant),
+        Example::new(full, key(vec![Scope::CustomersRead], None)),
+        Example::required(AccessEvent::KeyRevoked { key: Uuid::from_u128(7) }),
+    ]
+}
+
+fn order() -> OrderId {
+    OrderId::parse("POS:12/2026-#7").unwrap()
+}
+
+fn refund_id() -> RefundId {
+    RefundId::parse("refund-7").unwrap()
+}
+
+fn currency(code: &str) -> Currency {
+    Currency::parse(code).unwrap()
+}
+
+fn money(amount: &str) -> Money {
+    Money::parse(amount, currency("USD")).unwrap()
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+/// The folder of the golden files, with those that are missing written first when that was asked for.
+fn folder() -> PathBuf {
+    static WRITTEN: Once = Once::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden_events");
+    if std::env::var("GOLDEN").as_deref() == Ok("write") {
+        WRITTEN.call_once(|| write_missing(&folder));
+    }
+    folder
+}
+
+fn golden_files() -> Vec<PathBuf> {
+    let files = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let all: Vec<_> = files(folder()).into_iter().flat_map(files).collect();
+    assert!(!all.is_empty());
+    all
+}
+
+/// The event type and version that a path names.
+fn named(path: &Path) -> (String, i16) {
+    let event_type = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let version = path.file_name().unwrap().to_str().unwrap().trim_start_matches('v').split('.').next().unwrap();
+    (event_type, version.parse().unwrap())
+}
+
+fn write_missing(folder: &Path) {
+    for Example { full, minimal } in examples() {
+        let folder = folder.join(full.event_type());
+        fs::create_dir_all(&folder).unwrap();
+        for (name, event) in [("", full), ("minimal.", minimal)] {
+            let path = folder.join(format!("v{}.{name}json", event.schema_version()));
+            if !path.exists() {
+                fs::write(path, serde_json::to_string_pretty(&written(&event)).unwrap() + "\n").unwrap();
+            }
+        }
+    }
+}
+
+fn written(event: &Event) -> Value {
+    let encoded = event.encode();
+    let payload: Value = serde_json::from_slice(&encoded.payload).unwrap();
+    match encoded.personal {
+        None => json!({ "payload": payload }),
+        Some(personal) => {
+            json!({ "payload": payload, "personal": serde_json::from_slice::<Value>(&personal).unwrap() })
+        }
+    }
+}
