@@ -1,0 +1,123 @@
+//! Table `tenants`: the companies that use this installation, and where their business day begins.
+
+use crate::query::{AsOf, as_of, failed, get};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use chrono::{DateTime, Utc};
+use domain::Event;
+use domain::access::events::AccessEvent;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId};
+
+/// A row of `tenants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRow {
+    /// Its number.
+    pub tenant: TenantId,
+    /// Its short name.
+    pub name: String,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// When it was set up.
+    pub created_at: DateTime<Utc>,
+    /// Position of its last event.
+    pub position: Position,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct Tenants;
+
+impl ReadModel for Tenants {
+    const NAME: &'static str = "tenants";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["tenants"];
+    const HANDLES: &'static [&'static str] = &["access.tenant.created"];
+    const REVEALS: bool = false;
+
+    type Key = i32;
+    type Row = TenantRow;
+
+    fn keys(recorded: &Recorded) -> Vec<i32> {
+        match &recorded.event {
+            Event::Access(AccessEvent::TenantCreated { tenant, .. }) => vec![tenant.get()],
+            Event::Access(AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. })
+            | Event::Customer(_)
+            | Event::Loyalty(_) => vec![],
+        }
+    }
+
+    fn apply(_: &i32, row: Option<TenantRow>, recorded: &Recorded) -> Option<TenantRow> {
+        match &recorded.event {
+            Event::Access(AccessEvent::TenantCreated { tenant, name, time_zone }) => Some(TenantRow {
+                tenant: TenantId(tenant.get()),
+                name: name.as_str().to_owned(),
+                time_zone: time_zone.as_str().to_owned(),
+                created_at: recorded.occurred_at,
+                position: recorded.position,
+            }),
+            Event::Access(AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. })
+            | Event::Customer(_)
+            | Event::Loyalty(_) => row,
+        }
+    }
+
+    async fn load(conn: &mut PgConnection, keys: &[i32]) -> Result<Rows<Self>, sqlx::Error> {
+        let sql = "select tenant, name, time_zone, created_at, position from tenants where tenant = any($1)";
+        let rows = sqlx::query(sql).bind(keys).fetch_all(conn).await?;
+        rows.iter().map(|row| read(row).map(|row| (row.tenant.0, row))).collect()
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&TenantRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        sqlx::query(
+            "insert into tenants (tenant, name, time_zone, created_at, position) \
+             select * from unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[]) \
+             on conflict (tenant) do update set name = excluded.name, time_zone = excluded.time_zone, \
+             created_at = excluded.created_at, position = excluded.position",
+        )
+        .bind(rows.iter().map(|row| row.tenant.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.time_zone.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.position.0).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+fn read(row: &PgRow) -> Result<TenantRow, sqlx::Error> {
+    Ok(TenantRow {
+        tenant: TenantId(get(row, "tenant")?),
+        name: get(row, "name")?,
+        time_zone: get(row, "time_zone")?,
+        created_at: get(row, "created_at")?,
+        position: Position(get(row, "position")?),
+    })
+}
+
+/// A tenant, as it may see itself.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find(pools: &Pools, tenant: TenantId) -> Result<Option<AsOf<TenantRow>>, StoreError> {
+    let mut tx = pools.request.begin(tenant).await?;
+    let sql = "select tenant, name, time_zone, created_at, position, \
+               (select p.position from projection_positions p where p.projector = 'tenants') as as_of \
+               from tenants where tenant = $1";
+    let found = sqlx::query(sql).bind(tenant.0).fetch_optional(&mut *tx).await.map_err(failed("tenants"))?;
+    tx.commit().await.map_err(failed("tenants"))?;
+    found.map(|row| read(&row).and_then(|value| as_of(&row, value))).transpose().map_err(failed("tenants"))
+}
+
+/// All tenants, for the operator of the installation.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn all(pools: &Pools) -> Result<Vec<TenantRow>, StoreError> {
+    let sql = "select tenant, name, time_zone, created_at, position from tenants order by tenant";
+    let rows = sqlx::query(sql).fetch_all(&pools.engine).await.map_err(failed("tenants"))?;
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(failed("tenants"))
+}

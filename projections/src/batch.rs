@@ -1,0 +1,107 @@
+//! Folding a batch in memory: decode, keys, apply. Pure; an event that cannot be digested is named, not skipped.
+
+use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
+use domain::{Event, Sealed};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use store::{Personal, Position, RecordedEvent};
+
+/// An event that a read model cannot digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Poison {
+    /// Its place in the batch.
+    pub(crate) index: usize,
+    /// Its place in the log.
+    pub(crate) position: Position,
+    /// Its id.
+    pub(crate) event_id: String,
+    /// What is wrong. It holds no personal data.
+    pub(crate) reason: String,
+}
+
+impl Poison {
+    /// Names the event at `index` of a batch.
+    pub(crate) fn new(events: &[Arc<RecordedEvent>], index: usize, reason: impl Into<String>) -> Self {
+        let event = &events[index];
+        Self { index, position: event.position, event_id: event.id(), reason: reason.into() }
+    }
+}
+
+/// Decodes a batch up to its first event that cannot be decoded.
+pub(crate) fn decode(events: &[Arc<RecordedEvent>]) -> (Vec<Recorded>, Option<Poison>) {
+    let mut decoded = Vec::with_capacity(events.len());
+    for (index, event) in events.iter().enumerate() {
+        match decode_one(event) {
+            Ok(recorded) => decoded.push(recorded),
+            Err(reason) => return (decoded, Some(Poison::new(events, index, reason))),
+        }
+    }
+    (decoded, None)
+}
+
+/// The keys that a batch touches, each once, in order: rows are always locked in the same sequence.
+pub(crate) fn keys<M: ReadModel>(decoded: &[Recorded]) -> Result<Vec<M::Key>, Undigested> {
+    let mut at = 0;
+    let keys = catch_unwind(AssertUnwindSafe(|| {
+        let mut keys = Vec::with_capacity(decoded.len());
+        for (index, recorded) in decoded.iter().enumerate() {
+            at = index;
+            keys.extend(M::keys(recorded));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }));
+    keys.map_err(|_panic| Undigested { index: at })
+}
+
+/// Applies a batch to the rows it touches; answers with those that changed, in the order of their keys.
+pub(crate) fn fold<M: ReadModel>(mut loaded: Rows<M>, decoded: &[Recorded]) -> Result<Vec<ChangeOf<M>>, Undigested> {
+    let mut at = 0;
+    let folded = catch_unwind(AssertUnwindSafe(|| {
+        let mut changes: HashMap<M::Key, ChangeOf<M>> = HashMap::new();
+        for (index, recorded) in decoded.iter().enumerate() {
+            at = index;
+            for key in M::keys(recorded) {
+                let change = changes.entry(key).or_insert_with_key(|key| {
+                    let before = loaded.remove(key);
+                    Change { key: key.clone(), after: before.clone(), before }
+                });
+                change.after = M::apply(&change.key, change.after.take(), recorded);
+            }
+        }
+        changes
+    }));
+    let folded = folded.map_err(|_panic| Undigested { index: at })?;
+    let mut changes: Vec<ChangeOf<M>> = folded.into_values().filter(|change| change.before != change.after).collect();
+    changes.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+    Ok(changes)
+}
+
+/// The fold panicked at an event. What the panic said stays in the log of the process: it may quote the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undigested {
+    /// Place of the event in the batch.
+    pub(crate) index: usize,
+}
+
+fn decode_one(event: &RecordedEvent) -> Result<Recorded, String> {
+    let personal = match &event.personal {
+        Personal::Opened(opened) => Sealed::Opened(opened),
+        Personal::Absent | Personal::Sealed(_) => Sealed::Absent,
+        Personal::Erased => Sealed::Erased,
+    };
+    let decoded = Event::decode(event.event_type, event.schema_version, event.payload.as_bytes(), personal)
+        .map_err(|error| error.to_string())?;
+    Ok(Recorded {
+        event: decoded,
+        tenant: event.tenant,
+        stream: event.stream,
+        version: event.version,
+        position: event.position,
+        customer_id: event.customer_id,
+        occurred_at: event.occurred_at,
+        recorded_at: event.recorded_at,
+    })
+}

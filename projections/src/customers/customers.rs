@@ -1,0 +1,405 @@
+//! Table `customers` with its child `customer_references`: one row per customer, for the till's search and the profile.
+//!
+//! It holds personal data in plain, because people search for it; what was erased is blank. Uniqueness is not kept here:
+//! claims of the log keep it.
+
+use crate::query::{AsOf, as_of, failed, get, word};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::Event;
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind};
+use domain::email::Email;
+use domain::event::Personal;
+use domain::phone::Phone;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
+use std::collections::BTreeSet;
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId, Version};
+use uuid::Uuid;
+
+/// The system whose reference stands in the column `stripe_customer_id`.
+const STRIPE: &str = "stripe";
+
+/// What a customer's standing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CustomerStatus {
+    /// As usual.
+    Active,
+    /// May not buy.
+    Blocked,
+    /// Another customer has taken over.
+    Merged,
+    /// Deleted, history kept.
+    Deleted,
+    /// Forgotten.
+    Erased,
+}
+
+impl CustomerStatus {
+    const ALL: [Self; 5] = [Self::Active, Self::Blocked, Self::Merged, Self::Deleted, Self::Erased];
+
+    /// The word in the table and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Blocked => "blocked",
+            Self::Merged => "merged",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// What another system calls a customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CustomerReference {
+    /// The system.
+    pub system: String,
+    /// Its name for the customer.
+    pub reference: String,
+}
+
+/// A row of `customers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRow {
+    /// Id of the customer.
+    pub id: Uuid,
+    /// Whose customer.
+    pub tenant: TenantId,
+    /// A person or a company.
+    pub kind: CustomerKind,
+    /// Its standing.
+    pub status: CustomerStatus,
+    /// The person's name.
+    pub name: Option<String>,
+    /// The company's name.
+    pub company: Option<String>,
+    /// The primary e-mail, normalised.
+    pub email: Option<String>,
+    /// The primary phone, E.164.
+    pub phone: Option<String>,
+    /// The user of the authentication service.
+    pub user_id: Option<String>,
+    /// The customer of Stripe.
+    pub stripe_customer_id: Option<String>,
+    /// Language to write in.
+    pub language: Option<String>,
+    /// Preferred currency.
+    pub currency: Option<String>,
+    /// Where the customer came from.
+    pub source: Option<String>,
+    /// Purchases recorded, those given back later included.
+    pub purchase_count: i64,
+    /// Business date of the first purchase.
+    pub first_purchase_on: Option<NaiveDate>,
+    /// Business date of the last purchase.
+    pub last_purchase_on: Option<NaiveDate>,
+    /// Business date of the registration.
+    pub registered_on: NaiveDate,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+    /// When something happened to it last.
+    pub updated_at: DateTime<Utc>,
+    /// Position of its first event.
+    pub created_position: Position,
+    /// Position of its last event.
+    pub position: Position,
+    /// Version of its stream.
+    pub version: Version,
+    /// What other systems call it.
+    pub references: BTreeSet<CustomerReference>,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct Customers;
+
+impl ReadModel for Customers {
+    const NAME: &'static str = "customers";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["customers", "customer_references"];
+    const HANDLES: &'static [&'static str] = CustomerEvent::TYPES;
+    const REVEALS: bool = true;
+
+    type Key = Uuid;
+    type Row = CustomerRow;
+
+    fn keys(recorded: &Recorded) -> Vec<Uuid> {
+        match &recorded.event {
+            Event::Customer(_) => vec![recorded.stream.id],
+            Event::Loyalty(_) | Event::Access(_) => vec![],
+        }
+    }
+
+    fn apply(_: &Uuid, row: Option<CustomerRow>, recorded: &Recorded) -> Option<CustomerRow> {
+        match &recorded.event {
+            Event::Customer(event) => apply(row, event, recorded),
+            Event::Loyalty(_) | Event::Access(_) => row,
+        }
+    }
+
+    async fn load(conn: &mut PgConnection, keys: &[Uuid]) -> Result<Rows<Self>, sqlx::Error> {
+        let sql = concat!(include_str!("customers/columns.sql"), "from customers c where c.id = any($1)");
+        let rows = sqlx::query(sql).bind(keys).fetch_all(conn).await?;
+        rows.iter().map(|row| read(row).map(|row| (row.id, row))).collect()
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&CustomerRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        upsert(&rows).execute(&mut *conn).await?;
+        replace_references(conn, changes).await
+    }
+}
+
+/// What one event makes of a customer's row.
+fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
+    use CustomerEvent as E;
+    let row = match (row, event) {
+        (_, E::Created { .. }) => created(event, recorded)?,
+        (Some(row), E::PurchaseRecorded { on, .. }) => CustomerRow {
+            purchase_count: row.purchase_count + 1,
+            first_purchase_on: Some(row.first_purchase_on.map_or(*on, |first| first.min(*on))),
+            last_purchase_on: Some(row.last_purchase_on.map_or(*on, |last| last.max(*on))),
+            ..row
+        },
+        (Some(row), E::PurchaseRefunded { .. }) => row,
+        (None, E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => return None,
+    };
+    Some(CustomerRow {
+        updated_at: recorded.occurred_at,
+        position: recorded.position,
+        version: recorded.version,
+        ..row
+    })
+}
+
+fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
+    let CustomerEvent::Created { kind, language, currency, source, registered_on, personal } = event else {
+        return None;
+    };
+    let row = CustomerRow {
+        id: recorded.stream.id,
+        tenant: recorded.tenant,
+        kind: *kind,
+        status: CustomerStatus::Active,
+        name: None,
+        company: None,
+        email: None,
+        phone: None,
+        user_id: None,
+        stripe_customer_id: None,
+        language: language.as_ref().map(|language| language.as_str().to_owned()),
+        currency: currency.map(|currency| currency.code().to_owned()),
+        source: source.as_ref().map(|source| source.as_str().to_owned()),
+        purchase_count: 0,
+        first_purchase_on: None,
+        last_purchase_on: None,
+        registered_on: *registered_on,
+        created_at: recorded.occurred_at,
+        updated_at: recorded.occurred_at,
+        created_position: recorded.position,
+        position: recorded.position,
+        version: recorded.version,
+        references: BTreeSet::new(),
+    };
+    Some(match personal {
+        Personal::Known(contact) => with_contact(row, contact),
+        Personal::Erased => CustomerRow { status: CustomerStatus::Erased, ..row },
+    })
+}
+
+fn with_contact(row: CustomerRow, contact: &Contact) -> CustomerRow {
+    let mut references = contact.references.iter().map(|reference| CustomerReference {
+        system: reference.system.as_str().to_owned(),
+        reference: reference.reference.as_str().to_owned(),
+    });
+    let stripe = references.clone().find(|reference| reference.system == STRIPE);
+    CustomerRow {
+        name: contact.name.as_ref().map(|name| name.as_str().to_owned()),
+        company: contact.company.as_ref().map(|company| company.as_str().to_owned()),
+        email: contact.emails.first().map(Email::normalized),
+        phone: contact.phones.first().map(|phone| phone.as_str().to_owned()),
+        stripe_customer_id: stripe.map(|reference| reference.reference),
+        references: references.by_ref().collect(),
+        ..row
+    }
+}
+
+fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
+    let systems: Vec<String> = get(row, "systems")?;
+    let names: Vec<String> = get(row, "names")?;
+    let references = systems.into_iter().zip(names);
+    Ok(CustomerRow {
+        id: get(row, "id")?,
+        tenant: TenantId(get(row, "tenant")?),
+        kind: word(row, "kind", kind)?,
+        status: word(row, "status", CustomerStatus::parse)?,
+        name: get(row, "name")?,
+        company: get(row, "company")?,
+        email: get(row, "email")?,
+        phone: get(row, "phone")?,
+        user_id: get(row, "user_id")?,
+        stripe_customer_id: get(row, "stripe_customer_id")?,
+        language: get(row, "language")?,
+        currency: get(row, "currency")?,
+        source: get(row, "source")?,
+        purchase_count: get(row, "purchase_count")?,
+        first_purchase_on: get(row, "first_purchase_on")?,
+        last_purchase_on: get(row, "last_purchase_on")?,
+        registered_on: get(row, "registered_on")?,
+        created_at: get(row, "created_at")?,
+        updated_at: get(row, "updated_at")?,
+        created_position: Position(get(row, "created_position")?),
+        position: Position(get(row, "position")?),
+        version: get(row, "version")?,
+        references: references.map(|(system, reference)| CustomerReference { system, reference }).collect(),
+    })
+}
+
+fn kind(text: &str) -> Option<CustomerKind> {
+    [CustomerKind::Individual, CustomerKind::Business].into_iter().find(|kind| kind.as_str() == text)
+}
+
+fn upsert<'q>(rows: &'q [&'q CustomerRow]) -> Query<'q, Postgres, PgArguments> {
+    fn column<'q, T: 'q>(rows: &[&'q CustomerRow], of: impl Fn(&'q CustomerRow) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
+    }
+    sqlx::query(include_str!("customers/upsert.sql"))
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.tenant.0))
+        .bind(column(rows, |row| row.kind.as_str()))
+        .bind(column(rows, |row| row.status.as_str()))
+        .bind(column(rows, |row| row.name.as_deref()))
+        .bind(column(rows, |row| row.company.as_deref()))
+        .bind(column(rows, |row| row.email.as_deref()))
+        .bind(column(rows, |row| row.phone.as_deref()))
+        .bind(column(rows, |row| row.user_id.as_deref()))
+        .bind(column(rows, |row| row.stripe_customer_id.as_deref()))
+        .bind(column(rows, |row| row.language.as_deref()))
+        .bind(column(rows, |row| row.currency.as_deref()))
+        .bind(column(rows, |row| row.source.as_deref()))
+        .bind(column(rows, |row| row.purchase_count))
+        .bind(column(rows, |row| row.first_purchase_on))
+        .bind(column(rows, |row| row.last_purchase_on))
+        .bind(column(rows, |row| row.registered_on))
+        .bind(column(rows, |row| row.created_at))
+        .bind(column(rows, |row| row.updated_at))
+        .bind(column(rows, |row| row.created_position.0))
+        .bind(column(rows, |row| row.position.0))
+        .bind(column(rows, |row| row.version))
+}
+
+/// References change rarely: only rows whose references did are touched.
+async fn replace_references(conn: &mut PgConnection, changes: &[ChangeOf<Customers>]) -> Result<(), sqlx::Error> {
+    let references = |row: &Option<CustomerRow>| row.as_ref().map(|row| row.references.clone()).unwrap_or_default();
+    let changed: Vec<_> =
+        changes.iter().filter(|change| references(&change.before) != references(&change.after)).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let customers: Vec<Uuid> = changed.iter().map(|change| change.key).collect();
+    sqlx::query("delete from customer_references where customer_id = any($1)")
+        .bind(customers)
+        .execute(&mut *conn)
+        .await?;
+    let rows = changed.iter().filter_map(|change| change.after.as_ref());
+    let (mut tenants, mut ids, mut systems, mut names) = (vec![], vec![], vec![], vec![]);
+    for (row, reference) in rows.flat_map(|row| row.references.iter().map(move |reference| (row, reference))) {
+        tenants.push(row.tenant.0);
+        ids.push(row.id);
+        systems.push(reference.system.as_str());
+        names.push(reference.reference.as_str());
+    }
+    sqlx::query(
+        "insert into customer_references (tenant, customer_id, system, reference) \
+         select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[])",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .bind(systems)
+    .bind(names)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A customer by id, whatever its standing.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find(pools: &Pools, tenant: TenantId, id: Uuid) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/as_of.sql"), "where c.id = $1");
+    one(pools, tenant, sqlx::query(sql).bind(id)).await
+}
+
+/// The customer whose primary phone this is.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_phone(
+    pools: &Pools,
+    tenant: TenantId,
+    phone: &Phone,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(
+        include_str!("customers/columns.sql"),
+        include_str!("customers/as_of.sql"),
+        "where c.phone = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
+    );
+    one(pools, tenant, sqlx::query(sql).bind(phone.as_str())).await
+}
+
+/// The customer whose primary e-mail this is, however it is spelt.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_email(
+    pools: &Pools,
+    tenant: TenantId,
+    email: &Email,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(
+        include_str!("customers/columns.sql"),
+        include_str!("customers/as_of.sql"),
+        "where c.email = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
+    );
+    one(pools, tenant, sqlx::query(sql).bind(email.normalized())).await
+}
+
+/// The customer whom another system calls so.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_reference(
+    pools: &Pools,
+    tenant: TenantId,
+    system: &str,
+    reference: &str,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(
+        include_str!("customers/columns.sql"),
+        include_str!("customers/as_of.sql"),
+        "join customer_references f on f.customer_id = c.id ",
+        "where f.system = $1 and f.reference = $2 and c.status in ('active', 'blocked') ",
+        "order by c.created_position limit 1"
+    );
+    one(pools, tenant, sqlx::query(sql).bind(system).bind(reference)).await
+}
+
+async fn one(
+    pools: &Pools,
+    tenant: TenantId,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let mut tx = pools.request.begin(tenant).await?;
+    let found = query.fetch_optional(&mut *tx).await.map_err(failed("customers"))?;
+    tx.commit().await.map_err(failed("customers"))?;
+    found.map(|row| read(&row).and_then(|value| as_of(&row, value))).transpose().map_err(failed("customers"))
+}

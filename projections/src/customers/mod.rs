@@ -1,0 +1,4 @@
+//! What is known of customers.
+
+#[expect(clippy::module_inception, reason = "a read model's file is named after its table")]
+pub mod customers;

@@ -1,0 +1,35 @@
+//! All that is known from history: read models made from the log, and the queries on them.
+//!
+//! A read model is one file: its row, a pure fold, one set-based write, its queries. [`runner`] follows the log for it
+//! and commits rows and checkpoint together; [`Projections`] is all projectors of one node: start, wait, status, stop.
+//! Reading needs a tenant: every query goes through a transaction of the request role, except those that must come before
+//! a tenant is known (keys).
+//!
+//! Deliberately absent: anything that changes history, and the clock: a row depends on its events only, and what depends
+//! on today is computed by the query, from the caller's date.
+
+pub mod access;
+mod batch;
+pub mod customers;
+pub mod loyalty;
+mod node;
+mod progress;
+mod query;
+pub mod read_model;
+pub mod runner;
+
+pub use node::{Projections, Projector};
+pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
+pub use query::AsOf;
+pub use read_model::{ReadModel, Recorded};
+
+/// All projectors of this build.
+#[must_use]
+pub fn projectors() -> Vec<Projector> {
+    vec![
+        Projector::of::<customers::customers::Customers>(),
+        Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
+        Projector::of::<access::tenants::Tenants>(),
+        Projector::of::<access::api_keys::ApiKeys>(),
+    ]
+}

@@ -1,0 +1,423 @@
+//! Table `loyalty_balances`: points, tier and coming expiries of each account, as of its last event.
+//!
+//! A row knows no clock. Lots whose time has come since the last event are taken off by the query, from the caller's
+//! business date ([`LoyaltyBalanceRow::on`]), so a balance is right although no job ran.
+
+use crate::query::{AsOf, as_of, failed, get, word};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::programme::{Programme, Tier};
+use domain::{Currency, Event};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::types::Json;
+use sqlx::{PgConnection, Postgres};
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId, Version};
+use uuid::Uuid;
+
+const PROGRAMME: Programme = Programme::STANDARD;
+
+/// The points of one purchase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LotRow {
+    /// Its number in the account, from one.
+    pub lot: u32,
+    /// The order that earned it.
+    pub order: String,
+    /// The points that can still be redeemed; 0 when used up.
+    pub left: i64,
+    /// The points that count for the tier: earned, less reversed.
+    pub counted: i64,
+    /// Business date of the purchase.
+    pub earned_on: NaiveDate,
+    /// The first day on which the points are gone.
+    pub expires_on: NaiveDate,
+}
+
+/// A row of `loyalty_balances`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoyaltyBalanceRow {
+    /// Id of the account, which is its customer's.
+    pub account: Uuid,
+    /// Whose account.
+    pub tenant: TenantId,
+    /// The currency in which it earns.
+    pub currency: Currency,
+    /// What may be redeemed, lots that are due since included; below zero when points are owed.
+    pub available: i64,
+    /// Points that have not vested.
+    pub pending: i64,
+    /// Points that are held for a sale.
+    pub held: i64,
+    /// All that was ever earned.
+    pub lifetime_earned: i64,
+    /// All that was ever redeemed.
+    pub redeemed: i64,
+    /// All whose expiry is recorded.
+    pub expired: i64,
+    /// All that was taken back.
+    pub reversed: i64,
+    /// Earned, less reversed, in the twelve calendar months that end on `earned_reference_on`.
+    pub earned_last_12_months: i64,
+    /// The latest business date on which the account has earned.
+    pub earned_reference_on: Option<NaiveDate>,
+    /// The tier.
+    pub tier: Tier,
+    /// The tier above.
+    pub next_tier: Option<Tier>,
+    /// How many points it is away.
+    pub points_to_next_tier: Option<i64>,
+    /// Business date of the enrolment.
+    pub enrolled_on: NaiveDate,
+    /// In the order in which they expire. Used-up ones stay while the last twelve months count them.
+    pub lots: Vec<LotRow>,
+    /// When something happened to it last.
+    pub updated_at: DateTime<Utc>,
+    /// Position of its last event.
+    pub position: Position,
+    /// Version of its stream.
+    pub version: Version,
+}
+
+/// Points that will be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Expiry {
+    /// How many.
+    pub points: i64,
+    /// From which day on.
+    pub expires_on: NaiveDate,
+}
+
+/// A balance as it is on a business date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoyaltyBalance {
+    /// Id of the account, which is its customer's.
+    pub account: Uuid,
+    /// The currency in which it earns.
+    pub currency: Currency,
+    /// What may be redeemed; below zero when points are owed.
+    pub available: i64,
+    /// Points that have not vested.
+    pub pending: i64,
+    /// Points that are held for a sale.
+    pub held: i64,
+    /// All that was ever earned.
+    pub lifetime_earned: i64,
+    /// All that was ever redeemed.
+    pub redeemed: i64,
+    /// All that grew too old, whether or not a job has recorded it.
+    pub expired: i64,
+    /// All that was taken back.
+    pub reversed: i64,
+    /// Earned, less reversed, in the twelve calendar months that end today.
+    pub earned_last_12_months: i64,
+    /// The tier.
+    pub tier: Tier,
+    /// The tier above.
+    pub next_tier: Option<Tier>,
+    /// How many points it is away.
+    pub points_to_next_tier: Option<i64>,
+    /// Business date of the enrolment.
+    pub enrolled_on: NaiveDate,
+    /// All points that will be gone, by day, the next ones first.
+    pub expiries: Vec<Expiry>,
+    /// When something happened to it last.
+    pub updated_at: DateTime<Utc>,
+    /// Position of its last event.
+    pub position: Position,
+    /// Version of its stream.
+    pub version: Version,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct LoyaltyBalances;
+
+impl ReadModel for LoyaltyBalances {
+    const NAME: &'static str = "loyalty_balances";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["loyalty_balances"];
+    const HANDLES: &'static [&'static str] = LoyaltyEvent::TYPES;
+    const REVEALS: bool = false;
+
+    type Key = Uuid;
+    type Row = LoyaltyBalanceRow;
+
+    fn keys(recorded: &Recorded) -> Vec<Uuid> {
+        match &recorded.event {
+            Event::Loyalty(_) => vec![recorded.stream.id],
+            Event::Customer(_) | Event::Access(_) => vec![],
+        }
+    }
+
+    fn apply(_: &Uuid, row: Option<LoyaltyBalanceRow>, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
+        match &recorded.event {
+            Event::Loyalty(event) => apply(row, event, recorded),
+            Event::Customer(_) | Event::Access(_) => row,
+        }
+    }
+
+    async fn load(conn: &mut PgConnection, keys: &[Uuid]) -> Result<Rows<Self>, sqlx::Error> {
+        let sql =
+            concat!(include_str!("loyalty_balances/columns.sql"), "from loyalty_balances b where b.account = any($1)");
+        let rows = sqlx::query(sql).bind(keys).fetch_all(conn).await?;
+        rows.iter().map(|row| read(row).map(|row| (row.account, row))).collect()
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&LoyaltyBalanceRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        upsert(&rows).execute(conn).await?;
+        Ok(())
+    }
+}
+
+/// What one event makes of an account's row.
+fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
+    use LoyaltyEvent as E;
+    let mut row = match (row, event) {
+        (_, E::Enrolled { currency, on }) => LoyaltyBalanceRow::enrolled(*currency, *on, recorded),
+        (Some(row), _) => row,
+        (None, _) => return None,
+    };
+    match event {
+        E::Enrolled { .. } => {}
+        E::PointsEarned { order, points, lot, earned_on, expires_on, balance, .. } => {
+            let order = order.as_str().to_owned();
+            let (lot, counted) = (*lot, *points);
+            let earned = LotRow { lot, order, left: 0, counted, earned_on: *earned_on, expires_on: *expires_on };
+            row.earn(earned);
+            row.available = *balance;
+        }
+        E::TierUpgraded { to, .. } => row.tier = *to,
+        E::PointsRedeemed { points, balance, .. } => {
+            row.redeemed += points;
+            row.take(*points, None);
+            row.available = *balance;
+        }
+        E::PointsReversed { order, points, balance, .. } => {
+            row.reverse(order.as_str(), *points);
+            row.available = *balance;
+        }
+        E::PointsExpired { lot, points, balance, .. } => {
+            row.expired += points;
+            row.lots.iter_mut().filter(|other| other.lot == *lot).for_each(|lot| lot.left = 0);
+            row.available = *balance;
+        }
+    }
+    row.settle();
+    Some(LoyaltyBalanceRow {
+        updated_at: recorded.occurred_at,
+        position: recorded.position,
+        version: recorded.version,
+        ..row
+    })
+}
+
+impl LoyaltyBalanceRow {
+    fn enrolled(currency: Currency, on: NaiveDate, recorded: &Recorded) -> Self {
+        Self {
+            account: recorded.stream.id,
+            tenant: recorded.tenant,
+            currency,
+            available: 0,
+            pending: 0,
+            held: 0,
+            lifetime_earned: 0,
+            redeemed: 0,
+            expired: 0,
+            reversed: 0,
+            earned_last_12_months: 0,
+            earned_reference_on: None,
+            tier: Tier::Bronze,
+            next_tier: None,
+            points_to_next_tier: None,
+            enrolled_on: on,
+            lots: Vec::new(),
+            updated_at: recorded.occurred_at,
+            position: recorded.position,
+            version: recorded.version,
+        }
+    }
+
+    /// Points owed for what was taken back after it was spent. Nothing is left in any lot then.
+    fn debt(&self) -> i64 {
+        (-self.available).max(0)
+    }
+
+    /// The debt is paid first; what is left becomes a lot, in its place in the order of expiry.
+    fn earn(&mut self, earned: LotRow) {
+        let left = earned.counted - self.debt().min(earned.counted);
+        self.lifetime_earned += earned.counted;
+        let earned_on = earned.earned_on;
+        self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
+        let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (earned.expires_on, earned.lot));
+        self.lots.insert(place, LotRow { left, ..earned });
+    }
+
+    /// Takes back what an order earned: from its own lot, then from the oldest.
+    fn reverse(&mut self, order: &str, points: i64) {
+        self.reversed += points;
+        let own = self.lots.iter().enumerate().filter(|(_, lot)| lot.order == order).max_by_key(|(_, lot)| lot.lot);
+        let own = own.map(|(index, _)| index);
+        if let Some(index) = own {
+            self.lots[index].counted -= points;
+        }
+        self.take(points, own);
+    }
+
+    /// Takes points from one lot, then from the oldest; what is missing is owed.
+    fn take(&mut self, points: i64, first: Option<usize>) {
+        let mut wanted = points;
+        for index in first.into_iter().chain(0..self.lots.len()) {
+            let taken = wanted.min(self.lots[index].left);
+            self.lots[index].left -= taken;
+            wanted -= taken;
+        }
+    }
+
+    /// Brings up to date what follows from the lots and the tier, and forgets lots that nothing counts any more.
+    fn settle(&mut self) {
+        if let Some(reference) = self.earned_reference_on {
+            let before = PROGRAMME.before_window(reference);
+            self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
+            self.earned_last_12_months = self.earned_until(reference);
+        }
+        self.next_tier = self.tier.next();
+        self.points_to_next_tier = points_to(self.next_tier, self.earned_last_12_months);
+    }
+
+    fn earned_until(&self, reference: NaiveDate) -> i64 {
+        let before = PROGRAMME.before_window(reference);
+        let counted = self.lots.iter().filter(|lot| lot.earned_on > before && lot.earned_on <= reference);
+        counted.map(|lot| lot.counted).sum()
+    }
+
+    /// The balance on a business date: lots whose time has come are gone, whether or not their expiry is recorded.
+    #[must_use]
+    pub fn on(self, today: NaiveDate) -> LoyaltyBalance {
+        let due: i64 = self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left).sum();
+        let reference = self.earned_reference_on.map_or(today, |latest| latest.max(today));
+        let earned_last_12_months = self.earned_until(reference);
+        LoyaltyBalance {
+            account: self.account,
+            currency: self.currency,
+            available: self.available - due,
+            pending: self.pending,
+            held: self.held,
+            lifetime_earned: self.lifetime_earned,
+            redeemed: self.redeemed,
+            expired: self.expired + due,
+            reversed: self.reversed,
+            earned_last_12_months,
+            tier: self.tier,
+            next_tier: self.next_tier,
+            points_to_next_tier: points_to(self.next_tier, earned_last_12_months),
+            enrolled_on: self.enrolled_on,
+            expiries: expiries(self.lots.iter().filter(|lot| lot.expires_on > today && lot.left > 0)),
+            updated_at: self.updated_at,
+            position: self.position,
+            version: self.version,
+        }
+    }
+}
+
+fn points_to(tier: Option<Tier>, earned: i64) -> Option<i64> {
+    tier.map(|tier| (PROGRAMME.threshold(tier) - earned).max(0))
+}
+
+/// Lots that expire on the same day are one expiry.
+fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
+    let mut expiries: Vec<Expiry> = Vec::new();
+    for lot in lots {
+        match expiries.last_mut() {
+            Some(last) if last.expires_on == lot.expires_on => last.points += lot.left,
+            _ => expiries.push(Expiry { points: lot.left, expires_on: lot.expires_on }),
+        }
+    }
+    expiries
+}
+
+fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
+    let next_tier: Option<&str> = get(row, "next_tier")?;
+    let Json(lots) = get(row, "lots")?;
+    Ok(LoyaltyBalanceRow {
+        account: get(row, "account")?,
+        tenant: TenantId(get(row, "tenant")?),
+        currency: word(row, "currency", |code| Currency::parse(code).ok())?,
+        available: get(row, "available")?,
+        pending: get(row, "pending")?,
+        held: get(row, "held")?,
+        lifetime_earned: get(row, "lifetime_earned")?,
+        redeemed: get(row, "redeemed")?,
+        expired: get(row, "expired")?,
+        reversed: get(row, "reversed")?,
+        earned_last_12_months: get(row, "earned_last_12_months")?,
+        earned_reference_on: get(row, "earned_reference_on")?,
+        tier: word(row, "tier", tier)?,
+        next_tier: next_tier.and_then(tier),
+        points_to_next_tier: get(row, "points_to_next_tier")?,
+        enrolled_on: get(row, "enrolled_on")?,
+        lots,
+        updated_at: get(row, "updated_at")?,
+        position: Position(get(row, "position")?),
+        version: get(row, "version")?,
+    })
+}
+
+fn tier(text: &str) -> Option<Tier> {
+    Tier::ALL.iter().copied().find(|tier| tier.as_str() == text)
+}
+
+fn upsert<'q>(rows: &[&'q LoyaltyBalanceRow]) -> Query<'q, Postgres, PgArguments> {
+    fn column<'q, T: 'q>(rows: &[&'q LoyaltyBalanceRow], of: impl Fn(&'q LoyaltyBalanceRow) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
+    }
+    sqlx::query(include_str!("loyalty_balances/upsert.sql"))
+        .bind(column(rows, |row| row.account))
+        .bind(column(rows, |row| row.tenant.0))
+        .bind(column(rows, |row| row.currency.code()))
+        .bind(column(rows, |row| row.available))
+        .bind(column(rows, |row| row.pending))
+        .bind(column(rows, |row| row.held))
+        .bind(column(rows, |row| row.lifetime_earned))
+        .bind(column(rows, |row| row.redeemed))
+        .bind(column(rows, |row| row.expired))
+        .bind(column(rows, |row| row.reversed))
+        .bind(column(rows, |row| row.earned_last_12_months))
+        .bind(column(rows, |row| row.earned_reference_on))
+        .bind(column(rows, |row| row.tier.as_str()))
+        .bind(column(rows, |row| row.next_tier.map(Tier::as_str)))
+        .bind(column(rows, |row| row.points_to_next_tier))
+        .bind(column(rows, |row| row.enrolled_on))
+        .bind(column(rows, |row| Json(&row.lots)))
+        .bind(column(rows, |row| row.updated_at))
+        .bind(column(rows, |row| row.position.0))
+        .bind(column(rows, |row| row.version))
+}
+
+/// The balance of an account on the caller's business date.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find(
+    pools: &Pools,
+    tenant: TenantId,
+    account: Uuid,
+    today: NaiveDate,
+) -> Result<Option<AsOf<LoyaltyBalance>>, StoreError> {
+    let sql = concat!(
+        include_str!("loyalty_balances/columns.sql"),
+        ", (select p.position from projection_positions p where p.projector = 'loyalty_balances') as as_of ",
+        "from loyalty_balances b where b.account = $1"
+    );
+    let mut tx = pools.request.begin(tenant).await?;
+    let found = sqlx::query(sql).bind(account).fetch_optional(&mut *tx).await.map_err(failed("loyalty_balances"))?;
+    tx.commit().await.map_err(failed("loyalty_balances"))?;
+    found
+        .map(|row| read(&row).and_then(|value| as_of(&row, value.on(today))))
+        .transpose()
+        .map_err(failed("loyalty_balances"))
+}

@@ -1,0 +1,3 @@
+//! What is known of loyalty accounts.
+
+pub mod loyalty_balances;

@@ -1,0 +1,171 @@
+//! All projectors of one node.
+//!
+//! Any number of nodes may run this on one database: each projector has one owner at a time, by lease.
+
+use crate::progress::{Behind, Board, ProjectorStatus};
+use crate::read_model::ReadModel;
+use crate::runner::{Pace, Runner, Surroundings};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::consumer::Leases;
+use store::postgres::Pools;
+use store::{EventStore, Position};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A projector that can be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Projector {
+    /// Its name, for ever.
+    pub name: &'static str,
+    /// Version of its fold.
+    pub version: i32,
+    /// Tables it owns.
+    pub tables: &'static [&'static str],
+    /// Event types it handles.
+    pub handles: &'static [&'static str],
+    run: fn(Surroundings) -> BoxFuture<'static, ()>,
+}
+
+impl Projector {
+    /// The projector of a read model.
+    #[must_use]
+    pub fn of<M: ReadModel>() -> Self {
+        Self {
+            name: M::NAME,
+            version: M::VERSION,
+            tables: M::TABLES,
+            handles: M::HANDLES,
+            run: |around| Runner::<M>::new(around).run().boxed(),
+        }
+    }
+}
+
+/// The projectors of this node, running.
+pub struct Projections {
+    store: Arc<dyn EventStore>,
+    board: Arc<Board>,
+    paused: watch::Sender<bool>,
+    stop: CancellationToken,
+    running: Mutex<Option<Running>>,
+}
+
+impl fmt::Debug for Projections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Projections").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    leases: Leases,
+    runners: Vec<JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Projections {
+    /// Starts all projectors of this build. `node` names this run of this node: another id at each start.
+    #[must_use]
+    pub fn start(pools: &Pools, store: Arc<dyn EventStore>, node: Uuid) -> Self {
+        Self::start_with(&crate::projectors(), pools, store, node, Pace::default())
+    }
+
+    /// Starts some projectors at a pace of their own.
+    #[must_use]
+    pub fn start_with(
+        projectors: &[Projector],
+        pools: &Pools,
+        store: Arc<dyn EventStore>,
+        node: Uuid,
+        pace: Pace,
+    ) -> Self {
+        let names: Vec<&'static str> = projectors.iter().map(|projector| projector.name).collect();
+        let board = Arc::new(Board::new(pools.engine.clone(), &names));
+        let paused = watch::Sender::new(false);
+        let stop = CancellationToken::new();
+        let leases = Leases::keep(pools.engine.clone(), node, &names);
+        let runners = projectors
+            .iter()
+            .zip(&board.projectors)
+            .filter_map(|(projector, progress)| {
+                let around = Surroundings {
+                    pool: pools.engine.clone(),
+                    store: Arc::clone(&store),
+                    lease: leases.of(projector.name)?,
+                    paused: paused.subscribe(),
+                    stop: stop.clone(),
+                    board: Arc::clone(&board),
+                    progress: Arc::clone(progress),
+                    pace: pace.clone(),
+                };
+                Some(tokio::spawn((projector.run)(around)))
+            })
+            .collect();
+        let helpers = vec![
+            tokio::spawn(Arc::clone(&board).observe(stop.clone())),
+            tokio::spawn(Arc::clone(&board).send_hints(stop.clone())),
+            tokio::spawn(Arc::clone(&board).hear_hints(stop.clone())),
+        ];
+        let running = Mutex::new(Some(Running { leases, runners, helpers }));
+        Self { store, board, paused, stop, running }
+    }
+
+    /// How each projector is.
+    pub async fn status(&self) -> Vec<ProjectorStatus> {
+        let head = match self.store.head().await {
+            Ok(head) => Some(head),
+            Err(error) => {
+                tracing::warn!(%error, "the head of the log could not be read");
+                None
+            }
+        };
+        self.board.status(head).await
+    }
+
+    /// Waits until the rows of all these projectors reflect a position. A projector that has failed before it answers at
+    /// once. A query made afterwards sees at least that position.
+    ///
+    /// # Errors
+    /// When one of them is not there in time.
+    pub async fn wait_for(&self, projectors: &[&str], position: Position, patience: Duration) -> Result<(), Behind> {
+        self.board.wait_for(projectors, position, patience).await
+    }
+
+    /// Pauses all projectors of this node. They keep their leases.
+    pub fn pause(&self) {
+        self.paused.send_replace(true);
+    }
+
+    /// Ends a pause.
+    pub fn resume(&self) {
+        self.paused.send_replace(false);
+    }
+
+    /// Lets each projector finish its batch, then gives the leases back.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { leases, runners, helpers }) = running else { return };
+        for task in runners.into_iter().chain(helpers) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the projections had died");
+            }
+        }
+        leases.release().await;
+    }
+}
+
+/// Dropped without [`Projections::stop`], all ends where it stands, as in a crash: the leases run out by themselves.
+impl Drop for Projections {
+    fn drop(&mut self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Running { runners, helpers, .. }) = running {
+            runners.iter().chain(&helpers).for_each(JoinHandle::abort);
+        }
+    }
+}

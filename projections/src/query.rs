@@ -1,0 +1,59 @@
+//! What all queries share: an answer that says which position it reflects, and rows that make no sense named as such.
+
+use sqlx::postgres::PgRow;
+use sqlx::{ColumnIndex, Decode, Postgres, Row, Type};
+use store::{Position, StoreError};
+
+/// An answer, and the position of the log that it reflects: both are of one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsOf<T> {
+    /// The answer.
+    pub value: T,
+    /// All events up to here are in it, and none after.
+    pub position: Position,
+}
+
+impl<T> AsOf<T> {
+    /// The same position with another value.
+    pub fn map<U>(self, made: impl FnOnce(T) -> U) -> AsOf<U> {
+        AsOf { value: made(self.value), position: self.position }
+    }
+}
+
+/// A stored value that is not what its column promises.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Nonsense(pub(crate) &'static str);
+
+/// A column whose text must be one of a few words.
+pub(crate) fn word<T>(row: &PgRow, column: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
+    parse(text).ok_or_else(|| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: Box::new(Nonsense("not one of the known words")),
+    })
+}
+
+/// Reads `as_of` beside the columns of a row.
+pub(crate) fn as_of<T>(row: &PgRow, value: T) -> Result<AsOf<T>, sqlx::Error> {
+    Ok(AsOf { value, position: Position(get(row, "as_of")?) })
+}
+
+pub(crate) fn get<'r, T>(row: &'r PgRow, column: &'static str) -> Result<T, sqlx::Error>
+where
+    T: Decode<'r, Postgres> + Type<Postgres>,
+    &'static str: ColumnIndex<PgRow>,
+{
+    row.try_get(column)
+}
+
+/// A failure of a query: either the database is away, or a row of `table` makes no sense.
+pub(crate) fn failed(table: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| match error {
+        sqlx::Error::ColumnDecode { index, source } => {
+            tracing::error!(table, column = index, error = %source, "a row makes no sense");
+            StoreError::Corrupt { table, column: "", row: index, reason: source.to_string() }
+        }
+        error => store::postgres::unavailable(error),
+    }
+}

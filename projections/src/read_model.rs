@@ -1,0 +1,92 @@
+//! What a read model is: pure functions from events to rows, and two statements that load and write rows.
+//!
+//! Nothing here runs: [`crate::runner`] follows the log, folds batches and commits rows and checkpoint together. A
+//! rebuild uses the same functions, so it cannot come to another result. No clock: a row depends on its events only.
+
+use chrono::{DateTime, Utc};
+use domain::Event;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use store::{Position, StreamId, TenantId, Version};
+use uuid::Uuid;
+
+/// A decoded event with its place in the log.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// What happened.
+    pub event: Event,
+    /// Whose event.
+    pub tenant: TenantId,
+    /// The stream it stands in.
+    pub stream: StreamId,
+    /// Its version in the stream.
+    pub version: Version,
+    /// Its place in the log.
+    pub position: Position,
+    /// On whose timeline it stands.
+    pub customer_id: Option<Uuid>,
+    /// Business time.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// Rows by key.
+pub type Rows<M> = HashMap<<M as ReadModel>::Key, <M as ReadModel>::Row>;
+
+/// What a batch makes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change<K, R> {
+    /// Its key.
+    pub key: K,
+    /// As it was loaded.
+    pub before: Option<R>,
+    /// As it shall be written; none removes it.
+    pub after: Option<R>,
+}
+
+/// A change to a row of a read model.
+pub type ChangeOf<M> = Change<<M as ReadModel>::Key, <M as ReadModel>::Row>;
+
+/// A table (with the child tables that are written with it) made from events.
+pub trait ReadModel: Send + Sync + 'static {
+    /// Name of the projector. It is stored with the checkpoint and never changes.
+    const NAME: &'static str;
+    /// Version of the fold. Another one than the rows were made by asks for a rebuild.
+    const VERSION: i32;
+    /// Tables it owns.
+    const TABLES: &'static [&'static str];
+    /// Event types it handles, exactly: a type that it does not know cannot change its rows.
+    const HANDLES: &'static [&'static str];
+    /// Whether it needs the personal part of events.
+    const REVEALS: bool;
+
+    /// What names a row.
+    type Key: Clone + Eq + Ord + Hash + Send + Sync + 'static;
+    /// A row.
+    type Row: Clone + PartialEq + Send + Sync + 'static;
+
+    /// Keys of the rows that an event may change. Pure.
+    fn keys(recorded: &Recorded) -> Vec<Self::Key>;
+
+    /// What an event makes of one of the rows it touches. Pure.
+    fn apply(key: &Self::Key, row: Option<Self::Row>, recorded: &Recorded) -> Option<Self::Row>;
+
+    /// Loads the rows that exist, set-based.
+    fn load(
+        conn: &mut PgConnection,
+        keys: &[Self::Key],
+    ) -> impl Future<Output = Result<Rows<Self>, sqlx::Error>> + Send
+    where
+        Self: Sized;
+
+    /// Writes changed rows, set-based.
+    fn write(
+        conn: &mut PgConnection,
+        changes: &[ChangeOf<Self>],
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send
+    where
+        Self: Sized;
+}

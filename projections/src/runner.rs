@@ -1,0 +1,444 @@
+//! Runs one projector: takes its lease, follows the log from its checkpoint, folds batches and commits rows and checkpoint
+//! together.
+//!
+//! What goes wrong is one of three: *transient* (the database is away: try again), *poison* (an event that cannot be
+//! decoded, applied or written: the events before it are committed, then it is tried a few times, then the projector has
+//! `failed` at that position, which all nodes can see, and tries again now and then) or *unfit* (the rows cannot belong to
+//! this log or this build: `failed` as well). An event is never skipped. Other projectors are not concerned.
+
+use crate::batch::{self, Poison, Undigested};
+use crate::progress::{Board, Progress, ProjectorError, ProjectorState};
+use crate::read_model::ReadModel;
+use futures::{FutureExt, StreamExt};
+use sqlx::{PgConnection, PgPool, Row};
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use store::consumer::{self, Backoff, Checkpoint};
+use store::{EventStore, Filter, Position, RecordedEvent, Signal, SignalStream, StoreError, TypePattern};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+mod failures;
+
+/// How a runner paces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// At most so many events in one transaction.
+    pub batch_max: usize,
+    /// How long a checkpoint over events that are not handled may wait for company.
+    pub idle_checkpoint: Duration,
+    /// First pause after trouble; it doubles.
+    pub retry_first: Duration,
+    /// Longest pause after transient trouble.
+    pub retry_longest: Duration,
+    /// How often a poison event is tried before the projector counts as failed.
+    pub attempts: u32,
+    /// Pause between the attempts of a failed projector.
+    pub failed_retry: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            batch_max: 2_000,
+            idle_checkpoint: Duration::from_millis(100),
+            retry_first: Duration::from_millis(100),
+            retry_longest: Duration::from_secs(5),
+            attempts: 5,
+            failed_retry: Duration::from_secs(30),
+        }
+    }
+}
+
+/// At most so many signals in one commit.
+const SIGNALS_MAX: usize = 256;
+/// How many checkpoints are written between two prunings.
+const PRUNE_EACH: u32 = 256;
+
+/// Why following the log ended.
+#[derive(Debug)]
+enum Trouble {
+    Transient(String),
+    Poison(Poison),
+    /// The rows do not belong to this log or this build.
+    Unfit(Option<Position>, String),
+    /// An owner with a newer lease has written.
+    Fenced,
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Transient(if consumer::is_transient(&error) { error.to_string() } else { without_values(&error) })
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Transient(error.to_string()),
+            StoreError::BeyondHead { asked, head } => Self::Unfit(
+                Some(asked),
+                format!(
+                    "its checkpoint {asked} is beyond the head of the log, {head}: the log was restored to an older point"
+                ),
+            ),
+            StoreError::Corrupt { .. } => Self::Unfit(None, error.to_string()),
+        }
+    }
+}
+
+/// Why one transaction did not commit.
+enum Refused {
+    Poison(Poison),
+    /// The database refuses what is to be written, whenever it is tried.
+    Unwritable(String),
+    Trouble(Trouble),
+}
+
+impl From<sqlx::Error> for Refused {
+    fn from(error: sqlx::Error) -> Self {
+        if consumer::is_transient(&error) {
+            Self::Trouble(error.into())
+        } else {
+            Self::Unwritable(without_values(&error))
+        }
+    }
+}
+
+/// What a runner is given by its node.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) pool: PgPool,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) lease: watch::Receiver<Option<i64>>,
+    pub(crate) paused: watch::Receiver<bool>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) board: Arc<Board>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) pace: Pace,
+}
+
+/// The runner of one projector on one node.
+pub(crate) struct Runner<M> {
+    around: Surroundings,
+    backoff: Backoff,
+    prune_in: u32,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: ReadModel> Runner<M> {
+    pub(crate) fn new(around: Surroundings) -> Self {
+        let backoff = Backoff::new(around.pace.retry_first, around.pace.retry_longest);
+        Self { around, backoff, prune_in: PRUNE_EACH, model: PhantomData }
+    }
+
+    /// Runs until the node stops.
+    pub(crate) async fn run(mut self) {
+        while let Some(epoch) = self.permission().await {
+            let followed = AssertUnwindSafe(self.follow(epoch)).catch_unwind().await;
+            let trouble = match followed {
+                Ok(Ok(())) => continue,
+                Ok(Err(trouble)) => trouble,
+                Err(_panic) => Trouble::Transient("the projector panicked".to_owned()),
+            };
+            let pause = self.stumble(trouble).await;
+            tokio::select! {
+                () = self.interruption(epoch) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.around.progress.rests(ProjectorState::Stopped);
+    }
+
+    /// Waits until this node holds the lease and nobody said to pause; the epoch, or none when the node stops.
+    async fn permission(&mut self) -> Option<i64> {
+        loop {
+            if self.around.stop.is_cancelled() {
+                return None;
+            }
+            let paused = *self.around.paused.borrow_and_update();
+            let lease = *self.around.lease.borrow_and_update();
+            match lease {
+                Some(epoch) if !paused => return Some(epoch),
+                Some(_) => self.around.progress.works(ProjectorState::Paused),
+                None => self.around.progress.rests(ProjectorState::Standby),
+            }
+            tokio::select! {
+                () = self.around.stop.cancelled() => return None,
+                changed = self.around.paused.changed() => changed.ok()?,
+                changed = self.around.lease.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    /// Ends when the runner has to let go: stop, pause, or the lease is not held under `epoch` any more.
+    fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<M> {
+        let Surroundings { stop, mut paused, mut lease, .. } = self.around.clone();
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = paused.wait_for(|paused| *paused) => {}
+                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
+            }
+        }
+    }
+
+    async fn follow(&mut self, epoch: i64) -> Result<(), Trouble> {
+        let mut checkpoint = self.take_over(epoch).await?;
+        self.around.progress.starts(checkpoint.position);
+        let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
+        let filter = Filter { types, ..Filter::default() };
+        let mut signals = self.around.store.subscribe(checkpoint.position, filter, M::REVEALS);
+        let waiters = self.around.board.waiters();
+        let interruption = self.interruption(epoch);
+        tokio::pin!(interruption);
+        let mut gathered = Gathered::after(checkpoint.position);
+        let mut idle_since = None;
+        loop {
+            let idle = self.around.pace.idle_checkpoint;
+            let flush = tokio::select! {
+                biased;
+                () = &mut interruption => return Ok(()),
+                () = due_or_awaited(idle_since, idle, waiters.clone()) => true,
+                signal = signals.next() => {
+                    gathered.take(signal)?;
+                    gathered.take_what_is_ready(&mut signals, self.around.pace.batch_max)?;
+                    false
+                }
+            };
+            if flush || !gathered.events.is_empty() {
+                self.commit(&mut checkpoint, &gathered).await?;
+                gathered.events.clear();
+                idle_since = None;
+            } else if gathered.through > checkpoint.position {
+                idle_since = idle_since.or_else(|| Some(Instant::now()));
+            }
+            if std::mem::take(&mut gathered.caught_up) {
+                self.around.progress.works(ProjectorState::Live);
+            }
+        }
+    }
+
+    /// Makes this node the only one that can write, and says where the rows stand.
+    async fn take_over(&mut self, epoch: i64) -> Result<Checkpoint, Trouble> {
+        let mut tx = self.around.pool.begin().await?;
+        consumer::lock(&mut tx, M::NAME).await?;
+        let (generation, version) = live_generation::<M>(&mut tx).await?;
+        if version != M::VERSION {
+            let reason = format!("its rows were made by version {version}, this build has {}: rebuild it", M::VERSION);
+            return Err(Trouble::Unfit(None, reason));
+        }
+        let checkpoint = consumer::take_over(&mut tx, M::NAME, generation, epoch).await?.ok_or(Trouble::Fenced)?;
+        tx.commit().await?;
+        let head = self.around.store.head().await?;
+        if checkpoint.position > head {
+            return Err(StoreError::BeyondHead { asked: checkpoint.position, head }.into());
+        }
+        let mut conn = self.around.pool.acquire().await?;
+        failures::forget(&mut conn, M::NAME, generation, checkpoint.position).await?;
+        Ok(checkpoint)
+    }
+
+    /// Commits what was gathered, in as many transactions as it takes; stops before an event that cannot be digested.
+    async fn commit(&mut self, checkpoint: &mut Checkpoint, gathered: &Gathered) -> Result<(), Trouble> {
+        let mut rest = gathered.events.as_slice();
+        let mut at_most = self.around.pace.batch_max;
+        loop {
+            let (batch, later) = rest.split_at(rest.len().min(at_most));
+            let to = later.first().map_or(gathered.through, |next| Position(next.position.0 - 1));
+            match self.commit_batch(checkpoint, batch, to).await {
+                Ok(()) => {
+                    self.advanced(checkpoint, to);
+                    (rest, at_most) = (later, self.around.pace.batch_max);
+                }
+                Err(Refused::Poison(poison)) if poison.index > 0 => at_most = poison.index,
+                Err(Refused::Unwritable(_)) if batch.len() > 1 => at_most = batch.len() / 2,
+                Err(Refused::Poison(poison)) => return Err(Trouble::Poison(poison)),
+                Err(Refused::Unwritable(reason)) => return Err(unwritable(batch, to, reason)),
+                Err(Refused::Trouble(trouble)) => return Err(trouble),
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Rows and checkpoint in one transaction.
+    async fn commit_batch(
+        &mut self,
+        checkpoint: &Checkpoint,
+        batch: &[Arc<RecordedEvent>],
+        to: Position,
+    ) -> Result<(), Refused> {
+        let named = |undigested: Undigested| {
+            Refused::Poison(Poison::new(batch, undigested.index, "the projector panicked at this event"))
+        };
+        let (decoded, poison) = batch::decode(batch);
+        if let Some(poison) = poison {
+            return Err(Refused::Poison(poison));
+        }
+        let keys = batch::keys::<M>(&decoded).map_err(named)?;
+        let mut tx = self.around.pool.begin().await?;
+        consumer::lock(&mut tx, M::NAME).await?;
+        if !keys.is_empty() {
+            let loaded = M::load(&mut tx, &keys).await?;
+            let changes = batch::fold::<M>(loaded, &decoded).map_err(named)?;
+            if !changes.is_empty() {
+                M::write(&mut tx, &changes).await?;
+            }
+        }
+        if !consumer::advance(&mut tx, M::NAME, checkpoint, to).await? {
+            return Err(Refused::Trouble(Trouble::Fenced));
+        }
+        if self.prune_in == PRUNE_EACH {
+            consumer::prune(&mut tx, M::NAME, checkpoint).await?;
+            failures::forget(&mut tx, M::NAME, checkpoint.generation, to).await?;
+        }
+        tx.commit().await?;
+        metrics::counter!("projector_events_total", "projector" => M::NAME).increment(batch.len() as u64);
+        Ok(())
+    }
+
+    fn advanced(&mut self, checkpoint: &mut Checkpoint, to: Position) {
+        checkpoint.position = to;
+        self.prune_in = self.prune_in.checked_sub(1).unwrap_or(PRUNE_EACH);
+        self.backoff.reset();
+        self.around.progress.reached(to);
+        self.around.board.committed();
+    }
+
+    /// Says what went wrong to all who ask, and how long to pause.
+    async fn stumble(&mut self, trouble: Trouble) -> Duration {
+        let pause = self.backoff.pause();
+        self.prune_in = PRUNE_EACH;
+        let here = self.around.progress.known().position;
+        let (error, failed) = match trouble {
+            Trouble::Transient(reason) => (ProjectorError { position: here, event_id: None, reason }, false),
+            Trouble::Fenced => {
+                let reason = "another node has taken it over".to_owned();
+                (ProjectorError { position: here, event_id: None, reason }, false)
+            }
+            Trouble::Unfit(position, reason) => {
+                (ProjectorError { position: position.unwrap_or(here), event_id: None, reason }, true)
+            }
+            Trouble::Poison(Poison { position, event_id, reason, .. }) => {
+                let failed = self.backoff.attempts() >= self.around.pace.attempts;
+                (ProjectorError { position, event_id: Some(event_id), reason }, failed)
+            }
+        };
+        if !failed {
+            tracing::warn!(
+                projector = M::NAME,
+                position = error.position.0,
+                reason = error.reason,
+                "projector retries"
+            );
+            self.around.progress.stumbled(ProjectorState::Retrying, error);
+            return pause;
+        }
+        let event_id = error.event_id.as_deref();
+        tracing::error!(
+            projector = M::NAME,
+            position = error.position.0,
+            event_id,
+            reason = error.reason,
+            "projector failed"
+        );
+        if let Err(failure) = failures::remember(&self.around.pool, M::NAME, &error).await {
+            tracing::warn!(projector = M::NAME, error = %failure, "the failure could not be written down");
+        }
+        self.around.progress.stumbled(ProjectorState::Failed, error);
+        self.around.board.committed();
+        self.around.pace.failed_retry
+    }
+}
+
+/// Events gathered for one commit.
+struct Gathered {
+    events: Vec<Arc<RecordedEvent>>,
+    through: Position,
+    caught_up: bool,
+}
+
+impl Gathered {
+    fn after(position: Position) -> Self {
+        Self { events: Vec::new(), through: position, caught_up: false }
+    }
+
+    fn take(&mut self, signal: Option<Result<Signal, StoreError>>) -> Result<(), Trouble> {
+        match signal {
+            Some(Ok(Signal::Events { events, through })) => {
+                self.events.extend(events);
+                self.through = through;
+                Ok(())
+            }
+            Some(Ok(Signal::CaughtUp(position))) => {
+                self.through = self.through.max(position);
+                self.caught_up = true;
+                Ok(())
+            }
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Trouble::Transient("the subscription ended".to_owned())),
+        }
+    }
+
+    fn take_what_is_ready(&mut self, signals: &mut SignalStream, events_max: usize) -> Result<(), Trouble> {
+        for _ in 0..SIGNALS_MAX {
+            if self.events.len() >= events_max {
+                break;
+            }
+            match signals.next().now_or_never() {
+                Some(signal) => self.take(signal)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The generation whose rows are read, and the version that makes them; the first one when there was none.
+async fn live_generation<M: ReadModel>(conn: &mut PgConnection) -> Result<(i32, i32), sqlx::Error> {
+    let found = sqlx::query("select generation, version from projection_generations where projector = $1 and live")
+        .bind(M::NAME)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if let Some(row) = found {
+        return Ok((row.try_get("generation")?, row.try_get("version")?));
+    }
+    sqlx::query("insert into projection_generations (projector, generation, version, live) values ($1, 1, $2, true)")
+        .bind(M::NAME)
+        .bind(M::VERSION)
+        .execute(conn)
+        .await?;
+    Ok((1, M::VERSION))
+}
+
+/// Ends when a checkpoint over events that were not handled is due, or somebody waits for it; never when there is none.
+async fn due_or_awaited(since: Option<Instant>, idle: Duration, mut waiters: watch::Receiver<usize>) {
+    let Some(since) = since else { return std::future::pending().await };
+    tokio::select! {
+        () = tokio::time::sleep_until(since + idle) => {}
+        _ = waiters.wait_for(|count| *count > 0) => {}
+    }
+}
+
+fn unwritable(batch: &[Arc<RecordedEvent>], to: Position, reason: String) -> Trouble {
+    if batch.is_empty() { Trouble::Unfit(Some(to), reason) } else { Trouble::Poison(Poison::new(batch, 0, reason)) }
+}
+
+/// What the database said, without the values that it may quote.
+fn without_values(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(refusal) => format!(
+            "the database refuses the row: SQLSTATE {}, table {}, constraint {}",
+            refusal.code().unwrap_or_default(),
+            refusal.table().unwrap_or("?"),
+            refusal.constraint().unwrap_or("?"),
+        ),
+        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} of a row makes no sense"),
+        _ => "a row cannot be read or written".to_owned(),
+    }
+}
