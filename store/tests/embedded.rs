@@ -139,7 +139,7 @@ async fn the_end_of_a_postmaster_is_seen() {
 async fn postgres_stops_cleanly_when_the_app_is_killed() {
     let folder = folder();
     let app = App::start(&folder);
-    signal(app.child.id(), Signal::SIGKILL);
+    app.kill();
     eventually("PostgreSQL ends with its app", || processes_in(&cluster(&folder)).is_empty());
     assert!(log(&folder).trim_end().ends_with("database system is shut down"), "{}", log(&folder));
     assert_eq!(read(&start(&folder).await).await, ["from the app"]);
@@ -149,7 +149,7 @@ async fn postgres_stops_cleanly_when_the_app_is_killed() {
 async fn a_start_right_after_the_app_was_killed_waits_for_the_old_postgres() {
     let folder = folder();
     let app = App::start(&folder);
-    signal(app.child.id(), Signal::SIGKILL);
+    app.kill();
     assert_eq!(read(&start(&folder).await).await, ["from the app"]);
 }
 
@@ -170,7 +170,7 @@ async fn data_survives_a_kill_of_both() {
         |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|title| title.contains("SELECT"));
     eventually("the statement runs", || processes_in(&cluster(&folder)).iter().any(at_work));
     signal(app.postmaster, Signal::SIGKILL);
-    signal(app.child.id(), Signal::SIGKILL);
+    app.kill();
 
     let begun = Instant::now();
     let postgres = start(&folder).await;
@@ -218,7 +218,8 @@ async fn a_kill_during_initdb_leaves_nothing_that_is_taken_for_a_cluster() {
     eventually("initdb is at work", || unfinished.join("global").exists());
     signal(app.id(), Signal::SIGKILL);
     for pid in processes_in(&unfinished) {
-        signal(pid, Signal::SIGKILL);
+        // It may be ending by itself, as its app is gone.
+        let _sent = kill(pid_of(pid), Signal::SIGKILL);
     }
     app.wait().unwrap();
     assert!(unfinished.exists() && !cluster(&folder).exists());
@@ -266,7 +267,7 @@ async fn tools_attach_to_a_running_server_or_start_their_own() {
     PgConnection::connect_with(&attached.connect_options(SUPERUSER, "postgres")).await.unwrap();
     assert!(matches!(embedded::attach_or_start(config.clone()).await.unwrap(), embedded::Cluster::Attached(_)));
 
-    signal(app.child.id(), Signal::SIGKILL);
+    app.kill();
     let own = embedded::attach_or_start(config).await.unwrap();
     assert!(matches!(own, embedded::Cluster::Own(_)));
     own.stop().await;
@@ -403,6 +404,11 @@ impl App {
         Self { child, postmaster: postmaster.parse().expect("a pid"), socket_dir: socket_dir.into() }
     }
 
+    /// SIGKILL, and returns when the process is gone.
+    fn kill(self) {
+        drop(self);
+    }
+
     fn spawn(folder: &TempDir) -> Child {
         let mut command = Command::new(std::env::current_exe().expect("this test binary"));
         command.args(["--exact", "the_app_that_is_killed", "--nocapture"]).env(APP_FOLDER, folder.path());
@@ -412,7 +418,7 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        // It may have been killed, which was the point.
+        // It may have ended by itself.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }
