@@ -126,7 +126,7 @@ impl Event {
 
     /// The schema version that [`Self::encode`] writes.
     pub fn schema_version(&self) -> i16 {
-        newest_version(self.event_type())
+        newest_version(&UPCASTERS, self.event_type())
     }
 
     /// The event as the store keeps it.
@@ -149,7 +149,7 @@ impl Event {
         payload: &[u8],
         personal: Sealed<'_>,
     ) -> Result<Self, DecodeError> {
-        let stored = Stored { event_type, schema_version, payload, personal };
+        let stored = Stored { event_type, schema_version, payload, personal, upcasters: &UPCASTERS };
         if CustomerEvent::TYPES.contains(&event_type) {
             return stored.read(CustomerEvent::open).map(Self::Customer);
         }
@@ -203,8 +203,8 @@ const fn concatenated<const N: usize>(parts: [&[&'static str]; 3]) -> [&'static 
 const UPCASTERS: [&[Upcaster]; 3] =
     [crate::customers::events::UPCASTERS, crate::loyalty::events::UPCASTERS, crate::access::events::UPCASTERS];
 
-fn newest_version(event_type: &str) -> i16 {
-    UPCASTERS.into_iter().map(|upcasters| upcast::steps(upcasters, event_type)).sum::<i16>() + 1
+fn newest_version(upcasters: &[&[Upcaster]], event_type: &str) -> i16 {
+    upcasters.iter().map(|upcasters| upcast::steps(upcasters, event_type)).sum::<i16>() + 1
 }
 
 /// The two texts of an event. Events are maps of values that have a JSON form, so writing cannot fail.
@@ -236,6 +236,7 @@ struct Stored<'a> {
     schema_version: i16,
     payload: &'a [u8],
     personal: Sealed<'a>,
+    upcasters: &'a [&'a [Upcaster]],
 }
 
 impl Stored<'_> {
@@ -243,7 +244,7 @@ impl Stored<'_> {
         &self,
         open: fn(&mut E, &[u8]) -> Result<bool, serde_json::Error>,
     ) -> Result<E, DecodeError> {
-        let newest = newest_version(self.event_type);
+        let newest = newest_version(self.upcasters, self.event_type);
         if self.schema_version < 1 || self.schema_version > newest {
             let event_type = self.event_type.to_owned();
             return Err(DecodeError::UnknownVersion { event_type, schema_version: self.schema_version, newest });
@@ -279,7 +280,7 @@ impl Stored<'_> {
             Sealed::Absent | Sealed::Erased => None,
         };
         let mut fields = Fields { payload, personal };
-        for upcasters in UPCASTERS {
+        for upcasters in self.upcasters {
             upcast::lift(upcasters, self.event_type, self.schema_version, &mut fields);
         }
         Ok(Lifted {

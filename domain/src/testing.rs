@@ -54,6 +54,7 @@ where
     }
 
     /// It was refused, for this reason.
+    #[expect(clippy::needless_pass_by_value, reason = "a specification gives plain values, as `then` does")]
     #[track_caller]
     pub fn then_refused(self, expected: D::Refusal) {
         match self.outcome {

@@ -3,6 +3,8 @@
 //! A file once released is never edited. `GOLDEN=write cargo test -p domain golden` writes those that are missing, from
 //! the examples below, and never overwrites one.
 
+#![expect(clippy::unwrap_used, reason = "the examples are valid, and a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;

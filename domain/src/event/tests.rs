@@ -115,3 +115,33 @@ fn upcasters_stand_for_types_that_exist() {
     let lost = UPCASTERS.into_iter().flatten().find(|upcaster| !Event::TYPES.contains(&upcaster.event_type));
     assert!(lost.is_none());
 }
+
+#[test]
+fn an_old_version_is_lifted_in_both_parts_before_it_is_read() {
+    const RENAMED: &[Upcaster] = &[Upcaster {
+        event_type: "customer.created",
+        from: 1,
+        lift: |fields| {
+            fields.payload.insert("language".to_owned(), "es".into());
+            if let Some(personal) = &mut fields.personal {
+                let mails = personal.remove("mails").unwrap_or_default();
+                personal.insert("emails".to_owned(), mails);
+            }
+        },
+    }];
+    let read = |schema_version, personal| {
+        let payload = br#"{"kind":"individual","registered_on":"2026-01-10"}"#;
+        let stored =
+            Stored { event_type: "customer.created", schema_version, payload, personal, upcasters: &[RENAMED] };
+        stored.read(CustomerEvent::open)
+    };
+    let lifted = read(1, Sealed::Opened(br#"{"mails":["ana@example.com"]}"#)).unwrap();
+    let CustomerEvent::Created { language, personal, .. } = lifted else { panic!("{lifted:?}") };
+    assert_eq!(language.as_ref().map(crate::ids::Language::as_str), Some("es"));
+    assert_eq!(personal.known().map(|contact| contact.emails.len()), Some(1));
+    let erased = read(1, Sealed::Erased).unwrap();
+    assert!(matches!(erased, CustomerEvent::Created { personal: Personal::Erased, language: Some(_), .. }));
+    let newest = read(2, Sealed::Erased).unwrap();
+    assert!(matches!(newest, CustomerEvent::Created { language: None, .. }));
+    assert!(matches!(read(3, Sealed::Erased), Err(DecodeError::UnknownVersion { newest: 2, .. })));
+}
