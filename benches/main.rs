@@ -1,0 +1,106 @@
+//! How fast it is: one table, each figure beside a baseline measured in the same run, on a PostgreSQL of its own with the
+//! settings of production (`fsync` and `synchronous_commit` on).
+//!
+//! `cargo bench --bench bench -- [names] [--smoke] [--seconds S] [--rounds N] [--json] [--foreign-minutes M]`
+//!
+//! The sides of a comparison run in turns; a figure is the median of its rounds, a ratio the median of the ratios within each
+//! round, so that what else the machine does meets both sides alike. The exit code is 1 when a figure is below its bar;
+//! `--smoke` is a short run with bars at half their height.
+
+mod append;
+mod baselines;
+mod bulk_import;
+mod cluster;
+mod cpu;
+mod hot_stream;
+mod load;
+mod measure;
+mod table;
+
+use clap::Parser;
+use cluster::Cluster;
+use std::process::ExitCode;
+use std::time::Duration;
+use table::Table;
+
+/// The benches, in the order in which they run.
+const NAMES: &[&str] = &["append", "cpu", "nodes", "foreign", "hot_stream", "bulk_import"];
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which benches; none: all.
+    names: Vec<String>,
+    /// A short run, with bars at half their height.
+    #[arg(long)]
+    smoke: bool,
+    /// How long each side runs in each round.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// How many rounds.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Prints the table as JSON.
+    #[arg(long)]
+    json: bool,
+    /// How long the foreign snapshot is held open under load.
+    #[arg(long)]
+    foreign_minutes: Option<f64>,
+    /// Given by `cargo bench`; without meaning here.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How long and how often is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) smoke: bool,
+    pub(crate) side: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) foreign: Duration,
+}
+
+impl From<&Arguments> for Settings {
+    fn from(arguments: &Arguments) -> Self {
+        let or = |given: Option<f64>, full: f64, smoke: f64| {
+            Duration::from_secs_f64(given.unwrap_or(if arguments.smoke { smoke } else { full }))
+        };
+        Self {
+            smoke: arguments.smoke,
+            side: or(arguments.seconds, 2.0, 0.5),
+            rounds: arguments.rounds.unwrap_or(if arguments.smoke { 3 } else { 5 }),
+            foreign: or(arguments.foreign_minutes.map(|minutes| minutes * 60.0), 30.0, 3.0),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let settings = Settings::from(&arguments);
+    for name in &arguments.names {
+        anyhow::ensure!(NAMES.contains(&name.as_str()), "no bench {name}; there are {}", NAMES.join(", "));
+    }
+    let cluster = Cluster::start().await?;
+    let mut table = Table::new(settings);
+    for name in NAMES {
+        if arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name) {
+            eprintln!("{name} …");
+            run(name, &cluster, settings, &mut table).await?;
+        }
+    }
+    cluster.stop().await;
+    table.print(arguments.json)?;
+    Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
+    match name {
+        "append" => append::throughput(cluster, settings, table).await,
+        "cpu" => append::processor(cluster, settings, table).await,
+        "nodes" => append::two_nodes(cluster, settings, table).await,
+        "foreign" => append::under_a_foreign_snapshot(cluster, settings, table).await,
+        "hot_stream" => hot_stream::run(cluster, settings, table).await,
+        "bulk_import" => bulk_import::run(cluster, settings, table).await,
+        _ => unreachable!("the names were checked"),
+    }
+}
