@@ -1,0 +1,28 @@
+//! Amounts on the wire: a decimal string or a JSON number, taken digit by digit. No float ever holds one.
+
+use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
+
+/// The digits of an amount as the caller wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AmountText(String);
+
+impl AmountText {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for AmountText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let token = raw.get();
+        match token.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(token).map(Self).map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(token.to_owned())),
+            _ => Err(D::Error::custom("invalid type: expected an amount, a decimal string or a number")),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Who calls: a key of the API, looked up by its digest and remembered for a short time.
+//!
+//! Keys have 256 random bits, so a plain digest is enough and no slow hash stands in the way of a request. What a key
+//! may do is asked later, by the operation. Nothing here reads the tenant from anything but the key.
+
+use crate::Api;
+use crate::config::Config;
+use crate::headers::Occasion;
+use crate::problem::Problem;
+use async_trait::async_trait;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use commands::{Caller, Scope};
+use moka::future::Cache;
+use projections::access::{api_keys, tenants};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use store::postgres::Pools;
+use store::{BoxError, TenantId};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// The tenant that an open server acts for.
+const OPEN_TENANT: TenantId = TenantId(1);
+const KEY_LENGTH_MAX: usize = 256;
+const KEY_TTL_MAX: Duration = Duration::from_secs(60);
+const CHALLENGE: &str = r#"Bearer realm="clientela""#;
+const CHALLENGE_INVALID: &str = r#"Bearer realm="clientela", error="invalid_token""#;
+
+/// A key as the directory knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Its id.
+    pub id: Uuid,
+    /// For whom it acts.
+    pub tenant: TenantId,
+    /// The time zone of that tenant.
+    pub zone: Tz,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it ceases to work.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// Where keys are found.
+#[async_trait]
+pub trait KeyDirectory: Send + Sync + 'static {
+    /// The key with this digest, revoked and expired ones included.
+    async fn find(&self, digest: &[u8; 32]) -> Result<Option<KnownKey>, BoxError>;
+
+    /// The time zone of a tenant; none when the tenant does not exist.
+    async fn zone(&self, tenant: TenantId) -> Result<Option<Tz>, BoxError>;
+}
+
+/// The directory that is made from history: the tables `api_keys` and `tenants`.
+#[derive(Debug, Clone)]
+pub struct ProjectedKeys(pub Pools);
+
+#[async_trait]
+impl KeyDirectory for ProjectedKeys {
+    async fn find(&self, digest: &[u8; 32]) -> Result<Option<KnownKey>, BoxError> {
+        let Some(row) = api_keys::find_key(&self.0, digest).await? else { return Ok(None) };
+        let zone = self.zone(row.tenant).await?.unwrap_or(Tz::UTC);
+        Ok(Some(KnownKey {
+            id: row.key,
+            tenant: row.tenant,
+            zone,
+            scopes: row.known_scopes().collect(),
+            expires_at: row.expires_at,
+            revoked: row.revoked_at.is_some(),
+            digest: row.digest.try_into().map_err(|_| "a digest of api_keys has not 32 bytes")?,
+        }))
+    }
+
+    async fn zone(&self, tenant: TenantId) -> Result<Option<Tz>, BoxError> {
+        let found = tenants::find(&self.0, tenant).await?;
+        found.map(|row| row.value.time_zone.parse::<Tz>()).transpose().map_err(Into::into)
+    }
+}
+
+/// The keys seen of late. A key that is revoked works on for at most its time to live.
+pub struct Keys {
+    directory: Arc<dyn KeyDirectory>,
+    known: Cache<[u8; 32], Arc<KnownKey>>,
+    // A cache of its own, so that a flood of made-up keys does not push out the real ones.
+    unknown: Cache<[u8; 32], ()>,
+}
+
+/// Why the directory gave no key.
+#[derive(Debug)]
+enum Miss {
+    Unknown,
+    Failed(BoxError),
+}
+
+impl Keys {
+    /// An empty memory in front of a directory.
+    #[must_use]
+    pub fn new(directory: Arc<dyn KeyDirectory>, config: &Config) -> Self {
+        let cache = || Cache::builder().max_capacity(config.keys_max);
+        Self {
+            directory,
+            known: cache().time_to_live(config.key_ttl.min(KEY_TTL_MAX)).build(),
+            unknown: Cache::builder()
+                .max_capacity(config.keys_max)
+                .time_to_live(config.unknown_key_ttl.min(KEY_TTL_MAX))
+                .build(),
+        }
+    }
+
+    /// Forgets a key, so that its revocation holds at once on this node.
+    pub async fn forget(&self, digest: &[u8; 32]) {
+        self.known.invalidate(digest).await;
+        self.unknown.invalidate(digest).await;
+    }
+
+    async fn find(&self, text: &str) -> Result<Option<Arc<KnownKey>>, Problem> {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        if self.unknown.contains_key(&digest) {
+            return Ok(None);
+        }
+        match self.known.try_get_with(digest, self.ask(digest)).await {
+            Ok(key) => Ok(Some(key)),
+            Err(miss) => match miss.as_ref() {
+                Miss::Unknown => {
+                    self.unknown.insert(digest, ()).await;
+                    Ok(None)
+                }
+                Miss::Failed(error) => Err(Problem::unavailable("keys cannot be checked at the moment")
+                    .because(format!("the key directory failed: {error}"))),
+            },
+        }
+    }
+
+    async fn ask(&self, digest: [u8; 32]) -> Result<Arc<KnownKey>, Miss> {
+        let found = self.directory.find(&digest).await.map_err(Miss::Failed)?;
+        match found {
+            Some(key) if bool::from(key.digest.ct_eq(&digest)) => Ok(Arc::new(key)),
+            Some(_) | None => Err(Miss::Unknown),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let occasion = parts.extensions.get::<Occasion>().cloned().unwrap_or_default();
+        authenticate(api, &parts.headers, &occasion).await
+    }
+}
+
+/// The caller of a request, by its key; on an open server an administrator when there is none.
+pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occasion) -> Result<Caller, Problem> {
+    let Some(text) = given_key(headers) else {
+        return match api.config.open && is_for_loopback(headers) {
+            true => open_caller(api, occasion).await,
+            false => Err(Problem::unauthorized("key_missing", "this operation needs a key", CHALLENGE)),
+        };
+    };
+    let key = if text.len() > KEY_LENGTH_MAX { None } else { api.keys.find(text).await? };
+    let key = key.ok_or_else(|| Problem::unauthorized("key_unknown", "the key is not known", CHALLENGE_INVALID))?;
+    if key.revoked {
+        return Err(Problem::unauthorized("key_revoked", "the key was revoked", CHALLENGE_INVALID));
+    }
+    let now = api.clock.now();
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::unauthorized("key_expired", "the key has expired", CHALLENGE_INVALID));
+    }
+    Ok(Caller {
+        tenant: key.tenant,
+        actor: format!("key:{}", key.id),
+        scopes: key.scopes.clone(),
+        now,
+        zone: key.zone,
+        request_id: request_id(occasion),
+        correlation_id: occasion.trace_id().map(str::to_owned),
+    })
+}
+
+async fn open_caller(api: &Api, occasion: &Occasion) -> Result<Caller, Problem> {
+    let failed = |error| Problem::unavailable("the tenant cannot be read at the moment").because(error);
+    let zone = api.keys.directory.zone(OPEN_TENANT).await.map_err(failed)?.unwrap_or(Tz::UTC);
+    Ok(Caller {
+        tenant: OPEN_TENANT,
+        actor: "open".to_owned(),
+        scopes: vec![Scope::Admin],
+        now: api.clock.now(),
+        zone,
+        request_id: request_id(occasion),
+        correlation_id: occasion.trace_id().map(str::to_owned),
+    })
+}
+
+fn request_id(occasion: &Occasion) -> Option<String> {
+    (!occasion.request_id.is_empty()).then(|| occasion.request_id.to_string())
+}
+
+fn given_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let plain = || headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim);
+    bearer.or_else(plain).filter(|key| !key.is_empty())
+}
+
+/// Whether the request names this machine: a page of another origin that resolves its own name to it does not.
+fn is_for_loopback(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return true };
+    let host = host.to_str().unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

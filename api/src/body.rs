@@ -1,0 +1,174 @@
+//! The JSON body of a request: read whole within its limit, parsed, and each trouble named by its place.
+
+use crate::problem::{FieldError, Place, Problem};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment};
+
+/// A JSON body. Every type used here denies unknown fields.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        require_json(request.headers())?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is larger than allowed here")
+            }
+            _ => Problem::bad_request("unreadable_body", "the body broke off"),
+        })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        return Ok(());
+    }
+    let detail = "the body must be sent as application/json";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+/// Parses a body, or says which field is wrong and how.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().clone();
+        explain(&path, &error.into_inner())
+    })?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn explain(path: &Path, error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        Category::Data => Problem::invalid(vec![field_error(path, &without_place(error))]),
+        Category::Syntax | Category::Eof | Category::Io => malformed(error),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    let detail = format!("the body is not valid JSON: {error}");
+    Problem::bad_request("malformed_json", detail)
+        .with("line", u64::try_from(error.line()).unwrap_or_default())
+        .with("column", u64::try_from(error.column()).unwrap_or_default())
+}
+
+/// The message of serde, without the line and the column that `serde_json` puts behind it.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    text.strip_suffix(&place).map_or_else(|| text.clone(), str::to_owned)
+}
+
+fn field_error(path: &Path, message: &str) -> FieldError {
+    let parent = pointer(path);
+    let (code, place) = match named_field(message) {
+        Some((code, name)) => (code, below(&parent, name)),
+        None if message.starts_with("invalid type") => ("wrong_type", parent),
+        None => ("invalid_value", parent),
+    };
+    FieldError { place: Place::Pointer(place), code: code.into(), detail: message.to_owned() }
+}
+
+/// The kinds of serde's own errors that name a field in back-ticks.
+pub(crate) fn named_field(message: &str) -> Option<(&'static str, &str)> {
+    let kinds = [
+        ("missing field `", "missing_field"),
+        ("unknown field `", "unknown_field"),
+        ("duplicate field `", "duplicate_field"),
+    ];
+    kinds.into_iter().find_map(|(start, code)| {
+        let rest = message.strip_prefix(start)?;
+        Some((code, rest.split('`').next().unwrap_or_default()))
+    })
+}
+
+fn below(parent: &str, name: &str) -> String {
+    let own = format!("/{}", escaped(name));
+    if parent.ends_with(&own) { parent.to_owned() } else { format!("{parent}{own}") }
+}
+
+fn pointer(path: &Path) -> String {
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => format!("{pointer}/{}", escaped(key)),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::amount::AmountText;
+    use crate::problem::Problem;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[expect(dead_code, reason = "only its parsing matters")]
+        order_id: String,
+        total: AmountText,
+        #[serde(default)]
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[expect(dead_code, reason = "only its parsing matters")]
+        quantity: u32,
+    }
+
+    fn refusal(body: &str) -> String {
+        let problem: Problem = parse::<Order>(body.as_bytes()).expect_err("it should be refused");
+        let errors = serde_json::to_string(problem.errors()).expect("it is plain data");
+        format!("{} {} {errors}", problem.status().as_u16(), problem.code())
+    }
+
+    #[test]
+    fn amounts_are_taken_as_written() {
+        let number: Order = parse(br#"{"order_id":"1","total":12.340,"lines":[{"quantity":1}]}"#).expect("valid");
+        assert_eq!(number.total.as_str(), "12.340");
+        assert_eq!(number.lines.len(), 1);
+        let text: Order = parse(br#"{"order_id":"1","total":"0.1"}"#).expect("valid");
+        assert_eq!(text.total.as_str(), "0.1");
+    }
+
+    #[test]
+    fn broken_json_says_where() {
+        insta::assert_snapshot!(refusal("{\"order_id\": "), @"400 malformed_json []");
+        insta::assert_snapshot!(refusal(""), @"400 malformed_json []");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"1","total":"1"} x"#), @"400 malformed_json []");
+        let deep = format!(r#"{{"order_id":{}"#, "[".repeat(100_000));
+        assert!(refusal(&deep).contains("/order_id"));
+        let bytes = parse::<Order>(b"{\"order_id\":\"\xff\"}").expect_err("it is not UTF-8");
+        assert_eq!(bytes.code(), "malformed_json");
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        insta::assert_snapshot!(refusal(r#"{"order_id":7,"total":"1"}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7"}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","tax":1}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","order_id":"8","total":"1"}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":true}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1},{"quantity":-1}]}"#), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1,"a/b":2}]}"#), @"");
+        insta::assert_snapshot!(refusal("[1]"), @"");
+    }
+}

@@ -1,0 +1,54 @@
+//! What an operator may set about the doors. Reading it from files and the environment is the binary's work.
+
+use std::time::Duration;
+
+/// Limits and switches of the HTTP server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Development only: requests without a key act as an administrator of tenant 1. Refused on any but a loopback address.
+    pub open: bool,
+    /// Origins that browsers may call from; empty: CORS is off.
+    pub cors_origins: Vec<String>,
+    /// Largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest body of an import, in bytes.
+    pub import_bytes_max: usize,
+    /// Longest time a request may take.
+    pub request_timeout: Duration,
+    /// Longest time a query waits for its `min_position`.
+    pub min_position_timeout: Duration,
+    /// Most requests worked on at the same time; more are turned away with 503.
+    pub in_flight_max: usize,
+    /// Most connections open at the same time; more wait to be accepted.
+    pub connections_max: usize,
+    /// Longest time a client may take to send the head of a request.
+    pub head_timeout: Duration,
+    /// Longest time that requests in flight get to finish at shutdown.
+    pub drain_timeout: Duration,
+    /// How long a key that was found is believed without looking again. At most 60 s.
+    pub key_ttl: Duration,
+    /// How long an unknown key stays unknown.
+    pub unknown_key_ttl: Duration,
+    /// Most keys remembered, found and unknown each.
+    pub keys_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            open: false,
+            cors_origins: Vec::new(),
+            body_bytes_max: 1024 * 1024,
+            import_bytes_max: 8 * 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            min_position_timeout: Duration::from_secs(5),
+            in_flight_max: 1_024,
+            connections_max: 4_096,
+            head_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(25),
+            key_ttl: Duration::from_secs(30),
+            unknown_key_ttl: Duration::from_secs(2),
+            keys_max: 10_000,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Is the server alive, is it ready, how are its parts. Without a key the answers are terse.
+
+use crate::Api;
+use crate::auth::authenticate;
+use crate::headers::Occasion;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use commands::Scope;
+use projections::{ProjectorState, ProjectorStatus};
+use serde::Serialize;
+use std::time::Duration;
+use store::Position;
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) fn routes() -> Router<Api> {
+    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).route("/health", get(health))
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    components: Option<Components>,
+}
+
+#[derive(Serialize)]
+struct Components {
+    event_store: StoreHealth,
+    projectors: Vec<ProjectorStatus>,
+}
+
+#[derive(Serialize)]
+struct StoreHealth {
+    status: &'static str,
+    head: Option<Position>,
+}
+
+impl Health {
+    fn terse(status: &'static str) -> Self {
+        Self { status, components: None }
+    }
+}
+
+/// `GET /health/live`: the process answers.
+async fn live() -> Json<Health> {
+    Json(Health::terse("live"))
+}
+
+/// `GET /health/ready`: the database is reached and no projector has failed.
+async fn ready(State(api): State<Api>) -> Response {
+    let (_, components) = probe(&api).await;
+    match is_ready(&components) {
+        true => Json(Health::terse("ready")).into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, Json(Health::terse("unavailable"))).into_response(),
+    }
+}
+
+/// `GET /health`: as `ready`; with a key for operations also what each part does.
+async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
+    let (status, components) = probe(&api).await;
+    let is_operator = authenticate(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
+    let code = if is_ready(&components) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Health { status, components: is_operator.then_some(components) })).into_response()
+}
+
+async fn probe(api: &Api) -> (&'static str, Components) {
+    let head = tokio::time::timeout(PROBE_TIMEOUT, api.store.head()).await.ok().and_then(Result::ok);
+    let projectors = match head {
+        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.projections.status()).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let status = if head.is_some() { "up" } else { "down" };
+    let components = Components { event_store: StoreHealth { status, head }, projectors };
+    let summary = match (head, is_ready(&components)) {
+        (None, _) => "unavailable",
+        (Some(_), false) => "degraded",
+        (Some(_), true) => "ok",
+    };
+    (summary, components)
+}
+
+fn is_ready(components: &Components) -> bool {
+    let has_failed = |projector: &ProjectorStatus| projector.state == ProjectorState::Failed;
+    components.event_store.head.is_some() && !components.projectors.iter().any(has_failed)
+}

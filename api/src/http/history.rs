@@ -1,0 +1,188 @@
+//! A customer's history: the events of the customer and of the loyalty account, in the order in which they happened.
+//!
+//! This is a query over events by nature: nothing is folded, nothing is hidden but what tells who somebody is.
+
+use crate::Api;
+use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::wait_for_log;
+use crate::problem::{Place, Problem};
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use commands::{Caller, Scope};
+use domain::aggregate::Category;
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::{Direction, Metadata, Personal, ReadStream, RecordedEvent, StreamId, Version};
+use uuid::Uuid;
+
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 200;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct HistoryView {
+    events: Vec<EventView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EventView {
+    position: i64,
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    schema_version: i16,
+    stream: String,
+    version: Version,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    actor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    payload: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    personal: Option<Box<RawValue>>,
+    personal_state: &'static str,
+}
+
+/// `GET /v1/customers/{id}/events`
+pub(crate) async fn get_events(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(customer): PathId,
+    Parameters(page): Parameters<Page>,
+    min_position: MinPosition,
+) -> Result<Json<HistoryView>, Problem> {
+    caller.require(Scope::AuditRead)?;
+    wait_for_log(&api, min_position).await?;
+    let limit = page_limit(page.limit)?;
+    let after = Cursor::parse(page.cursor.as_deref())?;
+    let reader = Reader { api: &api, caller: &caller, customer, limit: limit + 1 };
+    let (own, account) =
+        tokio::try_join!(reader.read(Category::Customer, after.customer), reader.read(Category::Loyalty, after.loyalty))?;
+    let mut events: Vec<_> = own.into_iter().chain(account).collect();
+    if events.is_empty() && after == Cursor::default() {
+        return Err(Problem::not_found("customer_not_found", "the customer is not known"));
+    }
+    events.sort_by_key(|event| event.position);
+    let is_last = events.len() <= limit;
+    events.truncate(limit);
+    let next_cursor = (!is_last).then(|| after.past(&events).to_string());
+    let events = events.into_iter().map(view).collect::<Result<_, _>>()?;
+    Ok(Json(HistoryView { events, next_cursor }))
+}
+
+fn page_limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => {
+            let place = Place::Parameter("limit".to_owned());
+            Err(Problem::bad_parameter(place, "invalid_parameter", "limit must be from 1 to 200"))
+        }
+    }
+}
+
+struct Reader<'a> {
+    api: &'a Api,
+    caller: &'a Caller,
+    customer: Uuid,
+    limit: usize,
+}
+
+impl Reader<'_> {
+    async fn read(&self, category: Category, after: Version) -> Result<Vec<RecordedEvent>, Problem> {
+        let read = ReadStream {
+            tenant: self.caller.tenant,
+            stream: StreamId { category: category.as_str(), id: self.customer },
+            from: after.saturating_add(1),
+            direction: Direction::Forwards,
+            limit: u64::try_from(self.limit).unwrap_or(u64::MAX),
+            reveal: self.caller.require(Scope::CustomersPii).is_ok(),
+        };
+        Ok(self.api.store.read_stream(read).try_collect().await?)
+    }
+}
+
+/// The last version seen of each stream. Opaque to callers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Cursor {
+    customer: Version,
+    loyalty: Version,
+}
+
+impl Cursor {
+    fn parse(text: Option<&str>) -> Result<Self, Problem> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let read = || {
+            let (customer, loyalty) = text.split_once('.')?;
+            let version = |text: &str| text.parse::<Version>().ok().filter(|version| *version >= 0);
+            Some(Self { customer: version(customer)?, loyalty: version(loyalty)? })
+        };
+        read().ok_or_else(|| {
+            let place = Place::Parameter("cursor".to_owned());
+            Problem::bad_parameter(place, "invalid_cursor", "the cursor is none that was given out here")
+        })
+    }
+
+    fn past(self, events: &[RecordedEvent]) -> Self {
+        events.iter().fold(self, |cursor, event| match event.stream.category {
+            category if category == Category::Customer.as_str() => Self { customer: event.version, ..cursor },
+            _ => Self { loyalty: event.version, ..cursor },
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.customer, self.loyalty)
+    }
+}
+
+fn view(event: RecordedEvent) -> Result<EventView, Problem> {
+    let bug = |error: serde_json::Error| Problem::internal().because(error);
+    let metadata: Metadata = serde_json::from_str(&event.metadata).map_err(bug)?;
+    let (personal_state, personal) = match &event.personal {
+        Personal::Absent => ("absent", None),
+        Personal::Sealed(_) => ("sealed", None),
+        Personal::Opened(bytes) => ("opened", Some(serde_json::from_slice(bytes).map_err(bug)?)),
+        Personal::Erased => ("erased", None),
+    };
+    Ok(EventView {
+        position: event.position.0,
+        id: event.id(),
+        kind: event.event_type,
+        schema_version: event.schema_version,
+        stream: event.stream.to_string(),
+        version: event.version,
+        occurred_at: event.occurred_at,
+        recorded_at: event.recorded_at,
+        actor: metadata.actor,
+        request_id: metadata.request_id,
+        payload: RawValue::from_string(event.payload.to_string()).map_err(bug)?,
+        personal,
+        personal_state,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cursor;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given_out() {
+        let cursor = Cursor { customer: 7, loyalty: 12 };
+        assert_eq!(Cursor::parse(Some(&cursor.to_string())).expect("it was given out"), cursor);
+        for made_up in ["", "7", "7.x", "-1.2", "7.99999999999"] {
+            assert_eq!(Cursor::parse(Some(made_up)).expect_err("refused").code(), "invalid_cursor");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Imports over HTTP: many purchases in one request, each answered for itself, so that one bad row stops no other.
+
+use crate::Api;
+use crate::Config;
+use crate::amount::AmountText;
+use crate::body::JsonBody;
+use crate::http::wire::Fields;
+use crate::http::Done;
+use crate::problem::{Place, Problem};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use chrono::NaiveDate;
+use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
+use commands::{Caller, Scope};
+use domain::customers::events::ExternalReference;
+use domain::ids::{Channel, ExternalSystem, OrderId, Source};
+use domain::text::ReferenceText;
+use domain::{Currency, Money};
+use serde::{Deserialize, Serialize};
+use store::Position;
+use uuid::Uuid;
+
+const ROWS_MAX: usize = 1_000;
+const SOURCE: &str = "import";
+
+pub(crate) fn routes(config: &Config) -> Router<Api> {
+    let import = post(import_purchases).layer(DefaultBodyLimit::max(config.import_bytes_max));
+    Router::new().route("/v1/imports/purchases", import)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportBody {
+    now: Option<String>,
+    system: String,
+    currency: String,
+    source: Option<String>,
+    channel: Option<String>,
+    rows: Vec<RowBody>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowBody {
+    row: u64,
+    customer: String,
+    key: String,
+    order_id: Option<String>,
+    total: AmountText,
+    on: String,
+}
+
+/// What all rows have in common.
+struct Common {
+    system: ExternalSystem,
+    currency: Currency,
+    options: ImportOptions,
+}
+
+#[derive(Serialize)]
+struct ImportView {
+    results: Vec<RowView>,
+    position: i64,
+}
+
+#[derive(Serialize)]
+struct RowView {
+    row: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+/// `POST /v1/imports/purchases`
+async fn import_purchases(
+    State(api): State<Api>,
+    caller: Caller,
+    JsonBody(body): JsonBody<ImportBody>,
+) -> Result<Done<ImportView>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let common = body.common()?;
+    let caller = body.at_its_clock(caller)?;
+    let read: Vec<_> = body.rows.iter().map(|row| row.read(&common)).collect();
+    let rows: Vec<PurchaseRow> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let outcomes = commands::customers::import_purchases(&api.commands, &caller, &common.options, &rows).await?;
+    let last = outcomes.iter().filter_map(position_of).max();
+    let position = match last {
+        Some(position) => position,
+        None => api.store.head().await?,
+    };
+    let mut outcomes = outcomes.into_iter();
+    let results = body.rows.iter().zip(read).filter_map(|(row, read)| match read {
+        Ok(_) => outcomes.next().map(|outcome| RowView::of(row.row, outcome)),
+        Err(problem) => Some(RowView::refused(row.row, "refused", &problem)),
+    });
+    let view = ImportView { results: results.collect(), position: position.0 };
+    Ok(Done { status: StatusCode::OK, position, location: None, body: view })
+}
+
+const fn position_of(outcome: &RowOutcome) -> Option<Position> {
+    match outcome {
+        RowOutcome::Recorded { position, .. } => Some(*position),
+        RowOutcome::Repeated { .. } | RowOutcome::Refused(_) | RowOutcome::Failed(_) => None,
+    }
+}
+
+impl ImportBody {
+    fn common(&self) -> Result<Common, Problem> {
+        let mut fields = Fields::default();
+        let system = fields.keep("/system", ExternalSystem::parse(&self.system));
+        let currency = fields.keep("/currency", Currency::parse(&self.currency));
+        let source = fields.keep("/source", Source::parse(self.source.as_deref().unwrap_or(SOURCE)));
+        let channel = fields.keep_optional("/channel", self.channel.as_ref(), Channel::parse);
+        if self.rows.len() > ROWS_MAX {
+            fields.blame("/rows", "too_many", "at most 1000 rows are taken at once");
+        }
+        let read = || {
+            let options = ImportOptions { source: Some(source?), channel: channel? };
+            Some(Common { system: system?, currency: currency?, options })
+        };
+        fields.end(read())
+    }
+
+    /// A stated clock decides what has expired by then, so it is for operators only.
+    fn at_its_clock(&self, caller: Caller) -> Result<Caller, Problem> {
+        let mut fields = Fields::default();
+        let when = fields.when("/now", self.now.as_ref());
+        match fields.end(when)? {
+            None => Ok(caller),
+            Some(when) => {
+                caller.require(Scope::Operations)?;
+                let now = when.moment(&caller);
+                Ok(Caller { now, ..caller })
+            }
+        }
+    }
+}
+
+impl RowBody {
+    fn read(&self, common: &Common) -> Result<PurchaseRow, Problem> {
+        let mut fields = Fields::default();
+        let reference = fields.keep("/customer", ReferenceText::parse(&self.customer));
+        let row_key = fields.keep("/key", OrderId::parse(&self.key));
+        let order = fields.keep_optional("/order_id", self.order_id.as_ref(), OrderId::parse);
+        let total: Option<Money> = fields.money("/total", &self.total, Some(common.currency));
+        let on = NaiveDate::parse_from_str(&self.on, "%Y-%m-%d").ok();
+        if on.is_none() {
+            fields.blame("/on", "invalid_date", "must be a date such as 1998-06-30");
+        }
+        let read = || {
+            let customer = ExternalReference { system: common.system.clone(), reference: reference? };
+            Some(PurchaseRow { customer, order: order?, row_key: row_key?, total: total?, on: on? })
+        };
+        fields.end(read())
+    }
+}
+
+impl RowView {
+    fn of(row: u64, outcome: RowOutcome) -> Self {
+        match outcome {
+            RowOutcome::Recorded { customer, .. } => Self::happened(row, "recorded", customer.as_uuid()),
+            RowOutcome::Repeated { customer } => Self::happened(row, "repeated", customer.as_uuid()),
+            RowOutcome::Refused(refusal) => Self::refused(row, "refused", &refusal.into()),
+            RowOutcome::Failed(error) => {
+                let problem = Problem::from(error);
+                crate::envelope::log(&problem);
+                Self::refused(row, "failed", &problem)
+            }
+        }
+    }
+
+    fn happened(row: u64, outcome: &'static str, customer: Uuid) -> Self {
+        Self { row, outcome, customer_id: Some(customer), code: None, detail: None, field: None }
+    }
+
+    fn refused(row: u64, outcome: &'static str, problem: &Problem) -> Self {
+        let first = problem.errors().first();
+        let field = first.and_then(|error| match &error.place {
+            Place::Pointer(pointer) => Some(pointer.clone()),
+            Place::Parameter(_) | Place::Header(_) => None,
+        });
+        let code = first.map_or_else(|| problem.code().to_owned(), |error| error.code.to_string());
+        Self { row, outcome, customer_id: None, code: Some(code), detail: Some(problem.detail().to_owned()), field }
+    }
+}

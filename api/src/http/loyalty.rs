@@ -1,0 +1,311 @@
+//! Loyalty over HTTP: become a member, earn, redeem, see the balance.
+
+use crate::Api;
+use crate::amount::AmountText;
+use crate::body::JsonBody;
+use crate::headers::{Idempotency, MinPosition, PathId};
+use crate::http::customers::is_repeated;
+use crate::http::wire::Fields;
+use crate::http::{Done, Found, wait_for};
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use chrono::NaiveDate;
+use commands::loyalty::{Earn, Enrol, Redeem};
+use commands::{Caller, Committed, Scope};
+use domain::ids::{CustomerId, OrderId};
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::programme::{Programme, Tier};
+use domain::{Currency, Event, Money};
+use projections::ReadModel;
+use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalances};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/v1/customers/{id}/loyalty", post(enrol).get(get_loyalty))
+        .route("/v1/customers/{id}/loyalty/earn", post(earn))
+        .route("/v1/customers/{id}/loyalty/redeem", post(redeem))
+}
+
+/// What a command did to the points of a customer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct PointsView {
+    points_earned: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    points_reversed: i64,
+    balance: Option<i64>,
+    tier: Option<Tier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier_upgraded: Option<Tier>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+const fn is_zero(points: &i64) -> bool {
+    *points == 0
+}
+
+impl PointsView {
+    /// From the events of the command; what they do not say from the balances as they are known. Who is no member has none.
+    pub(crate) async fn of(api: &Api, caller: &Caller, account: Uuid, committed: &Committed) -> Self {
+        let told = Self::told_by(committed);
+        if told.balance.is_some() && told.tier.is_some() {
+            return told;
+        }
+        match loyalty_balances::find(&api.pools, caller.tenant, account, caller.today()).await {
+            Ok(Some(known)) => Self {
+                balance: told.balance.or(Some(known.value.available)),
+                tier: told.tier.or(Some(known.value.tier)),
+                ..told
+            },
+            Ok(None) => told,
+            Err(error) => {
+                // The command was carried out: its answer must not fail for a figure that it merely shows.
+                tracing::warn!(%error, "a balance could not be read");
+                told
+            }
+        }
+    }
+
+    fn told_by(committed: &Committed) -> Self {
+        committed.events.iter().fold(Self::default(), |told, recorded| match &recorded.event {
+            Event::Loyalty(event) => told.after(event),
+            Event::Customer(_) | Event::Access(_) => told,
+        })
+    }
+
+    fn after(self, event: &LoyaltyEvent) -> Self {
+        use LoyaltyEvent as E;
+        match event {
+            E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
+            E::PointsEarned { points, balance, multiplier_percent, .. } => Self {
+                points_earned: self.points_earned + points,
+                balance: Some(*balance),
+                tier: tier_of(*multiplier_percent),
+                ..self
+            },
+            E::TierUpgraded { to, .. } => Self { tier: Some(*to), tier_upgraded: Some(*to), ..self },
+            E::PointsReversed { points, balance, .. } => {
+                Self { points_reversed: self.points_reversed + points, balance: Some(*balance), ..self }
+            }
+            E::PointsRedeemed { balance, .. } | E::PointsExpired { balance, .. } => {
+                Self { balance: Some(*balance), ..self }
+            }
+        }
+    }
+}
+
+/// The tier that a purchase was counted with.
+fn tier_of(multiplier_percent: i64) -> Option<Tier> {
+    let mut rules = Programme::STANDARD.tiers.into_iter();
+    rules.find(|rule| rule.multiplier_percent == multiplier_percent).map(|rule| rule.tier)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnrolBody {
+    currency: String,
+}
+
+#[derive(Serialize)]
+struct EnrolledView {
+    customer_id: Uuid,
+    currency: Currency,
+    #[serde(flatten)]
+    points: PointsView,
+    position: i64,
+    repeated: bool,
+}
+
+/// `POST /v1/customers/{id}/loyalty`
+async fn enrol(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<EnrolBody>,
+) -> Result<Done<EnrolledView>, Problem> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let mut fields = Fields::default();
+    let currency = fields.keep("/currency", Currency::parse(&body.currency));
+    let currency = fields.end(currency)?;
+    let request = Enrol { customer: CustomerId::new(id), currency };
+    let committed = commands::loyalty::enrol(&api.commands, &caller, key, request).await?;
+    let points = PointsView::of(&api, &caller, id, &committed).await;
+    let repeated = is_repeated(&committed);
+    let view = EnrolledView { customer_id: id, currency, points, position: committed.position.0, repeated };
+    Ok(Done::once(repeated, committed.position, view).at(format!("/v1/customers/{id}/loyalty")))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarnBody {
+    order_id: String,
+    total: AmountText,
+    currency: String,
+    occurred_at: Option<String>,
+}
+
+impl EarnBody {
+    fn read(&self, customer: CustomerId, caller: &Caller) -> Result<Earn, Problem> {
+        let mut fields = Fields::default();
+        let order = fields.keep("/order_id", OrderId::parse(&self.order_id));
+        let currency = fields.keep("/currency", Currency::parse(&self.currency));
+        let total = fields.money("/total", &self.total, currency);
+        let at = fields.when("/occurred_at", self.occurred_at.as_ref());
+        let read = || {
+            let at = at?.map(|when| when.moment(caller));
+            Some(Earn { customer, order: order?, total: total?, at })
+        };
+        fields.end(read())
+    }
+}
+
+#[derive(Serialize)]
+struct EarnedView {
+    customer_id: Uuid,
+    order_id: String,
+    #[serde(flatten)]
+    points: PointsView,
+    position: i64,
+    repeated: bool,
+}
+
+/// `POST /v1/customers/{id}/loyalty/earn`
+async fn earn(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<EarnBody>,
+) -> Result<Done<EarnedView>, Problem> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let request = body.read(CustomerId::new(id), &caller)?;
+    let order_id = request.order.as_str().to_owned();
+    let committed = commands::loyalty::earn(&api.commands, &caller, key, request).await?;
+    let points = PointsView::of(&api, &caller, id, &committed).await;
+    let repeated = is_repeated(&committed);
+    let view = EarnedView { customer_id: id, order_id, points, position: committed.position.0, repeated };
+    Ok(Done::once(repeated, committed.position, view))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedeemBody {
+    order_id: String,
+    points: i64,
+}
+
+#[derive(Serialize)]
+struct RedeemedView {
+    customer_id: Uuid,
+    order_id: String,
+    points: i64,
+    discount: Option<String>,
+    currency: Option<Currency>,
+    balance: Option<i64>,
+    position: i64,
+    repeated: bool,
+}
+
+/// `POST /v1/customers/{id}/loyalty/redeem`
+async fn redeem(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<RedeemBody>,
+) -> Result<Done<RedeemedView>, Problem> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let mut fields = Fields::default();
+    let order = fields.keep("/order_id", OrderId::parse(&body.order_id));
+    let order = fields.end(order)?;
+    let order_id = order.as_str().to_owned();
+    let request = Redeem { customer: CustomerId::new(id), points: body.points, order };
+    let committed = commands::loyalty::redeem(&api.commands, &caller, key, request).await?;
+    let redeemed: Option<(Money, i64)> = committed.events.iter().find_map(|recorded| match &recorded.event {
+        Event::Loyalty(LoyaltyEvent::PointsRedeemed { discount, balance, .. }) => Some((*discount, *balance)),
+        Event::Loyalty(_) | Event::Customer(_) | Event::Access(_) => None,
+    });
+    let repeated = is_repeated(&committed);
+    let view = RedeemedView {
+        customer_id: id,
+        order_id,
+        points: body.points,
+        discount: redeemed.map(|(discount, _)| discount.amount()),
+        currency: redeemed.map(|(discount, _)| discount.currency()),
+        balance: redeemed.map(|(_, balance)| balance),
+        position: committed.position.0,
+        repeated,
+    };
+    Ok(Done::once(repeated, committed.position, view))
+}
+
+#[derive(Serialize)]
+struct LoyaltyView {
+    customer_id: Uuid,
+    currency: Currency,
+    balance: i64,
+    pending: i64,
+    held: i64,
+    tier: Tier,
+    next_tier: Option<Tier>,
+    points_to_next_tier: Option<i64>,
+    earned_last_12_months: i64,
+    lifetime_earned: i64,
+    redeemed: i64,
+    expired: i64,
+    reversed: i64,
+    enrolled_on: NaiveDate,
+    expiries: Vec<ExpiryView>,
+    version: i32,
+}
+
+#[derive(Serialize)]
+struct ExpiryView {
+    points: i64,
+    expires_on: NaiveDate,
+}
+
+impl From<LoyaltyBalance> for LoyaltyView {
+    fn from(known: LoyaltyBalance) -> Self {
+        let expiries = known.expiries.into_iter();
+        Self {
+            customer_id: known.account,
+            currency: known.currency,
+            balance: known.available,
+            pending: known.pending,
+            held: known.held,
+            tier: known.tier,
+            next_tier: known.next_tier,
+            points_to_next_tier: known.points_to_next_tier,
+            earned_last_12_months: known.earned_last_12_months,
+            lifetime_earned: known.lifetime_earned,
+            redeemed: known.redeemed,
+            expired: known.expired,
+            reversed: known.reversed,
+            enrolled_on: known.enrolled_on,
+            expiries: expiries.map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on }).collect(),
+            version: known.version,
+        }
+    }
+}
+
+/// `GET /v1/customers/{id}/loyalty`
+async fn get_loyalty(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    min_position: MinPosition,
+) -> Result<Found<LoyaltyView>, Problem> {
+    caller.require(Scope::LoyaltyRead)?;
+    wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
+    let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
+    let known = known.ok_or_else(|| {
+        Problem::not_found("not_a_member", "the customer is not a member of the loyalty programme")
+    })?;
+    // No ETag: the balance also changes with the day.
+    Ok(Found { position: known.position, version: None, body: known.value.into() })
+}

@@ -1,0 +1,91 @@
+//! The operations over HTTP, a file per context, and what their answers have in common.
+
+pub(crate) mod customers;
+pub(crate) mod health;
+pub(crate) mod history;
+pub(crate) mod imports;
+pub(crate) mod loyalty;
+pub(crate) mod metrics;
+pub(crate) mod wire;
+
+use crate::Api;
+use crate::headers::{MinPosition, X_POSITION};
+use crate::problem::Problem;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::time::Duration;
+use store::{Position, Version};
+
+/// The answer of a command: its position stands in a header, so that a query can wait for it.
+pub(crate) struct Done<T> {
+    pub(crate) status: StatusCode,
+    pub(crate) position: Position,
+    pub(crate) location: Option<String>,
+    pub(crate) body: T,
+}
+
+impl<T> Done<T> {
+    /// 201 the first time, 200 when it was done before.
+    pub(crate) fn once(repeated: bool, position: Position, body: T) -> Self {
+        let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+        Self { status, position, location: None, body }
+    }
+
+    pub(crate) fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Done<T> {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        response.headers_mut().insert(X_POSITION, HeaderValue::from(self.position.0));
+        if let Some(location) = self.location.and_then(|path| HeaderValue::try_from(path).ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// The answer of a query: the position that it reflects stands in a header, the version of what it shows in `ETag`.
+pub(crate) struct Found<T> {
+    pub(crate) position: Position,
+    pub(crate) version: Option<Version>,
+    pub(crate) body: T,
+}
+
+impl<T: Serialize> IntoResponse for Found<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        if self.position > Position(0) {
+            response.headers_mut().insert(X_POSITION, HeaderValue::from(self.position.0));
+        }
+        let tag = self.version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+        if let Some(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+/// Refuses a position that the log has not got. The log itself is never behind.
+pub(crate) async fn wait_for_log(api: &Api, min_position: MinPosition) -> Result<(), Problem> {
+    let Some(asked) = min_position.0 else { return Ok(()) };
+    let head = api.store.head().await?;
+    if asked > head.0 { Err(Problem::position_beyond_head(asked, head.0)) } else { Ok(()) }
+}
+
+/// Waits until the projections of a query have seen a position: at most the configured time, not at all when the log has
+/// not got it.
+pub(crate) async fn wait_for(api: &Api, projectors: &[&str], min_position: MinPosition) -> Result<(), Problem> {
+    let Some(asked) = min_position.0 else { return Ok(()) };
+    // Mostly they are there already: then nobody is asked.
+    if api.projections.wait_for(projectors, Position(asked), Duration::ZERO).await.is_ok() {
+        return Ok(());
+    }
+    wait_for_log(api, min_position).await?;
+    let waited = api.projections.wait_for(projectors, Position(asked), api.config.min_position_timeout).await;
+    waited.map_err(|behind| Problem::projection_behind(behind.asked.0, behind.reached.0))
+}

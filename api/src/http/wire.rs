@@ -1,0 +1,131 @@
+//! What bodies are made of: fields read into values of the domain, every wrong one named at once.
+
+use crate::amount::AmountText;
+use crate::problem::{FieldError, Place, Problem};
+use chrono::{DateTime, NaiveDate, Utc};
+use commands::Caller;
+use commands::caller::beginning_of;
+use domain::{Currency, InvalidValue, Money};
+
+/// Reads fields one after the other and remembers what is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Vec<FieldError>);
+
+impl Fields {
+    /// Keeps a value, or remembers why there is none.
+    pub(crate) fn keep<T, E: InvalidValue>(&mut self, pointer: &str, read: Result<T, E>) -> Option<T> {
+        read.map_err(|error| self.blame(pointer, error.code(), &error.to_string())).ok()
+    }
+
+    /// Keeps the value of a field that may be absent: the outer option is none when it is wrong.
+    pub(crate) fn keep_optional<T, E: InvalidValue>(
+        &mut self,
+        pointer: &str,
+        text: Option<&String>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match text {
+            None => Some(None),
+            Some(text) => self.keep(pointer, read(text)).map(Some),
+        }
+    }
+
+    /// Keeps the values of a list, each under its own pointer.
+    pub(crate) fn keep_all<T, E: InvalidValue>(
+        &mut self,
+        pointer: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let kept: Vec<_> =
+            texts.iter().enumerate().map(|(index, text)| self.keep(&format!("{pointer}/{index}"), read(text))).collect();
+        kept.into_iter().collect()
+    }
+
+    /// Reads an amount whose currency stands in another field.
+    pub(crate) fn money(&mut self, pointer: &str, amount: &AmountText, currency: Option<Currency>) -> Option<Money> {
+        self.keep(pointer, Money::parse(amount.as_str(), currency?))
+    }
+
+    /// Reads a time or a date.
+    pub(crate) fn when(&mut self, pointer: &str, text: Option<&String>) -> Option<Option<When>> {
+        let Some(text) = text else { return Some(None) };
+        let read = When::parse(text);
+        if read.is_none() {
+            self.blame(pointer, "invalid_time", "must be a time of RFC 3339 or a date such as 2026-03-01");
+        }
+        read.map(Some)
+    }
+
+    pub(crate) fn blame(&mut self, pointer: &str, code: &'static str, detail: &str) {
+        self.0.push(FieldError {
+            place: Place::Pointer(pointer.to_owned()),
+            code: code.into(),
+            detail: format!("{pointer}: {detail}"),
+        });
+    }
+
+    /// What was read, or the problem that names all that is wrong.
+    pub(crate) fn end<T>(self, read: Option<T>) -> Result<T, Problem> {
+        match read {
+            Some(value) if self.0.is_empty() => Ok(value),
+            Some(_) | None => Err(Problem::invalid(self.0)),
+        }
+    }
+}
+
+/// A business time: a moment, or the day it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// A moment.
+    At(DateTime<Utc>),
+    /// A day where the tenant is.
+    On(NaiveDate),
+}
+
+impl When {
+    fn parse(text: &str) -> Option<Self> {
+        let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10).map(Self::On);
+        date().or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.with_timezone(&Utc))))
+    }
+
+    /// The moment; of a day its beginning.
+    pub(crate) fn moment(self, caller: &Caller) -> DateTime<Utc> {
+        match self {
+            Self::At(time) => time,
+            Self::On(date) => beginning_of(date, caller.zone),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fields, When};
+    use domain::Currency;
+
+    fn refused(total: &str, currency: &str) -> String {
+        let mut fields = Fields::default();
+        let total = crate::body::parse(total.as_bytes()).expect("it is an amount");
+        let currency = fields.keep("/currency", Currency::parse(currency));
+        let money = fields.money("/total", &total, currency);
+        let problem = fields.end(money).expect_err("it should be refused");
+        serde_json::to_string(problem.errors()).expect("it is plain data")
+    }
+
+    #[test]
+    fn amounts_are_exact_or_refused() {
+        insta::assert_snapshot!(refused("12.345", "USD"), @"");
+        insta::assert_snapshot!(refused("\"1e3\"", "USD"), @"");
+        insta::assert_snapshot!(refused("1e3", "USD"), @"");
+        insta::assert_snapshot!(refused("10000000000000.01", "USD"), @"");
+        insta::assert_snapshot!(refused("1", "usd"), @"");
+    }
+
+    #[test]
+    fn a_time_is_a_moment_or_a_day() {
+        assert!(matches!(When::parse("1998-06-30"), Some(When::On(_))));
+        assert!(matches!(When::parse("1998-06-30T12:00:00+02:00"), Some(When::At(_))));
+        assert_eq!(When::parse("30/06/1998"), None);
+        assert_eq!(When::parse("1998-6-30"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! The doors: parse, authorise, call one function, answer.
+//!
+//! No rule of the business stands here, and no SQL. [`problem`] is the one table from errors to answers;
+//! [`router`] lists the operations; [`serve`](serve::serve) accepts connections.
+
+pub mod amount;
+pub mod auth;
+pub mod body;
+pub mod config;
+mod envelope;
+pub mod headers;
+pub mod http;
+pub mod problem;
+pub mod serve;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use commands::{Clock, Commands};
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::Projections;
+use std::ops::Deref;
+use std::sync::Arc;
+use store::EventStore;
+use store::postgres::Pools;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
+pub use config::Config;
+pub use problem::Problem;
+pub use serve::serve;
+
+/// What the doors need from the rest of the server. Clones share it.
+#[derive(Clone)]
+pub struct Api(Arc<Parts>);
+
+/// The parts of an [`Api`].
+pub struct Parts {
+    /// Where commands go.
+    pub commands: Commands,
+    /// What is known from history.
+    pub projections: Arc<Projections>,
+    /// Where queries read.
+    pub pools: Pools,
+    /// The log, for history.
+    pub store: Arc<dyn EventStore>,
+    /// The clock of all requests.
+    pub clock: Arc<dyn Clock>,
+    /// The keys of callers.
+    pub keys: Keys,
+    /// The figures of this process.
+    pub metrics: PrometheusHandle,
+    /// Limits and switches.
+    pub config: Config,
+}
+
+impl Api {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// All operations, with what surrounds them.
+pub fn router(api: Api) -> Router {
+    let limit = envelope::Limit::new(&api.config);
+    let limited = axum::middleware::from_fn_with_state(limit, envelope::limit);
+    let operations = Router::new()
+        .merge(http::customers::routes())
+        .merge(http::loyalty::routes())
+        .merge(http::imports::routes(&api.config))
+        .layer(limited);
+    let cors = cors(&api.config);
+    let body_bytes_max = api.config.body_bytes_max;
+    let router = Router::new()
+        .merge(operations)
+        .merge(http::health::routes())
+        .merge(http::metrics::routes())
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(CatchPanicLayer::custom(envelope::panicked))
+        .layer(axum::middleware::from_fn(envelope::surround))
+        .layer(CompressionLayer::new())
+        .with_state(api);
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
+}
+
+async fn no_such_route() -> Problem {
+    Problem::not_found("no_such_route", "there is nothing under this path")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not answer to this method")
+}
+
+/// Lets pages of the configured origins call from a browser. Keys are sent as headers, never as cookies.
+fn cors(config: &Config) -> Option<CorsLayer> {
+    let origins: Vec<_> = config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("x-api-key"),
+            headers::IDEMPOTENCY_KEY,
+            headers::X_MIN_POSITION,
+            headers::X_REQUEST_ID,
+            headers::TRACEPARENT,
+        ])
+        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, headers::X_POSITION, headers::X_REQUEST_ID]);
+    Some(layer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,417 @@
+//! The doors without a database: who is let in, what is turned away, and how each no looks.
+
+use crate::{Api, Config, KeyDirectory, Keys, KnownKey, Parts, router};
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request, StatusCode};
+use chrono_tz::Tz;
+use commands::{Commands, FrozenClock, Scope};
+use futures::{StreamExt, stream};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use projections::Projections;
+use projections::runner::Pace;
+use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use store::postgres::{Database, Pools};
+use store::{
+    AppendRequest, BoxError, Capabilities, ClaimKey, EventStore, EventStream, Filter, Position, ReadAll, ReadStream,
+    Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
+};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+const ID: &str = "018f0000-0000-7000-8000-000000000001";
+
+/// A log that is away.
+struct Away;
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("no database in this test".into()))
+}
+
+#[async_trait]
+impl EventStore for Away {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            multi_stream: true,
+            claims: true,
+            dense_positions: true,
+            proofs: true,
+            idempotency_answers: true,
+        }
+    }
+
+    fn submit(&self, _: AppendRequest) -> Receipt {
+        Receipt::new().0
+    }
+
+    fn read_stream(&self, _: ReadStream) -> EventStream {
+        stream::once(async { away() }).boxed()
+    }
+
+    fn read_all(&self, _: ReadAll) -> EventStream {
+        stream::once(async { away() }).boxed()
+    }
+
+    fn subscribe(&self, _: Position, _: Filter, _: bool) -> SignalStream {
+        stream::pending().boxed()
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        away()
+    }
+
+    async fn claim_owners(&self, _: TenantId, _: &[ClaimKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
+        away()
+    }
+
+    async fn load_snapshot(&self, _: TenantId, _: &StreamId, _: i16) -> Result<Option<Snapshot>, StoreError> {
+        Ok(None)
+    }
+
+    async fn save_snapshot(&self, _: TenantId, _: &StreamId, _: Snapshot) -> Result<(), StoreError> {
+        away()
+    }
+}
+
+/// The keys `writer`, `reader`, `auditor`, `operator`, `expired` and `revoked`; `broken` breaks the directory.
+#[derive(Default)]
+struct FewKeys {
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl KeyDirectory for FewKeys {
+    async fn find(&self, digest: &[u8; 32]) -> Result<Option<KnownKey>, BoxError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let is = |text: &str| <[u8; 32]>::from(Sha256::digest(text)) == *digest;
+        if is("broken") {
+            return Err("no directory".into());
+        }
+        let keys = [
+            ("writer", vec![Scope::CustomersWrite, Scope::LoyaltyWrite]),
+            ("reader", vec![Scope::CustomersRead]),
+            ("auditor", vec![Scope::AuditRead]),
+            ("operator", vec![Scope::Operations]),
+            ("expired", vec![Scope::Admin]),
+            ("revoked", vec![Scope::Admin]),
+        ];
+        let found = keys.into_iter().find(|(name, _)| is(name));
+        Ok(found.map(|(name, scopes)| KnownKey {
+            id: Uuid::from_u128(7),
+            tenant: TenantId(1),
+            zone: Tz::UTC,
+            digest: *digest,
+            scopes,
+            expires_at: (name == "expired").then(|| "2026-01-01T00:00:00Z".parse().expect("a time")),
+            revoked: name == "revoked",
+        }))
+    }
+
+    async fn zone(&self, _: TenantId) -> Result<Option<Tz>, BoxError> {
+        Ok(Some(Tz::UTC))
+    }
+}
+
+struct Doors {
+    router: Router,
+    keys: Arc<FewKeys>,
+}
+
+fn doors(config: Config) -> Doors {
+    let store: Arc<dyn EventStore> = Arc::new(Away);
+    let database = Database::from_url("postgres://nobody@127.0.0.1:9/none").expect("the URL is well-formed");
+    let pools = Pools::new(&database);
+    let keys = Arc::new(FewKeys::default());
+    let now = "2026-03-01T12:00:00Z".parse().expect("a time");
+    let api = Api::new(Parts {
+        commands: Commands::start(Arc::clone(&store), commands::Config::default()),
+        projections: Arc::new(Projections::start_with(&[], &pools, Arc::clone(&store), Uuid::nil(), Pace::default())),
+        pools,
+        store,
+        clock: Arc::new(FrozenClock::at(now)),
+        keys: Keys::new(Arc::clone(&keys) as Arc<dyn KeyDirectory>, &config),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+        config,
+    });
+    Doors { router: router(api), keys }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Doors {
+    async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router always answers");
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("the body is in memory");
+        let body = String::from_utf8(bytes.to_vec()).expect("answers are UTF-8");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .header("x-request-id", "test");
+        self.ask(request.body(Body::from(body.to_owned())).expect("the request is well-formed")).await
+    }
+
+    async fn get(&self, path: &str, key: Option<&str>) -> Answer {
+        let request = Request::get(path).header("x-request-id", "test");
+        let request = match key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        };
+        self.ask(request.body(Body::empty()).expect("the request is well-formed")).await
+    }
+}
+
+fn purchases() -> String {
+    format!("/v1/customers/{ID}/purchases")
+}
+
+#[tokio::test]
+async fn without_a_key_nobody_gets_in() {
+    let doors = doors(Config::default());
+    let answer = doors.get("/v1/customers?phone=1", None).await;
+    assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="clientela""#);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    insta::assert_snapshot!(answer.body, @"");
+}
+
+#[tokio::test]
+async fn every_operation_refuses_bad_keys_and_missing_scopes() {
+    let doors = doors(Config::default());
+    let customer = format!("/v1/customers/{ID}");
+    let gets = ["/v1/customers", &customer, &format!("{customer}/events"), &format!("{customer}/loyalty")];
+    for path in gets {
+        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)] {
+            assert_eq!(doors.get(path, Some(key)).await.status.as_u16(), status, "GET {path} as {key}");
+        }
+    }
+    let reference = r#"{"name":"Ana"}"#;
+    let order = r#"{"order_id":"1","total":"1","currency":"USD"}"#;
+    let posts = [
+        ("/v1/customers", reference),
+        (&purchases(), order),
+        (&format!("{customer}/refunds"), r#"{"order_id":"1","refund_id":"1"}"#),
+        (&format!("{customer}/loyalty"), r#"{"currency":"USD"}"#),
+        (&format!("{customer}/loyalty/earn"), order),
+        (&format!("{customer}/loyalty/redeem"), r#"{"order_id":"1","points":100}"#),
+        ("/v1/imports/purchases", r#"{"system":"a","currency":"USD","rows":[]}"#),
+    ];
+    for (path, body) in posts {
+        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)] {
+            assert_eq!(doors.post(path, key, body).await.status.as_u16(), status, "POST {path} as {key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_real_key_that_works_no_more_says_why() {
+    let doors = doors(Config::default());
+    for (key, code) in [("made-up", "key_unknown"), ("expired", "key_expired"), ("revoked", "key_revoked")] {
+        let answer = doors.get("/v1/customers", Some(key)).await;
+        assert!(answer.body.contains(code), "{}", answer.body);
+        assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="clientela", error="invalid_token""#);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_looked_up_once() {
+    let doors = doors(Config::default());
+    for _ in 0..3 {
+        doors.get("/v1/customers", Some("operator")).await;
+        doors.get("/v1/customers", Some("made-up")).await;
+    }
+    assert_eq!(doors.keys.asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_missing_scope_is_named() {
+    let answer = doors(Config::default()).post(&purchases(), "reader", r#"{"order_id":"1","total":"1","currency":"USD"}"#).await;
+    insta::assert_snapshot!(answer.body, @"");
+}
+
+#[tokio::test]
+async fn an_open_server_needs_no_key_but_its_own_name() {
+    let doors = doors(Config { open: true, ..Config::default() });
+    assert_eq!(doors.get("/v1/customers", None).await.status, StatusCode::BAD_REQUEST);
+    for (host, status) in [("localhost:8007", 400), ("127.0.0.1", 400), ("[::1]:8007", 400), ("evil.example:8007", 401)] {
+        let request = Request::get("/v1/customers").header("host", host).body(Body::empty()).expect("valid");
+        assert_eq!(doors.ask(request).await.status.as_u16(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_methods_and_ids_are_problems_too() {
+    let doors = doors(Config::default());
+    insta::assert_snapshot!(doors.get("/v2/nothing", None).await.body, @"");
+    let request = Request::delete("/v1/customers").header("x-request-id", "test").body(Body::empty()).expect("valid");
+    let answer = doors.ask(request).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(answer.headers.contains_key("allow"));
+    insta::assert_snapshot!(answer.body, @"");
+    insta::assert_snapshot!(doors.get("/v1/customers/seven", Some("reader")).await.body, @"");
+}
+
+#[tokio::test]
+async fn bodies_are_refused_with_the_field_at_fault() {
+    let doors = doors(Config::default());
+    let purchase = |body: &'static str| {
+        let doors = &doors;
+        async move { doors.post(&purchases(), "writer", body).await.body }
+    };
+    insta::assert_snapshot!(purchase("{").await, @"");
+    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":1e3,"currency":"USD"}"#).await, @"");
+    insta::assert_snapshot!(purchase(r#"{"order_id":"a b","total":12.345,"currency":"USD","occurred_at":"soon"}"#).await, @"");
+    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":"1","currency":"USD","lines":[{"sku":"","quantity":1,"amount":"x"}]}"#).await, @"");
+    let register = doors.post("/v1/customers", "writer", r#"{"emails":["a@example.org","nobody"],"loyalty":true}"#).await;
+    insta::assert_snapshot!(register.body, @"");
+    let register = doors.post("/v1/customers", "writer", r#"{"loyalty":7}"#).await;
+    insta::assert_snapshot!(register.body, @"");
+}
+
+#[tokio::test]
+async fn a_body_must_be_json_and_of_bounded_size() {
+    let doors = doors(Config { body_bytes_max: 64, ..Config::default() });
+    let text = Request::post(purchases()).header("x-api-key", "writer").body(Body::from("{}")).expect("valid");
+    assert_eq!(doors.ask(text).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let large = format!(r#"{{"order_id":"{}"}}"#, "7".repeat(64));
+    let answer = doors.post(&purchases(), "writer", &large).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    insta::assert_snapshot!(answer.body, @"");
+    let rows = format!(r#"{{"system":"A B","currency":"USD","rows":[{}]}}"#, " ".repeat(64));
+    let import = doors.post("/v1/imports/purchases", "writer", &rows).await;
+    assert_eq!(import.status, StatusCode::UNPROCESSABLE_ENTITY, "an import may be larger");
+}
+
+#[tokio::test]
+async fn a_bad_idempotency_key_is_refused() {
+    let request = Request::post(purchases())
+        .header("x-api-key", "writer")
+        .header("content-type", "application/json")
+        .header("x-request-id", "test")
+        .header("idempotency-key", "two words");
+    let request = request.body(Body::from("{}")).expect("the request is well-formed");
+    insta::assert_snapshot!(doors(Config::default()).ask(request).await.body, @"");
+}
+
+#[tokio::test]
+async fn while_the_log_is_away_the_answer_is_503_with_retry_after() {
+    let doors = doors(Config::default());
+    let answer = doors.post(&purchases(), "writer", r#"{"order_id":"1","total":"1","currency":"USD"}"#).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers.contains_key("retry-after"));
+    assert!(!answer.body.contains("no database"), "{}", answer.body);
+    let history = doors.get(&format!("/v1/customers/{ID}/events"), Some("auditor")).await;
+    assert_eq!(history.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_stated_clock_is_for_operators() {
+    let body = r#"{"now":"1998-06-30","system":"cdnow","currency":"USD","rows":[]}"#;
+    let answer = doors(Config::default()).post("/v1/imports/purchases", "writer", body).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.contains("operations"));
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id_and_its_trace() {
+    let doors = doors(Config::default());
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let request = Request::get("/health/live").header("x-request-id", "till-7").header("traceparent", trace);
+    let answer = doors.ask(request.body(Body::empty()).expect("the request is well-formed")).await;
+    assert_eq!((&answer.headers["x-request-id"], &answer.headers["traceparent"]), (&"till-7".parse().expect("valid"), &trace.parse().expect("valid")));
+    let request = Request::get("/health/live").header("x-request-id", "two words").body(Body::empty()).expect("valid");
+    let made = doors.ask(request).await.headers["x-request-id"].to_str().expect("it is ASCII").to_owned();
+    assert!(Uuid::try_parse(&made).is_ok());
+}
+
+#[tokio::test]
+async fn health_is_terse_to_strangers() {
+    let doors = doors(Config::default());
+    insta::assert_snapshot!(doors.get("/health/live", None).await.body, @"");
+    let ready = doors.get("/health/ready", None).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    insta::assert_snapshot!(ready.body, @"");
+    insta::assert_snapshot!(doors.get("/health", None).await.body, @"");
+    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @"");
+}
+
+#[tokio::test]
+async fn figures_are_for_this_machine_and_for_operators() {
+    let doors = doors(Config::default());
+    let from = |peer: &str, proxied: bool| {
+        let mut request = Request::get("/metrics").body(Body::empty()).expect("the request is well-formed");
+        request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().expect("an address")));
+        if proxied {
+            request.headers_mut().insert("x-forwarded-for", "203.0.113.7".parse().expect("a header"));
+        }
+        request
+    };
+    assert_eq!(doors.ask(from("127.0.0.1:5000", false)).await.status, StatusCode::OK);
+    assert_eq!(doors.ask(from("127.0.0.1:5000", true)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(doors.ask(from("203.0.113.7:5000", false)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(doors.get("/metrics", Some("operator")).await.status, StatusCode::OK);
+    assert_eq!(doors.get("/metrics", Some("reader")).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_turned_away() {
+    let doors = doors(Config { in_flight_max: 0, ..Config::default() });
+    let answer = doors.get("/v1/customers", Some("reader")).await;
+    assert_eq!((answer.status, &answer.headers["retry-after"]), (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().expect("valid")));
+    insta::assert_snapshot!(answer.body, @"");
+    assert_eq!(doors.get("/health/live", None).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up() {
+    let doors = doors(Config { request_timeout: Duration::ZERO, ..Config::default() });
+    let request = Request::post("/v1/customers").header("x-api-key", "writer").header("content-type", "application/json");
+    let never = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let answer = doors.ask(request.body(never).expect("the request is well-formed")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.body.contains("timed_out"));
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_without_details() {
+    async fn bug() -> &'static str {
+        panic!("secret")
+    }
+    let router = Router::new()
+        .route("/bug", axum::routing::get(bug))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(crate::envelope::panicked))
+        .layer(axum::middleware::from_fn(crate::envelope::surround));
+    let doors = Doors { router, keys: Arc::default() };
+    let answer = doors.get("/bug", None).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    insta::assert_snapshot!(answer.body, @"");
+}
+
+#[tokio::test]
+async fn browsers_of_other_origins_are_let_in_by_configuration_only() {
+    let preflight = || {
+        Request::options("/v1/customers")
+            .header("origin", "https://shop.example")
+            .header("access-control-request-method", "POST")
+            .body(Body::empty())
+            .expect("the request is well-formed")
+    };
+    let closed = doors(Config::default()).ask(preflight()).await;
+    assert!(!closed.headers.contains_key("access-control-allow-origin"));
+    let open = Config { cors_origins: vec!["https://shop.example".to_owned()], ..Config::default() };
+    let answer = doors(open).ask(preflight()).await;
+    assert_eq!(answer.headers["access-control-allow-origin"], "https://shop.example");
+}
