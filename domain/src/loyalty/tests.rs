@@ -75,6 +75,19 @@ mod earning {
     }
 
     #[test]
+    fn an_order_told_years_late_still_earns_only_once() {
+        let late = LoyaltyEvent::PointsExpired { lot: 2, points: 24, expires_on: day("2025-01-10"), balance: 10 };
+        let history = [
+            enrolled(),
+            earned(1, "order-1", 10, "2026-02-09"),
+            earned(2, "order-7", 24, "2023-01-10"),
+            late,
+            earned(3, "order-3", 10, "2026-02-10"),
+        ];
+        given::<LoyaltyAccount>(history).when(earn_late("order-7", "24.00", "2023-01-10", "2026-02-11")).then([]);
+    }
+
+    #[test]
     fn another_currency_than_the_accounts_is_refused() {
         let total = Money::parse("24.50", code("EUR")).unwrap();
         let (on, today) = (day("2026-02-09"), day("2026-02-09"));
@@ -308,8 +321,9 @@ mod reversing {
     #[test]
     fn the_same_refund_reverses_only_once_and_a_small_one_nothing() {
         let history = || [enrolled(), earned(1, "order-1", 24, "2026-02-09")];
-        let again = history().into_iter().chain([reversed("order-1", 10, 14)]);
-        given::<LoyaltyAccount>(again).when(reverse("order-1", "14.00", "2026-02-20")).then([]);
+        let again: Vec<_> = history().into_iter().chain([reversed("order-1", 10, 14)]).collect();
+        given::<LoyaltyAccount>(again.clone()).when(reverse("order-1", "14.00", "2026-02-20")).then([]);
+        given::<LoyaltyAccount>(again).when(reverse("order-1", "0.00", "2026-02-20")).then([]);
         given::<LoyaltyAccount>(history()).when(reverse("order-1", "24.00", "2026-02-20")).then([]);
     }
 
