@@ -40,6 +40,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Parses a body, or says which field is wrong and how.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    require_object(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().clone();
@@ -47,6 +48,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// serde would take the members of an object from a list, too.
+fn require_object(bytes: &[u8]) -> Result<(), Problem> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => Err(Problem::invalid_field("", "wrong_type", "invalid type: the body must be an object")),
+        _ => Ok(()),
+    }
 }
 
 fn explain(path: &Path, error: &serde_json::Error) -> Problem {
@@ -162,13 +171,13 @@ mod tests {
 
     #[test]
     fn each_wrong_field_is_named() {
-        insta::assert_snapshot!(refusal(r#"{"order_id":7,"total":"1"}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7"}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","tax":1}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7","order_id":"8","total":"1"}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":true}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1},{"quantity":-1}]}"#), @"");
-        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1,"a/b":2}]}"#), @"");
-        insta::assert_snapshot!(refusal("[1]"), @"");
+        insta::assert_snapshot!(refusal(r#"{"order_id":7,"total":"1"}"#), @r#"422 validation_failed [{"pointer":"/order_id","code":"wrong_type","detail":"invalid type: integer `7`, expected a string"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7"}"#), @r#"422 validation_failed [{"pointer":"/total","code":"missing_field","detail":"missing field `total`"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","tax":1}"#), @r#"422 validation_failed [{"pointer":"/tax","code":"unknown_field","detail":"unknown field `tax`, expected one of `order_id`, `total`, `lines`"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","order_id":"8","total":"1"}"#), @r#"422 validation_failed [{"pointer":"/order_id","code":"duplicate_field","detail":"duplicate field `order_id`"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":true}"#), @r#"422 validation_failed [{"pointer":"/total","code":"wrong_type","detail":"invalid type: expected an amount, a decimal string or a number"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1},{"quantity":-1}]}"#), @r#"422 validation_failed [{"pointer":"/lines/1/quantity","code":"invalid_value","detail":"invalid value: integer `-1`, expected u32"}]"#);
+        insta::assert_snapshot!(refusal(r#"{"order_id":"7","total":"1","lines":[{"quantity":1,"a/b":2}]}"#), @r#"422 validation_failed [{"pointer":"/lines/0/a~1b","code":"unknown_field","detail":"unknown field `a/b`, expected `quantity`"}]"#);
+        insta::assert_snapshot!(refusal("[1]"), @r#"422 validation_failed [{"pointer":"","code":"wrong_type","detail":"invalid type: the body must be an object"}]"#);
     }
 }

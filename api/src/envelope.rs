@@ -23,7 +23,8 @@ pub(crate) async fn surround(mut request: Request, next: Next) -> Response {
         traceparent: given_traceparent(request.headers()),
     };
     let method = method_label(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request", method, route, request_id = %occasion.request_id, trace_id = occasion.trace_id().unwrap_or_default()
     );
@@ -93,7 +94,8 @@ fn measure(method: &'static str, route: String, response: &Response, started: In
         4 => "4xx",
         _ => "5xx",
     };
-    metrics::counter!("http_requests_total", "method" => method, "route" => route.clone(), "status" => status).increment(1);
+    metrics::counter!("http_requests_total", "method" => method, "route" => route.clone(), "status" => status)
+        .increment(1);
     metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route)
         .record(started.elapsed().as_secs_f64());
 }

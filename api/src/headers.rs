@@ -61,15 +61,12 @@ pub(crate) fn given_traceparent(headers: &HeaderMap) -> Option<Arc<str>> {
     let value = headers.get(TRACEPARENT)?.to_str().ok()?;
     let fields: Vec<&str> = value.split('-').collect();
     let [version, trace, span, flags] = fields.as_slice() else { return None };
-    let is_hex =
-        |text: &str, length: usize| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
     let is_set = |text: &str| text.bytes().any(|byte| byte != b'0');
-    let fits = *version == "00"
-        && is_hex(trace, 32)
-        && is_hex(span, 16)
-        && is_hex(flags, 2)
-        && is_set(trace)
-        && is_set(span);
+    let fits =
+        *version == "00" && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2) && is_set(trace) && is_set(span);
     fits.then(|| Arc::from(value))
 }
 
@@ -233,7 +230,7 @@ mod tests {
         let header = Request::get("/").header("x-min-position", "8").body(()).expect("valid");
         assert_eq!(extract::<MinPosition>(header).await.expect("valid"), MinPosition(Some(8)));
         let bad = extract::<MinPosition>(get("/?min_position=-1")).await.expect_err("refused");
-        insta::assert_snapshot!(words(&bad), @"");
+        insta::assert_snapshot!(words(&bad), @r#"400 invalid_position [{"parameter":"min_position","code":"invalid_position","detail":"a position is a whole number from 0"}]"#);
     }
 
     #[tokio::test]
@@ -241,8 +238,8 @@ mod tests {
         let page = extract::<Parameters<Page>>(get("/?limit=5&min_position=7")).await.expect("valid");
         assert_eq!(page.0.limit, Some(5));
         let unknown = extract::<Parameters<Page>>(get("/?size=5")).await.expect_err("refused");
-        insta::assert_snapshot!(words(&unknown), @"");
+        insta::assert_snapshot!(words(&unknown), @r#"400 invalid_parameter [{"parameter":"size","code":"invalid_parameter","detail":"unknown field `size`, expected `limit`"}]"#);
         let wrong = extract::<Parameters<Page>>(get("/?limit=many")).await.expect_err("refused");
-        insta::assert_snapshot!(words(&wrong), @"");
+        insta::assert_snapshot!(words(&wrong), @r#"400 invalid_parameter [{"parameter":"limit","code":"invalid_parameter","detail":"invalid digit found in string"}]"#);
     }
 }

@@ -127,7 +127,13 @@ fn cors(config: &Config) -> Option<CorsLayer> {
             headers::X_REQUEST_ID,
             headers::TRACEPARENT,
         ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, headers::X_POSITION, headers::X_REQUEST_ID]);
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            headers::X_POSITION,
+            headers::X_REQUEST_ID,
+        ]);
     Some(layer)
 }
 

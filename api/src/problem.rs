@@ -373,7 +373,7 @@ mod tests {
     async fn a_refusal_names_its_code_its_field_and_its_facts() {
         let (headers, body) = answer(refusal(RefusalKind::Invalid)).await;
         assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:not_enough_points","title":"Not enough points","status":422,"detail":"only 300 points are available","code":"not_enough_points","errors":[{"pointer":"/points","code":"not_enough_points","detail":"only 300 points are available"}],"available":300}"#);
     }
 
     #[tokio::test]
@@ -392,14 +392,14 @@ mod tests {
             StoreError::BeyondHead { asked: Position(9), head: Position(7) }.into(),
         ];
         let lines: Vec<_> = cases.iter().map(|case| format!("{} {}", case.status().as_u16(), case.code())).collect();
-        insta::assert_snapshot!(lines.join(", "), @"");
+        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head");
     }
 
     #[tokio::test]
     async fn a_bug_tells_the_caller_nothing() {
         let (_, body) = answer(CommandError::Internal("relation secret does not exist".into())).await;
         assert!(!body.contains("secret"));
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:internal","title":"Internal","status":500,"detail":"something went wrong here; the log has the details","code":"internal"}"#);
     }
 
     #[tokio::test]
@@ -408,18 +408,18 @@ mod tests {
         assert_eq!(headers[header::RETRY_AFTER], "1");
         let (headers, body) = answer(Problem::projection_behind(9, 7)).await;
         assert_eq!(headers[header::RETRY_AFTER], "1");
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:projection_behind","title":"Projection behind","status":409,"detail":"position 9 was asked for; the projection has reached 7","code":"projection_behind","min_position":9,"position":7}"#);
     }
 
     #[tokio::test]
     async fn a_missing_scope_is_named() {
         let (_, body) = answer(CommandError::Forbidden { scope: Scope::AuditRead }).await;
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:scope_missing","title":"Scope missing","status":403,"detail":"this operation needs the scope audit:read","code":"scope_missing","scope":"audit:read"}"#);
     }
 
     #[tokio::test]
     async fn the_place_of_an_error_is_a_pointer_a_parameter_or_a_header() {
         let (_, body) = answer(Problem::bad_parameter(Place::Header("X-A".to_owned()), "invalid", "is wrong")).await;
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:invalid","title":"Invalid","status":400,"detail":"is wrong","code":"invalid","errors":[{"header":"X-A","code":"invalid","detail":"is wrong"}]}"#);
     }
 }

@@ -185,7 +185,7 @@ async fn without_a_key_nobody_gets_in() {
     let answer = doors.get("/v1/customers?phone=1", None).await;
     assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="clientela""#);
     assert_eq!(answer.headers["content-type"], "application/problem+json");
-    insta::assert_snapshot!(answer.body, @"");
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:key_missing","title":"Key missing","status":401,"detail":"this operation needs a key","code":"key_missing","request_id":"test"}"#);
 }
 
 #[tokio::test]
@@ -194,7 +194,8 @@ async fn every_operation_refuses_bad_keys_and_missing_scopes() {
     let customer = format!("/v1/customers/{ID}");
     let gets = ["/v1/customers", &customer, &format!("{customer}/events"), &format!("{customer}/loyalty")];
     for path in gets {
-        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)] {
+        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)]
+        {
             assert_eq!(doors.get(path, Some(key)).await.status.as_u16(), status, "GET {path} as {key}");
         }
     }
@@ -210,7 +211,8 @@ async fn every_operation_refuses_bad_keys_and_missing_scopes() {
         ("/v1/imports/purchases", r#"{"system":"a","currency":"USD","rows":[]}"#),
     ];
     for (path, body) in posts {
-        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)] {
+        for (key, status) in [("made-up", 401), ("expired", 401), ("revoked", 401), ("operator", 403), ("broken", 503)]
+        {
             assert_eq!(doors.post(path, key, body).await.status.as_u16(), status, "POST {path} as {key}");
         }
     }
@@ -238,15 +240,17 @@ async fn a_key_is_looked_up_once() {
 
 #[tokio::test]
 async fn a_missing_scope_is_named() {
-    let answer = doors(Config::default()).post(&purchases(), "reader", r#"{"order_id":"1","total":"1","currency":"USD"}"#).await;
-    insta::assert_snapshot!(answer.body, @"");
+    let answer =
+        doors(Config::default()).post(&purchases(), "reader", r#"{"order_id":"1","total":"1","currency":"USD"}"#).await;
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:scope_missing","title":"Scope missing","status":403,"detail":"this operation needs the scope customers:write","code":"scope_missing","request_id":"test","scope":"customers:write"}"#);
 }
 
 #[tokio::test]
 async fn an_open_server_needs_no_key_but_its_own_name() {
     let doors = doors(Config { open: true, ..Config::default() });
     assert_eq!(doors.get("/v1/customers", None).await.status, StatusCode::BAD_REQUEST);
-    for (host, status) in [("localhost:8007", 400), ("127.0.0.1", 400), ("[::1]:8007", 400), ("evil.example:8007", 401)] {
+    for (host, status) in [("localhost:8007", 400), ("127.0.0.1", 400), ("[::1]:8007", 400), ("evil.example:8007", 401)]
+    {
         let request = Request::get("/v1/customers").header("host", host).body(Body::empty()).expect("valid");
         assert_eq!(doors.ask(request).await.status.as_u16(), status, "{host}");
     }
@@ -255,13 +259,13 @@ async fn an_open_server_needs_no_key_but_its_own_name() {
 #[tokio::test]
 async fn unknown_paths_methods_and_ids_are_problems_too() {
     let doors = doors(Config::default());
-    insta::assert_snapshot!(doors.get("/v2/nothing", None).await.body, @"");
+    insta::assert_snapshot!(doors.get("/v2/nothing", None).await.body, @r#"{"type":"urn:clientela:problem:no_such_route","title":"No such route","status":404,"detail":"there is nothing under this path","code":"no_such_route","request_id":"test"}"#);
     let request = Request::delete("/v1/customers").header("x-request-id", "test").body(Body::empty()).expect("valid");
     let answer = doors.ask(request).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(answer.headers.contains_key("allow"));
-    insta::assert_snapshot!(answer.body, @"");
-    insta::assert_snapshot!(doors.get("/v1/customers/seven", Some("reader")).await.body, @"");
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:method_not_allowed","title":"Method not allowed","status":405,"detail":"this path does not answer to this method","code":"method_not_allowed","request_id":"test"}"#);
+    insta::assert_snapshot!(doors.get("/v1/customers/seven", Some("reader")).await.body, @r#"{"type":"urn:clientela:problem:invalid_id","title":"Invalid id","status":400,"detail":"the id in the path is not a UUID","code":"invalid_id","request_id":"test","errors":[{"parameter":"id","code":"invalid_id","detail":"the id in the path is not a UUID"}]}"#);
 }
 
 #[tokio::test]
@@ -271,14 +275,15 @@ async fn bodies_are_refused_with_the_field_at_fault() {
         let doors = &doors;
         async move { doors.post(&purchases(), "writer", body).await.body }
     };
-    insta::assert_snapshot!(purchase("{").await, @"");
-    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":1e3,"currency":"USD"}"#).await, @"");
-    insta::assert_snapshot!(purchase(r#"{"order_id":"a b","total":12.345,"currency":"USD","occurred_at":"soon"}"#).await, @"");
-    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":"1","currency":"USD","lines":[{"sku":"","quantity":1,"amount":"x"}]}"#).await, @"");
-    let register = doors.post("/v1/customers", "writer", r#"{"emails":["a@example.org","nobody"],"loyalty":true}"#).await;
-    insta::assert_snapshot!(register.body, @"");
+    insta::assert_snapshot!(purchase("{").await, @r#"{"type":"urn:clientela:problem:malformed_json","title":"Malformed json","status":400,"detail":"the body is not valid JSON: EOF while parsing an object at line 1 column 1","code":"malformed_json","request_id":"test","column":1,"line":1}"#);
+    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":1e3,"currency":"USD"}"#).await, @r#"{"type":"urn:clientela:problem:validation_failed","title":"Validation failed","status":422,"detail":"/total: must be a decimal number such as 12.34","code":"validation_failed","request_id":"test","errors":[{"pointer":"/total","code":"not_a_decimal","detail":"/total: must be a decimal number such as 12.34"}]}"#);
+    insta::assert_snapshot!(purchase(r#"{"order_id":"a b","total":12.345,"currency":"USD","occurred_at":"soon"}"#).await, @r#"{"type":"urn:clientela:problem:validation_failed","title":"Validation failed","status":422,"detail":"/order_id: may contain only [A-Za-z0-9._:/#-]","code":"validation_failed","request_id":"test","errors":[{"pointer":"/order_id","code":"invalid_character","detail":"/order_id: may contain only [A-Za-z0-9._:/#-]"},{"pointer":"/total","code":"too_many_decimals","detail":"/total: USD has 2 decimals"},{"pointer":"/occurred_at","code":"invalid_time","detail":"/occurred_at: must be a time of RFC 3339 or a date such as 2026-03-01"}]}"#);
+    insta::assert_snapshot!(purchase(r#"{"order_id":"1","total":"1","currency":"USD","lines":[{"sku":"","quantity":1,"amount":"x"}]}"#).await, @r#"{"type":"urn:clientela:problem:validation_failed","title":"Validation failed","status":422,"detail":"/lines/0/sku: must not be empty","code":"validation_failed","request_id":"test","errors":[{"pointer":"/lines/0/sku","code":"empty","detail":"/lines/0/sku: must not be empty"},{"pointer":"/lines/0/amount","code":"not_a_decimal","detail":"/lines/0/amount: must be a decimal number such as 12.34"}]}"#);
+    let register =
+        doors.post("/v1/customers", "writer", r#"{"emails":["a@example.org","nobody"],"loyalty":true}"#).await;
+    insta::assert_snapshot!(register.body, @r#"{"type":"urn:clientela:problem:validation_failed","title":"Validation failed","status":422,"detail":"/emails/1: is not a valid e-mail address","code":"validation_failed","request_id":"test","errors":[{"pointer":"/emails/1","code":"invalid_email","detail":"/emails/1: is not a valid e-mail address"},{"pointer":"/currency","code":"missing_field","detail":"/currency: a member needs a currency to earn in"}]}"#);
     let register = doors.post("/v1/customers", "writer", r#"{"loyalty":7}"#).await;
-    insta::assert_snapshot!(register.body, @"");
+    insta::assert_snapshot!(register.body, @r#"{"type":"urn:clientela:problem:validation_failed","title":"Validation failed","status":422,"detail":"invalid type: loyalty must be true, false or an object with a currency","code":"validation_failed","request_id":"test","errors":[{"pointer":"/loyalty","code":"wrong_type","detail":"invalid type: loyalty must be true, false or an object with a currency"}]}"#);
 }
 
 #[tokio::test]
@@ -289,7 +294,7 @@ async fn a_body_must_be_json_and_of_bounded_size() {
     let large = format!(r#"{{"order_id":"{}"}}"#, "7".repeat(64));
     let answer = doors.post(&purchases(), "writer", &large).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    insta::assert_snapshot!(answer.body, @"");
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:payload_too_large","title":"Payload too large","status":413,"detail":"the body is larger than allowed here","code":"payload_too_large","request_id":"test"}"#);
     let rows = format!(r#"{{"system":"A B","currency":"USD","rows":[{}]}}"#, " ".repeat(64));
     let import = doors.post("/v1/imports/purchases", "writer", &rows).await;
     assert_eq!(import.status, StatusCode::UNPROCESSABLE_ENTITY, "an import may be larger");
@@ -303,7 +308,7 @@ async fn a_bad_idempotency_key_is_refused() {
         .header("x-request-id", "test")
         .header("idempotency-key", "two words");
     let request = request.body(Body::from("{}")).expect("the request is well-formed");
-    insta::assert_snapshot!(doors(Config::default()).ask(request).await.body, @"");
+    insta::assert_snapshot!(doors(Config::default()).ask(request).await.body, @r#"{"type":"urn:clientela:problem:invalid_idempotency_key","title":"Invalid idempotency key","status":400,"detail":"Idempotency-Key must be given once, of 1 to 255 visible ASCII characters","code":"invalid_idempotency_key","request_id":"test","errors":[{"header":"Idempotency-Key","code":"invalid_idempotency_key","detail":"Idempotency-Key must be given once, of 1 to 255 visible ASCII characters"}]}"#);
 }
 
 #[tokio::test]
@@ -331,7 +336,10 @@ async fn a_request_keeps_its_id_and_its_trace() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let request = Request::get("/health/live").header("x-request-id", "till-7").header("traceparent", trace);
     let answer = doors.ask(request.body(Body::empty()).expect("the request is well-formed")).await;
-    assert_eq!((&answer.headers["x-request-id"], &answer.headers["traceparent"]), (&"till-7".parse().expect("valid"), &trace.parse().expect("valid")));
+    assert_eq!(
+        (&answer.headers["x-request-id"], &answer.headers["traceparent"]),
+        (&"till-7".parse().expect("valid"), &trace.parse().expect("valid"))
+    );
     let request = Request::get("/health/live").header("x-request-id", "two words").body(Body::empty()).expect("valid");
     let made = doors.ask(request).await.headers["x-request-id"].to_str().expect("it is ASCII").to_owned();
     assert!(Uuid::try_parse(&made).is_ok());
@@ -340,12 +348,12 @@ async fn a_request_keeps_its_id_and_its_trace() {
 #[tokio::test]
 async fn health_is_terse_to_strangers() {
     let doors = doors(Config::default());
-    insta::assert_snapshot!(doors.get("/health/live", None).await.body, @"");
+    insta::assert_snapshot!(doors.get("/health/live", None).await.body, @r#"{"status":"live"}"#);
     let ready = doors.get("/health/ready", None).await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
-    insta::assert_snapshot!(ready.body, @"");
-    insta::assert_snapshot!(doors.get("/health", None).await.body, @"");
-    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @"");
+    insta::assert_snapshot!(ready.body, @r#"{"status":"unavailable"}"#);
+    insta::assert_snapshot!(doors.get("/health", None).await.body, @r#"{"status":"unavailable"}"#);
+    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @r#"{"status":"unavailable","components":{"event_store":{"status":"down","head":null},"projectors":[]}}"#);
 }
 
 #[tokio::test]
@@ -370,15 +378,19 @@ async fn figures_are_for_this_machine_and_for_operators() {
 async fn too_much_at_once_is_turned_away() {
     let doors = doors(Config { in_flight_max: 0, ..Config::default() });
     let answer = doors.get("/v1/customers", Some("reader")).await;
-    assert_eq!((answer.status, &answer.headers["retry-after"]), (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().expect("valid")));
-    insta::assert_snapshot!(answer.body, @"");
+    assert_eq!(
+        (answer.status, &answer.headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().expect("valid"))
+    );
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:busy","title":"Busy","status":503,"detail":"the server has too many requests in flight","code":"busy","request_id":"test"}"#);
     assert_eq!(doors.get("/health/live", None).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn what_takes_too_long_is_given_up() {
     let doors = doors(Config { request_timeout: Duration::ZERO, ..Config::default() });
-    let request = Request::post("/v1/customers").header("x-api-key", "writer").header("content-type", "application/json");
+    let request =
+        Request::post("/v1/customers").header("x-api-key", "writer").header("content-type", "application/json");
     let never = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let answer = doors.ask(request.body(never).expect("the request is well-formed")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -397,7 +409,7 @@ async fn a_panic_is_a_problem_without_details() {
     let doors = Doors { router, keys: Arc::default() };
     let answer = doors.get("/bug", None).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    insta::assert_snapshot!(answer.body, @"");
+    insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:internal","title":"Internal","status":500,"detail":"something went wrong here; the log has the details","code":"internal","request_id":"test"}"#);
 }
 
 #[tokio::test]

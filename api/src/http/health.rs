@@ -62,7 +62,8 @@ async fn ready(State(api): State<Api>) -> Response {
 /// `GET /health`: as `ready`; with a key for operations also what each part does.
 async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
     let (status, components) = probe(&api).await;
-    let is_operator = authenticate(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
+    let is_operator =
+        authenticate(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
     let code = if is_ready(&components) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(Health { status, components: is_operator.then_some(components) })).into_response()
 }

@@ -67,8 +67,10 @@ pub(crate) async fn get_events(
     let limit = page_limit(page.limit)?;
     let after = Cursor::parse(page.cursor.as_deref())?;
     let reader = Reader { api: &api, caller: &caller, customer, limit: limit + 1 };
-    let (own, account) =
-        tokio::try_join!(reader.read(Category::Customer, after.customer), reader.read(Category::Loyalty, after.loyalty))?;
+    let (own, account) = tokio::try_join!(
+        reader.read(Category::Customer, after.customer),
+        reader.read(Category::Loyalty, after.loyalty)
+    )?;
     let mut events: Vec<_> = own.into_iter().chain(account).collect();
     if events.is_empty() && after == Cursor::default() {
         return Err(Problem::not_found("customer_not_found", "the customer is not known"));

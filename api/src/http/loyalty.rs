@@ -287,7 +287,9 @@ impl From<LoyaltyBalance> for LoyaltyView {
             expired: known.expired,
             reversed: known.reversed,
             enrolled_on: known.enrolled_on,
-            expiries: expiries.map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on }).collect(),
+            expiries: expiries
+                .map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on })
+                .collect(),
             version: known.version,
         }
     }
@@ -303,9 +305,8 @@ async fn get_loyalty(
     caller.require(Scope::LoyaltyRead)?;
     wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
     let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
-    let known = known.ok_or_else(|| {
-        Problem::not_found("not_a_member", "the customer is not a member of the loyalty programme")
-    })?;
+    let known = known
+        .ok_or_else(|| Problem::not_found("not_a_member", "the customer is not a member of the loyalty programme"))?;
     // No ETag: the balance also changes with the day.
     Ok(Found { position: known.position, version: None, body: known.value.into() })
 }

@@ -37,8 +37,11 @@ impl Fields {
         texts: &[String],
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
-        let kept: Vec<_> =
-            texts.iter().enumerate().map(|(index, text)| self.keep(&format!("{pointer}/{index}"), read(text))).collect();
+        let kept: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| self.keep(&format!("{pointer}/{index}"), read(text)))
+            .collect();
         kept.into_iter().collect()
     }
 
@@ -114,11 +117,11 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_or_refused() {
-        insta::assert_snapshot!(refused("12.345", "USD"), @"");
-        insta::assert_snapshot!(refused("\"1e3\"", "USD"), @"");
-        insta::assert_snapshot!(refused("1e3", "USD"), @"");
-        insta::assert_snapshot!(refused("10000000000000.01", "USD"), @"");
-        insta::assert_snapshot!(refused("1", "usd"), @"");
+        insta::assert_snapshot!(refused("12.345", "USD"), @r#"[{"pointer":"/total","code":"too_many_decimals","detail":"/total: USD has 2 decimals"}]"#);
+        insta::assert_snapshot!(refused("\"1e3\"", "USD"), @r#"[{"pointer":"/total","code":"not_a_decimal","detail":"/total: must be a decimal number such as 12.34"}]"#);
+        insta::assert_snapshot!(refused("1e3", "USD"), @r#"[{"pointer":"/total","code":"not_a_decimal","detail":"/total: must be a decimal number such as 12.34"}]"#);
+        insta::assert_snapshot!(refused("10000000000000.01", "USD"), @r#"[{"pointer":"/total","code":"amount_out_of_range","detail":"/total: is beyond the largest amount, 10^15 minor units"}]"#);
+        insta::assert_snapshot!(refused("1", "usd"), @r#"[{"pointer":"/currency","code":"unknown_currency","detail":"/currency: is not a currency of ISO 4217 in which one can pay"}]"#);
     }
 
     #[test]
