@@ -105,3 +105,6 @@ fn decode_one(event: &RecordedEvent) -> Result<Recorded, String> {
         recorded_at: event.recorded_at,
     })
 }
+
+#[cfg(test)]
+mod tests;

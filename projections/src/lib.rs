@@ -17,6 +17,8 @@ mod progress;
 mod query;
 pub mod read_model;
 pub mod runner;
+#[cfg(test)]
+mod testing;
 
 pub use node::{Projections, Projector};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::Event;
 use sqlx::PgConnection;
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
 use store::{Position, StreamId, TenantId, Version};
@@ -64,9 +65,9 @@ pub trait ReadModel: Send + Sync + 'static {
     const REVEALS: bool;
 
     /// What names a row.
-    type Key: Clone + Eq + Ord + Hash + Send + Sync + 'static;
+    type Key: Clone + Debug + Eq + Ord + Hash + Send + Sync + 'static;
     /// A row.
-    type Row: Clone + PartialEq + Send + Sync + 'static;
+    type Row: Clone + Debug + PartialEq + Send + Sync + 'static;
 
     /// Keys of the rows that an event may change. Pure.
     fn keys(recorded: &Recorded) -> Vec<Self::Key>;

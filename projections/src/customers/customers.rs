@@ -403,3 +403,6 @@ async fn one(
     tx.commit().await.map_err(failed("customers"))?;
     found.map(|row| read(&row).and_then(|value| as_of(&row, value))).transpose().map_err(failed("customers"))
 }
+
+#[cfg(test)]
+mod tests;

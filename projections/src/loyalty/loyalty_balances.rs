@@ -421,3 +421,6 @@ pub async fn find(
         .transpose()
         .map_err(failed("loyalty_balances"))
 }
+
+#[cfg(test)]
+mod tests;

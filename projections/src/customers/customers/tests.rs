@@ -1,0 +1,99 @@
+//! The fold of a customer's row.
+
+use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
+use crate::testing::folded;
+use chrono::NaiveDate;
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
+use domain::email::Email;
+use domain::event::Personal;
+use domain::ids::{ExternalSystem, OrderId, RefundId};
+use domain::phone::Phone;
+use domain::text::{PersonName, ReferenceText};
+use domain::{Currency, Event, Money};
+use uuid::Uuid;
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn money(minor: i64) -> Money {
+    Money::from_minor(minor, Currency::parse("USD").unwrap()).unwrap()
+}
+
+fn ana() -> Contact {
+    Contact {
+        name: Some(PersonName::parse("Ana López").unwrap()),
+        company: None,
+        emails: vec![Email::parse("Ana@Example.com").unwrap(), Email::parse("second@example.com").unwrap()],
+        phones: vec![Phone::parse("+34 600 000 001", None).unwrap()],
+        references: vec![ExternalReference {
+            system: ExternalSystem::parse("stripe").unwrap(),
+            reference: ReferenceText::parse("cus_123").unwrap(),
+        }],
+    }
+}
+
+fn created(personal: Personal<Contact>) -> CustomerEvent {
+    CustomerEvent::Created {
+        kind: CustomerKind::Individual,
+        language: None,
+        currency: None,
+        source: None,
+        registered_on: day("2026-01-10"),
+        personal,
+    }
+}
+
+fn bought(number: u8, on: &str) -> CustomerEvent {
+    let order = OrderId::parse(&format!("order-{number}")).unwrap();
+    CustomerEvent::PurchaseRecorded { order, channel: None, lines: vec![], total: money(1_000), on: day(on) }
+}
+
+fn refunded(number: u8, on: &str) -> CustomerEvent {
+    CustomerEvent::PurchaseRefunded {
+        order: OrderId::parse(&format!("order-{number}")).unwrap(),
+        refund: RefundId::parse("refund-1").unwrap(),
+        amount: money(1_000),
+        refunded: money(1_000),
+        remaining: money(0),
+        on: day(on),
+    }
+}
+
+fn row_of(events: impl IntoIterator<Item = CustomerEvent>) -> Option<CustomerRow> {
+    folded::<Customers>(&Uuid::from_u128(1), events.into_iter().map(Event::from))
+}
+
+#[test]
+fn a_customer_is_found_by_the_first_of_each_contact_normalised() {
+    let row = row_of([created(ana().into())]).unwrap();
+    assert_eq!(row.email.as_deref(), Some("ana@example.com"));
+    assert_eq!(row.phone.as_deref(), Some("+34600000001"));
+    assert_eq!(row.stripe_customer_id.as_deref(), Some("cus_123"));
+    let stripe = CustomerReference { system: "stripe".to_owned(), reference: "cus_123".to_owned() };
+    assert_eq!(row.references.into_iter().collect::<Vec<_>>(), [stripe]);
+    assert_eq!((row.version, row.position.0, row.created_position.0), (1, 10, 10));
+}
+
+#[test]
+fn a_purchase_told_late_does_not_become_the_last_one() {
+    let row =
+        row_of([created(ana().into()), bought(1, "2026-03-01"), bought(2, "2026-02-01"), refunded(1, "2026-03-02")])
+            .unwrap();
+    assert_eq!(row.purchase_count, 2);
+    assert_eq!((row.first_purchase_on, row.last_purchase_on), (Some(day("2026-02-01")), Some(day("2026-03-01"))));
+    assert_eq!((row.version, row.position.0, row.created_position.0), (4, 40, 10));
+}
+
+#[test]
+fn who_was_erased_is_blank_and_keeps_the_count() {
+    let row = row_of([created(Personal::Erased), bought(1, "2026-03-01")]).unwrap();
+    assert_eq!((row.status, row.purchase_count), (CustomerStatus::Erased, 1));
+    assert_eq!((row.name, row.email, row.phone, row.stripe_customer_id), (None, None, None, None));
+    assert!(row.references.is_empty());
+}
+
+#[test]
+fn a_purchase_of_nobody_makes_no_row() {
+    assert_eq!(row_of([bought(1, "2026-03-01")]), None);
+}

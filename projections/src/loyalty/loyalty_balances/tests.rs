@@ -1,0 +1,213 @@
+//! The row against the domain's own account, over any history; and what the query makes of it.
+
+use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances};
+use crate::read_model::ReadModel;
+use crate::testing::{folded, recorded};
+use chrono::{Days, NaiveDate};
+use domain::ids::{OrderId, RefundId};
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::programme::Tier;
+use domain::{Currency, Decider, Event, Money};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn usd() -> Currency {
+    Currency::parse("USD").unwrap()
+}
+
+fn money(minor: i64) -> Money {
+    Money::from_minor(minor, usd()).unwrap()
+}
+
+fn order(number: u8) -> OrderId {
+    OrderId::parse(&format!("order-{number}")).unwrap()
+}
+
+fn decided(commands: impl IntoIterator<Item = LoyaltyCommand>) -> Vec<LoyaltyEvent> {
+    let mut state = LoyaltyAccount::initial();
+    let mut history = vec![];
+    for command in commands {
+        let events = LoyaltyAccount::decide(&state, command).unwrap();
+        state = LoyaltyAccount::fold(state, &events);
+        history.extend(events);
+    }
+    history
+}
+
+fn row_of(events: Vec<LoyaltyEvent>) -> LoyaltyBalanceRow {
+    folded::<LoyaltyBalances>(&Uuid::from_u128(1), events.into_iter().map(Event::from)).unwrap()
+}
+
+fn enrol(on: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Enrol { currency: usd(), on: day(on) }
+}
+
+fn earn(number: u8, minor: i64, on: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Earn { order: order(number), total: money(minor), on: day(on), today: day(on) }
+}
+
+#[test]
+fn a_purchase_is_a_lot_that_expires() {
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 24_50, "2026-02-09")]));
+    assert_eq!((row.available, row.lifetime_earned, row.earned_last_12_months), (24, 24, 24));
+    assert_eq!((row.tier, row.next_tier, row.points_to_next_tier), (Tier::Bronze, Some(Tier::Silver), Some(976)));
+    let balance = row.on(day("2026-02-09"));
+    assert_eq!(balance.expiries, [Expiry { points: 24, expires_on: day("2028-02-09") }]);
+}
+
+#[test]
+fn a_lot_that_is_due_is_gone_although_no_job_recorded_it() {
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 24_00, "2026-02-09"), earn(2, 30_00, "2026-03-09")]));
+    let before = row.clone().on(day("2028-02-08"));
+    let after = row.on(day("2028-02-09"));
+    assert_eq!((before.available, before.expired, before.expiries.len()), (54, 0, 2));
+    assert_eq!((after.available, after.expired, after.expiries.len()), (30, 24, 1));
+}
+
+#[test]
+fn a_recorded_expiry_shows_the_same_balance_as_an_unrecorded_one() {
+    let bought = [enrol("2026-01-10"), earn(1, 24_00, "2026-02-09"), earn(2, 30_00, "2026-03-09")];
+    let today = day("2028-02-20");
+    let shown = row_of(decided(bought.clone())).on(today);
+    let recorded = row_of(decided(bought.into_iter().chain([LoyaltyCommand::Expire { today }]))).on(today);
+    assert_eq!(
+        (shown.available, shown.expired, shown.expiries),
+        (recorded.available, recorded.expired, recorded.expiries)
+    );
+}
+
+#[test]
+fn points_of_the_last_twelve_months_fall_out_by_the_date_of_the_question() {
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 600_00, "2026-02-09"), earn(2, 300_00, "2026-08-09")]));
+    let on = |today| row.clone().on(day(today)).earned_last_12_months;
+    assert_eq!((on("2026-08-09"), on("2027-02-08"), on("2027-02-09"), on("2027-08-09")), (900, 900, 300, 0));
+}
+
+#[test]
+fn a_used_up_lot_counts_for_the_tier_until_its_year_is_over() {
+    let redeem = LoyaltyCommand::Redeem { points: 200, order: order(9), today: day("2026-02-10") };
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 200_00, "2026-02-09"), redeem]));
+    assert_eq!((row.available, row.earned_last_12_months, row.lots.len()), (0, 200, 1));
+    let later = decided([
+        enrol("2026-01-10"),
+        earn(1, 200_00, "2026-02-09"),
+        LoyaltyCommand::Redeem { points: 200, order: order(9), today: day("2026-02-10") },
+        earn(2, 100_00, "2027-03-01"),
+    ]);
+    let row = row_of(later);
+    assert_eq!((row.earned_last_12_months, row.lots.len()), (100, 1), "the old lot is forgotten");
+}
+
+#[test]
+fn an_event_of_an_account_nobody_enrolled_makes_no_row() {
+    let mut events = decided([enrol("2026-01-10"), earn(1, 24_50, "2026-02-09")]);
+    let earned = events.remove(1);
+    assert_eq!(LoyaltyBalances::apply(&Uuid::from_u128(1), None, &recorded(earned, 2)), None);
+}
+
+fn any_day() -> impl Strategy<Value = NaiveDate> {
+    (0_u64..1_500).prop_map(|days| day("2026-01-10") + Days::new(days))
+}
+
+fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
+    let number = 0_u8..12;
+    let earned = (number.clone(), 0_i64..2_000_00, any_day(), any_day());
+    let earn = earned.prop_map(|(number, minor, on, today)| LoyaltyCommand::Earn {
+        order: order(number),
+        total: money(minor),
+        on,
+        today,
+    });
+    let redeemed = (number.clone(), 1_i64..20, any_day());
+    let redeem = redeemed.prop_map(|(number, hundreds, today)| LoyaltyCommand::Redeem {
+        points: hundreds * 100,
+        order: order(number),
+        today,
+    });
+    let reversed = (number, 0_u8..6, 0_i64..1_000_00, any_day());
+    let reverse = reversed.prop_map(|(number, refund, minor, today)| LoyaltyCommand::Reverse {
+        order: order(number),
+        refund: RefundId::parse(&format!("refund-{refund}")).unwrap(),
+        remaining_total: money(minor),
+        today,
+    });
+    let expire = any_day().prop_map(|today| LoyaltyCommand::Expire { today });
+    prop_oneof![5 => earn, 3 => redeem, 3 => reverse, 1 => expire]
+}
+
+proptest! {
+    /// After each event of any history, the row says what the domain's account says.
+    #[test]
+    fn the_row_is_the_account(commands in prop::collection::vec(any_command(), 0..60), asked in any_day()) {
+        let key = Uuid::from_u128(1);
+        let mut state = LoyaltyAccount::initial();
+        let mut row = None;
+        let mut nth = 0;
+        let mut sums = Sums::default();
+        for command in [enrol("2026-01-10")].into_iter().chain(commands) {
+            let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
+            for event in events {
+                nth += 1;
+                state = LoyaltyAccount::evolve(state, &event);
+                sums.add(&event);
+                row = LoyaltyBalances::apply(&key, row, &recorded(event, nth));
+                same(&state, row.as_ref().unwrap(), &sums, asked)?;
+            }
+        }
+    }
+}
+
+/// Totals of the events, counted in the plainest way.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sums {
+    earned: i64,
+    redeemed: i64,
+    reversed: i64,
+    expired: i64,
+}
+
+impl Sums {
+    fn add(&mut self, event: &LoyaltyEvent) {
+        use LoyaltyEvent as E;
+        match event {
+            E::PointsEarned { points, .. } => self.earned += points,
+            E::PointsRedeemed { points, .. } => self.redeemed += points,
+            E::PointsReversed { points, .. } => self.reversed += points,
+            E::PointsExpired { points, .. } => self.expired += points,
+            E::Enrolled { .. } | E::TierUpgraded { .. } => {}
+        }
+    }
+}
+
+fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: NaiveDate) -> Result<(), TestCaseError> {
+    let member = state.member().unwrap();
+    let lots: Vec<_> =
+        member.lots().iter().map(|lot| (lot.number, lot.points, lot.earned_on, lot.expires_on)).collect();
+    let left = row.lots.iter().filter(|lot| lot.left > 0);
+    let shown: Vec<_> = left.map(|lot| (lot.lot, lot.left, lot.earned_on, lot.expires_on)).collect();
+    prop_assert_eq!(lots, shown);
+    prop_assert_eq!(member.available(), row.available);
+    prop_assert_eq!(member.debt(), row.debt());
+    prop_assert_eq!(member.tier(), row.tier);
+    let counted =
+        Sums { earned: row.lifetime_earned, redeemed: row.redeemed, reversed: row.reversed, expired: row.expired };
+    prop_assert_eq!(sums, &counted);
+    prop_assert_eq!(row.available, counted.earned - counted.redeemed - counted.reversed - counted.expired);
+    if let Some(reference) = row.earned_reference_on {
+        prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
+    }
+    let due = LoyaltyAccount::decide(state, LoyaltyCommand::Expire { today: asked }).unwrap();
+    let later = LoyaltyAccount::fold(state.clone(), &due);
+    let balance = row.clone().on(asked);
+    prop_assert_eq!(later.member().unwrap().available(), balance.available, "on {}", asked);
+    prop_assert_eq!(member.earned_last_12_months(asked), balance.earned_last_12_months, "on {}", asked);
+    let coming: i64 = balance.expiries.iter().map(|expiry| expiry.points).sum();
+    prop_assert_eq!(coming, balance.available.max(0));
+    Ok(())
+}

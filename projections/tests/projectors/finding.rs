@@ -1,0 +1,138 @@
+//! Queries: what is found, by whom, and how fast.
+
+use crate::world::{OTHER_SHOP, SHOP, World, day, key_created, key_revoked, registered};
+use domain::access::events::AccessEvent;
+use domain::access::scope::Scope;
+use domain::email::Email;
+use domain::ids::{Label, TimeZoneName};
+use domain::phone::Phone;
+use projections::access::{api_keys, tenants};
+use projections::customers::customers;
+use projections::loyalty::loyalty_balances;
+use sqlx::{Executor, Row};
+use store::contract::fresh_id;
+use store::postgres::Role;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_is_found_by_whatever_is_known_of_it() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let ana = fresh_id();
+    world.append(SHOP, ana, [registered("ana", "+34600000001")]).await;
+    let last = world.append(SHOP, fresh_id(), [registered("eva", "+34600000002")]).await;
+    node.sees("customers", last).await;
+    let pools = &node.pools;
+    let phone = Phone::parse("+34 600 000 001", None).unwrap();
+    let email = Email::parse("ANA@example.com").unwrap();
+    let by_id = customers::find(pools, SHOP, ana).await.unwrap().unwrap();
+    assert_eq!(by_id.position, last);
+    assert_eq!(by_id.value.name.as_deref(), Some("ana"));
+    assert_eq!(by_id.value.references.len(), 1);
+    assert_eq!(customers::find_by_phone(pools, SHOP, &phone).await.unwrap().as_ref(), Some(&by_id));
+    assert_eq!(customers::find_by_email(pools, SHOP, &email).await.unwrap().as_ref(), Some(&by_id));
+    assert_eq!(customers::find_by_reference(pools, SHOP, "stripe", "cus_ana").await.unwrap(), Some(by_id));
+    assert_eq!(customers::find_by_reference(pools, SHOP, "erp", "cus_ana").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tenants_rows_are_not_there() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let ana = fresh_id();
+    let last = world.append(SHOP, ana, [registered("ana", "+34600000001")]).await;
+    node.sees("customers", last).await;
+    let phone = Phone::parse("+34600000001", None).unwrap();
+    assert_eq!(customers::find(&node.pools, OTHER_SHOP, ana).await.unwrap(), None);
+    assert_eq!(customers::find_by_phone(&node.pools, OTHER_SHOP, &phone).await.unwrap(), None);
+    let today = day("2026-02-09");
+    assert_eq!(loyalty_balances::find(&node.pools, SHOP, ana, today).await.unwrap(), None);
+    let mut request = world.as_role(Role::Request).await;
+    for table in ["customers", "customer_references", "loyalty_balances", "tenants", "api_keys"] {
+        let count = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let seen: i64 = sqlx::query_scalar(count).fetch_one(&mut request).await.unwrap();
+        assert_eq!(seen, 0, "{table} without a tenant");
+        let delete = sqlx::AssertSqlSafe(format!("delete from {table}"));
+        request.execute(delete).await.expect_err("a request writes no read model");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_table_with_a_tenant_is_walled_also_against_its_owner() {
+    let world = World::start().await;
+    let open: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant' \
+         where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace \
+           and not (c.relrowsecurity and c.relforcerowsecurity)",
+    )
+    .fetch_all(&mut world.as_admin().await)
+    .await
+    .unwrap();
+    assert_eq!(open, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_found_by_its_digest_and_shows_when_it_works_no_more() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (key, digest) = (fresh_id(), [7; 32]);
+    let made = world.append(SHOP, key, [key_created(key, digest)]).await;
+    node.sees("api_keys", made).await;
+    let found = api_keys::find_key(&node.pools, &digest).await.unwrap().unwrap();
+    assert_eq!((found.key, found.tenant, found.works_at(found.created_at)), (key, SHOP, true));
+    assert_eq!(found.known_scopes().collect::<Vec<_>>(), [Scope::LoyaltyRead, Scope::LoyaltyWrite]);
+    assert_eq!(api_keys::find_key(&node.pools, &[8; 32]).await.unwrap(), None);
+    assert_eq!(api_keys::list(&node.pools, SHOP).await.unwrap(), [found]);
+    assert_eq!(api_keys::list(&node.pools, OTHER_SHOP).await.unwrap(), []);
+    let revoked = world.append(SHOP, key, [key_revoked(key)]).await;
+    node.sees("api_keys", revoked).await;
+    let found = api_keys::find_key(&node.pools, &digest).await.unwrap().unwrap();
+    assert!(!found.works_at(found.created_at) && found.revoked_at.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_sees_itself() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let created = AccessEvent::TenantCreated {
+        tenant: domain::ids::TenantId::new(SHOP.0).unwrap(),
+        name: Label::parse("shop").unwrap(),
+        time_zone: TimeZoneName::parse("Europe/Madrid").unwrap(),
+    };
+    let last = world.append(SHOP, fresh_id(), [created.into()]).await;
+    node.sees("tenants", last).await;
+    let found = tenants::find(&node.pools, SHOP).await.unwrap().unwrap().value;
+    assert_eq!((found.name.as_str(), found.time_zone.as_str()), ("shop", "Europe/Madrid"));
+    assert_eq!(tenants::find(&node.pools, OTHER_SHOP).await.unwrap(), None);
+    assert_eq!(tenants::all(&node.pools).await.unwrap(), [found]);
+}
+
+/// As the request role: a filter that is not leakproof would not use an index under row-level security.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hot_queries_use_their_index_under_row_level_security() {
+    let world = World::start().await;
+    let mut engine = world.as_role(Role::Engine).await;
+    engine
+        .execute(
+            "insert into customers (id, tenant, kind, status, email, phone, user_id, stripe_customer_id, purchase_count, \
+             registered_on, created_at, updated_at, created_position, position, version) \
+             select gen_random_uuid(), 1 + n % 20, 'individual', 'active', n || '@example.com', '+34' || n, 'u' || n, \
+             'cus_' || n, 0, '2026-01-10', now(), now(), n, n, 1 from generate_series(1, 20000) n",
+        )
+        .await
+        .unwrap();
+    world.as_admin().await.execute("analyze customers").await.unwrap();
+    let mut request = world.as_role(Role::Request).await;
+    request.execute("set app.tenant = '7'").await.unwrap();
+    for (condition, index) in [
+        ("email = '106@example.com'", "idx_customers_email"),
+        ("phone = '+34106'", "idx_customers_phone"),
+        ("user_id = 'u106'", "idx_customers_user_id"),
+        ("stripe_customer_id = 'cus_106'", "idx_customers_stripe_customer_id"),
+        ("id = '00000000-0000-0000-0000-000000000001'", "customers_pkey"),
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("explain select * from customers where {condition}"));
+        let plan = sqlx::query(explain).fetch_all(&mut request).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+        assert!(plan[0].contains(index), "{condition}: {plan:#?}");
+    }
+}
