@@ -27,6 +27,8 @@
 mod job;
 mod streams;
 mod submission;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 pub(crate) use job::Job;
@@ -90,6 +92,8 @@ struct DecideLoop {
     /// By the ids of commands under way: the equal ones that wait for them.
     twins: HashMap<Uuid, Vec<Job>>,
     streams: Streams,
+    /// Streams whose turn it was while too many requests awaited their verdict.
+    stalled: VecDeque<StreamKey>,
     /// Requests that await their verdict, oldest first.
     flights: VecDeque<(u64, Flight)>,
     next_place: u64,
@@ -138,6 +142,7 @@ impl DecideLoop {
             backlog: VecDeque::new(),
             twins: HashMap::new(),
             streams: Streams::new(config.cache_entries_max, config.cache_bytes_max),
+            stalled: VecDeque::new(),
             flights: VecDeque::new(),
             next_place: 0,
             next_flight: 0,
@@ -151,7 +156,7 @@ impl DecideLoop {
         while messages.recv_many(&mut received, MESSAGES_AT_ONCE).await > 0 {
             for message in received.drain(..) {
                 self.handle(message);
-                self.admit_backlog();
+                self.go_on();
             }
             self.meters.queue_depth.set((self.jobs.len() + self.backlog.len()) as f64);
         }
@@ -169,10 +174,16 @@ impl DecideLoop {
         }
     }
 
-    fn admit_backlog(&mut self) {
+    /// Takes up what was put off, as long as not too many requests await their verdict.
+    fn go_on(&mut self) {
         while self.flights.len() < self.config.undecided_max {
-            let Some(job) = self.backlog.pop_front() else { return };
-            self.admit(job);
+            if let Some(key) = self.stalled.pop_front() {
+                self.stir(vec![key]);
+            } else if let Some(job) = self.backlog.pop_front() {
+                self.admit(job);
+            } else {
+                return;
+            }
         }
     }
 
@@ -218,6 +229,10 @@ impl DecideLoop {
                 continue;
             };
             if let Some(keys) = self.keys_if_its_turn(place) {
+                if self.flights.len() >= self.config.undecided_max {
+                    self.stalled.push_back(key);
+                    continue;
+                }
                 for key in &keys {
                     self.streams.delist(key, place);
                 }
@@ -233,6 +248,7 @@ impl DecideLoop {
         turn.then(|| job.scope.iter().map(|scoped| scoped.key).collect())
     }
 
+    /// The streams of a command's scope.
     fn keys_of(&self, place: u64) -> Vec<StreamKey> {
         self.jobs.get(&place).map_or_else(Vec::new, |job| job.scope.iter().map(|scoped| scoped.key).collect())
     }

@@ -18,7 +18,6 @@ pub struct NoRandomness(#[source] getrandom::Error);
 ///
 /// # Errors
 /// When the operating system has none.
-#[expect(clippy::disallowed_methods, reason = "the one place that uses randomness")]
 pub fn random_bytes() -> Result<[u8; 32], NoRandomness> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;

@@ -22,6 +22,8 @@ mod decide_loop;
 mod encoding;
 mod loading;
 mod refusals;
+#[cfg(test)]
+mod testing;
 
 pub use caller::{Caller, Scope};
 pub use changes::{Change, Changes};

@@ -160,12 +160,13 @@ impl Streams {
         }
     }
 
-    /// Puts a stream without work away.
+    /// Puts a stream without work away. That a stream has no events is not worth a place in the cache.
     pub(super) fn rest(&mut self, key: &StreamKey) {
         let at_rest =
             |slot: &Slot| slot.flights == 0 && slot.waiting.is_empty() && !matches!(slot.state, State::Loading);
         if self.slots.get(key).is_some_and(at_rest)
             && let Some(Slot { state: State::Ready(working), .. }) = self.slots.remove(key)
+            && working.held.version > 0
         {
             self.idle.put(*key, working.held);
         }

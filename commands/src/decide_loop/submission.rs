@@ -15,9 +15,7 @@ use domain::{AggregateState, Event, Refusal};
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use store::{
-    AppendRequest, BoxError, ClaimChange, Expected, Identity, StreamAppend, StreamId, TenantId, Ticket, Version,
-};
+use store::{AppendRequest, BoxError, ClaimChange, Expected, Identity, StreamAppend, StreamId, TenantId, Version};
 
 /// A request that awaits its verdict.
 #[derive(Debug)]
@@ -168,7 +166,7 @@ impl DecideLoop {
             outcome: outcome_of(job, &decision.purpose),
             streams: decision.streams,
             claims: decision.claims,
-            rests_on: self.rests_on(&scope),
+            rests_on: Vec::new(),
         };
         match self.evolve(&decision.purpose, &request) {
             Ok(snapshots) => {
@@ -223,7 +221,15 @@ impl DecideLoop {
     fn hand_in(&mut self, request: AppendRequest, flight: Flight) {
         let number = self.next_flight;
         self.next_flight += 1;
-        let receipt = self.store.submit(request);
+        let rests_on = self.rests_on(&flight.touched);
+        #[cfg(test)]
+        crate::testing::lineage::announce(
+            Arc::as_ptr(&self.loads) as usize,
+            number,
+            rests_on.iter().map(|writer| writer.flight),
+        );
+        let rests_on = rests_on.into_iter().map(|writer| writer.ticket).collect();
+        let receipt = self.store.submit(AppendRequest { rests_on, ..request });
         for touched in &flight.touched {
             let writer = touched.wrote.then(|| Writer { flight: number, ticket: receipt.ticket() });
             self.streams.depart(&touched.key, writer);
@@ -233,13 +239,13 @@ impl DecideLoop {
         let _ = self.receipts.send(receipt);
     }
 
-    /// The tickets of the pending requests whose events the states include; each stands for those before it.
-    fn rests_on(&self, scope: &[Scoped]) -> Vec<Ticket> {
-        let writers = scope.iter().filter_map(|scoped| self.streams.working_on(&scoped.key)?.last_writer.as_ref());
-        let mut tickets: Vec<(u64, Ticket)> = writers.map(|writer| (writer.flight, writer.ticket.clone())).collect();
-        tickets.sort_unstable_by_key(|(flight, _)| *flight);
-        tickets.dedup_by_key(|(flight, _)| *flight);
-        tickets.into_iter().map(|(_, ticket)| ticket).collect()
+    /// The pending requests whose events the states include; each stands for those before it.
+    fn rests_on(&self, touched: &[Touched]) -> Vec<Writer> {
+        let writers = touched.iter().filter_map(|touched| self.streams.working_on(&touched.key)?.last_writer.clone());
+        let mut writers: Vec<Writer> = writers.collect();
+        writers.sort_unstable_by_key(|writer| writer.flight);
+        writers.dedup_by_key(|writer| writer.flight);
+        writers
     }
 
     /// Lets the states in memory include what is about to be submitted; says which of them are due for a snapshot.

@@ -24,15 +24,16 @@ impl DecideLoop {
             tracing::error!("a verdict came for no request");
             return;
         };
-        let touched: Vec<StreamKey> = flight.touched.iter().map(|touched| touched.key).collect();
-        for key in &touched {
-            self.streams.arrive(key);
+        let mut changed = self.keys_of(flight.place);
+        for touched in &flight.touched {
+            self.streams.arrive(&touched.key);
+            changed.push(touched.key);
         }
         match verdict {
             Ok(appended) => self.kept(number, flight, &appended),
             Err(error) => self.refused(&flight, error),
         }
-        self.stir(touched);
+        self.stir(changed);
     }
 
     fn kept(&mut self, number: u64, flight: Flight, appended: &Appended) {
