@@ -152,7 +152,7 @@ pub async fn one_of_many_wins(store: &dyn EventStore) {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(AppendError::Conflict { actual: 1, .. }))));
     let streams = (0..200).map(|n| store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(n)])));
-    futures::future::join_all(streams).await.into_iter().for_each(|outcome| drop(outcome.expect("kept")));
+    futures::future::join_all(streams).await.into_iter().collect::<Result<Vec<_>, _>>().expect("kept");
     let read = ReadAll { after: Position(0), filter: Filter::default(), limit: u64::MAX, reveal: false };
     let positions: Vec<i64> =
         store.read_all(read).map_ok(|event| event.position.0).try_collect().await.expect("the log reads");
@@ -233,7 +233,7 @@ pub async fn who_rests_on_a_kept_request_is_kept(store: &dyn EventStore) {
     let mut receipts: Vec<crate::Receipt> = Vec::new();
     for n in 0..100 {
         let mut request = to(stream, Expected::Exact(n), vec![happened(i64::from(n))]);
-        request.rests_on = receipts.last().map(|receipt| receipt.ticket()).into_iter().collect();
+        request.rests_on = receipts.last().map(crate::Receipt::ticket).into_iter().collect();
         receipts.push(store.submit(request));
     }
     for receipt in receipts {

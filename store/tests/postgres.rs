@@ -205,7 +205,7 @@ async fn nobody_changes_the_log() {
 }
 
 fn code(error: &sqlx::Error) -> String {
-    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ impl Batch<'_> {
         let new_names = self.unknown_names().await.map_err(failed)?;
         let wanted = self.wanted();
         let rows = self.check(&wanted).await.map_err(failed)?;
-        let mut checked = self.read(&wanted, rows).map_err(failed)?;
+        let mut checked = self.read(&wanted, &rows).map_err(failed)?;
         let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer);
         self.insert(&judged, &checked.sealer, &new_names).await.map_err(failed)?;
         if let Err(error) = sqlx::raw_sql("commit").execute(&mut *self.connection).await {
@@ -138,7 +138,7 @@ impl Batch<'_> {
             .await
     }
 
-    fn read(&mut self, wanted: &Wanted, rows: Vec<PgRow>) -> Result<Checked, sqlx::Error> {
+    fn read(&mut self, wanted: &Wanted, rows: &[PgRow]) -> Result<Checked, sqlx::Error> {
         let mut facts = Facts {
             head: Position(0),
             now: DateTime::<Utc>::UNIX_EPOCH,
@@ -148,7 +148,7 @@ impl Batch<'_> {
             claims: HashMap::new(),
         };
         let (mut versions, mut keys, mut foreign) = (HashMap::new(), HashMap::new(), Vec::new());
-        for row in &rows {
+        for row in rows {
             let n = row.try_get::<i32, _>("n")? as usize;
             match row.try_get::<i16, _>("kind")? {
                 0 => {

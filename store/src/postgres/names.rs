@@ -35,11 +35,8 @@ impl Names {
 
     pub(super) fn learn(&self, code: i16, name: &str) {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !known.names.contains_key(&code) {
-            let name: Name = Box::leak(name.to_owned().into_boxed_str());
-            known.names.insert(code, name);
-            known.codes.insert(name, code);
-        }
+        let interned: Name = known.names.entry(code).or_insert_with(|| Box::leak(name.to_owned().into_boxed_str()));
+        known.codes.insert(interned, code);
     }
 
     pub(super) async fn load<'c>(&self, executor: impl sqlx::PgExecutor<'c>) -> Result<(), sqlx::Error> {

@@ -194,29 +194,15 @@ impl Writer {
         while !batch.is_empty() {
             match self.attempt(&batch).await {
                 Ok(judged) => return self.release(batch, judged),
-                Err(BatchError::Refused(error)) if batch.len() > 1 => {
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        requests = batch.len(),
-                        "a batch was refused; its requests go one by one"
-                    );
-                    return self.settle_one_by_one(batch).await;
-                }
-                Err(BatchError::Refused(error)) => {
-                    warn!(error = &error as &dyn std::error::Error, "the database refused an append");
-                    return batch.into_iter().for_each(|queued| queued.answer(Err(refused(&error))));
-                }
+                Err(BatchError::Refused(error)) => return self.settle_refused(batch, &error).await,
                 Err(BatchError::Unknown { written, error }) => {
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the outcome of a commit is unknown; looking it up"
-                    );
+                    say(&error, "the outcome of a commit is unknown; looking it up");
                     if self.was_committed(&written).await {
                         return self.release(batch, *written);
                     }
                 }
                 Err(BatchError::Away(error)) => {
-                    warn!(error = &error as &dyn std::error::Error, "the database is away");
+                    say(&error, "the database is away");
                     batch = give_up_the_late(batch);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
@@ -225,10 +211,15 @@ impl Writer {
         }
     }
 
-    /// One bad request must not take its neighbours along.
-    async fn settle_one_by_one(&mut self, batch: Vec<Queued>) {
+    /// The database said no. Of several requests one is to blame, and its neighbours must not go down with it.
+    async fn settle_refused(&mut self, batch: Vec<Queued>, error: &sqlx::Error) {
+        say(error, "the database refused a batch");
+        let is_single = batch.len() == 1;
         for queued in batch {
-            Box::pin(self.settle(vec![queued])).await;
+            match is_single {
+                true => queued.answer(Err(refused(error))),
+                false => Box::pin(self.settle(vec![queued])).await,
+            }
         }
     }
 
@@ -285,7 +276,7 @@ impl Writer {
             match self.look_up(written).await {
                 Ok(found) => return found,
                 Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "cannot look up the batch yet");
+                    say(&error, "cannot look up the batch yet");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
@@ -361,6 +352,10 @@ fn give_up_the_late(batch: Vec<Queued>) -> Vec<Queued> {
     let (late, waiting): (Vec<_>, Vec<_>) = batch.into_iter().partition(|queued| queued.since.elapsed() > PATIENCE);
     late.into_iter().for_each(|queued| queued.answer(Err(AppendError::Unavailable("the database is away".into()))));
     waiting
+}
+
+fn say(error: &sqlx::Error, what: &'static str) {
+    warn!(error = error as &dyn std::error::Error, "{what}");
 }
 
 fn refused(error: &sqlx::Error) -> AppendError {

@@ -14,8 +14,6 @@ const COMMIT: &[u8] = b"Q\x00\x00\x00\x0bcommit\x00";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Cut {
-    /// Nowhere.
-    Nowhere = 0,
     /// The commit never reaches PostgreSQL.
     BeforeTheCommit = 1,
     /// PostgreSQL commits, its answer is lost.
