@@ -79,7 +79,7 @@ pub(crate) async fn get_events(
     let is_last = events.len() <= limit;
     events.truncate(limit);
     let next_cursor = (!is_last).then(|| after.past(&events).to_string());
-    let events = events.into_iter().map(view).collect::<Result<_, _>>()?;
+    let events = events.iter().map(view).collect::<Result<_, _>>()?;
     Ok(Json(HistoryView { events, next_cursor }))
 }
 
@@ -149,7 +149,7 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-fn view(event: RecordedEvent) -> Result<EventView, Problem> {
+fn view(event: &RecordedEvent) -> Result<EventView, Problem> {
     let bug = |error: serde_json::Error| Problem::internal().because(error);
     let metadata: Metadata = serde_json::from_str(&event.metadata).map_err(bug)?;
     let (personal_state, personal) = match &event.personal {
