@@ -2,3 +2,4 @@
 
 pub(crate) mod fake_store;
 pub(crate) mod lineage;
+pub(crate) mod node;

@@ -1,5 +1,8 @@
 //! Commands on tenants and keys of the API. The rules are the domain's; secrets are made here and told once.
 
+#[cfg(test)]
+mod tests;
+
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;

@@ -4,6 +4,8 @@
 //! the points taken back, are one append on the customer and the loyalty account.
 
 mod import;
+#[cfg(test)]
+mod tests;
 
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
 

@@ -3,6 +3,9 @@
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
 //! once, a refund reverses once, a lot expires once.
 
+#[cfg(test)]
+mod tests;
+
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::changes::{Change, Changes};
 use crate::error::CommandError;

@@ -1,6 +1,5 @@
 //! Words for the tests of the loop: accounts with points, tills that redeem them, other nodes that interfere.
 
-use crate::caller::{Caller, Scope};
 use crate::changes::{Change, Changes};
 use crate::encoding::{decode, encode};
 use crate::error::CommandError;
@@ -9,6 +8,7 @@ use crate::identity::{IdempotencyKey, Once};
 use crate::ids::new_id;
 use crate::states::{States, stream_of};
 use crate::testing::fake_store::FakeStore;
+pub(super) use crate::testing::node::caller;
 use domain::ids::OrderId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
@@ -99,18 +99,6 @@ impl World {
 
 pub(super) fn ask(commands: &Commands, request: Request) -> JoinHandle<Answer> {
     tokio::spawn(commands.submit(&caller(), request))
-}
-
-pub(super) fn caller() -> Caller {
-    Caller {
-        tenant: TENANT,
-        actor: "cli".to_owned(),
-        scopes: vec![Scope::Admin],
-        now: "2026-11-22T12:00:00Z".parse().unwrap(),
-        zone: chrono_tz::UTC,
-        request_id: None,
-        correlation_id: None,
-    }
 }
 
 pub(super) fn new_account() -> StreamId {

@@ -1,0 +1,277 @@
+//! Customers: claims, purchases with their points, refunds and imports, through the whole pipeline.
+
+use super::{
+    ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, email_claim, import_purchases,
+    record_purchase, refund, register,
+};
+use crate::error::CommandError;
+use crate::loyalty::{self, Earn};
+use crate::testing::node::{Node, caller, event_types, refusal_code};
+use crate::{Caller, Scope};
+use chrono::NaiveDate;
+use domain::customers::events::{Contact, CustomerKind, ExternalReference};
+use domain::email::Email;
+use domain::ids::{CustomerId, OrderId, RefundId};
+use domain::phone::Phone;
+use domain::{Currency, Money};
+
+fn currency(code: &str) -> Currency {
+    Currency::parse(code).unwrap()
+}
+
+fn money(amount: &str, code: &str) -> Money {
+    Money::parse(amount, currency(code)).unwrap()
+}
+
+fn order(text: &str) -> OrderId {
+    OrderId::parse(text).unwrap()
+}
+
+fn reference(text: &str) -> ExternalReference {
+    ExternalReference { system: "erp".parse().unwrap(), reference: text.parse().unwrap() }
+}
+
+fn person(email: &str) -> Register {
+    Register {
+        kind: CustomerKind::Individual,
+        contact: Contact {
+            emails: vec![Email::parse(email).unwrap()],
+            phones: vec![],
+            references: vec![reference(email.split('@').next().unwrap())],
+            ..Contact::default()
+        },
+        language: None,
+        currency: None,
+        source: None,
+        enrol_in: Some(currency("EUR")),
+    }
+}
+
+fn bought(customer: CustomerId, order_id: &str, amount: &str) -> RecordPurchase {
+    RecordPurchase {
+        customer,
+        order: order(order_id),
+        channel: None,
+        lines: vec![],
+        total: money(amount, "EUR"),
+        at: None,
+    }
+}
+
+fn given_back(customer: CustomerId, order_id: &str, refund_id: &str, amount: Option<&str>) -> Refund {
+    let amount = amount.map(|amount| money(amount, "EUR"));
+    Refund { customer, refund: RefundId::parse(refund_id).unwrap(), order: order(order_id), amount, at: None }
+}
+
+async fn member(node: &Node, email: &str) -> CustomerId {
+    register(&node.commands, &caller(), None, person(email)).await.unwrap().customer().unwrap()
+}
+
+#[tokio::test]
+async fn a_customer_and_the_account_are_made_in_one_append() {
+    let node = Node::start();
+    let committed = register(&node.commands, &caller(), None, person("ana@example.com")).await.unwrap();
+    assert_eq!(event_types(&committed), ["customer.created", "loyalty.account.enrolled"]);
+    let customer = committed.customer().unwrap();
+    let events = node.store.events();
+    assert!(events.iter().all(|event| event.subject_id == Some(customer.as_uuid())));
+    assert!(events.iter().all(|event| event.customer_id == Some(customer.as_uuid())));
+    assert!(!events[0].payload.contains("ana@example.com"));
+    assert_eq!(node.store.reads(), []);
+}
+
+#[tokio::test]
+async fn an_address_is_one_customers_however_it_is_written() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let phone = Register {
+        contact: Contact { phones: vec![Phone::parse("+34600123456", None).unwrap()], ..Contact::default() },
+        ..person("b@example.com")
+    };
+    register(&node.commands, &caller(), None, phone.clone()).await.unwrap();
+    let mut same = person("Ana@EXAMPLE.com");
+    same.contact.references.clear();
+    let refused = register(&node.commands, &caller(), None, same).await.unwrap_err();
+    assert!(matches!(&refused, CommandError::Claimed { owner, .. } if *owner == ana.as_uuid()));
+    assert_eq!(refused.refusal().unwrap().code, "email_taken");
+    assert!(!serde_json::to_string(refused.refusal().unwrap()).unwrap().contains(&ana.to_string()));
+    assert_eq!(refusal_code(&register(&node.commands, &caller(), None, phone).await), "phone_taken");
+    let same_reference = Register {
+        contact: Contact { references: vec![reference("ana")], ..Contact::default() },
+        ..person("c@example.com")
+    };
+    assert_eq!(refusal_code(&register(&node.commands, &caller(), None, same_reference).await), "reference_taken");
+}
+
+#[tokio::test]
+async fn a_keyed_registration_makes_one_customer() {
+    let node = Node::start();
+    let key = || Some("r-1".try_into().unwrap());
+    let first = register(&node.commands, &caller(), key(), person("ana@example.com")).await.unwrap();
+    let again = register(&node.commands, &caller(), key(), person("ana@example.com")).await.unwrap();
+    assert_eq!((first.customer(), again.repeated), (again.customer(), true));
+    let other = register(&node.commands, &caller(), key(), person("eva@example.com")).await;
+    assert!(matches!(other, Err(CommandError::KeyReused)));
+}
+
+#[tokio::test]
+async fn a_purchase_and_its_points_are_one_append() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let committed = record_purchase(&node.commands, &caller(), None, bought(ana, "7", "1200.50")).await.unwrap();
+    let types = ["customer.purchase.recorded", "loyalty.points.earned", "loyalty.tier.upgraded"];
+    assert_eq!(event_types(&committed), types);
+    assert_eq!(node.available(ana), 1_200);
+    let again = record_purchase(&node.commands, &caller(), None, bought(ana, "7", "1200.50")).await.unwrap();
+    assert_eq!((again.events, again.repeated), (committed.events, true));
+    let other = record_purchase(&node.commands, &caller(), None, bought(ana, "7", "99.00")).await;
+    assert_eq!(refusal_code(&other), "order_already_recorded");
+}
+
+#[tokio::test]
+async fn who_is_no_member_earns_nothing() {
+    let node = Node::start();
+    let request = Register { enrol_in: None, ..person("ana@example.com") };
+    let ana = register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap();
+    let committed = record_purchase(&node.commands, &caller(), None, bought(ana, "7", "50.00")).await.unwrap();
+    assert_eq!(event_types(&committed), ["customer.purchase.recorded"]);
+}
+
+#[tokio::test]
+async fn an_order_that_earned_already_is_recorded_without_points() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let earn = Earn { customer: ana, order: order("7"), total: money("50.00", "EUR"), at: None };
+    loyalty::earn(&node.commands, &caller(), None, earn.clone()).await.unwrap();
+    let committed = record_purchase(&node.commands, &caller(), None, bought(ana, "7", "50.00")).await.unwrap();
+    assert_eq!(event_types(&committed), ["customer.purchase.recorded"]);
+    record_purchase(&node.commands, &caller(), None, bought(ana, "8", "10.00")).await.unwrap();
+    let late = loyalty::earn(&node.commands, &caller(), None, Earn { order: order("8"), ..earn }).await.unwrap();
+    assert_eq!(event_types(&late), [""; 0]);
+    assert_eq!(node.available(ana), 60);
+}
+
+#[tokio::test]
+async fn a_member_buys_in_the_currency_of_the_account() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let dollars = RecordPurchase { total: money("50.00", "USD"), ..bought(ana, "7", "1.00") };
+    assert_eq!(refusal_code(&record_purchase(&node.commands, &caller(), None, dollars).await), "currency_mismatch");
+}
+
+#[tokio::test]
+async fn a_refund_takes_the_points_back_once() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    record_purchase(&node.commands, &caller(), None, bought(ana, "7", "500.00")).await.unwrap();
+    let part = given_back(ana, "7", "r1", Some("200.00"));
+    let committed = refund(&node.commands, &caller(), None, part.clone()).await.unwrap();
+    assert_eq!(event_types(&committed), ["customer.purchase.refunded", "loyalty.points.reversed"]);
+    assert!(refund(&node.commands, &caller(), None, part).await.unwrap().repeated);
+    assert_eq!(node.available(ana), 300);
+    let other = given_back(ana, "7", "r1", Some("100.00"));
+    assert_eq!(refusal_code(&refund(&node.commands, &caller(), None, other).await), "refund_already_recorded");
+    refund(&node.commands, &caller(), None, given_back(ana, "7", "r2", None)).await.unwrap();
+    assert_eq!(node.available(ana), 0);
+    let more = given_back(ana, "7", "r3", Some("1.00"));
+    assert_eq!(refusal_code(&refund(&node.commands, &caller(), None, more).await), "refund_exceeds_purchase");
+}
+
+#[tokio::test]
+async fn a_refund_of_what_earned_nothing_takes_nothing() {
+    let node = Node::start();
+    let request = Register { enrol_in: None, ..person("ana@example.com") };
+    let ana = register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap();
+    let dollars = RecordPurchase { total: money("50.00", "USD"), ..bought(ana, "7", "1.00") };
+    record_purchase(&node.commands, &caller(), None, dollars).await.unwrap();
+    let enrol = loyalty::Enrol { customer: ana, currency: currency("EUR") };
+    loyalty::enrol(&node.commands, &caller(), None, enrol).await.unwrap();
+    let refunded = refund(&node.commands, &caller(), None, given_back(ana, "7", "r1", None)).await.unwrap();
+    assert_eq!(event_types(&refunded), ["customer.purchase.refunded"]);
+}
+
+#[tokio::test]
+async fn a_scope_is_needed() {
+    let node = Node::start();
+    let till = Caller { scopes: vec![Scope::LoyaltyWrite], ..caller() };
+    let refused = register(&node.commands, &till, None, person("ana@example.com")).await;
+    assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::CustomersWrite })));
+}
+
+fn row(customer: &str, key: &str, amount: &str, on: &str) -> PurchaseRow {
+    let on: NaiveDate = on.parse().unwrap();
+    PurchaseRow { customer: reference(customer), order: None, row_key: order(key), total: money(amount, "EUR"), on }
+}
+
+fn rows() -> Vec<PurchaseRow> {
+    let mut rows: Vec<PurchaseRow> =
+        (0..60).map(|n| row(&format!("c{}", n % 7), &format!("row-{n}"), "100.00", "2026-03-04")).collect();
+    rows.push(PurchaseRow { total: money("10.00", "USD"), ..row("c0", "dollars", "1.00", "2026-03-05") });
+    rows.push(row("c1", "row-1", "100.00", "2026-03-04"));
+    rows
+}
+
+fn told(outcomes: &[RowOutcome]) -> (usize, usize, Vec<&str>) {
+    let recorded = outcomes.iter().filter(|outcome| matches!(outcome, RowOutcome::Recorded { .. })).count();
+    let repeated = outcomes.iter().filter(|outcome| matches!(outcome, RowOutcome::Repeated { .. })).count();
+    let refused = outcomes.iter().filter_map(|outcome| match outcome {
+        RowOutcome::Refused(refusal) => Some(refusal.code.as_str()),
+        RowOutcome::Failed(error) => panic!("{error:?}"),
+        RowOutcome::Recorded { .. } | RowOutcome::Repeated { .. } => None,
+    });
+    (recorded, repeated, refused.collect())
+}
+
+#[tokio::test]
+async fn an_import_says_of_each_row_what_became_of_it() {
+    let node = Node::start();
+    let options = ImportOptions::default();
+    let outcomes = import_purchases(&node.commands, &caller(), &options, &rows()).await.unwrap();
+    assert_eq!(told(&outcomes), (60, 1, vec!["currency_mismatch"]));
+    let events = node.store.events();
+    assert_eq!(events.iter().filter(|event| event.event_type == "customer.created").count(), 7);
+    let orders: Vec<String> = events
+        .iter()
+        .filter(|event| event.event_type == "customer.purchase.recorded")
+        .map(|event| serde_json::from_str::<serde_json::Value>(&event.payload).unwrap()["order"].to_string())
+        .collect();
+    let in_order: Vec<String> = (0..60).map(|n| format!("\"row-{n}\"")).collect();
+    assert_eq!(orders, in_order);
+}
+
+#[tokio::test]
+async fn an_import_made_again_changes_nothing() {
+    let node = Node::start();
+    let options = ImportOptions::default();
+    import_purchases(&node.commands, &caller(), &options, &rows()[..30]).await.unwrap();
+    let other = node.another();
+    let outcomes = import_purchases(&other.commands, &caller(), &options, &rows()).await.unwrap();
+    assert_eq!(told(&outcomes), (30, 31, vec!["currency_mismatch"]));
+    let count = node.store.events().len();
+    let outcomes = import_purchases(&node.another().commands, &caller(), &options, &rows()).await.unwrap();
+    assert_eq!(told(&outcomes), (0, 61, vec!["currency_mismatch"]));
+    assert_eq!(node.store.events().len(), count);
+}
+
+#[tokio::test]
+async fn two_imports_at_once_make_each_customer_once() {
+    let node = Node::start();
+    let (other, options) = (node.another(), ImportOptions::default());
+    let (clerk, machine) = (caller(), Caller { actor: "key:2".to_owned(), ..caller() });
+    let rows = rows();
+    let (one, two) = tokio::join!(
+        import_purchases(&node.commands, &clerk, &options, &rows),
+        import_purchases(&other.commands, &machine, &options, &rows),
+    );
+    let (one, two) = (told(&one.unwrap()).0, told(&two.unwrap()).0);
+    assert_eq!(one + two, 60);
+    let events = node.store.events();
+    assert_eq!(events.iter().filter(|event| event.event_type == "customer.created").count(), 7);
+    assert_eq!(events.iter().filter(|event| event.event_type == "customer.purchase.recorded").count(), 60);
+}
+
+#[tokio::test]
+async fn claims_are_normalised() {
+    let claim = |text| email_claim(&Email::parse(text).unwrap());
+    assert_eq!(claim("Ana@Example.com"), claim("ana@example.COM"));
+}
