@@ -254,7 +254,12 @@ fn what_is_out_of_reach_is_forgotten() {
 
 #[test]
 fn an_order_told_years_late_is_still_recorded_only_once() {
-    let events = [created(), recorded("order-8", "1.00", "2026-02-09"), recorded("order-7", "24.50", "2019-02-09")];
+    let events = [
+        created(),
+        recorded("order-8", "1.00", "2026-02-09"),
+        recorded("order-7", "24.50", "2019-02-09"),
+        recorded("order-9", "1.00", "2026-02-10"),
+    ];
     given::<Customer>(events).when(record("order-7", "24.50", "2019-02-09")).then([]);
 }
 
