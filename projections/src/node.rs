@@ -101,7 +101,7 @@ impl Projections {
                     stop: stop.clone(),
                     board: Arc::clone(&board),
                     progress: Arc::clone(progress),
-                    pace: pace.clone(),
+                    pace,
                 };
                 Some(tokio::spawn((projector.run)(around)))
             })

@@ -99,12 +99,13 @@ pub(crate) struct Known {
 pub(crate) struct Progress {
     pub(crate) name: &'static str,
     known: watch::Sender<Known>,
+    waiters: watch::Sender<usize>,
 }
 
 impl Progress {
     pub(crate) fn new(name: &'static str) -> Self {
         let known = Known { position: Position(0), state: ProjectorState::Standby, error: None, runs_here: false };
-        Self { name, known: watch::Sender::new(known) }
+        Self { name, known: watch::Sender::new(known), waiters: watch::Sender::new(0) }
     }
 
     pub(crate) fn known(&self) -> Known {
@@ -113,6 +114,11 @@ impl Progress {
 
     pub(crate) fn follow(&self) -> watch::Receiver<Known> {
         self.known.subscribe()
+    }
+
+    /// Follows how many wait on this node for this projector.
+    pub(crate) fn waiters(&self) -> watch::Receiver<usize> {
+        self.waiters.subscribe()
     }
 
     /// The runner begins at a position. What went wrong stays said until it goes well.
@@ -210,11 +216,6 @@ impl Board {
         }
     }
 
-    /// Follows how many wait on this node.
-    pub(crate) fn waiters(&self) -> watch::Receiver<usize> {
-        self.waiters.subscribe()
-    }
-
     /// Called by runners after each commit.
     pub(crate) fn committed(&self) {
         self.projected.notify_one();
@@ -227,6 +228,7 @@ impl Board {
             let Some(progress) = self.projectors.iter().find(|progress| progress.name == *name) else {
                 return Err(Behind { projector: (*name).to_owned(), asked, reached: Position(0), failed: true });
             };
+            let _waiter_here = Waiter::join(&progress.waiters);
             let mut known = progress.follow();
             let arrived = known.wait_for(|known| known.position >= asked || has_failed(known));
             let last = match tokio::time::timeout_at(deadline, arrived).await {
@@ -258,7 +260,7 @@ impl Board {
 
     /// Reads the checkpoints while somebody waits.
     pub(crate) async fn observe(self: Arc<Self>, stop: CancellationToken) {
-        let mut waiters = self.waiters();
+        let mut waiters = self.waiters.subscribe();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 mod failures;
 
 /// How a runner paces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// At most so many events in one transaction.
     pub batch_max: usize,
@@ -192,7 +192,7 @@ impl<M: ReadModel> Runner<M> {
         let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
         let filter = Filter { types, ..Filter::default() };
         let mut signals = self.around.store.subscribe(checkpoint.position, filter, M::REVEALS);
-        let waiters = self.around.board.waiters();
+        let waiters = self.around.progress.waiters();
         let interruption = self.interruption(epoch);
         tokio::pin!(interruption);
         let mut gathered = Gathered::after(checkpoint.position);
@@ -315,44 +315,44 @@ impl<M: ReadModel> Runner<M> {
         let pause = self.backoff.pause();
         self.prune_in = PRUNE_EACH;
         let here = self.around.progress.known().position;
-        let (error, failed) = match trouble {
-            Trouble::Transient(reason) => (ProjectorError { position: here, event_id: None, reason }, false),
-            Trouble::Fenced => {
-                let reason = "another node has taken it over".to_owned();
-                (ProjectorError { position: here, event_id: None, reason }, false)
-            }
-            Trouble::Unfit(position, reason) => {
-                (ProjectorError { position: position.unwrap_or(here), event_id: None, reason }, true)
-            }
-            Trouble::Poison(Poison { position, event_id, reason, .. }) => {
-                let failed = self.backoff.attempts() >= self.around.pace.attempts;
-                (ProjectorError { position, event_id: Some(event_id), reason }, failed)
-            }
+        let tried = self.backoff.attempts();
+        let failed = match &trouble {
+            Trouble::Transient(_) | Trouble::Fenced => false,
+            Trouble::Unfit(..) => true,
+            Trouble::Poison(_) => tried >= self.around.pace.attempts,
         };
-        if !failed {
-            tracing::warn!(
-                projector = M::NAME,
-                position = error.position.0,
-                reason = error.reason,
-                "projector retries"
-            );
-            self.around.progress.stumbled(ProjectorState::Retrying, error);
-            return pause;
+        let error = trouble.told(here);
+        if failed {
+            self.fail(error).await;
+            return self.around.pace.failed_retry;
         }
-        let event_id = error.event_id.as_deref();
-        tracing::error!(
-            projector = M::NAME,
-            position = error.position.0,
-            event_id,
-            reason = error.reason,
-            "projector failed"
-        );
+        let (position, reason) = (error.position.0, error.reason.as_str());
+        tracing::warn!(projector = M::NAME, position, reason, "projector retries");
+        self.around.progress.stumbled(ProjectorState::Retrying, error);
+        pause
+    }
+
+    async fn fail(&self, error: ProjectorError) {
+        let (position, event_id, reason) = (error.position.0, error.event_id.as_deref(), error.reason.as_str());
+        tracing::error!(projector = M::NAME, position, event_id, reason, "projector failed");
         if let Err(failure) = failures::remember(&self.around.pool, M::NAME, &error).await {
             tracing::warn!(projector = M::NAME, error = %failure, "the failure could not be written down");
         }
         self.around.progress.stumbled(ProjectorState::Failed, error);
         self.around.board.committed();
-        self.around.pace.failed_retry
+    }
+}
+
+impl Trouble {
+    /// What to say of it, of a projector whose rows stand at `here`.
+    fn told(self, here: Position) -> ProjectorError {
+        let (position, event_id, reason) = match self {
+            Self::Transient(reason) => (here, None, reason),
+            Self::Fenced => (here, None, "another node has taken it over".to_owned()),
+            Self::Unfit(position, reason) => (position.unwrap_or(here), None, reason),
+            Self::Poison(poison) => (poison.position, Some(poison.event_id), poison.reason),
+        };
+        ProjectorError { position, event_id, reason }
     }
 }
 

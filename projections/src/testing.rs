@@ -30,7 +30,7 @@ pub(crate) fn recorded(event: impl Into<Event>, nth: i32) -> Recorded {
 pub(crate) fn folded<M: ReadModel>(key: &M::Key, events: impl IntoIterator<Item = Event>) -> Option<M::Row> {
     let recorded = events.into_iter().zip(1..).map(|(event, nth)| recorded(event, nth));
     recorded.fold(None, |row, recorded| {
-        assert_eq!(M::keys(&recorded), [key.clone()], "an event of another row");
+        assert_eq!(M::keys(&recorded), std::slice::from_ref(key), "an event of another row");
         M::apply(key, row, &recorded)
     })
 }
