@@ -1,0 +1,188 @@
+//! A caller of a running server's API: address, key, JSON, and what went wrong in one line.
+
+use crate::config::Settings;
+use crate::secrets;
+use anyhow::{Context, bail};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// A request takes at most so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the server is, and by which key it is asked.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ServerAddress {
+    /// Address of the running server [default: the configured address on this machine]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Key of the API; better kept out of sight in the variable [default: the admin key in the data folder]
+    #[arg(long, value_name = "KEY", env = "CLIENTELA_KEY", hide_env_values = true)]
+    key: Option<String>,
+}
+
+/// Calls the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+/// An answer that is no error.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+}
+
+/// Why a call gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Nobody answered, or not to the end.
+    #[error("no server answers at {url}: start it with `clientela serve`, or name another with --url ({reason})")]
+    Away {
+        /// Where was asked.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The server said no.
+    #[error("{}", .0.line())]
+    Refused(Box<Refused>),
+}
+
+/// An error of the server (RFC 9457).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Refused {
+    #[serde(skip)]
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    detail: String,
+    request_id: Option<String>,
+    /// The whole answer.
+    #[serde(skip)]
+    pub(crate) body: Value,
+    #[serde(skip)]
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Refused {
+    fn line(&self) -> String {
+        let advice = match self.code.as_str() {
+            "key_unknown" => "; the key file belongs to another database: remove it and start the server again",
+            "key_missing" => "; give one with --key or CLIENTELA_KEY",
+            _ => "",
+        };
+        let request = match &self.request_id {
+            Some(id) if self.status >= 500 => format!(" (request {id})"),
+            _ => String::new(),
+        };
+        format!("the server answered {} {}: {}{advice}{request}", self.status, self.code, self.detail)
+    }
+}
+
+impl CallError {
+    /// Whether the same call may succeed later.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Away { .. } => true,
+            Self::Refused(refused) => matches!(refused.status, 429 | 500 | 502 | 503 | 504),
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Away { .. } => None,
+            Self::Refused(refused) => refused.retry_after,
+        }
+    }
+}
+
+impl Client {
+    /// A caller of the named server, else of the one of this installation.
+    pub(crate) fn new(settings: &Settings, server: &ServerAddress) -> anyhow::Result<Self> {
+        let url = match &server.url {
+            Some(url) if !url.starts_with("http://") => bail!("--url {url} must begin with http://"),
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", reachable(settings)),
+        };
+        let key = match &server.key {
+            Some(key) => key.clone(),
+            None => kept_key(&settings.admin_key_file())?,
+        };
+        let http = reqwest::Client::builder().timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build();
+        Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned() })
+    }
+
+    /// Where it asks.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Asks for something.
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, CallError> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Sends something.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, CallError> {
+        let asked = self.ask(method, path, body).await;
+        let (status, answer, retry_after) = asked.map_err(|error| self.away(&error))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let Answer { body } = answer;
+        let refused: Refused = serde_json::from_value(body.clone()).unwrap_or_default();
+        Err(CallError::Refused(Box::new(Refused { status: status.as_u16(), body, retry_after, ..refused })))
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> reqwest::Result<(StatusCode, Answer, Option<Duration>)> {
+        let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let response = request.send().await?;
+        let header = |name: &str| response.headers().get(name)?.to_str().ok()?.parse::<i64>().ok();
+        let status = response.status();
+        let retry_after =
+            header("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        let bytes = response.bytes().await?;
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok((status, Answer { body }, retry_after))
+    }
+
+    fn away(&self, error: &reqwest::Error) -> CallError {
+        // The innermost reason says most: "Connection refused".
+        let mut reason: &dyn std::error::Error = error;
+        while let Some(source) = reason.source() {
+            reason = source;
+        }
+        CallError::Away { url: self.url.clone(), reason: reason.to_string() }
+    }
+}
+
+/// The configured address as this machine reaches it.
+fn reachable(settings: &Settings) -> String {
+    let mut address = settings.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address.to_string()
+}
+
+fn kept_key(file: &Path) -> anyhow::Result<String> {
+    secrets::read(file)?.with_context(|| {
+        format!("there is no key in {}: start the server once, or give one with --key or CLIENTELA_KEY", file.display())
+    })
+}

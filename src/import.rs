@@ -1,0 +1,277 @@
+//! `clientela import purchases`: a CSV file, row by row, into a running server.
+//!
+//! The file is read as a stream. Each row goes to one of several lanes by its customer ([`lanes`]), so a customer's rows stay
+//! in the order of the file; a lane sends its rows in batches, one after the other. What names a row is its order id or its
+//! content ([`rows`]), so a row that is sent again is recognised by the server: an import that was interrupted anywhere is
+//! simply started again. A note of how far it came ([`progress_file`]) only saves time.
+
+mod display;
+mod lanes;
+mod progress_file;
+mod rejects;
+mod rows;
+mod tally;
+
+use crate::client::{Client, ServerAddress};
+use crate::config::{CommonFlags, settings};
+use crate::output::{ROWS_REJECTED, print_json, thousands, well_or};
+use anyhow::{Context, bail};
+use chrono::NaiveDate;
+use display::Display;
+use domain::Currency;
+use domain::ids::{Channel, ExternalSystem, Source};
+use lanes::{Lanes, Sending};
+use progress_file::ProgressFile;
+use rejects::Rejects;
+use rows::{Mapping, Read, Reader};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tally::{Tally, Verdict};
+
+/// What can be imported.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Import purchases from a CSV file with a header line, gzipped or not
+    ///
+    /// Customers that are not known are registered by their reference and enrolled in loyalty. Importing a file again
+    /// changes nothing. Rows that cannot be taken go to the rejects file, and the rest goes on.
+    Purchases(Box<Purchases>),
+}
+
+/// What `import purchases` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Purchases {
+    /// The file
+    file: PathBuf,
+    #[command(flatten)]
+    server: ServerAddress,
+    /// The day on which the import happens, such as 1998-06-30: what has expired by then has expired [default: now]
+    #[arg(long, value_name = "DATE")]
+    now: Option<NaiveDate>,
+    #[command(flatten)]
+    mapping: Mapping,
+    /// Currency of the totals, by its code of ISO 4217
+    #[arg(long, default_value = "USD", value_parser = Currency::parse)]
+    currency: Currency,
+    /// The system that the customers' references come from
+    #[arg(long, default_value = "import", value_parser = ExternalSystem::parse)]
+    system: ExternalSystem,
+    /// Where new customers came from
+    #[arg(long, default_value = "import", value_parser = Source::parse)]
+    source: Source,
+    /// Where the purchases were made, such as web or store-12
+    #[arg(long, value_parser = Channel::parse)]
+    channel: Option<Channel>,
+    /// Where rejected rows go [default: the file's name with .rejects.csv, in the current folder]
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Rows sent at once
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    batch: u16,
+    /// Batches under way at the same time
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    lanes: u8,
+    /// Minutes to wait for a server that is away before giving up
+    #[arg(long, default_value_t = 10, value_name = "MINUTES")]
+    patience: u32,
+    /// Send all rows again, even those that an interrupted import has confirmed
+    #[arg(long)]
+    from_start: bool,
+    /// Print the summary as JSON, and no progress
+    #[arg(long)]
+    json: bool,
+}
+
+/// Between two notes of the progress.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {
+    let Command::Purchases(args) = command;
+    let settings = settings(common)?;
+    let client = Client::new(&settings, &args.server)?;
+    let reader = Reader::open(&args.file, args.mapping.clone(), args.currency)?;
+    let head = client.post("/v1/imports/purchases", &args.envelope(Vec::new())).await?.body["position"].as_i64();
+    let note = ProgressFile::of(&settings.data_dir, &args.identity(&client)?);
+    let confirmed = if args.from_start { 0 } else { note.confirmed(head.unwrap_or_default()) };
+    let rejects = Rejects::open(args.rejects_file()?, reader.header(), confirmed > 0)?;
+    let import = Import { args: Arc::new(*args), client, note, confirmed, begun: Instant::now() };
+    import.carry_out(reader, rejects).await
+}
+
+/// One run.
+struct Import {
+    args: Arc<Purchases>,
+    client: Client,
+    note: ProgressFile,
+    /// Rows that an earlier run has confirmed.
+    confirmed: u64,
+    begun: Instant,
+}
+
+impl Import {
+    async fn carry_out(self, mut reader: Reader, rejects: Rejects) -> anyhow::Result<ExitCode> {
+        let mut tally = Tally::new(self.confirmed, rejects);
+        let display = Display::new(self.args.json, self.confirmed);
+        display.resumes(self.confirmed);
+        let extent = reader.extent();
+        let sending = Sending::new(self.client.clone(), Arc::clone(&self.args));
+        let (lanes, mut verdicts) = Lanes::start(sending, self.args.lanes, self.args.batch);
+        let confirmed = self.confirmed;
+        // Reading and parsing is work for a thread of its own; full lanes hold it back.
+        let reading = tokio::task::spawn_blocking(move || deal(&mut reader, &lanes, confirmed));
+        let mut noted = Instant::now();
+        let mut some = Vec::new();
+        while verdicts.recv_many(&mut some, 4_096).await > 0 {
+            some.drain(..).try_for_each(|verdict| tally.take(verdict))?;
+            display.moves(&tally, extent.rows_estimated());
+            if noted.elapsed() > NOTE_EVERY {
+                tally.flush()?;
+                self.note.write(&tally);
+                noted = Instant::now();
+            }
+        }
+        tally.flush()?;
+        self.note.write(&tally);
+        display.ends();
+        let whole = reading.await.context("the reader of the file died")?;
+        self.conclude(&tally, whole)
+    }
+
+    fn conclude(&self, tally: &Tally, whole: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+        let kept = || {
+            let rows = thousands(tally.confirmed_through());
+            format!("{rows} rows are confirmed; start the same command again to go on from there")
+        };
+        if let Some(reason) = tally.given_up() {
+            bail!("{reason}; {}", kept());
+        }
+        whole.with_context(kept)?;
+        self.note.remove();
+        match self.args.json {
+            true => print_json(&self.summary(tally))?,
+            false => println!("{}", self.summary_text(tally)),
+        }
+        Ok(well_or(tally.rejected == 0, ROWS_REJECTED))
+    }
+
+    fn summary(&self, tally: &Tally) -> Value {
+        json!({
+            "rows": tally.rows(), "recorded": tally.recorded, "already_there": tally.repeated,
+            "confirmed_before": self.confirmed, "rejected": tally.rejected, "customers": tally.customers(),
+            "seconds": self.begun.elapsed().as_secs_f64(), "purchases_per_second": self.rate(tally),
+            "rejects_file": tally.rejects_file(),
+        })
+    }
+
+    fn summary_text(&self, tally: &Tally) -> String {
+        let before = match self.confirmed {
+            0 => String::new(),
+            rows => format!(", {} confirmed by the run before", thousands(rows)),
+        };
+        let rejects = match (tally.rejected, tally.rejects_file()) {
+            (0, _) | (_, None) => String::new(),
+            (_, Some(file)) => format!("\nrejected rows, with the reasons: {}", file.display()),
+        };
+        format!(
+            "{} rows: {} recorded, {} already there, {} rejected{before}\n{} customers; {:.1} s, {} purchases/s{rejects}",
+            thousands(tally.rows()),
+            thousands(tally.recorded),
+            thousands(tally.repeated),
+            thousands(tally.rejected),
+            thousands(tally.customers()),
+            self.begun.elapsed().as_secs_f64(),
+            thousands(self.rate(tally)),
+        )
+    }
+
+    /// Purchases that the server has answered, a second.
+    fn rate(&self, tally: &Tally) -> u64 {
+        let milliseconds = self.begun.elapsed().as_millis().max(1);
+        let rate = u128::from(tally.recorded + tally.repeated) * 1_000 / milliseconds;
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}
+
+/// Hands the rows of a file to the lanes.
+fn deal(reader: &mut Reader, lanes: &Lanes, confirmed: u64) -> anyhow::Result<()> {
+    while let Some(read) = reader.next()? {
+        let taken = match read {
+            Read::Row(row) if row.row > confirmed => lanes.send(row),
+            Read::Reject(reject) if reject.row > confirmed => lanes.verdict(Verdict::Rejected(reject)),
+            Read::Row(_) | Read::Reject(_) => true,
+        };
+        if !taken {
+            return Ok(()); // the lanes have given up, and the tally knows why
+        }
+    }
+    Ok(())
+}
+
+impl Purchases {
+    /// The body of a request with these rows.
+    fn envelope(&self, rows: Vec<Value>) -> Value {
+        json!({
+            "now": self.now, "system": self.system, "currency": self.currency, "source": self.source,
+            "channel": self.channel, "rows": rows,
+        })
+    }
+
+    /// What makes two runs the same import: the file, how it is read, and where it goes.
+    fn identity(&self, client: &Client) -> anyhow::Result<String> {
+        let shown = self.file.display();
+        let path = self.file.canonicalize().with_context(|| format!("{shown} cannot be found"))?;
+        let found = path.metadata().with_context(|| format!("{shown} cannot be looked at"))?;
+        let content = rows::fingerprint(&path)?;
+        Ok(format!(
+            "{path:?} {} {content} {:?} {} {}",
+            found.len(),
+            self.mapping,
+            self.envelope(Vec::new()),
+            client.url()
+        ))
+    }
+
+    fn rejects_file(&self) -> anyhow::Result<PathBuf> {
+        if let Some(named) = &self.rejects {
+            return Ok(named.clone());
+        }
+        let name = self.file.file_name().with_context(|| format!("{} is no file", self.file.display()))?;
+        let name = name.to_string_lossy();
+        let stem = name.strip_suffix(".gz").unwrap_or(&name);
+        Ok(PathBuf::from(format!("{}.rejects.csv", stem.strip_suffix(".csv").unwrap_or(stem))))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(u64::from(self.patience) * 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Purchases};
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn parsed(flags: &[&str]) -> Purchases {
+        let words = ["clientela", "purchases", "/data/sales.csv.gz"].iter().chain(flags);
+        let Command::Purchases(purchases) = Line::try_parse_from(words).unwrap().command;
+        *purchases
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_usual_value() {
+        let purchases = parsed(&["--now", "1998-06-30"]);
+        assert_eq!(purchases.rejects_file().unwrap().to_str(), Some("sales.rejects.csv"));
+        let body = purchases.envelope(Vec::new());
+        assert_eq!(body["now"], "1998-06-30");
+        assert_eq!((body["system"].as_str(), body["currency"].as_str()), (Some("import"), Some("USD")));
+    }
+}

@@ -1,0 +1,98 @@
+//! The program `clientela`: reads what is asked on the command line and hands it to the file of that subcommand.
+//!
+//! Errors are one line on standard error. The exit codes are part of the interface, see [`EXIT_CODES`].
+
+mod client;
+mod config;
+mod demo;
+mod doctor;
+mod first_start;
+mod import;
+mod key;
+mod logging;
+mod migrate;
+mod output;
+mod secrets;
+mod serve;
+mod show_config;
+mod status;
+mod tenant;
+mod wiring;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed, with one line that says why; 2 the command line is wrong; 3 an import went through, but \
+some rows were rejected; 4 `status` or `doctor` found something that does not work.";
+
+/// A customer backend: customers, purchases and loyalty points on one log of events.
+///
+/// Start with `clientela serve`. Without a database address it runs its own private PostgreSQL in its data folder.
+#[derive(Debug, Parser)]
+#[command(name = "clientela", version, after_help = EXIT_CODES, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    common: config::CommonFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server, with its own private PostgreSQL unless a database address is set
+    Serve(serve::Args),
+    /// Bring the database's schema up to date
+    Migrate(migrate::Args),
+    /// Import from CSV files into a running server
+    #[command(subcommand)]
+    Import(import::Command),
+    /// Fill a running server with invented customers, purchases, refunds and redemptions
+    Demo(demo::Args),
+    /// Ask a running server how it is
+    Status(status::Args),
+    /// Check this machine and say what to do
+    Doctor(doctor::Args),
+    /// Tenants: companies that use this installation
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Keys by which programs use the API
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Print the effective configuration and where each value comes from; secrets are masked
+    Config(show_config::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("no worker threads can be started")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Serve(args) => serve::run(&common, args).await,
+        Command::Migrate(args) => migrate::run(&common, args).await,
+        Command::Import(import) => import::run(&common, import).await,
+        Command::Demo(args) => demo::run(&common, args).await,
+        Command::Status(args) => status::run(&common, args).await,
+        Command::Doctor(args) => doctor::run(&common, args).await,
+        Command::Tenant(tenant) => tenant::run(&common, tenant).await,
+        Command::Key(key) => key::run(&common, key).await,
+        Command::Config(args) => show_config::run(&common, &args),
+    }
+}
+
+/// One line: what failed and, behind colons, why.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let whole = format!("{error:#}");
+    eprintln!("clientela: {}", whole.split_whitespace().collect::<Vec<_>>().join(" "));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,66 @@
+//! How results reach a person or a program.
+
+use anyhow::Context;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// An import that went through with rejected rows.
+pub(crate) const ROWS_REJECTED: u8 = 3;
+/// Something was looked at and does not work.
+pub(crate) const NOT_WELL: u8 = 4;
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value).context("the result cannot be written as JSON")?);
+    Ok(())
+}
+
+/// Success, or the code that says that something does not work.
+pub(crate) fn well_or(is_well: bool, code: u8) -> ExitCode {
+    if is_well { ExitCode::SUCCESS } else { ExitCode::from(code) }
+}
+
+/// A number with its thousands apart: `47,797`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let places = digits.len();
+    let mut text = String::with_capacity(places + places / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (places - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Rows as columns of the width of their longest cell.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{table, thousands};
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [0, 7, 999, 1_000, 47_797, 1_234_567].map(thousands),
+            ["0", "7", "999", "1,000", "47,797", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let rows = vec![vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows), "a    bb\nccc  d");
+    }
+}

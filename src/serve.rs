@@ -1,0 +1,104 @@
+//! `clientela serve`: starts all parts, says where they are, and stops them in order when it is told to.
+
+use crate::config::{CommonFlags, ServerFlags, Settings, effective};
+use crate::wiring::Node;
+use crate::{first_start, logging};
+use anyhow::Context;
+use commands::access::Secret;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: ServerFlags,
+    /// Bring the schema of the given database up to date first (the private PostgreSQL always is)
+    #[arg(long)]
+    migrate: bool,
+}
+
+pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
+    let settings = effective(common, Some(&args.server))?.settings()?;
+    logging::start(&settings, logging::SERVER)?;
+    // Before anything that counts: figures made earlier would be lost.
+    let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
+    let listener = listen(settings.listen).await?;
+    let address = listener.local_addr().context("the address that is listened on is not known")?;
+    let node = Node::of_server(&settings, args.migrate).await?;
+    let new_key = match first_start::ensure(&node, &settings).await {
+        Ok(new_key) => new_key,
+        Err(error) => {
+            node.stop().await;
+            return Err(error);
+        }
+    };
+    let api = node.api(&settings, metrics);
+    let config = api.config.clone();
+    println!("{}", screen(&settings, address, &node, new_key.as_ref()));
+    drop(new_key);
+    info!(%address, "serving");
+    let served = api::serve(listener, api::router(api), &config, told_to_stop()?).await;
+    info!("stopping");
+    node.stop().await;
+    info!("stopped");
+    served.context("the server ended")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is already in use: stop that program, or choose another port with --port")
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
+    })
+}
+
+/// Ready at the first SIGINT or SIGTERM. A second one ends the process at once; its PostgreSQL stops by itself then.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::warn!("told to stop a second time: ending at once");
+            std::process::exit(1);
+        });
+    })
+}
+
+/// What a person sees who started the server.
+fn screen(settings: &Settings, address: SocketAddr, node: &Node, new_key: Option<&Secret>) -> String {
+    let database = match &settings.database_url {
+        Some(url) => crate::config::without_password(url),
+        None if node.is_private() => "a private PostgreSQL in the data folder".to_owned(),
+        None => String::new(),
+    };
+    let key_file = settings.admin_key_file();
+    let key = match new_key {
+        Some(key) => format!("{}\n             shown this once; kept in {}", key.reveal(), key_file.display()),
+        None => format!("in {}", key_file.display()),
+    };
+    let open = if settings.open { "\n  open       requests without a key act as an administrator" } else { "" };
+    format!(
+        "\nclientela {version}\n\n  address    http://{address}\n  data       {data}\n  database   {database}\n  \
+         admin key  {key}{open}\n  started    in {whole:.2} s ({timings})\n\n  Stop it with Ctrl-C.\n",
+        version = env!("CARGO_PKG_VERSION"),
+        data = settings.data_dir.display(),
+        whole = node.timings.whole().as_secs_f64(),
+        timings = node.timings,
+    )
+}

@@ -1,0 +1,115 @@
+//! `clientela tenant`: sets tenants up and lists them. Works on the database, with or without a running server.
+
+use crate::config::{CommonFlags, settings};
+use crate::logging;
+use crate::output::{print_json, table};
+use crate::wiring::Node;
+use anyhow::Context;
+use commands::access::{CreateTenant, create_tenant};
+use domain::ids::{Label, TenantId, TimeZoneName};
+use projections::access::tenants;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+use store::{EventStore, Position};
+
+/// How long a list waits until what was just made is in it.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What can be done with tenants.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Set a tenant up
+    Create {
+        /// Short name: lower-case letters, digits, dots, dashes
+        #[arg(value_parser = Label::parse)]
+        name: Label,
+        /// Number; the next free one if not given
+        #[arg(long, value_parser = number)]
+        number: Option<TenantId>,
+        /// Where the business day begins and ends, such as Europe/Madrid
+        #[arg(long, default_value = "UTC", value_parser = TimeZoneName::parse)]
+        time_zone: TimeZoneName,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tenants
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn number(text: &str) -> Result<TenantId, String> {
+    let number: i32 = text.parse().map_err(|_| "must be a whole number".to_owned())?;
+    TenantId::new(number).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {
+    let settings = settings(common)?;
+    logging::start(&settings, logging::TOOL)?;
+    let node = Node::of_tool(&settings).await?;
+    let done = carry_out(&node, command).await;
+    node.stop().await;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(node: &Node, command: Command) -> anyhow::Result<()> {
+    let head = node.store.head().await?;
+    until_seen(node, "tenants", head).await;
+    match command {
+        Command::Create { name, number, time_zone, json } => {
+            let tenant = match number {
+                Some(number) => number,
+                None => next_free(node).await?,
+            };
+            create(node, CreateTenant { tenant, name, time_zone }, json).await
+        }
+        Command::List { json } => list(node, json).await,
+    }
+}
+
+async fn create(node: &Node, request: CreateTenant, json: bool) -> anyhow::Result<()> {
+    let (tenant, name, zone) = (request.tenant, request.name.clone(), request.time_zone.clone());
+    let operator = node.operator(store::TenantId(tenant.get()));
+    let committed = create_tenant(&node.commands, &operator, request).await.context("the tenant cannot be set up")?;
+    until_seen(node, "tenants", committed.position).await;
+    let is_new = !committed.repeated && !committed.events.is_empty();
+    match json {
+        true => print_json(&json!({"tenant": tenant.get(), "name": name, "time_zone": zone, "is_new": is_new}))?,
+        false if is_new => println!("tenant {tenant} `{name}` is set up ({zone})"),
+        false => println!("tenant {tenant} `{name}` was there already"),
+    }
+    Ok(())
+}
+
+async fn next_free(node: &Node) -> anyhow::Result<TenantId> {
+    let highest = tenants::all(&node.pools).await?.into_iter().map(|row| row.tenant.0).max();
+    // Tenant 1 is the one that the first start of the server makes.
+    let next = highest.unwrap_or(crate::first_start::FIRST_TENANT).checked_add(1).context("no number is free")?;
+    Ok(TenantId::new(next)?)
+}
+
+async fn list(node: &Node, json: bool) -> anyhow::Result<()> {
+    let rows = tenants::all(&node.pools).await?;
+    if json {
+        let view = |row: &tenants::TenantRow| json!({"tenant": row.tenant.0, "name": row.name, "time_zone": row.time_zone, "created_at": row.created_at});
+        return print_json(&rows.iter().map(view).collect::<Vec<Value>>());
+    }
+    let header = ["TENANT", "NAME", "TIME ZONE", "CREATED"].map(str::to_owned).to_vec();
+    let lines = rows.iter().map(|row| {
+        let created = row.created_at.format("%Y-%m-%d %H:%M").to_string();
+        vec![row.tenant.to_string(), row.name.clone(), row.time_zone.clone(), created]
+    });
+    println!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// Waits for a projector; who has run it before may take some seconds to let go after a crash.
+pub(crate) async fn until_seen(node: &Node, projector: &str, position: Position) {
+    if let Err(behind) = node.projections.wait_for(&[projector], position, PATIENCE).await {
+        eprintln!("clientela: what follows may be older than the last change: {behind}");
+    }
+}

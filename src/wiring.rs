@@ -1,0 +1,229 @@
+//! The only place that picks engines and puts the layers together: database, log, commands, projections, doors.
+
+use crate::config::{Settings, without_password};
+use crate::secrets::Secrets;
+use anyhow::{Context, anyhow};
+use commands::ids::new_id;
+use commands::{Caller, Clock, Commands, Scope, SystemClock};
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::Projections;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::TenantId;
+use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
+use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
+
+/// Database of the private cluster.
+const DATABASE: &str = "clientela";
+/// A part that does not end by itself at shutdown is left behind.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the data is.
+pub(crate) struct Ground {
+    cluster: Option<Cluster>,
+    pub(crate) database: Database,
+}
+
+/// One running node of an installation, without doors.
+pub(crate) struct Node {
+    ground: Ground,
+    pub(crate) pools: Pools,
+    pub(crate) store: Arc<PostgresStore>,
+    pub(crate) commands: Commands,
+    pub(crate) projections: Arc<Projections>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timings: Timings,
+}
+
+/// How long the parts took to start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timings(Vec<(&'static str, Duration)>);
+
+impl Ground {
+    /// The ground of the server: a private cluster of its own, or the given database.
+    pub(crate) async fn of_server(settings: &Settings) -> anyhow::Result<Self> {
+        match &settings.database_url {
+            Some(url) => Self::at(url),
+            None => {
+                let cluster = embedded::start(EmbeddedConfig::new(&settings.data_dir)).await?;
+                Self::on(Cluster::Own(cluster)).await
+            }
+        }
+    }
+
+    /// The ground of a tool: the running server's cluster, or one of its own for as long as it is needed.
+    pub(crate) async fn of_tool(settings: &Settings) -> anyhow::Result<Self> {
+        match &settings.database_url {
+            Some(url) => Self::at(url),
+            None => Self::on(embedded::attach_or_start(EmbeddedConfig::new(&settings.data_dir)).await?).await,
+        }
+    }
+
+    fn at(url: &str) -> anyhow::Result<Self> {
+        let database = Database::from_url(url)
+            .with_context(|| format!("the database address {} cannot be read", without_password(url)))?;
+        Ok(Self { cluster: None, database })
+    }
+
+    async fn on(cluster: Cluster) -> anyhow::Result<Self> {
+        let admin = cluster.connect_options(SUPERUSER, "postgres");
+        make_database(&admin).await.context("the database in the private PostgreSQL cannot be made")?;
+        let database = Database::with_role_logins(cluster.connect_options(SUPERUSER, DATABASE));
+        Ok(Self { cluster: Some(cluster), database })
+    }
+
+    /// Whether this process runs the database's cluster.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.cluster, Some(Cluster::Own(_)))
+    }
+
+    /// Whether it is a private cluster, whoever runs it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// Stops a cluster of our own.
+    pub(crate) async fn stop(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+impl Node {
+    /// The node of a server. A private cluster is migrated at each start, a given database only when asked to.
+    pub(crate) async fn of_server(settings: &Settings, migrate: bool) -> anyhow::Result<Self> {
+        // Before the cluster, so that where there is a cluster there are keys.
+        let secrets = Secrets::load_or_make(settings)?;
+        let mut timings = Timings::default();
+        let ground = timings.of("database", Ground::of_server(settings)).await?;
+        if ground.is_private() || migrate {
+            timings.of("migrations", migrated(&ground.database)).await?;
+        }
+        Self::on(ground, &secrets, timings).await
+    }
+
+    /// The node of a tool, beside a server that may be running.
+    pub(crate) async fn of_tool(settings: &Settings) -> anyhow::Result<Self> {
+        let secrets = Secrets::load_or_make(settings)?;
+        let ground = Ground::of_tool(settings).await?;
+        if ground.is_own() {
+            migrated(&ground.database).await?;
+        }
+        Self::on(ground, &secrets, Timings::default()).await
+    }
+
+    async fn on(ground: Ground, secrets: &Secrets, mut timings: Timings) -> anyhow::Result<Self> {
+        let pools = Pools::new(&ground.database);
+        let opening = PostgresStore::open(&ground.database, pools.engine.clone(), secrets.keys.clone());
+        let store = match timings.of("event store", opening).await {
+            Ok(store) => Arc::new(store),
+            Err(error) => return Err(unopened(error, secrets)),
+        };
+        let commands = Commands::start(store.clone(), commands::Config::default());
+        let projections = Arc::new(Projections::start(&pools, store.clone(), new_id()));
+        Ok(Self { ground, pools, store, commands, projections, clock: Arc::new(SystemClock), timings })
+    }
+
+    /// The operator of the installation, acting for a tenant from the command line.
+    pub(crate) fn operator(&self, tenant: TenantId) -> Caller {
+        Caller {
+            tenant,
+            actor: "cli".to_owned(),
+            scopes: vec![Scope::Admin],
+            now: self.clock.now(),
+            zone: chrono_tz::Tz::UTC,
+            request_id: None,
+            correlation_id: None,
+        }
+    }
+
+    /// The doors of this node.
+    pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
+        let config =
+            api::Config { open: settings.open, cors_origins: settings.cors_origins.clone(), ..api::Config::default() };
+        let directory = Arc::new(api::ProjectedKeys(self.pools.clone()));
+        api::Api::new(api::Parts {
+            commands: self.commands.clone(),
+            projections: self.projections.clone(),
+            pools: self.pools.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            keys: api::Keys::new(directory, &config),
+            metrics,
+            config,
+        })
+    }
+
+    /// Whether the node runs a private cluster.
+    pub(crate) fn is_private(&self) -> bool {
+        self.ground.is_private()
+    }
+
+    /// Lets everything under way finish, then stops part after part, the private cluster last.
+    pub(crate) async fn stop(self) {
+        let Self { ground, pools, store, commands, projections, .. } = self;
+        drop(commands);
+        in_time("the projectors", projections.stop()).await;
+        in_time("the event store", store.close()).await;
+        in_time("the sessions of the database", pools.engine.close()).await;
+        drop(pools);
+        ground.stop().await;
+    }
+}
+
+impl Timings {
+    async fn of<T>(&mut self, part: &'static str, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let done = work.await;
+        self.0.push((part, begun.elapsed()));
+        done
+    }
+
+    /// All of it together.
+    pub(crate) fn whole(&self) -> Duration {
+        self.0.iter().map(|(_, time)| *time).sum()
+    }
+}
+
+impl std::fmt::Display for Timings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = self.0.iter().map(|(part, time)| format!("{part} {:.2} s", time.as_secs_f64()));
+        f.write_str(&parts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Creates the roles where they are missing and brings the schema up to date.
+pub(crate) async fn migrated(database: &Database) -> anyhow::Result<()> {
+    database.migrate().await.context("the schema cannot be brought up to date")
+}
+
+async fn make_database(admin: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(admin).await?;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(DATABASE)
+        .fetch_one(&mut connection)
+        .await?;
+    if !exists {
+        connection.execute("create database clientela").await?;
+    }
+    connection.close().await
+}
+
+/// Says what to do about keys that do not fit.
+fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
+    let DatabaseError::WrongKey(purpose) = error else { return anyhow!(error) };
+    secrets.forget_made();
+    let variable = if purpose == "master" { "CLIENTELA_MASTER_KEY" } else { "CLIENTELA_CLAIM_KEY" };
+    anyhow!(error).context(format!(
+        "set {variable}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
+    ))
+}
+
+async fn in_time(part: &str, work: impl Future<Output = ()>) {
+    if tokio::time::timeout(PATIENCE, work).await.is_err() {
+        tracing::warn!("{part} did not stop in time and are left behind");
+    }
+}
