@@ -1,13 +1,14 @@
 //! Appends of one event each, by many at once, through the store with everything on.
 
 use crate::Settings;
-use crate::baselines::{HeadRow, Ordered};
+use crate::baselines::{HeadRow, Keyed, Ordered};
 use crate::cluster::Cluster;
 use crate::cpu::Cpu;
 use crate::load::Appenders;
 use crate::measure::{Load, Rounds, in_turns};
 use crate::table::{Hold, Line, Table};
 use sqlx::{Connection, Executor};
+use store::EventStore;
 
 const HEAD_ROW: &str = "(a) head row, 64 clients";
 const ORDERED: &str = "(b) UNNEST of 1,000";
@@ -16,7 +17,7 @@ const ORDERED: &str = "(b) UNNEST of 1,000";
 pub(crate) async fn throughput(cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
     let log = cluster.database("append_log").await?;
     let mut head_row = HeadRow::new(&cluster.database("append_a").await?).await?;
-    let mut ordered = Ordered::new(&cluster.database("append_b").await?).await?;
+    let mut ordered = Ordered::new(&cluster.database("append_b").await?, Keyed::Each).await?;
     let store = log.store().await?;
     let mut few = Appenders::new(std::slice::from_ref(&store), 64);
     let mut many = Appenders::new(std::slice::from_ref(&store), 256);
@@ -36,7 +37,7 @@ pub(crate) async fn throughput(cluster: &Cluster, settings: Settings, table: &mu
 /// Processor time of one event, by who uses it.
 pub(crate) async fn processor(cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
     let log = cluster.database("cpu_log").await?;
-    let mut ordered = Ordered::new(&cluster.database("cpu_b").await?).await?;
+    let mut ordered = Ordered::new(&cluster.database("cpu_b").await?, Keyed::Each).await?;
     let store = log.store().await?;
     let mut few = Appenders::new(std::slice::from_ref(&store), 64);
     let mut many = Appenders::new(std::slice::from_ref(&store), 256);
@@ -54,6 +55,16 @@ pub(crate) async fn processor(cluster: &Cluster, settings: Settings, table: &mut
             table.add(Line::new("cpu", format!("{name}: {process}"), per_event(time), "µs/event"));
         }
     }
+    // One instant is given to all events of a batch.
+    let mut reader = log.superuser().await?;
+    for (name, clients) in [("64 appenders", &mut few), ("256 appenders", &mut many)] {
+        let before = store.head().await?;
+        clients.run(settings.side).await?;
+        let sql = "select count(*)::float8 / count(distinct recorded_at) from events where position > $1";
+        let size: f64 = sqlx::query_scalar(sql).bind(before.0).fetch_one(&mut reader).await?;
+        table.add(Line::new("cpu", format!("{name}: mean batch"), size, "events"));
+    }
+    reader.close().await?;
     store.close().await;
     Ok(())
 }
@@ -83,7 +94,7 @@ pub(crate) async fn under_a_foreign_snapshot(
     let log = cluster.database("foreign_log").await?;
     let store = log.store().await?;
     let mut appenders = Appenders::new(std::slice::from_ref(&store), 64);
-    let mut ordered = Ordered::new(&cluster.database("foreign_b").await?).await?;
+    let mut ordered = Ordered::new(&cluster.database("foreign_b").await?, Keyed::Each).await?;
     let [before, machine_before] = in_turns(settings, [&mut appenders, &mut ordered]).await?;
     let mut foreigner = log.superuser().await?;
     foreigner.execute("begin isolation level repeatable read; select count(*) from event_names").await?;

@@ -26,19 +26,29 @@ pub(crate) struct HeadRow {
     clients: Vec<(PgConnection, Rows)>,
 }
 
+/// Which rows carry the id of a keyed command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyed {
+    /// Each: every event is a command of its own.
+    Each,
+    /// The first of a thousand, as in an import.
+    OneInAThousand,
+}
+
 /// Makes rows like those that the store makes of [`crate::load`].
-struct Rows {
+pub(crate) struct Rows {
     ids: Ids,
     streams: Vec<(Uuid, i32)>,
     position: i64,
+    keyed: Keyed,
 }
 
 /// A row; what the store would compute (leaf, box) is as long and as random, but not computed.
-struct Row {
+pub(crate) struct Row {
     position: i64,
     stream: Uuid,
     version: i32,
-    command_id: Uuid,
+    command_id: Option<Uuid>,
     metadata: String,
     payload: String,
     personal: Option<Vec<u8>>,
@@ -46,10 +56,28 @@ struct Row {
 }
 
 impl Rows {
-    fn new(streams: usize) -> Self {
+    pub(crate) fn new(streams: usize, keyed: Keyed) -> Self {
         let mut ids = Ids::new();
         let streams = (0..streams).map(|_| (ids.id(), 0)).collect();
-        Self { ids, streams, position: 0 }
+        Self { ids, streams, position: 0, keyed }
+    }
+
+    /// The next rows.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Row> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// Goes on behind a position.
+    pub(crate) fn skip(&mut self, head: i64) {
+        self.position = head;
+    }
+
+    pub(crate) fn head(&self) -> i64 {
+        self.position
+    }
+
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Uuid> {
+        self.streams.iter().map(|(stream, _)| *stream)
     }
 
     fn next(&mut self) -> Row {
@@ -58,15 +86,16 @@ impl Rows {
         let (stream, version) = &mut self.streams[index];
         *version += 1;
         let number = self.ids.number();
-        let fingerprint = self.ids.id().simple();
         let mut leaf = [0; 32];
         leaf.chunks_exact_mut(16).for_each(|half| half.copy_from_slice(self.ids.id().as_bytes()));
+        let is_keyed = self.keyed == Keyed::Each || self.position % 1_000 == 1;
+        let command_id = is_keyed.then(|| self.ids.id());
         Row {
             position: self.position,
             stream: *stream,
             version: *version,
-            command_id: self.ids.id(),
-            metadata: format!(r#"{{"actor":"{ACTOR}","command":{{"fingerprint":"{fingerprint}","event":0,"of":1}}}}"#),
+            command_id,
+            metadata: metadata(command_id),
             payload: payload(number),
             personal: number.is_multiple_of(PERSONAL_EVERY).then(|| leaf.repeat(4)[..107].to_vec()),
             leaf,
@@ -74,36 +103,44 @@ impl Rows {
     }
 }
 
-impl Ordered {
-    pub(crate) async fn new(database: &BenchDatabase) -> anyhow::Result<Self> {
-        Ok(Self { connection: database.engine().await?, rows: Rows::new(STREAMS) })
-    }
+fn metadata(command_id: Option<Uuid>) -> String {
+    command_id.map_or_else(
+        || format!(r#"{{"actor":"{ACTOR}"}}"#),
+        |id| format!(r#"{{"actor":"{ACTOR}","command":{{"fingerprint":"{}","event":0,"of":1}}}}"#, id.simple()),
+    )
+}
 
-    async fn batch(&mut self) -> Result<(), sqlx::Error> {
-        let rows: Vec<Row> = (0..BATCH).map(|_| self.rows.next()).collect();
-        let subject = |row: &Row| row.personal.is_some().then_some(row.stream);
-        sqlx::query(include_str!("../store/src/postgres/append.sql"))
-            .bind(rows.iter().map(|row| row.position).collect::<Vec<_>>())
-            .bind(vec![TENANT.0; BATCH])
-            .bind(vec![1_i16; BATCH])
-            .bind(vec![2_i16; BATCH])
-            .bind(vec![1_i16; BATCH])
-            .bind(rows.iter().map(|row| row.stream).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.command_id).collect::<Vec<_>>())
-            .bind(vec![None::<Uuid>; BATCH])
-            .bind(rows.iter().map(subject).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.stream).collect::<Vec<_>>())
-            .bind(occurred_at())
-            .bind(vec![occurred_at(); BATCH])
-            .bind(rows.iter().map(|row| row.metadata.as_str()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.payload.as_str()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.personal.as_deref()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.leaf.as_slice()).collect::<Vec<_>>())
-            .execute(&mut self.connection)
-            .await
-            .map(drop)
+impl Ordered {
+    pub(crate) async fn new(database: &BenchDatabase, keyed: Keyed) -> anyhow::Result<Self> {
+        Ok(Self { connection: database.engine().await?, rows: Rows::new(STREAMS, keyed) })
     }
+}
+
+/// One ordered `UNNEST` of these rows, by the store's own statement.
+pub(crate) async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx::Error> {
+    let subject = |row: &Row| row.personal.is_some().then_some(row.stream);
+    let same = |value: i16| vec![value; rows.len()];
+    sqlx::query(include_str!("../store/src/postgres/append.sql"))
+        .bind(rows.iter().map(|row| row.position).collect::<Vec<_>>())
+        .bind(vec![TENANT.0; rows.len()])
+        .bind(same(1))
+        .bind(same(2))
+        .bind(same(1))
+        .bind(rows.iter().map(|row| row.stream).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.version).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.command_id).collect::<Vec<_>>())
+        .bind(vec![None::<Uuid>; rows.len()])
+        .bind(rows.iter().map(subject).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.stream).collect::<Vec<_>>())
+        .bind(occurred_at())
+        .bind(vec![occurred_at(); rows.len()])
+        .bind(rows.iter().map(|row| row.metadata.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.payload.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.personal.as_deref()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.leaf.as_slice()).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 impl Load for Ordered {
@@ -113,7 +150,8 @@ impl Load for Ordered {
             let mut counted = Counted::new();
             while begun.elapsed() < span {
                 let asked = Instant::now();
-                self.batch().await?;
+                let rows = self.rows.take(BATCH);
+                insert(&mut self.connection, &rows).await?;
                 counted.add(BATCH as u64, asked);
             }
             Ok(Run::together(begun, vec![counted]))
@@ -128,7 +166,7 @@ impl HeadRow {
         database.as_superuser(head).await?;
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
-            clients.push((database.engine().await?, Rows::new(STREAMS / CLIENTS)));
+            clients.push((database.engine().await?, Rows::new(STREAMS / CLIENTS, Keyed::Each)));
         }
         Ok(Self { clients })
     }

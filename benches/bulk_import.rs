@@ -1,7 +1,7 @@
 //! An import: appends of 1,000 events, 10 each for 100 new streams, the next ones under way while one commits.
 
 use crate::Settings;
-use crate::baselines::Ordered;
+use crate::baselines::{Keyed, Ordered};
 use crate::cluster::Cluster;
 use crate::load::{Ids, STREAMS, event, request};
 use crate::measure::{Counted, Load, Run, in_turns};
@@ -67,7 +67,7 @@ impl Load for Import {
 
 pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
     let log = cluster.database("import_log").await?;
-    let mut ordered = Ordered::new(&cluster.database("import_b").await?).await?;
+    let mut ordered = Ordered::new(&cluster.database("import_b").await?, Keyed::OneInAThousand).await?;
     let store = log.store().await?;
     let mut import = Import::new(Arc::clone(&store));
     let [b, import] = in_turns(settings, [&mut ordered, &mut import as &mut dyn Load]).await?;

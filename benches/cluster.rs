@@ -3,7 +3,7 @@
 use anyhow::Context;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::personal_data::Keys;
 use store::postgres::embedded::{self, EmbeddedConfig, EmbeddedPostgres, SUPERUSER};
@@ -59,6 +59,11 @@ impl Cluster {
     /// The pid of the postmaster.
     pub(crate) fn pid(&self) -> anyhow::Result<u32> {
         self.postgres.pid().context("PostgreSQL has died")
+    }
+
+    /// Where its socket is.
+    pub(crate) fn socket_dir(&self) -> PathBuf {
+        self.postgres.socket_dir().to_owned()
     }
 
     /// A folder on the disk that the cluster is on.

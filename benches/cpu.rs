@@ -64,6 +64,19 @@ pub(crate) fn own() -> Duration {
     Duration::from_micros(micros.unsigned_abs())
 }
 
+/// The processor time of a process with one thread, to the nanosecond (the first field of `schedstat`).
+pub(crate) fn of_thread(pid: i32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or_default())
+}
+
+/// The processor time of the calling thread.
+pub(crate) fn of_this_thread() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or_default())
+}
+
 struct Stat {
     parent: u32,
     own: Duration,

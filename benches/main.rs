@@ -9,22 +9,30 @@
 
 mod append;
 mod baselines;
+mod batch_steps;
 mod bulk_import;
 mod cluster;
+mod command;
 mod cpu;
 mod hot_stream;
+mod http;
 mod load;
 mod measure;
+mod members;
+mod plans;
+mod query;
 mod table;
 
 use clap::Parser;
 use cluster::Cluster;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::process::ExitCode;
 use std::time::Duration;
 use table::Table;
 
 /// The benches, in the order in which they run.
-const NAMES: &[&str] = &["append", "cpu", "nodes", "foreign", "hot_stream", "bulk_import"];
+const NAMES: &[&str] =
+    &["append", "cpu", "steps", "plans", "nodes", "foreign", "hot_stream", "bulk_import", "command", "http", "query"];
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -80,6 +88,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     for name in &arguments.names {
         anyhow::ensure!(NAMES.contains(&name.as_str()), "no bench {name}; there are {}", NAMES.join(", "));
     }
+    // As in production, counters and histograms are kept.
+    let _figures = PrometheusBuilder::new().install_recorder()?;
     let cluster = Cluster::start().await?;
     let mut table = Table::new(settings);
     for name in NAMES {
@@ -97,10 +107,15 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
     match name {
         "append" => append::throughput(cluster, settings, table).await,
         "cpu" => append::processor(cluster, settings, table).await,
+        "steps" => batch_steps::run(cluster, settings, table).await,
+        "plans" => plans::run(cluster, settings, table).await,
         "nodes" => append::two_nodes(cluster, settings, table).await,
         "foreign" => append::under_a_foreign_snapshot(cluster, settings, table).await,
         "hot_stream" => hot_stream::run(cluster, settings, table).await,
         "bulk_import" => bulk_import::run(cluster, settings, table).await,
+        "command" => command::run(cluster, settings, table).await,
+        "http" => http::run(cluster, settings, table).await,
+        "query" => query::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),
     }
 }
