@@ -17,7 +17,7 @@ use domain::email::Email;
 use domain::ids::{
     CategoryCode, Channel, ExternalSystem, Label, Language, OrderId, RefundId, Sku, Source, TenantId, TimeZoneName,
 };
-use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{CompanyName, PersonName, ReferenceText};
@@ -181,7 +181,8 @@ fn loyalty() -> Vec<Example> {
         lot: 3,
         earned_on: day("2026-02-09"),
         expires_on: day("2028-02-09"),
-        balance: 1_030,
+        paid_debt: 12,
+        balance: 1_018,
     };
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
@@ -189,13 +190,16 @@ fn loyalty() -> Vec<Example> {
         order: order(),
         points: 300,
         discount: money("3.00"),
+        from: vec![LotPoints { lot: 1, points: 200 }, LotPoints { lot: 2, points: 100 }],
         redeemed_on: day("2026-02-09"),
         balance: 730,
     };
     let reversed = LoyaltyEvent::PointsReversed {
         order: order(),
         refund: refund_id(),
+        lot: 3,
         points: 12,
+        from: vec![LotPoints { lot: 3, points: 10 }],
         reversed_on: day("2026-02-20"),
         balance: -2,
     };

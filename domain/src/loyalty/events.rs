@@ -1,12 +1,25 @@
 //! What happens to a loyalty account, stored for ever.
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
-use crate::event::events;
 use crate::event::upcast::Upcaster;
+use crate::event::{Clear, events};
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
+
+/// Points out of one lot. Written down with each use, so that the order of use may change without rewriting history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LotPoints {
+    /// The number of the lot.
+    pub lot: u32,
+    /// How many of its points.
+    pub points: i64,
+}
+
+impl Clear for LotPoints {}
 
 events! {
     /// An event of a loyalty account. A `balance` is what is available after the event; below zero only by reversal.
@@ -38,6 +51,8 @@ events! {
             earned_on: NaiveDate,
             /// The first day on which the points are gone.
             expires_on: NaiveDate,
+            /// How many of them paid points that were owed; the others can be redeemed.
+            paid_debt: i64,
             /// Available afterwards.
             balance: i64,
         },
@@ -62,6 +77,8 @@ events! {
             points: i64,
             /// What they were worth.
             discount: Money,
+            /// The lots they came from.
+            from: Vec<LotPoints>,
             /// The business date.
             redeemed_on: NaiveDate,
             /// Available afterwards.
@@ -74,8 +91,12 @@ events! {
             order: OrderId,
             /// The refund.
             refund: RefundId,
+            /// The lot of the order.
+            lot: u32,
             /// The points taken back.
             points: i64,
+            /// The lots they came from; what is missing is owed.
+            from: Vec<LotPoints>,
             /// The business date.
             reversed_on: NaiveDate,
             /// Available afterwards.

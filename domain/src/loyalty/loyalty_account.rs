@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::decider::Decider;
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::events::{LotPoints, LoyaltyEvent};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
@@ -184,6 +184,20 @@ impl Member {
         self.latest_earned_on.map_or(on, |latest| latest.max(on))
     }
 
+    /// Where so many points come from: one lot first, if it is named, then the oldest.
+    fn draw(&self, points: i64, first: Option<u32>) -> Vec<LotPoints> {
+        let (mut left, mut from) = (points, Vec::new());
+        let (own, others): (Vec<&Lot>, Vec<&Lot>) = self.lots.iter().partition(|lot| Some(lot.number) == first);
+        for lot in own.into_iter().chain(others) {
+            let taken = left.min(lot.points);
+            if taken > 0 {
+                from.push(LotPoints { lot: lot.number, points: taken });
+                left -= taken;
+            }
+        }
+        from
+    }
+
     fn require_currency(&self, given: Currency) -> Result<(), LoyaltyError> {
         if given == self.currency {
             Ok(())
@@ -215,14 +229,21 @@ impl Member {
         use LoyaltyEvent as E;
         match event {
             E::Enrolled { currency, on } => return Self::new(*currency, *on),
-            E::PointsEarned { order, multiplier_percent, points, lot, earned_on, expires_on, .. } => {
+            E::PointsEarned { order, multiplier_percent, points, lot, earned_on, expires_on, paid_debt, .. } => {
                 let lot = Lot { number: *lot, points: *points, earned_on: *earned_on, expires_on: *expires_on };
                 self.add_earned(order, lot, *multiplier_percent);
+                self.debt -= paid_debt;
+                self.add_lot(Lot { points: points - paid_debt, ..lot });
             }
             E::TierUpgraded { to, .. } => self.tier = *to,
-            E::PointsRedeemed { order, points, redeemed_on, .. } => self.add_redeemed(order, *points, *redeemed_on),
-            E::PointsReversed { order, refund, points, reversed_on, .. } => {
-                self.add_reversed(order, refund, *points, *reversed_on)
+            E::PointsRedeemed { order, points, redeemed_on, from, .. } => {
+                self.add_redeemed(order, *points, *redeemed_on);
+                self.take(from);
+            }
+            E::PointsReversed { order, refund, points, from, reversed_on, .. } => {
+                self.add_reversed(order, refund, *points, *reversed_on);
+                self.take(from);
+                self.debt += points - sum_of(from);
             }
             E::PointsExpired { lot, .. } => self.add_expired(*lot),
         }
@@ -251,17 +272,14 @@ impl Member {
         };
         self.earned.insert(order.clone(), earned);
         self.next_lot = self.next_lot.max(number.saturating_add(1));
-        self.add_lot(lot);
     }
 
-    /// What is left after the debt is paid becomes a lot, in its place in the order of expiry.
+    /// Puts a lot in its place in the order of expiry, unless nothing of it is left.
     fn add_lot(&mut self, lot: Lot) {
-        let paid = self.debt.min(lot.points);
-        self.debt -= paid;
-        if lot.points > paid {
+        if lot.points > 0 {
             let place =
                 self.lots.partition_point(|other| (other.expires_on, other.number) < (lot.expires_on, lot.number));
-            self.lots.insert(place, Lot { points: lot.points - paid, ..lot });
+            self.lots.insert(place, lot);
         }
     }
 
@@ -269,20 +287,16 @@ impl Member {
         self.see(on);
         let remembered_until = PROGRAMME.expires_on(self.latest);
         self.redeemed.insert(order.clone(), RedeemedOrder { points, remembered_until });
-        self.take(points, None);
     }
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
-        let mut own = None;
         if let Some(earned) = self.earned.get_mut(order) {
             earned.reversed += points;
             earned.refunds.insert(refund.clone());
-            own = Some(earned.lot);
             if let Some(day) = self.earned_by_day.get_mut(&earned.earned_on) {
                 *day -= points;
             }
         }
-        self.take(points, own);
         self.see(on);
     }
 
@@ -293,17 +307,14 @@ impl Member {
         }
     }
 
-    /// Takes points from one lot, then from the oldest; what is missing becomes debt.
-    fn take(&mut self, points: i64, first: Option<u32>) {
-        let mut left = points;
-        let own = self.lots.iter().position(|lot| Some(lot.number) == first);
-        for index in own.into_iter().chain(0..self.lots.len()) {
-            let taken = left.min(self.lots[index].points);
-            self.lots[index].points -= taken;
-            left -= taken;
+    /// Takes points out of lots.
+    fn take(&mut self, from: &[LotPoints]) {
+        for used in from {
+            if let Some(lot) = self.lots.iter_mut().find(|lot| lot.number == used.lot) {
+                lot.points -= used.points;
+            }
         }
         self.lots.retain(|lot| lot.points > 0);
-        self.debt += left;
     }
 
     /// Moves to the latest business date and forgets what cannot matter from then on.
@@ -368,6 +379,7 @@ fn earn(
     }
     let (lot, earned_on, expires_on) = (member.next_lot, on, PROGRAMME.expires_on(on));
     let balance = member.available().saturating_add(points);
+    let paid_debt = member.debt.min(points);
     let earned = LoyaltyEvent::PointsEarned {
         order,
         total,
@@ -377,10 +389,11 @@ fn earn(
         lot,
         earned_on,
         expires_on,
+        paid_debt,
         balance,
     };
     let upgraded = upgrade(member, points, on);
-    let left = points - member.debt.min(points);
+    let left = points - paid_debt;
     let expired = (expires_on <= today && left > 0).then(|| {
         let balance = balance - left;
         LoyaltyEvent::PointsExpired { lot, points: left, expires_on, balance }
@@ -413,7 +426,8 @@ fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Res
         return Err(LoyaltyError::InsufficientPoints { points, available });
     }
     let discount = PROGRAMME.discount(points, member.currency).ok_or(not_redeemable)?;
-    Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, redeemed_on: today, balance: available - points }])
+    let (from, balance) = (member.draw(points, None), available - points);
+    Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, from, redeemed_on: today, balance }])
 }
 
 /// Takes back `earned − already reversed − what the remaining total would have earned at the same multiplier`. Points that
@@ -437,6 +451,11 @@ fn reverse(
     if points <= 0 {
         return Ok(vec![]);
     }
+    let (lot, from) = (earned.lot, member.draw(points, Some(earned.lot)));
     let balance = member.available().saturating_sub(points);
-    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, points, reversed_on: today, balance }])
+    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on: today, balance }])
+}
+
+fn sum_of(from: &[LotPoints]) -> i64 {
+    from.iter().map(|used| used.points).sum()
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::decider::Decider;
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::events::{LotPoints, LoyaltyEvent};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
@@ -54,6 +54,7 @@ mod earning {
                 lot: 1,
                 earned_on: day("2026-02-09"),
                 expires_on: day("2028-02-09"),
+                paid_debt: 0,
                 balance: 24,
             },
         ]);
@@ -238,7 +239,7 @@ mod redeeming {
         let history = [enrolled(), earned(1, "order-1", 150, "2026-02-09"), earned(2, "order-2", 150, "2026-01-15")];
         let state = given::<LoyaltyAccount>(history)
             .when(redeem(200, "order-7", "2026-03-01"))
-            .then([redeemed("order-7", 200, "2.00", 100)]);
+            .then([out_of([(2, 150), (1, 50)], redeemed("order-7", 200, "2.00", 100))]);
         let left: Vec<_> = member(&state).lots().iter().map(|lot| (lot.number, lot.points)).collect();
         assert_eq!(left, [(1, 100)]);
     }
@@ -273,9 +274,10 @@ mod expiring {
     #[test]
     fn what_is_due_expires_before_anything_else_is_decided() {
         let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09"), earned(2, "order-2", 100, "2027-02-09")];
-        given::<LoyaltyAccount>(history())
-            .when(redeem(100, "order-7", "2028-02-09"))
-            .then([expired(1, 100, "2028-02-09", 100), redeemed_on("order-7", 100, "1.00", 0, "2028-02-09")]);
+        given::<LoyaltyAccount>(history()).when(redeem(100, "order-7", "2028-02-09")).then([
+            expired(1, 100, "2028-02-09", 100),
+            out_of([(2, 100)], redeemed_on("order-7", 100, "1.00", 0, "2028-02-09")),
+        ]);
         given::<LoyaltyAccount>(history())
             .when(redeem(200, "order-7", "2028-02-09"))
             .then_refused(LoyaltyError::InsufficientPoints { points: 200, available: 100 });
@@ -309,6 +311,7 @@ mod reversing {
             lot: 1,
             earned_on: day("2026-02-09"),
             expires_on: day("2028-02-09"),
+            paid_debt: 0,
             balance: 23,
         };
         let state = given::<LoyaltyAccount>([enrolled(), silver])
@@ -351,10 +354,10 @@ mod reversing {
             .when(reverse("order-2", "0.00", "2026-02-20"))
             .then([reversed("order-2", 100, 200)]);
         assert_eq!(lots(&state), [(1, 100), (3, 100)]);
-        let spent = history.into_iter().chain([redeemed("order-7", 200, "2.00", 100)]);
+        let spent = history.into_iter().chain([out_of([(1, 100), (2, 100)], redeemed("order-7", 200, "2.00", 100))]);
         let state = given::<LoyaltyAccount>(spent)
             .when(reverse("order-1", "0.00", "2026-02-20"))
-            .then([reversed("order-1", 100, 0)]);
+            .then([out_of([(3, 100)], reversed("order-1", 100, 0))]);
         assert_eq!(lots(&state), []);
     }
 
@@ -363,9 +366,9 @@ mod reversing {
         let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09"), redeemed("order-7", 100, "1.00", 0)];
         let state = given::<LoyaltyAccount>(history())
             .when(reverse("order-1", "0.00", "2026-02-20"))
-            .then([reversed("order-1", 100, -100)]);
+            .then([out_of([], reversed("order-1", 100, -100))]);
         assert_eq!((member(&state).available(), member(&state).debt()), (-100, 100));
-        given::<LoyaltyAccount>(history().into_iter().chain([reversed("order-1", 100, -100)]))
+        given::<LoyaltyAccount>(history().into_iter().chain([out_of([], reversed("order-1", 100, -100))]))
             .when(redeem(100, "order-8", "2026-03-01"))
             .then_refused(LoyaltyError::InsufficientPoints { points: 100, available: -100 });
     }
@@ -376,11 +379,11 @@ mod reversing {
             enrolled(),
             earned(1, "order-1", 100, "2026-02-09"),
             redeemed("order-7", 100, "1.00", 0),
-            reversed("order-1", 100, -100),
+            out_of([], reversed("order-1", 100, -100)),
         ];
         let state = given::<LoyaltyAccount>(owing)
             .when(earn("order-8", "130.00", "2026-03-02"))
-            .then([with_balance(30, earned(2, "order-8", 130, "2026-03-02"))]);
+            .then([paying(100, with_balance(30, earned(2, "order-8", 130, "2026-03-02")))]);
         assert_eq!((lots(&state), member(&state).debt()), (vec![(2, 30)], 0));
     }
 
@@ -523,38 +526,30 @@ fn earned(lot: u32, order_id: &str, points: i64, on: &str) -> LoyaltyEvent {
         lot,
         earned_on: day(on),
         expires_on,
+        paid_debt: 0,
         balance: points,
     }
 }
 
-fn with_balance(after: i64, event: LoyaltyEvent) -> LoyaltyEvent {
-    match event {
-        LoyaltyEvent::PointsEarned {
-            order,
-            total,
-            base_points,
-            multiplier_percent,
-            points,
-            lot,
-            earned_on,
-            expires_on,
-            ..
-        } => {
-            let balance = after;
-            LoyaltyEvent::PointsEarned {
-                order,
-                total,
-                base_points,
-                multiplier_percent,
-                points,
-                lot,
-                earned_on,
-                expires_on,
-                balance,
-            }
-        }
-        other => other,
+fn with_balance(after: i64, mut event: LoyaltyEvent) -> LoyaltyEvent {
+    if let LoyaltyEvent::PointsEarned { balance, .. } = &mut event {
+        *balance = after;
     }
+    event
+}
+
+fn paying(debt: i64, mut event: LoyaltyEvent) -> LoyaltyEvent {
+    if let LoyaltyEvent::PointsEarned { paid_debt, .. } = &mut event {
+        *paid_debt = debt;
+    }
+    event
+}
+
+fn out_of<const N: usize>(lots: [(u32, i64); N], mut event: LoyaltyEvent) -> LoyaltyEvent {
+    if let LoyaltyEvent::PointsRedeemed { from, .. } | LoyaltyEvent::PointsReversed { from, .. } = &mut event {
+        *from = lots.map(|(lot, points)| LotPoints { lot, points }).to_vec();
+    }
+    event
 }
 
 fn upgraded(from: Tier, to: Tier, earned_12_months: i64, on: &str) -> LoyaltyEvent {
@@ -565,11 +560,13 @@ fn redeemed(order_id: &str, points: i64, discount: &str, balance: i64) -> Loyalt
     redeemed_on(order_id, points, discount, balance, "2026-03-01")
 }
 
+/// Out of the first lot.
 fn redeemed_on(order_id: &str, points: i64, discount: &str, balance: i64, on: &str) -> LoyaltyEvent {
     LoyaltyEvent::PointsRedeemed {
         order: order(order_id),
         points,
         discount: usd(discount),
+        from: vec![LotPoints { lot: 1, points }],
         redeemed_on: day(on),
         balance,
     }
@@ -579,9 +576,12 @@ fn reversed(order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
     reversed_by("refund-1", order_id, points, balance)
 }
 
+/// Out of the order's own lot: that of `order-3` is the third.
 fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
     let (order, refund) = (order(order_id), refund(refund_id));
-    LoyaltyEvent::PointsReversed { order, refund, points, reversed_on: day("2026-02-20"), balance }
+    let lot = order_id.trim_start_matches("order-").parse().unwrap();
+    let from = vec![LotPoints { lot, points }];
+    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on: day("2026-02-20"), balance }
 }
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {

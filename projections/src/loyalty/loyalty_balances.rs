@@ -6,7 +6,7 @@
 use crate::query::{AsOf, as_of, failed, get, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Event};
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,6 @@ const PROGRAMME: Programme = Programme::STANDARD;
 pub struct LotRow {
     /// Its number in the account, from one.
     pub lot: u32,
-    /// The order that earned it.
-    pub order: String,
     /// The points that can still be redeemed; 0 when used up.
     pub left: i64,
     /// The points that count for the tier: earned, less reversed.
@@ -184,21 +182,21 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
     };
     match event {
         E::Enrolled { .. } => {}
-        E::PointsEarned { order, points, lot, earned_on, expires_on, balance, .. } => {
-            let order = order.as_str().to_owned();
-            let (lot, counted) = (*lot, *points);
-            let earned = LotRow { lot, order, left: 0, counted, earned_on: *earned_on, expires_on: *expires_on };
-            row.earn(earned);
+        E::PointsEarned { points, lot, earned_on, expires_on, paid_debt, balance, .. } => {
+            let (left, counted) = (points - paid_debt, *points);
+            row.earn(LotRow { lot: *lot, left, counted, earned_on: *earned_on, expires_on: *expires_on });
             row.available = *balance;
         }
         E::TierUpgraded { to, .. } => row.tier = *to,
-        E::PointsRedeemed { points, balance, .. } => {
+        E::PointsRedeemed { points, from, balance, .. } => {
             row.redeemed += points;
-            row.take(*points, None);
+            row.take(from);
             row.available = *balance;
         }
-        E::PointsReversed { order, points, balance, .. } => {
-            row.reverse(order.as_str(), *points);
+        E::PointsReversed { lot, points, from, balance, .. } => {
+            row.reversed += points;
+            row.lots.iter_mut().filter(|other| other.lot == *lot).for_each(|lot| lot.counted -= points);
+            row.take(from);
             row.available = *balance;
         }
         E::PointsExpired { lot, points, balance, .. } => {
@@ -242,39 +240,18 @@ impl LoyaltyBalanceRow {
         }
     }
 
-    /// Points owed for what was taken back after it was spent. Nothing is left in any lot then.
-    fn debt(&self) -> i64 {
-        (-self.available).max(0)
-    }
-
-    /// The debt is paid first; what is left becomes a lot, in its place in the order of expiry.
+    /// A new lot, in its place in the order of expiry.
     fn earn(&mut self, earned: LotRow) {
-        let left = earned.counted - self.debt().min(earned.counted);
         self.lifetime_earned += earned.counted;
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
         let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (earned.expires_on, earned.lot));
-        self.lots.insert(place, LotRow { left, ..earned });
+        self.lots.insert(place, earned);
     }
 
-    /// Takes back what an order earned: from its own lot, then from the oldest.
-    fn reverse(&mut self, order: &str, points: i64) {
-        self.reversed += points;
-        let own = self.lots.iter().enumerate().filter(|(_, lot)| lot.order == order).max_by_key(|(_, lot)| lot.lot);
-        let own = own.map(|(index, _)| index);
-        if let Some(index) = own {
-            self.lots[index].counted -= points;
-        }
-        self.take(points, own);
-    }
-
-    /// Takes points from one lot, then from the oldest; what is missing is owed.
-    fn take(&mut self, points: i64, first: Option<usize>) {
-        let mut wanted = points;
-        for index in first.into_iter().chain(0..self.lots.len()) {
-            let taken = wanted.min(self.lots[index].left);
-            self.lots[index].left -= taken;
-            wanted -= taken;
+    fn take(&mut self, from: &[LotPoints]) {
+        for used in from {
+            self.lots.iter_mut().filter(|lot| lot.lot == used.lot).for_each(|lot| lot.left -= used.points);
         }
     }
 

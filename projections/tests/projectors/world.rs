@@ -209,6 +209,7 @@ pub(crate) fn earned(number: u32) -> Event {
         lot: number,
         earned_on: day("2026-02-09"),
         expires_on: day("2028-02-09"),
+        paid_debt: 0,
         balance: 24 * i64::from(number),
     };
     earned.into()
