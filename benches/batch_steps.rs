@@ -19,7 +19,7 @@ use store::{Appended, EventStore, Expected, Position, Receipt, StreamAppend, Str
 use uuid::Uuid;
 
 const CHECK: &str = include_str!("../store/src/postgres/check.sql");
-const BEGIN: &str = "begin isolation level read committed; select pg_advisory_xact_lock(4849047893446739521)";
+const BEGIN: &str = "begin isolation level read committed; select pg_advisory_xact_lock(4849331460786900033)";
 /// How the writer's session is set up (store/src/postgres/writer.rs).
 pub(crate) const WRITER_SETTINGS: [(&str, &str); 7] = [
     ("synchronous_commit", "on"),
