@@ -246,7 +246,7 @@ async fn answer_by(deadline: Instant, answer: Answer) -> Result<Committed, Comma
     }
 }
 
-fn identity_of(caller: &Caller, request: &Request) -> Identity {
+pub(crate) fn identity_of(caller: &Caller, request: &Request) -> Identity {
     let key = request.idempotency_key.as_ref();
     let command_id = key.map(|key| command_id(caller.tenant, &caller.actor, request.verb, key));
     let once_id = request.once.as_ref().map(|once| once.id(caller.tenant));

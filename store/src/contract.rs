@@ -199,6 +199,9 @@ pub async fn a_once_only_fact_happens_once(store: &dyn EventStore) {
     let again = store.append(request.clone()).await;
     let expected = Repeat::Events { first: first.first, count: 2 };
     assert!(matches!(&again, Err(AppendError::Repeated(repeat)) if *repeat == expected), "{again:?}");
+    let known = store.fingerprints(&[fresh_id(), fact]).await.expect("read");
+    assert_eq!(known[0], None);
+    assert!(known[1].is_none_or(|fingerprint| fingerprint == [1; 16]), "{known:?}");
     request.identity.fingerprint = [2; 16];
     let other = store.append(request.clone()).await;
     assert!(matches!(other, Err(AppendError::AlreadyHappened { position, .. }) if position == first.last), "{other:?}");

@@ -3,7 +3,7 @@
 use super::{RecordPurchase, Register, purchase, reference_claim, registration};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
-use crate::execute::{Commands, Committed, Request};
+use crate::execute::{Commands, Committed, Request, identity_of};
 use chrono::NaiveDate;
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
 use domain::ids::{Channel, CustomerId, OrderId, Source};
@@ -72,8 +72,11 @@ pub async fn import_purchases(
     let mut customers = known_customers(commands, caller, rows).await?;
     register_missing(commands, caller, (options, rows), &mut customers).await;
     let mut line = Line::new(commands, caller);
-    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
+    let mut outcomes = recorded_before(commands, caller, (options, rows), &customers).await?;
     for (index, row) in rows.iter().enumerate() {
+        if outcomes[index].is_some() {
+            continue;
+        }
         match &customers[&row.customer] {
             Resolved::Known(customer) => {
                 let request = || purchase(caller, recording(row, *customer, caller, options));
@@ -122,6 +125,33 @@ async fn known_customers(
         }
     }
     Ok(known)
+}
+
+/// Rows that are in the log already, found with one look: an import made again need not decide each of them.
+async fn recorded_before(
+    commands: &Commands,
+    caller: &Caller,
+    (options, rows): (&ImportOptions, &[PurchaseRow]),
+    customers: &HashMap<ExternalReference, Resolved>,
+) -> Result<Vec<Option<RowOutcome>>, CommandError> {
+    let identities = rows.iter().enumerate().filter_map(|(index, row)| match &customers[&row.customer] {
+        Resolved::Known(customer) => {
+            let identity = identity_of(caller, &purchase(caller, recording(row, *customer, caller, options)));
+            Some((index, *customer, identity.once_id?, identity.fingerprint))
+        }
+        Resolved::Refused(_) | Resolved::Failed(_) => None,
+    });
+    let identities: Vec<_> = identities.collect();
+    let once_ids: Vec<_> = identities.iter().map(|(_, _, once_id, _)| *once_id).collect();
+    let known = commands.store().fingerprints(&once_ids).await;
+    let known = known.map_err(|error| crate::loading::LoadError::from(error).answer())?;
+    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
+    for ((index, customer, _, fingerprint), recorded) in identities.into_iter().zip(known) {
+        if recorded == Some(fingerprint) {
+            outcomes[index] = Some(RowOutcome::Repeated { customer });
+        }
+    }
+    Ok(outcomes)
 }
 
 /// Registers who is not known, in the order of their first rows. Who was registered by somebody else meanwhile is taken

@@ -135,6 +135,10 @@ impl EventStore for PostgresStore {
         self.reader.claim_owners(tenant, claims).await
     }
 
+    async fn fingerprints(&self, once_ids: &[Uuid]) -> Result<Vec<Option<[u8; 16]>>, StoreError> {
+        self.reader.fingerprints(once_ids).await
+    }
+
     async fn load_snapshot(
         &self,
         tenant: TenantId,

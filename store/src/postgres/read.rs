@@ -4,7 +4,9 @@ use super::database::unavailable;
 use super::names::Names;
 use super::rows::{columns, to_events};
 use super::sealing::KeyRing;
-use crate::{ClaimKey, Direction, Filter, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version};
+use crate::{
+    ClaimKey, Direction, Filter, Metadata, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version,
+};
 use sqlx::PgPool;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -143,6 +145,25 @@ impl Reader {
         .await
         .map_err(unavailable)
     }
+}
+
+impl Reader {
+    pub(super) async fn fingerprints(&self, once_ids: &[Uuid]) -> Result<Vec<Option<[u8; 16]>>, StoreError> {
+        let metadata: Vec<Option<String>> = sqlx::query_scalar(
+            "select e.metadata from unnest($1::uuid[]) with ordinality as k(id, n) \
+             left join events e on e.once_id = k.id order by k.n",
+        )
+        .bind(once_ids)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(unavailable)?;
+        Ok(metadata.iter().map(|text| fingerprint_in(text.as_deref()?)).collect())
+    }
+}
+
+fn fingerprint_in(metadata: &str) -> Option<[u8; 16]> {
+    let mark = serde_json::from_str::<Metadata>(metadata).ok()?.command?;
+    hex::decode(mark.fingerprint).ok()?.try_into().ok()
 }
 
 /// A stream being read: what is left of the current page, and where the next one begins.
