@@ -20,8 +20,8 @@ const LAG_P99_MAX: Duration = Duration::from_millis(250);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_snapshot_slows_nothing() {
     let scale = Scale::of("foreign snapshot");
-    let held = scale.pick(Duration::from_secs(20), Duration::from_secs(600));
-    let window = scale.pick(Duration::from_secs(6), Duration::from_secs(60));
+    let held = scale.pick(Duration::from_secs(15), Duration::from_secs(600));
+    let window = scale.pick(Duration::from_secs(5), Duration::from_secs(60));
     let ratio_min = scale.pick(0.5, 0.8);
     let mut server = Server::new();
     server.start().await;

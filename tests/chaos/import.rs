@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// A customer's events in order: type, business time, payload.
@@ -22,7 +22,7 @@ type Story = Vec<(String, String, Value)>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_killed_in_the_middle_ends_like_an_undisturbed_one() {
     let scale = Scale::of("import");
-    let (rows, kills, mut random) = (scale.pick(5_000, 200_000), scale.pick(8, 60), scale.random());
+    let (rows, kills, mut random) = (scale.pick(5_000, 200_000), scale.pick(5, 60), scale.random());
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("purchases.csv");
     fs::write(&file, purchases(rows, &mut random)).expect("the file is written");
@@ -41,7 +41,9 @@ async fn an_import_killed_in_the_middle_ends_like_an_undisturbed_one() {
             importer = self::importer(&server, &file, &[]);
         }
     }
-    finish(importer).await;
+    // One that was just starting when its server went has ended; the next one goes on.
+    let _ended = ended(importer).await;
+    finish(self::importer(&server, &file, &[])).await;
     finish(self::importer(&server, &file, &["--from-start"])).await;
     println!("import: {rows} rows, {cut_short} of {kills} kills came in the middle");
     let superuser = server.superuser().await;
@@ -100,9 +102,13 @@ fn importer(server: &Server, file: &Path, more: &[&str]) -> Child {
 }
 
 /// Waits until it is through; all rows were taken.
-async fn finish(mut importer: Child) {
-    let ended = tokio::task::spawn_blocking(move || importer.wait()).await.expect("no panic").expect("it ends");
+async fn finish(importer: Child) {
+    let ended = ended(importer).await;
     assert!(ended.success(), "the import failed: {ended}");
+}
+
+async fn ended(mut importer: Child) -> ExitStatus {
+    tokio::task::spawn_blocking(move || importer.wait()).await.expect("no panic").expect("it ends")
 }
 
 /// Invented purchases in the order of time; some rows are equal, and none has an order id.

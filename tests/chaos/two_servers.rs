@@ -15,6 +15,7 @@ use crate::workload::Members;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ async fn two_servers_are_as_good_as_one() {
     let environment = environment(&installation, &mut random).await;
     let mut servers = [Server::with(environment.clone()), Server::with(environment)];
     for server in &mut servers {
+        fs::create_dir_all(server.data()).expect("its data folder");
         server.start().await;
     }
     let caller = servers[0].caller();
@@ -57,6 +59,17 @@ async fn two_servers_are_as_good_as_one() {
     checks::assert_none(&two_owners(&observed));
     assert!(longest <= LEASE_MOVE_MAX, "a lease moved only after {longest:?}");
     drop(servers);
+    forget_login(&installation).await;
+}
+
+/// Nothing but the admin key goes there, and it must not be lost for want of a folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_on_a_given_database_makes_its_data_folder() {
+    let installation = Installation::new().await;
+    let environment = environment(&installation, &mut Random::new(1)).await;
+    let mut server = Server::with(environment);
+    server.start().await;
+    drop(server);
     forget_login(&installation).await;
 }
 
