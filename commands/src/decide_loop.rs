@@ -243,7 +243,7 @@ impl DecideLoop {
     }
 
     fn keys_if_its_turn(&self, place: u64) -> Option<Vec<StreamKey>> {
-        let job = self.jobs.get(&place).filter(|job| !job.asking)?;
+        let job = self.jobs.get(&place)?;
         let turn = job.scope.iter().all(|scoped| self.streams.is_turn(&scoped.key, place));
         turn.then(|| job.scope.iter().map(|scoped| scoped.key).collect())
     }

@@ -1,5 +1,7 @@
 //! The pipeline on the default engine: what the loop believes of the store holds there too.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use commands::customers::{ImportOptions, PurchaseRow, Register, RowOutcome, import_purchases, register};
 use commands::loyalty::{Earn, Redeem, account_stream, earn, redeem};
 use commands::{Caller, CommandError, Commands, Committed, Config, Scope};

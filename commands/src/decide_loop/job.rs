@@ -36,10 +36,6 @@ pub(crate) struct Job {
     pub(super) asked_at: DateTime<Utc>,
     pub(super) decide: Decide,
     pub(super) deadline: Instant,
-    /// The log is being asked whether it is a repeat; until it has answered, nothing is decided.
-    pub(super) asking: bool,
-    /// The log has been asked once.
-    pub(super) asked: bool,
     /// How often others changed its streams.
     pub(super) conflicts: u32,
     /// Once-only facts that the log said have happened.
@@ -71,8 +67,6 @@ impl Job {
             asked_at: caller.now,
             decide: request.decide,
             deadline,
-            asking: false,
-            asked: false,
             conflicts: 0,
             happened: Vec::new(),
             contradicted: Vec::new(),

@@ -43,8 +43,6 @@ pub(super) enum Purpose {
     Happen(Vec<Happened>),
     /// To make sure that a refusal holds.
     Refuse(Refusal),
-    /// To learn whether the command is a repeat.
-    Ask,
     /// To have an answer remembered that the store itself gave.
     Remember(CommandError),
 }
@@ -180,23 +178,6 @@ impl DecideLoop {
         }
     }
 
-    /// Asks the log whether a command is a repeat, before it is decided again.
-    pub(super) fn ask(&mut self, place: u64) {
-        let Some(job) = self.jobs.get_mut(&place) else { return };
-        job.asking = true;
-        job.asked = true;
-        let request = AppendRequest {
-            tenant: job.tenant,
-            metadata: job.metadata.clone(),
-            identity: job.asked_identity(),
-            streams: Vec::new(),
-            claims: Vec::new(),
-            outcome: None,
-            rests_on: Vec::new(),
-        };
-        self.hand_in(request, Flight { place, touched: Vec::new(), purpose: Purpose::Ask, snapshots: Vec::new() });
-    }
-
     /// Has the store remember its own refusal as the answer of a keyed command; it is given when that is done.
     pub(super) fn remember(&mut self, place: u64, error: CommandError) {
         let Some(job) = self.jobs.get(&place) else { return };
@@ -304,7 +285,7 @@ fn outcome_of(job: &Job, purpose: &Purpose) -> Option<String> {
     match purpose {
         Purpose::Happen(events) if events.is_empty() => Some(Outcome::Unchanged.to_text()),
         Purpose::Refuse(refusal) => Some(Outcome::Refused(refusal.clone()).to_text()),
-        Purpose::Happen(_) | Purpose::Ask | Purpose::Remember(_) => None,
+        Purpose::Happen(_) | Purpose::Remember(_) => None,
     }
 }
 

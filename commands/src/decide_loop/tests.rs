@@ -207,6 +207,23 @@ async fn streams_that_load_in_another_order_change_nobodys_turn() {
 }
 
 #[tokio::test]
+async fn who_is_first_on_one_stream_waits_for_its_turn_on_the_other() {
+    let world = World::start();
+    let (one, two, three) = (world.account_with(500), world.account_with(500), world.account_with(500));
+    world.store.hold_reading();
+    let earlier = world.ask(transfer(three, two, 100, "order-1"));
+    let later = world.ask(transfer(one, two, 100, "order-2"));
+    settle().await;
+    world.store.release_reading_of(one);
+    world.store.release_reading_of(two);
+    settle().await;
+    assert!(!later.is_finished());
+    world.store.release_reading();
+    let (earlier, later) = (earlier.await.unwrap().unwrap(), later.await.unwrap().unwrap());
+    assert!(earlier.position < later.position);
+}
+
+#[tokio::test]
 async fn an_equal_request_in_flight_waits_for_the_first() {
     let world = World::start();
     let account = world.account_with(500);

@@ -24,16 +24,15 @@ impl DecideLoop {
             tracing::error!("a verdict came for no request");
             return;
         };
-        let mut changed = self.keys_of(flight.place);
-        for touched in &flight.touched {
-            self.streams.arrive(&touched.key);
-            changed.push(touched.key);
+        let touched: Vec<StreamKey> = flight.touched.iter().map(|touched| touched.key).collect();
+        for key in &touched {
+            self.streams.arrive(key);
         }
         match verdict {
             Ok(appended) => self.kept(number, flight, &appended),
             Err(error) => self.refused(&flight, error),
         }
-        self.stir(changed);
+        self.stir(touched);
     }
 
     fn kept(&mut self, number: u64, flight: Flight, appended: &Appended) {
@@ -46,7 +45,6 @@ impl DecideLoop {
         match flight.purpose {
             Purpose::Happen(events) => self.finish(flight.place, Ok(committed(events, appended))),
             Purpose::Refuse(refusal) => self.finish(flight.place, Err(CommandError::Refused(refusal))),
-            Purpose::Ask => self.again(flight.place),
             Purpose::Remember(error) => self.finish(flight.place, Err(error)),
         }
     }
@@ -64,7 +62,8 @@ impl DecideLoop {
                 }
                 self.conflicted(place, stream, expected == Expected::NoStream && actual > 0);
             }
-            AppendError::Undermined => self.undermined(place),
+            // A repeat is recognised before it is asked what it rests on, so a row of repeats does not go one by one.
+            AppendError::Undermined => self.again(place),
             AppendError::Repeated(repeat) => self.repeated(place, repeat),
             AppendError::KeyReused => self.finish(place, Err(CommandError::KeyReused)),
             AppendError::AlreadyHappened { once_id, .. } => self.already_happened(place, once_id),
@@ -80,12 +79,6 @@ impl DecideLoop {
 
     /// Gives a command its places back, to be decided when it is its turn.
     fn again(&mut self, place: u64) {
-        let Some(job) = self.jobs.get_mut(&place) else { return };
-        job.asking = false;
-        self.back_in_line(place);
-    }
-
-    fn back_in_line(&mut self, place: u64) {
         let Some(scope) = self.jobs.get(&place).map(|job| Arc::clone(&job.scope)) else { return };
         for scoped in scope.iter() {
             self.streams.enlist(scoped, place);
@@ -106,19 +99,6 @@ impl DecideLoop {
         match job.conflicts >= self.config.attempts_max {
             true => self.finish(place, Err(CommandError::Conflict)),
             false => self.again(place),
-        }
-    }
-
-    /// What it rested on was refused. Equal requests often come in rows (an import that is run again), each resting on the
-    /// one before: asking the log first settles all of them at once.
-    fn undermined(&mut self, place: u64) {
-        let Some(job) = self.jobs.get(&place) else { return };
-        match job.asked || job.ids().iter().all(Option::is_none) {
-            true => self.again(place),
-            false => {
-                self.ask(place);
-                self.back_in_line(place);
-            }
         }
     }
 
