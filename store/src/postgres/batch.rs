@@ -193,7 +193,7 @@ impl Batch<'_> {
             if let Some(category) = self.writer.names.name(code)
                 && let Some(known) = self.writer.versions.peek_mut(&(category, id))
             {
-                *known = version as Version;
+                *known = (*known).max(version as Version);
             }
         }
     }

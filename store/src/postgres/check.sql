@@ -5,10 +5,9 @@ select 0::int2 as kind, 0::int4 as n, null::uuid as id, null::int2 as code,
        coalesce((select position from events order by position desc limit 1), 0)::int8 as number,
        null::bytea as bytes, null::text as body, clock_timestamp() as at
 union all
-select 1::int2, 0, stream, category, max(version)::int8, null, null, null
+select 1::int2, 0, stream, category, version::int8, null, null, null
 from events
 where position > $1 and (select e.position from events e order by e.position desc limit 1) - $1 <= 20000
-group by stream, category
 union all
 select 2::int2, k.n::int4, null, null,
        coalesce((select e.version from events e where e.stream = k.stream and e.category = k.category
