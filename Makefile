@@ -26,7 +26,7 @@ bench: ## Measure (release build)
 	cargo bench --locked
 
 chaos: ## Kill everything for a long time and look for losses
-	CHAOS=long cargo nextest run --locked --test chaos
+	CHAOS=long cargo nextest run --locked --profile long --test chaos
 
 acceptance: ## Run the supplied acceptance data (SHARED=path of its folder)
 	@if [ ! -d '$(SHARED)' ]; then echo "acceptance: there is no folder '$(SHARED)'; give it as SHARED=path"; exit 1; fi
