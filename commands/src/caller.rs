@@ -1,11 +1,16 @@
 //! Who asks, for which tenant, when, and what they may do.
 
 use crate::error::CommandError;
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::refusals;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
+use domain::Refusal;
 use store::TenantId;
 
 pub use domain::access::scope::Scope;
+
+/// How far ahead of this server's clock a business time may lie.
+const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 
 /// The authenticated origin of a command. The tenant comes from here and from nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,18 @@ impl Caller {
         match self.scopes.iter().any(|held| held.grants(scope)) {
             true => Ok(()),
             false => Err(CommandError::Forbidden { scope }),
+        }
+    }
+
+    /// Refuses a business time that is still to come. A day ahead is the difference of two clocks or time zones; more is a
+    /// mistake, which would move an account's own clock and let its points expire.
+    ///
+    /// # Errors
+    /// A refusal that names `occurred_at`.
+    pub fn require_past(&self, stated: Option<DateTime<Utc>>) -> Result<(), Refusal> {
+        match stated {
+            Some(at) if at > self.now + AHEAD_MAX => Err(refusals::in_the_future()),
+            Some(_) | None => Ok(()),
         }
     }
 

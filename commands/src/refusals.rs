@@ -33,6 +33,12 @@ pub(crate) fn unknown_time_zone() -> Refusal {
     }
 }
 
+/// A business time that is still to come.
+pub(crate) fn in_the_future() -> Refusal {
+    let field = Some("/occurred_at".to_owned());
+    Refusal { kind: RefusalKind::Invalid, field, ..refusal("in_the_future", "lies more than a day in the future") }
+}
+
 fn refusal(code: &str, message: &str) -> Refusal {
     Refusal {
         kind: RefusalKind::Conflict,

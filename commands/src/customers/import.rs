@@ -4,7 +4,7 @@ use super::{RecordPurchase, Register, purchase, reference_claim, registration};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, identity_of};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
 use domain::ids::{Channel, CustomerId, OrderId, Source};
 use domain::{Currency, Money, Refusal};
@@ -77,6 +77,10 @@ pub async fn import_purchases(
         if outcomes[index].is_some() {
             continue;
         }
+        if let Err(refusal) = caller.require_past(bought_at(row, caller)) {
+            outcomes[index] = Some(RowOutcome::Refused(refusal));
+            continue;
+        }
         match &customers[&row.customer] {
             Resolved::Known(customer) => {
                 let request = || purchase(caller, recording(row, *customer, caller, options));
@@ -134,12 +138,12 @@ async fn recorded_before(
     (options, rows): (&ImportOptions, &[PurchaseRow]),
     customers: &HashMap<ExternalReference, Resolved>,
 ) -> Result<Vec<Option<RowOutcome>>, CommandError> {
-    let identities = rows.iter().enumerate().filter_map(|(index, row)| match &customers[&row.customer] {
-        Resolved::Known(customer) => {
+    let identities = rows.iter().enumerate().filter_map(|(index, row)| match customers.get(&row.customer) {
+        Some(Resolved::Known(customer)) => {
             let identity = identity_of(caller, &purchase(caller, recording(row, *customer, caller, options)));
             Some((index, *customer, identity.once_id?, identity.fingerprint))
         }
-        Resolved::Refused(_) | Resolved::Failed(_) => None,
+        Some(Resolved::Refused(_) | Resolved::Failed(_)) | None => None,
     });
     let identities: Vec<_> = identities.collect();
     let once_ids: Vec<_> = identities.iter().map(|(_, _, once_id, _)| *once_id).collect();
@@ -166,7 +170,8 @@ async fn register_missing(
     let mut seen: std::collections::HashSet<&ExternalReference> = std::collections::HashSet::new();
     let mut line = Line::new(commands, caller);
     for row in rows {
-        if customers.contains_key(&row.customer) || !seen.insert(&row.customer) {
+        let still_to_come = caller.require_past(bought_at(row, caller)).is_err();
+        if still_to_come || customers.contains_key(&row.customer) || !seen.insert(&row.customer) {
             continue;
         }
         let request = || registration(newcomer(row, options), beginning_of(row.on, caller.zone), row.on);
@@ -208,8 +213,12 @@ fn recording(row: &PurchaseRow, customer: CustomerId, caller: &Caller, options: 
         channel: options.channel.clone(),
         lines: Vec::new(),
         total: row.total,
-        at: Some(beginning_of(row.on, caller.zone)),
+        at: bought_at(row, caller),
     }
+}
+
+fn bought_at(row: &PurchaseRow, caller: &Caller) -> Option<DateTime<Utc>> {
+    Some(beginning_of(row.on, caller.zone))
 }
 
 fn outcome(customer: CustomerId, answer: Result<Committed, CommandError>) -> RowOutcome {

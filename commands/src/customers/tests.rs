@@ -275,3 +275,20 @@ async fn claims_are_normalised() {
     let claim = |text| email_claim(&Email::parse(text).unwrap());
     assert_eq!(claim("Ana@Example.com"), claim("ana@example.COM"));
 }
+
+#[tokio::test]
+async fn what_is_still_to_come_is_refused() {
+    let node = Node::start();
+    let ana = register(&node.commands, &caller(), None, person("ana@example.com")).await.unwrap().customer().unwrap();
+    let buy = |order_id: &str, at: &str| RecordPurchase { at: at.parse().ok(), ..bought(ana, order_id, "10.00") };
+    let soon = record_purchase(&node.commands, &caller(), None, buy("soon", "2026-11-23T12:00:00Z")).await;
+    assert_eq!(refusal_code(&soon), "done", "a day ahead may be the difference of two clocks");
+    let later = record_purchase(&node.commands, &caller(), None, buy("later", "2026-11-23T12:00:01Z")).await;
+    assert_eq!(refusal_code(&later), "in_the_future");
+    let rows = [row("new", "row-1", "10.00", "2027-01-01"), row("new", "row-2", "10.00", "2026-11-22")];
+    let before = node.store.events().len();
+    let outcomes = import_purchases(&node.commands, &caller(), &ImportOptions::default(), &rows[..1]).await.unwrap();
+    assert_eq!((told(&outcomes), node.store.events().len()), ((0, 0, vec!["in_the_future"]), before));
+    let outcomes = import_purchases(&node.commands, &caller(), &ImportOptions::default(), &rows).await.unwrap();
+    assert_eq!(told(&outcomes), (1, 0, vec!["in_the_future"]));
+}
