@@ -154,7 +154,7 @@ impl Load for Ordered {
                 insert(&mut self.connection, &rows).await?;
                 counted.add(BATCH as u64, asked);
             }
-            Ok(Run::together(begun, vec![counted]))
+            Ok(Run::together(begun, &[counted]))
         })
     }
 }
@@ -184,7 +184,7 @@ impl Load for HeadRow {
                 self.clients.push(client);
                 counted.push(count);
             }
-            Ok(Run::together(begun, counted))
+            Ok(Run::together(begun, &counted))
         })
     }
 }

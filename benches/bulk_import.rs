@@ -60,7 +60,7 @@ impl Load for Import {
                     counted.add(STREAMS_EACH * EVENTS_EACH, asked);
                 }
             }
-            Ok(Run::together(begun, vec![counted]))
+            Ok(Run::together(begun, &[counted]))
         })
     }
 }

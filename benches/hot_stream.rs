@@ -24,7 +24,7 @@ impl Load for OneStream {
             let begun = Instant::now();
             let client = |_| tokio::spawn(append_until(Arc::clone(&self.store), self.stream, begun + span));
             let counted = futures::future::try_join_all((0..CLIENTS).map(client)).await?;
-            Ok(Run::together(begun, counted.into_iter().collect::<anyhow::Result<_>>()?))
+            Ok(Run::together(begun, &counted.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
         })
     }
 }

@@ -106,7 +106,7 @@ async fn ask_all(server: SocketAddr, asked: Asked, span: Duration) -> anyhow::Re
     let begun = Instant::now();
     let clients = connections.into_iter().map(|connection| ask_until(connection, asked.clone(), begun + span));
     let counted = futures::future::try_join_all(clients).await?;
-    Ok(Run::together(begun, counted))
+    Ok(Run::together(begun, &counted))
 }
 
 async fn ask_until(mut connection: TcpStream, asked: Asked, end: Instant) -> anyhow::Result<Counted> {

@@ -125,7 +125,7 @@ impl Load for Appenders {
                 self.clients.push(client);
                 counted.push(count);
             }
-            Ok(Run::together(begun, counted))
+            Ok(Run::together(begun, &counted))
         })
     }
 }

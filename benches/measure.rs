@@ -33,7 +33,7 @@ impl Run {
     }
 
     /// Puts together what several clients did at the same time.
-    pub(crate) fn together(begun: Instant, clients: Vec<Counted>) -> Self {
+    pub(crate) fn together(begun: Instant, clients: &[Counted]) -> Self {
         let counts = || clients.iter().map(|client| client.count);
         let mut latencies = histogram();
         clients.iter().for_each(|client| latencies.add(&client.latencies).expect("the same bounds"));

@@ -100,7 +100,7 @@ impl Load for Redeemers {
             let client =
                 |_| tokio::spawn(redeem_until(self.commands.clone(), Arc::clone(&self.customers), begun + span));
             let counted = futures::future::try_join_all((0..self.clients).map(client)).await?;
-            Ok(Run::together(begun, counted.into_iter().collect::<anyhow::Result<_>>()?))
+            Ok(Run::together(begun, &counted.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
         })
     }
 }

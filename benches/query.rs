@@ -39,7 +39,7 @@ impl Load for Asking {
             let begun = Instant::now();
             let client = |_| tokio::spawn(ask_until(self.pools.clone(), self.rows, self.query, begun + span));
             let counted = futures::future::try_join_all((0..CLIENTS).map(client)).await?;
-            Ok(Run::together(begun, counted.into_iter().collect::<anyhow::Result<_>>()?))
+            Ok(Run::together(begun, &counted.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
         })
     }
 }
@@ -103,7 +103,7 @@ impl Load for Pgbench {
                 text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
             let rate = rate.with_context(|| format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)))?;
             let elapsed = Duration::from_secs(seconds);
-            Ok(Run { count: (rate * elapsed.as_secs_f64()) as u64, elapsed, ..Run::together(Instant::now(), vec![]) })
+            Ok(Run { count: (rate * elapsed.as_secs_f64()) as u64, elapsed, ..Run::together(Instant::now(), &[]) })
         })
     }
 }

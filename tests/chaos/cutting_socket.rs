@@ -59,7 +59,7 @@ impl State {
     fn cut(&self) -> Option<u64> {
         let nth = self.requests.fetch_add(1, Ordering::Relaxed);
         let one_in = self.one_in.load(Ordering::Relaxed);
-        (one_in != 0 && nth % one_in == 0).then(|| {
+        (one_in != 0 && nth.is_multiple_of(one_in)).then(|| {
             self.cuts.fetch_add(1, Ordering::Relaxed);
             nth / one_in % 2
         })

@@ -48,7 +48,7 @@ async fn the_server_on_hot_accounts_is_linearizable() {
     server.start().await;
     let caller = server.caller();
     let (history, members) = (History::begin(), Members::default());
-    let tills = tills(&[caller.clone()], &history, &members, &scale.random());
+    let tills = tills(std::slice::from_ref(&caller), &history, &members, &scale.random());
     open_accounts(&tills[0], &members).await;
     let began = Instant::now();
     serve(tills, operations).await;
