@@ -114,7 +114,8 @@ impl Client {
             Some(key) => key.clone(),
             None => kept_key(&settings.admin_key_file())?,
         };
-        let http = reqwest::Client::builder().timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build();
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build();
         Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned() })
     }
 

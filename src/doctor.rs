@@ -107,7 +107,9 @@ fn programs() -> Finding {
         || installed().into_iter().chain(std::env::split_paths(&path)).collect::<Vec<_>>(),
         |named| vec![named],
     );
-    let found = folders.iter().filter_map(|folder| Some((major(folder)?, folder))).max_by_key(|(major, _)| *major);
+    let found = folders.iter().filter_map(|folder| Some((major(folder)?, folder)));
+    // Of equal ones the first, which is also the one that is used.
+    let found = found.reduce(|best, other| if other.0 > best.0 { other } else { best });
     match found {
         Some((major, folder)) if major >= POSTGRESQL_MIN => {
             Finding::ok(PART, format!("version {major} in {}", folder.display()))
@@ -192,7 +194,7 @@ fn disk(settings: &Settings) -> Finding {
     let Ok(found) = nix::sys::statvfs::statvfs(folder) else {
         return Finding::warn(PART, format!("the free space of {} is not known", folder.display()));
     };
-    let mebibytes = found.blocks_available() as u64 * found.fragment_size() as u64 / (1 << 20);
+    let mebibytes = found.blocks_available() * found.fragment_size() / (1 << 20);
     let says = format!("{mebibytes} MiB are free");
     match mebibytes {
         ..FREE_MIB_MIN => Finding::fail(PART, format!("{says}: make room, or the database will refuse to write")),

@@ -12,7 +12,7 @@ mod rejects;
 mod rows;
 mod tally;
 
-use crate::client::{Client, ServerAddress};
+use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::output::{ROWS_REJECTED, print_json, thousands, well_or};
 use anyhow::{Context, bail};
@@ -93,12 +93,26 @@ pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
     let settings = settings(common)?;
     let client = Client::new(&settings, &args.server)?;
     let reader = Reader::open(&args.file, args.mapping.clone(), args.currency)?;
-    let head = client.post("/v1/imports/purchases", &args.envelope(Vec::new())).await?.body["position"].as_i64();
+    let head = head(&client, &args).await?;
     let note = ProgressFile::of(&settings.data_dir, &args.identity(&client)?);
-    let confirmed = if args.from_start { 0 } else { note.confirmed(head.unwrap_or_default()) };
+    let confirmed = if args.from_start { 0 } else { note.confirmed(head) };
     let rejects = Rejects::open(args.rejects_file()?, reader.header(), confirmed > 0)?;
     let import = Import { args: Arc::new(*args), client, note, confirmed, begun: Instant::now() };
     import.carry_out(reader, rejects).await
+}
+
+/// The last position of the log. A server that is there but not ready is waited for; one that is not there is told of.
+async fn head(client: &Client, args: &Purchases) -> anyhow::Result<i64> {
+    let begun = Instant::now();
+    loop {
+        match client.post("/v1/imports/purchases", &args.envelope(&[])).await {
+            Ok(answer) => return Ok(answer.body["position"].as_i64().unwrap_or_default()),
+            Err(error @ CallError::Refused(_)) if error.may_pass() && begun.elapsed() < args.patience() => {
+                tokio::time::sleep(error.retry_after().unwrap_or(NOTE_EVERY)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// One run.
@@ -212,7 +226,7 @@ fn deal(reader: &mut Reader, lanes: &Lanes, confirmed: u64) -> anyhow::Result<()
 
 impl Purchases {
     /// The body of a request with these rows.
-    fn envelope(&self, rows: Vec<Value>) -> Value {
+    fn envelope(&self, rows: &[Value]) -> Value {
         json!({
             "now": self.now, "system": self.system, "currency": self.currency, "source": self.source,
             "channel": self.channel, "rows": rows,
@@ -225,13 +239,7 @@ impl Purchases {
         let path = self.file.canonicalize().with_context(|| format!("{shown} cannot be found"))?;
         let found = path.metadata().with_context(|| format!("{shown} cannot be looked at"))?;
         let content = rows::fingerprint(&path)?;
-        Ok(format!(
-            "{path:?} {} {content} {:?} {} {}",
-            found.len(),
-            self.mapping,
-            self.envelope(Vec::new()),
-            client.url()
-        ))
+        Ok(format!("{path:?} {} {content} {:?} {} {}", found.len(), self.mapping, self.envelope(&[]), client.url()))
     }
 
     fn rejects_file(&self) -> anyhow::Result<PathBuf> {
@@ -270,7 +278,7 @@ mod tests {
     fn what_is_not_said_has_a_usual_value() {
         let purchases = parsed(&["--now", "1998-06-30"]);
         assert_eq!(purchases.rejects_file().unwrap().to_str(), Some("sales.rejects.csv"));
-        let body = purchases.envelope(Vec::new());
+        let body = purchases.envelope(&[]);
         assert_eq!(body["now"], "1998-06-30");
         assert_eq!((body["system"].as_str(), body["currency"].as_str()), (Some("import"), Some("USD")));
     }

@@ -90,9 +90,18 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// One line: what failed and, behind colons, why.
+/// One line: what failed and, behind colons, why. A cause that was said already is not said again.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let whole = format!("{error:#}");
+    let mut whole = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if whole.ends_with(&cause) {
+            continue;
+        }
+        if !whole.is_empty() {
+            whole.push_str(": ");
+        }
+        whole.push_str(&cause);
+    }
     eprintln!("clientela: {}", whole.split_whitespace().collect::<Vec<_>>().join(" "));
     ExitCode::FAILURE
 }

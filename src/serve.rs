@@ -30,25 +30,28 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr().context("the address that is listened on is not known")?;
-    let node = Node::of_server(&settings, args.migrate).await?;
-    let new_key = match first_start::ensure(&node, &settings).await {
-        Ok(new_key) => new_key,
-        Err(error) => {
-            node.stop().await;
-            return Err(error);
-        }
-    };
+    let (node, new_key) = started(&settings, args.migrate).await?;
     let api = node.api(&settings, metrics);
     let config = api.config.clone();
     println!("{}", screen(&settings, address, &node, new_key.as_ref()));
     drop(new_key);
-    info!(%address, "serving");
     let served = api::serve(listener, api::router(api), &config, told_to_stop()?).await;
-    info!("stopping");
     node.stop().await;
     info!("stopped");
     served.context("the server ended")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The running node, and the admin key if it is new.
+async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Option<Secret>)> {
+    let node = Node::of_server(settings, migrate).await?;
+    match first_start::ensure(&node, settings).await {
+        Ok(new_key) => Ok((node, new_key)),
+        Err(error) => {
+            node.stop().await;
+            Err(error)
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -69,6 +72,7 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        info!("stopping: what is under way is finished first");
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -63,7 +63,7 @@ async fn carry_out(node: &Node, command: Command) -> anyhow::Result<()> {
         Command::Create { name, number, time_zone, json } => {
             let tenant = match number {
                 Some(number) => number,
-                None => next_free(node).await?,
+                None => number_of(node, &name).await?,
             };
             create(node, CreateTenant { tenant, name, time_zone }, json).await
         }
@@ -85,11 +85,15 @@ async fn create(node: &Node, request: CreateTenant, json: bool) -> anyhow::Resul
     Ok(())
 }
 
-async fn next_free(node: &Node) -> anyhow::Result<TenantId> {
-    let highest = tenants::all(&node.pools).await?.into_iter().map(|row| row.tenant.0).max();
+/// The number of the tenant that has this name, else the next free one.
+async fn number_of(node: &Node, name: &Label) -> anyhow::Result<TenantId> {
+    let known = tenants::all(&node.pools).await?;
+    if let Some(row) = known.iter().find(|row| row.name == name.as_str()) {
+        return Ok(TenantId::new(row.tenant.0)?);
+    }
     // Tenant 1 is the one that the first start of the server makes.
-    let next = highest.unwrap_or(crate::first_start::FIRST_TENANT).checked_add(1).context("no number is free")?;
-    Ok(TenantId::new(next)?)
+    let highest = known.iter().map(|row| row.tenant.0).max().unwrap_or(crate::first_start::FIRST_TENANT);
+    Ok(TenantId::new(highest.checked_add(1).context("no number is free")?)?)
 }
 
 async fn list(node: &Node, json: bool) -> anyhow::Result<()> {

@@ -122,6 +122,9 @@ impl Node {
             Ok(store) => Arc::new(store),
             Err(error) => return Err(unopened(error, secrets)),
         };
+        if ground.is_own() {
+            free_leases(&pools).await.context("the leases of an earlier run cannot be ended")?;
+        }
         let commands = Commands::start(store.clone(), commands::Config::default());
         let projections = Arc::new(Projections::start(&pools, store.clone(), new_id()));
         Ok(Self { ground, pools, store, commands, projections, clock: Arc::new(SystemClock), timings })
@@ -212,14 +215,19 @@ async fn make_database(admin: &PgConnectOptions) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
+/// Ends the leases of whoever ran this private cluster before: it cannot live any more, so nobody need wait for them to run out.
+async fn free_leases(pools: &Pools) -> Result<(), sqlx::Error> {
+    sqlx::query("update leases set expires_at = '-infinity'").execute(&pools.engine).await.map(|_| ())
+}
+
 /// Says what to do about keys that do not fit.
 fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
     let DatabaseError::WrongKey(purpose) = error else { return anyhow!(error) };
     secrets.forget_made();
     let variable = if purpose == "master" { "CLIENTELA_MASTER_KEY" } else { "CLIENTELA_CLAIM_KEY" };
-    anyhow!(error).context(format!(
-        "set {variable}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
-    ))
+    anyhow!(
+        "{error}: set {variable}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
+    )
 }
 
 async fn in_time(part: &str, work: impl Future<Output = ()>) {

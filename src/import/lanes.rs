@@ -73,8 +73,8 @@ impl Sending {
     }
 
     async fn post(&self, rows: &[Row]) -> Result<Answer, CallError> {
-        let rows = rows.iter().map(body).collect();
-        let answer = self.client.post("/v1/imports/purchases", &self.args.envelope(rows)).await?;
+        let rows: Vec<Value> = rows.iter().map(body).collect();
+        let answer = self.client.post("/v1/imports/purchases", &self.args.envelope(&rows)).await?;
         *self.heard.lock().await = Instant::now();
         Ok(serde_json::from_value(answer.body).unwrap_or_default())
     }

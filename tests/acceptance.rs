@@ -1,0 +1,140 @@
+//! The supplied data of a real shop, imported into a real server and compared with an independent computation.
+//!
+//! Needs the folder of that data, which is not part of this repository: `CLIENTELA_SHARED=path`. Without it the test says
+//! so and passes. The computation is [`support::expected`]: written from the rules, in integers, without the domain's code.
+
+#[expect(dead_code, reason = "scenarios use the rest")]
+#[path = "scenarios/support/mod.rs"]
+mod support;
+
+use chrono::{Datelike, NaiveDate};
+use flate2::read::GzDecoder;
+use projections::customers::customers;
+use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use store::TenantId;
+use store::postgres::embedded::{EmbeddedConfig, SUPERUSER, attach};
+use store::postgres::{Database, Pools};
+use support::World;
+use support::expected::{self, Day, Expected, Purchase, TIERS, months_later};
+
+/// The day of the import: all has been bought, nothing has expired.
+const TODAY: Day = (1998, 6, 30);
+/// A later day, on which some lots are gone.
+const LATER: Day = (1999, 9, 15);
+const TENANT: TenantId = TenantId(1);
+const PURCHASES: usize = 47_797;
+const CUSTOMERS: usize = 15_713;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_customer_of_the_shop_has_the_points_the_tier_and_the_lots_of_the_rules() {
+    let Some(file) = shared("purchases/cdnow_transactions.csv.gz") else { return };
+    let purchases = read(&file);
+    let expected = expected::from_purchases(&purchases);
+    assert_eq!((purchases.len(), expected.len()), (PURCHASES, CUSTOMERS));
+
+    let world = World::embedded();
+    let file = file.to_str().expect("a path of text");
+    let words = ["import", "purchases", file, "--now", "1998-06-30", "--json"];
+    let first = world.run_json(&words);
+    println!("{} purchases/s", first["purchases_per_second"]);
+    assert_eq!((&first["recorded"], &first["rejected"]), (&PURCHASES.into(), &0.into()));
+    assert_eq!(first["customers"], CUSTOMERS);
+    compare(&world, &expected).await;
+
+    let head = world.head().await;
+    let again = world.run_json(&words);
+    assert_eq!((&again["recorded"], &again["already_there"]), (&0.into(), &PURCHASES.into()));
+    assert_eq!(world.head().await, head, "a repeated import changes nothing");
+}
+
+/// A file of the supplied data; none, and a word about it, where there is none.
+fn shared(path: &str) -> Option<PathBuf> {
+    match std::env::var_os("CLIENTELA_SHARED").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Some(PathBuf::from(folder).join(path)),
+        None => {
+            println!("skipped: CLIENTELA_SHARED does not name the folder of the supplied data");
+            None
+        }
+    }
+}
+
+fn read(file: &PathBuf) -> Vec<Purchase> {
+    let mut text = String::new();
+    let packed = File::open(file).expect("the supplied file");
+    GzDecoder::new(packed).read_to_string(&mut text).expect("gzipped text");
+    let purchase = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [customer, on, _, total] = fields.as_slice() else { panic!("four fields: {line}") };
+        let on = expected::day(on).unwrap_or_else(|| panic!("a date: {line}"));
+        let cents = expected::cents(total).unwrap_or_else(|| panic!("an amount: {line}"));
+        Purchase { customer: (*customer).to_owned(), on, cents }
+    };
+    text.lines().skip(1).map(purchase).collect()
+}
+
+async fn compare(world: &World, expected: &BTreeMap<String, Expected>) {
+    let (pools, head) = (pools(world).await, world.head().await);
+    let seen = world.get(&format!("/v1/customers?reference=import:1&min_position={head}")).await;
+    let anyone = seen.body["items"][0]["customer_id"].as_str().expect("the first customer of the file");
+    world.loyalty_at(anyone, Some(head)).await;
+    let mut different = Vec::new();
+    for (name, customer) in expected {
+        let found = customers::find_by_reference(&pools, TENANT, "import", name).await.expect("the database answers");
+        let Some(row) = found.map(|found| found.value) else {
+            different.push(format!("{name} is not there"));
+            continue;
+        };
+        if row.purchase_count != customer.purchases {
+            different.push(format!("{name}: {} purchases instead of {}", row.purchase_count, customer.purchases));
+        }
+        for day in [TODAY, LATER] {
+            let date = NaiveDate::from_ymd_opt(day.0, day.1, day.2).expect("a date");
+            let balance = loyalty_balances::find(&pools, TENANT, row.id, date).await.expect("the database answers");
+            let balance = balance.map(|balance| shown(&balance.value));
+            let wanted = Some(wanted(customer, day));
+            if balance != wanted {
+                different.push(format!("{name} on {date}: {balance:?} instead of {wanted:?}"));
+            }
+        }
+    }
+    let some: Vec<_> = different.iter().take(10).collect();
+    assert!(different.is_empty(), "{} differences, among them {some:#?}", different.len());
+}
+
+/// Sessions on the private database of the server.
+async fn pools(world: &World) -> Pools {
+    let cluster = attach(&EmbeddedConfig::new(world.data())).await.expect("a lock file").expect("the cluster runs");
+    Pools::new(&Database::with_role_logins(cluster.connect_options(SUPERUSER, "clientela")))
+}
+
+/// What can be compared of an account: points that can be spent, all earned, those of the window, the tier, and when what is
+/// gone.
+type Shown = (i64, i64, i64, &'static str, Vec<(Day, i64)>);
+
+fn shown(balance: &LoyaltyBalance) -> Shown {
+    let mut expiries: BTreeMap<Day, i64> = BTreeMap::new();
+    for expiry in &balance.expiries {
+        let day = (expiry.expires_on.year(), expiry.expires_on.month(), expiry.expires_on.day());
+        *expiries.entry(day).or_default() += expiry.points;
+    }
+    let tier = balance.tier.as_str();
+    let expiries = expiries.into_iter().collect();
+    (balance.available, balance.lifetime_earned, balance.earned_last_12_months, tier, expiries)
+}
+
+fn wanted(customer: &Expected, day: Day) -> Shown {
+    let mut alive: BTreeMap<Day, i64> = BTreeMap::new();
+    for (earned_on, points) in &customer.lots {
+        let gone_on = months_later(*earned_on, 24);
+        if gone_on > day {
+            *alive.entry(gone_on).or_default() += points;
+        }
+    }
+    let alive: Vec<_> = alive.into_iter().collect();
+    let available = alive.iter().map(|(_, points)| points).sum();
+    (available, customer.earned, customer.earned_last_12_months(day), TIERS[customer.tier], alive)
+}

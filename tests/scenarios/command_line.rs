@@ -1,0 +1,134 @@
+//! The program as an operator meets it: start, stop, crash, wrong keys, wrong logins, wrong flags.
+
+use crate::support::World;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+/// Standard error of a subcommand that fails, without this test's folder.
+fn told(world: &World, words: &[&str]) -> String {
+    let output = world.run(words);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines = text.lines().filter(|line| line.starts_with("clientela: "));
+    lines.collect::<Vec<_>>().join("\n").replace(&world.folder().display().to_string(), "")
+}
+
+#[tokio::test]
+async fn a_first_start_makes_all_that_is_needed_and_a_kill_loses_nothing() {
+    let mut world = World::embedded();
+    let mode = |name: &str| world.data().join(name).metadata().expect(name).permissions().mode() & 0o777;
+    assert_eq!(
+        [mode("secrets"), mode("secrets/master.key"), mode("secrets/claims.key"), mode("admin.key")],
+        [0o700, 0o600, 0o600, 0o600]
+    );
+    let customer = world.member("first@example.com").await;
+    let bought = world.buys(&customer, "order-1", "10.00").await;
+
+    world.end(Signal::SIGKILL);
+    world.serve(&[]);
+    assert_eq!(world.loyalty_at(&customer, bought.position).await["balance"], 10);
+
+    assert!(world.end(Signal::SIGTERM).success(), "{}", world.log());
+    assert!(!world.data().join("postgres/data/postmaster.pid").exists(), "PostgreSQL was stopped");
+    // Without a server the tools run the database themselves, for as long as they need it.
+    assert_eq!(world.run_json(&["key", "list", "--json"]).as_array().map(Vec::len), Some(1));
+    let extra = world.run_json(&["key", "create", "extra", "--scope", "customers:read,loyalty:read", "--json"]);
+    fs::remove_file(world.data().join("admin.key")).expect("removed");
+    world.serve(&[]);
+    assert_eq!(world.loyalty_at(&customer, bought.position).await["balance"], 10, "a new admin key was made");
+    let key = extra["key"].as_str();
+    let path = format!("/v1/customers/{customer}");
+    assert_eq!(world.ask_as(key, reqwest::Method::GET, &path, None).await.status, 200);
+    assert_eq!(world.run_json(&["status", "--json"])["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_or_port_is_refused() {
+    let world = World::embedded();
+    let second = told(&world, &["serve", "--port", "0"]);
+    assert!(second.contains("is already in use by process"), "{second}");
+    let same_port = told(&world, &["serve", "--data-dir", "other"]);
+    assert!(same_port.ends_with("stop that program, or choose another port with --port"), "{same_port}");
+}
+
+#[tokio::test]
+async fn data_without_its_keys_is_refused_with_what_to_do() {
+    let mut world = World::embedded();
+    world.end(Signal::SIGTERM);
+    let master = world.data().join("secrets/master.key");
+    let key = fs::read_to_string(&master).expect("the key");
+    fs::write(&master, format!("{}\n", "0".repeat(64))).expect("another key");
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the master key is not the one this database was written with: set CLIENTELA_MASTER_KEY, or put the right key into the folder `secrets` of the data folder, from a backup or another node");
+    fs::remove_file(&master).expect("removed");
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: /data/secrets/master.key is missing, but there is data written with it: put the file back from your backup, or set CLIENTELA_MASTER_KEY");
+    assert!(!master.exists(), "no key is made in place of one that is missing");
+    fs::write(&master, key).expect("put back");
+    world.serve(&[]);
+}
+
+#[tokio::test]
+async fn a_login_that_passes_the_walls_between_tenants_is_refused() {
+    let world = World::start().await;
+    let url = world.database_url("postgres");
+    let refused = told(&world, &["serve", "--port", "0", "--database-url", &url]);
+    insta::assert_snapshot!(refused, @"clientela: role postgres is superuser or has BYPASSRLS: tenants would not be walled off; use another login");
+}
+
+#[tokio::test]
+async fn an_open_server_listens_to_this_machine_only() {
+    let world = World::empty(None);
+    insta::assert_snapshot!(told(&world, &["serve", "--listen", "0.0.0.0:0", "--open"]), @"clientela: open is allowed only on a loopback address, not on 0.0.0.0:0");
+    let mut world = World::start().await;
+    world.end(Signal::SIGTERM);
+    world.serve(&["--open"]);
+    let path = "/v1/customers?email=nobody@example.com";
+    assert_eq!(world.ask_as(None, reqwest::Method::GET, path, None).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_configuration_says_what_is_wrong_with_it() {
+    let world = World::empty(None);
+    fs::write(world.folder().join("a.toml"), "listn = \"127.0.0.1:1\"\n").expect("written");
+    insta::assert_snapshot!(told(&world, &["config", "--config", "a.toml"]), @"clientela: a.toml has the unknown key `listn`; known are data_dir, listen, database_url, master_key, claim_key, log_format, log_level, open, cors_origins");
+    fs::write(world.folder().join("a.toml"), "listen = 7\n").expect("written");
+    insta::assert_snapshot!(told(&world, &["serve", "--config", "a.toml"]), @"clientela: listen (file a.toml) is wrong: invalid type: integer `7`, expected socket address");
+    let output = world.run(&["config", "--database-url", "postgres://ana:secret@db/x"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("postgres://ana:****@db/x") && !shown.contains("secret@"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_tool_without_a_server_or_a_key_says_so() {
+    let world = World::empty(None);
+    insta::assert_snapshot!(told(&world, &["status"]), @"clientela: there is no key in /data/admin.key: start the server once, or give one with --key or CLIENTELA_KEY");
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let away = told(&world, &["status", "--key", "clk_x", "--url", &format!("http://{free}")]);
+    assert!(away.contains("no server answers at") && away.contains("Connection refused"), "{away}");
+}
+
+#[tokio::test]
+async fn invented_customers_are_the_same_each_time() {
+    let world = World::start().await;
+    let words = ["demo", "--customers", "12", "--seed", "7", "--until", "2026-03-01", "--json"];
+    let first = world.run_json(&words);
+    let head = world.head().await;
+    let again = world.run_json(&words);
+    for count in ["customers", "purchases", "refunds", "redemptions"] {
+        assert_eq!(first[count], again[count], "{count}");
+    }
+    assert_eq!(first["customers"], 12);
+    assert_eq!(world.head().await, head, "made again, it changes nothing");
+}
+
+#[tokio::test]
+async fn the_doctor_finds_a_running_server_well() {
+    let world = World::start().await;
+    let findings = world.run_json(&["doctor", "--json"]);
+    let failed: Vec<_> = findings.as_array().expect("findings").iter().filter(|one| one["state"] == "fail").collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    let parts: Vec<_> = findings.as_array().expect("findings").iter().map(|one| one["part"].clone()).collect();
+    assert!(parts.contains(&json!("roles")) && parts.contains(&json!("server")), "{parts:?}");
+}

@@ -1,0 +1,118 @@
+//! Customers, their purchases and what is given back.
+
+use crate::support::World;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_customer_registers_buys_and_sees_the_points_of_that_purchase() {
+    let world = World::start().await;
+    let body = json!({
+        "name": "Ana Torres", "emails": ["Ana@Example.com"], "phones": ["+34612345678"],
+        "references": [{"system": "erp", "reference": "A-17"}], "currency": "EUR", "loyalty": true
+    });
+    let registered = world.post("/v1/customers", body).await;
+    assert_eq!(registered.status, 201);
+    let customer = registered.body["customer_id"].as_str().unwrap().to_owned();
+    assert_eq!(registered.headers["location"].to_str().unwrap(), format!("/v1/customers/{customer}"));
+
+    let bought = world.buys(&customer, "order-1", "120.99").await;
+    assert_eq!((bought.status, bought.body["points_earned"].as_i64()), (201, Some(120)));
+
+    let loyalty = world.loyalty_at(&customer, bought.position).await;
+    assert_eq!((&loyalty["balance"], &loyalty["tier"]), (&json!(120), &json!("bronze")));
+    assert_eq!(loyalty["points_to_next_tier"], 880);
+
+    for search in ["phone=%2B34612345678", "email=ana@example.com", "reference=erp:A-17"] {
+        let found = world.get(&format!("/v1/customers?{search}&min_position={}", bought.position.unwrap())).await;
+        assert_eq!(found.body["items"][0]["customer_id"], customer, "{search}");
+        assert_eq!(found.body["items"][0]["purchase_count"], 1);
+    }
+    let history = world.get(&format!("/v1/customers/{customer}/events")).await;
+    let kinds: Vec<_> = history.body["events"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
+    let expected =
+        ["customer.created", "loyalty.account.enrolled", "customer.purchase.recorded", "loyalty.points.earned"];
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn a_tier_begins_with_the_purchase_that_reaches_it_and_counts_from_the_next_one_on() {
+    let world = World::start().await;
+    let customer = world.member("tier@example.com").await;
+    let first = world.buys(&customer, "order-1", "1000.00").await;
+    assert_eq!((&first.body["points_earned"], &first.body["tier_upgraded"]), (&json!(1_000), &json!("silver")));
+    let second = world.buys(&customer, "order-2", "19.99").await;
+    assert_eq!(second.body["points_earned"], 23);
+    let loyalty = world.loyalty_at(&customer, second.position).await;
+    assert_eq!((&loyalty["balance"], &loyalty["tier"]), (&json!(1_023), &json!("silver")));
+}
+
+#[tokio::test]
+async fn a_refund_takes_back_what_the_order_earned_and_no_more_than_was_bought_is_given_back() {
+    let world = World::start().await;
+    let customer = world.member("refund@example.com").await;
+    world.buys(&customer, "order-1", "80.00").await;
+    world.buys(&customer, "order-2", "40.00").await;
+    let refunds = format!("/v1/customers/{customer}/refunds");
+    let part = json!({"order_id": "order-1", "refund_id": "r-1", "amount": "30.00", "currency": "EUR"});
+    let given = world.post(&refunds, part.clone()).await;
+    assert_eq!((given.status, &given.body["points_reversed"]), (201, &json!(30)));
+    assert_eq!((&given.body["refunded"], &given.body["remaining"]), (&json!("30.00"), &json!("50.00")));
+
+    let again = world.post(&refunds, part).await;
+    assert_eq!((again.status, &again.body["repeated"]), (200, &json!(true)));
+    let too_much = json!({"order_id": "order-1", "refund_id": "r-2", "amount": "50.01", "currency": "EUR"});
+    assert_eq!(
+        world.post(&refunds, too_much).await.refusal(),
+        "422 refund_exceeds_purchase /amount refund_exceeds_purchase"
+    );
+    let unknown = json!({"order_id": "order-9", "refund_id": "r-3"});
+    assert_eq!(world.post(&refunds, unknown).await.refusal(), "422 order_not_refundable");
+
+    let rest = world.post(&refunds, json!({"order_id": "order-1", "refund_id": "r-4"})).await;
+    assert_eq!((&rest.body["amount"], &rest.body["remaining"]), (&json!("50.00"), &json!("0.00")));
+    assert_eq!(world.loyalty_at(&customer, rest.position).await["balance"], 40);
+}
+
+#[tokio::test]
+async fn an_equal_request_gets_the_first_answer_again_and_another_one_under_its_key_is_refused() {
+    let world = World::start().await;
+    let customer = world.member("twice@example.com").await;
+    let path = format!("/v1/customers/{customer}/purchases");
+    let order = json!({"order_id": "order-1", "total": "10.00", "currency": "EUR"});
+    let first = world.post_keyed(&path, "till-4/77", order.clone()).await;
+    let again = world.post_keyed(&path, "till-4/77", order).await;
+    assert_eq!((first.status, again.status), (201, 200));
+    assert_eq!((first.position, &again.body["repeated"]), (again.position, &json!(true)));
+    assert_eq!(first.body["points_earned"], again.body["points_earned"]);
+
+    let other = json!({"order_id": "order-2", "total": "10.00", "currency": "EUR"});
+    let refused = world.post_keyed(&path, "till-4/77", other).await;
+    assert_eq!(refused.refusal(), "409 idempotency_key_reused Idempotency-Key idempotency_key_reused");
+    assert_eq!(world.loyalty_at(&customer, first.position).await["balance"], 10);
+}
+
+#[tokio::test]
+async fn an_order_counts_once_whatever_the_key() {
+    let world = World::start().await;
+    let customer = world.member("once@example.com").await;
+    let first = world.buys(&customer, "order-1", "10.00").await;
+    let again = world.buys(&customer, "order-1", "10.00").await;
+    assert_eq!((again.status, &again.body["repeated"]), (200, &json!(true)));
+    assert_eq!(world.head().await, first.position.unwrap(), "nothing was written");
+    let other_total = world.buys(&customer, "order-1", "11.00").await;
+    assert_eq!(other_total.status, 409, "{}", other_total.body);
+    let earn = json!({"order_id": "order-1", "total": "10.00", "currency": "EUR"});
+    let earned = world.post(&format!("/v1/customers/{customer}/loyalty/earn"), earn).await;
+    assert_eq!(earned.body["points_earned"], 0, "{}", earned.body);
+    assert_eq!(world.loyalty_at(&customer, first.position).await["balance"], 10);
+}
+
+#[tokio::test]
+async fn an_address_belongs_to_one_customer() {
+    let world = World::start().await;
+    world.member("ana@example.com").await;
+    let head = world.head().await;
+    let same = json!({"name": "Eva", "emails": ["ANA@example.com"]});
+    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 email_taken");
+    assert_eq!(world.head().await, head);
+}

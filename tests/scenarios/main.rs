@@ -1,0 +1,11 @@
+//! Scenarios: the real server over real HTTP, and the command line beside it, from a caller's point of view.
+//!
+//! Each test has its own server, data folder and database. Nothing here knows how the server is made.
+
+mod access;
+mod bad_input;
+mod command_line;
+mod customers;
+mod imports;
+mod loyalty;
+mod support;

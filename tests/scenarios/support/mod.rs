@@ -1,0 +1,6 @@
+//! What scenarios are told with: a world with a server in it, and an independent computation of loyalty points.
+
+pub(crate) mod expected;
+pub(crate) mod world;
+
+pub(crate) use world::World;
