@@ -31,7 +31,7 @@ pub struct Identity {
     /// The once-only fact the request is about (16-byte hash of stream, verb, order id …), when there is one. It is
     /// looked up whether or not an event carries it.
     pub once_id: Option<Uuid>,
-    /// 16-byte hash of the request itself: tells a repeat from a reuse.
+    /// 16-byte hash of the request itself: tells a repeat from a reuse. Stored as a keyed hash, never as it is.
     pub fingerprint: [u8; 16],
 }
 

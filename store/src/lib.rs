@@ -140,10 +140,11 @@ pub trait EventStore: Send + Sync + 'static {
     /// Who holds these claims, in the order asked.
     async fn claim_owners(&self, tenant: TenantId, claims: &[ClaimKey]) -> Result<Vec<Option<Uuid>>, StoreError>;
 
-    /// The fingerprints of the requests that made these once-only facts happen, in the order asked. A short cut for
-    /// repeating many requests at once: `None` says nothing, the append decides.
-    async fn fingerprints(&self, once_ids: &[Uuid]) -> Result<Vec<Option<[u8; 16]>>, StoreError> {
-        Ok(vec![None; once_ids.len()])
+    /// Which of these requests made their once-only facts happen, in the order asked. A short cut for repeating many
+    /// requests at once: `false` says nothing, the append decides.
+    async fn recorded(&self, tenant: TenantId, requests: &[Identity]) -> Result<Vec<bool>, StoreError> {
+        let _ = tenant;
+        Ok(vec![false; requests.len()])
     }
 
     /// The newest snapshot of a stream that was written by this version of its aggregate.

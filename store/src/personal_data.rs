@@ -5,6 +5,9 @@
 //!   opens only where it was written.
 //! * **Wrapped subject key**: the same box format under the master key, with
 //!   AAD = `"clientela/subject-key/v1" ‖ tenant (4, BE) ‖ subject (16) ‖ master version (2, BE)`.
+//! * **Fingerprint** of a request, as it is stored: the first 16 bytes of HMAC-SHA256(claim key,
+//!   `"clientela/fingerprint/v1" ‖ tenant (4, BE) ‖ the 16 bytes given`). A request may be a telephone number and little else: without the
+//!   key nobody can try all of them, also not after the person was erased.
 //! * **Claim hash**: HMAC-SHA256(claim key, `"clientela/claim/v1" ‖ tenant (4, BE) ‖ len(kind) (4, BE) ‖ kind ‖ value`).
 //!
 //! Nonces are random: 24 bytes make a repeat impossible in practice (draft-irtf-cfrg-xchacha-03 §1).
@@ -165,6 +168,14 @@ pub struct ClaimHashKey {
 }
 
 impl ClaimHashKey {
+    /// What stands in the log in place of a request's fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self, tenant: TenantId, given: &[u8; 16]) -> [u8; 16] {
+        let hash = keyed_hash(&self.key, &[b"clientela/fingerprint/v1", &tenant.0.to_be_bytes(), given]);
+        let (stored, _) = hash.split_first_chunk().expect("32 bytes begin with 16");
+        *stored
+    }
+
     /// What stands in the table in place of the value.
     #[must_use]
     pub fn hash(&self, tenant: TenantId, claim: &ClaimKey) -> [u8; 32] {
@@ -283,6 +294,13 @@ mod tests {
             "30124afc0da805020fb136e350150c1059c41259d14fe79e3b60c1e6aa44faa3"
         );
         assert_ne!(key.hash(TenantId(1), &claim), key.hash(TenantId(2), &claim));
+    }
+
+    #[test]
+    fn a_stored_fingerprint_is_the_vector() {
+        let key = ClaimHashKey { version: 1, key: SecretKey::new([9; 32]) };
+        assert_eq!(hex::encode(key.fingerprint(TenantId(1), &[3; 16])), "ea54b17050dc25b04ce89b09d9f039e4");
+        assert_ne!(key.fingerprint(TenantId(1), &[3; 16]), key.fingerprint(TenantId(2), &[3; 16]));
     }
 
     #[test]

@@ -141,17 +141,17 @@ async fn recorded_before(
     let identities = rows.iter().enumerate().filter_map(|(index, row)| match customers.get(&row.customer) {
         Some(Resolved::Known(customer)) => {
             let identity = identity_of(caller, &purchase(caller, recording(row, *customer, caller, options)));
-            Some((index, *customer, identity.once_id?, identity.fingerprint))
+            Some((index, *customer, identity))
         }
         Some(Resolved::Refused(_) | Resolved::Failed(_)) | None => None,
     });
     let identities: Vec<_> = identities.collect();
-    let once_ids: Vec<_> = identities.iter().map(|(_, _, once_id, _)| *once_id).collect();
-    let known = commands.store().fingerprints(&once_ids).await;
-    let known = known.map_err(|error| crate::loading::LoadError::from(error).answer())?;
+    let requests: Vec<_> = identities.iter().map(|(_, _, identity)| *identity).collect();
+    let recorded = commands.store().recorded(caller.tenant, &requests).await;
+    let recorded = recorded.map_err(|error| crate::loading::LoadError::from(error).answer())?;
     let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
-    for ((index, customer, _, fingerprint), recorded) in identities.into_iter().zip(known) {
-        if recorded == Some(fingerprint) {
+    for ((index, customer, _), recorded) in identities.into_iter().zip(recorded) {
+        if recorded {
             outcomes[index] = Some(RowOutcome::Repeated { customer });
         }
     }

@@ -34,7 +34,7 @@ impl Found {
         Self { position: Position(position), mark }
     }
 
-    fn repeats(&self, fingerprint: &[u8; 16]) -> bool {
+    pub(super) fn repeats(&self, fingerprint: &[u8; 16]) -> bool {
         self.mark.as_ref().is_some_and(|mark| mark.fingerprint == hex::encode(fingerprint))
     }
 

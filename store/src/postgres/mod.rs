@@ -20,8 +20,8 @@ pub use database::{Database, DatabaseError, Pools, RequestPool, Role, unavailabl
 
 use crate::personal_data::{Keys, check_value};
 use crate::{
-    AppendRequest, Capabilities, ClaimKey, EventStore, EventStream, Filter, Position, ReadAll, ReadStream, Receipt,
-    SignalStream, Snapshot, StoreError, StreamId, TenantId,
+    AppendRequest, Capabilities, ClaimKey, EventStore, EventStream, Filter, Identity, Position, ReadAll, ReadStream,
+    Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
 };
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -135,8 +135,8 @@ impl EventStore for PostgresStore {
         self.reader.claim_owners(tenant, claims).await
     }
 
-    async fn fingerprints(&self, once_ids: &[Uuid]) -> Result<Vec<Option<[u8; 16]>>, StoreError> {
-        self.reader.fingerprints(once_ids).await
+    async fn recorded(&self, tenant: TenantId, requests: &[Identity]) -> Result<Vec<bool>, StoreError> {
+        self.reader.recorded(tenant, requests).await
     }
 
     async fn load_snapshot(

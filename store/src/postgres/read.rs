@@ -1,11 +1,12 @@
 //! Reading: one stream, or the whole log, page by page by key; never all in memory, never a cursor held open.
 
 use super::database::unavailable;
+use super::judge::Found;
 use super::names::Names;
 use super::rows::{columns, to_events};
 use super::sealing::KeyRing;
 use crate::{
-    ClaimKey, Direction, Filter, Metadata, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version,
+    ClaimKey, Direction, Filter, Identity, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version,
 };
 use sqlx::PgPool;
 use std::collections::VecDeque;
@@ -136,7 +137,8 @@ impl Reader {
             claims.iter().map(|claim| self.keyring.keys().claims.hash(tenant, claim).to_vec()).collect();
         sqlx::query_scalar(
             "select c.owner from unnest($2::text[], $3::bytea[]) with ordinality as k(kind, hash, n) \
-             left join claims c on c.tenant = $1 and c.kind = k.kind and c.hash = k.hash order by k.n",
+             left join lateral (select owner from claims where tenant = $1 and kind = k.kind and hash = k.hash limit 1) c \
+             on true order by k.n",
         )
         .bind(tenant.0)
         .bind(kinds)
@@ -148,22 +150,23 @@ impl Reader {
 }
 
 impl Reader {
-    pub(super) async fn fingerprints(&self, once_ids: &[Uuid]) -> Result<Vec<Option<[u8; 16]>>, StoreError> {
+    pub(super) async fn recorded(&self, tenant: TenantId, requests: &[Identity]) -> Result<Vec<bool>, StoreError> {
+        let once_ids: Vec<Option<Uuid>> = requests.iter().map(|request| request.once_id).collect();
         let metadata: Vec<Option<String>> = sqlx::query_scalar(
             "select e.metadata from unnest($1::uuid[]) with ordinality as k(id, n) \
-             left join events e on e.once_id = k.id order by k.n",
+             left join lateral (select metadata from events where once_id = k.id limit 1) e on true order by k.n",
         )
         .bind(once_ids)
         .fetch_all(&self.pool)
         .await
         .map_err(unavailable)?;
-        Ok(metadata.iter().map(|text| fingerprint_in(text.as_deref()?)).collect())
+        let claims = &self.keyring.keys().claims;
+        let is_recorded = |(request, metadata): (&Identity, Option<String>)| {
+            let stored = claims.fingerprint(tenant, &request.fingerprint);
+            metadata.is_some_and(|metadata| Found::read(0, &metadata).repeats(&stored))
+        };
+        Ok(requests.iter().zip(metadata).map(is_recorded).collect())
     }
-}
-
-fn fingerprint_in(metadata: &str) -> Option<[u8; 16]> {
-    let mark = serde_json::from_str::<Metadata>(metadata).ok()?.command?;
-    hex::decode(mark.fingerprint).ok()?.try_into().ok()
 }
 
 /// A stream being read: what is left of the current page, and where the next one begins.

@@ -92,7 +92,7 @@ impl KeyRing {
         let (tenants, ids): (Vec<i32>, Vec<Uuid>) = missing.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
         let rows: Vec<(i32, Uuid, Option<Vec<u8>>)> = sqlx::query_as(
             "select s.tenant, s.subject_id, s.wrapped_key from unnest($1::int4[], $2::uuid[]) as k(tenant, id) \
-             join subject_keys s on s.tenant = k.tenant and s.subject_id = k.id",
+             cross join lateral (select * from subject_keys where tenant = k.tenant and subject_id = k.id limit 1) s",
         )
         .bind(tenants)
         .bind(ids)

@@ -11,6 +11,7 @@ use super::judge::{self, Judged};
 use super::names::Names;
 use super::sealing::KeyRing;
 use crate::append::{BYTES_MAX, EVENTS_MAX};
+use crate::personal_data::ClaimHashKey;
 use crate::{AppendError, AppendRequest, Appended, Name, Position, Receipt, RecordedEvent, StreamId, Ticket, Version};
 use lru::LruCache;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -59,10 +60,12 @@ impl Queued {
 pub(super) struct Inbox {
     queue: mpsc::Sender<Queued>,
     bytes: Arc<AtomicUsize>,
+    claims: ClaimHashKey,
 }
 
 impl Inbox {
-    pub(super) fn submit(&self, request: AppendRequest) -> Receipt {
+    pub(super) fn submit(&self, mut request: AppendRequest) -> Receipt {
+        request.identity.fingerprint = self.claims.fingerprint(request.tenant, &request.identity.fingerprint);
         let (receipt, ticket, verdict) = Receipt::new();
         let size = judge::size_of(&request);
         let queued = Queued { request, ticket, verdict, since: Instant::now(), size };
@@ -137,6 +140,7 @@ impl Writer {
     ) -> (Inbox, tokio::task::JoinHandle<()>) {
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let bytes = Arc::new(AtomicUsize::new(0));
+        let claims = keyring.keys().claims.clone();
         let writer = Self {
             database,
             names,
@@ -148,7 +152,7 @@ impl Writer {
             connection: None,
             bytes: Arc::clone(&bytes),
         };
-        (Inbox { queue, bytes }, tokio::spawn(writer.run(requests)))
+        (Inbox { queue, bytes, claims }, tokio::spawn(writer.run(requests)))
     }
 
     async fn run(mut self, mut requests: mpsc::Receiver<Queued>) {
