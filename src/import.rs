@@ -85,11 +85,16 @@ pub(crate) struct Purchases {
     json: bool,
 }
 
+/// More rows under way would fill the server's queue: it would turn some away and take later ones, out of order.
+const ROWS_UNDER_WAY_MAX: u32 = 8_000;
 /// Between two notes of the progress.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {
     let Command::Purchases(args) = command;
+    if u32::from(args.batch) * u32::from(args.lanes) > ROWS_UNDER_WAY_MAX {
+        bail!("--batch times --lanes must not be more than {ROWS_UNDER_WAY_MAX} rows");
+    }
     let settings = settings(common)?;
     let client = Client::new(&settings, &args.server)?;
     let reader = Reader::open(&args.file, args.mapping.clone(), args.currency)?;

@@ -5,8 +5,8 @@ use anyhow::Context;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// What a server logs unless it is told otherwise.
-pub(crate) const SERVER: &str = "info,sqlx=warn";
+/// What a server logs unless it is told otherwise. Pools complain about sessions that end with the private PostgreSQL.
+pub(crate) const SERVER: &str = "info,sqlx=warn,sqlx_core::pool=error";
 /// What the other subcommands log unless they are told otherwise.
 pub(crate) const TOOL: &str = "error";
 

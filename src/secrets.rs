@@ -73,7 +73,7 @@ fn key(
             "{shown} is missing, but there is data written with it: put the file back from your backup, or set {variable}"
         );
     }
-    make_folder(&folder)?;
+    make_folder(&folder, 0o700)?;
     let bytes = random_bytes().context("no key can be made")?;
     if write_new(&path, &format!("{}\n", hex::encode(bytes)))? {
         made.push(path);
@@ -99,13 +99,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Option<String>> {
 }
 
 /// Makes a folder for its owner only; those above it can be walked through, as PostgreSQL's user must.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    if let Some(parent) = folder.parent() {
-        let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
-        let made = DirBuilder::new().recursive(true).mode(mode).create(parent);
-        made.with_context(|| format!("the folder {} cannot be made", parent.display()))?;
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+/// Makes the data folder. Where this is root, the user that runs PostgreSQL must be able to pass through it.
+pub(crate) fn make_data_folder(folder: &Path) -> anyhow::Result<()> {
+    make_folder(folder, if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 })
+}
+
+fn make_folder(folder: &Path, mode: u32) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(folder);
     made.with_context(|| format!("the folder {} cannot be made", folder.display()))
 }
 

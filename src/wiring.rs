@@ -1,7 +1,7 @@
 //! The only place that picks engines and puts the layers together: database, log, commands, projections, doors.
 
 use crate::config::{Settings, without_password};
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, make_data_folder};
 use anyhow::{Context, anyhow};
 use commands::ids::new_id;
 use commands::{Caller, Clock, Commands, Scope, SystemClock};
@@ -95,6 +95,7 @@ impl Ground {
 impl Node {
     /// The node of a server. A private cluster is migrated at each start, a given database only when asked to.
     pub(crate) async fn of_server(settings: &Settings, migrate: bool) -> anyhow::Result<Self> {
+        make_data_folder(&settings.data_dir)?;
         // Before the cluster, so that where there is a cluster there are keys.
         let secrets = Secrets::load_or_make(settings)?;
         let mut timings = Timings::default();
@@ -107,6 +108,7 @@ impl Node {
 
     /// The node of a tool, beside a server that may be running.
     pub(crate) async fn of_tool(settings: &Settings) -> anyhow::Result<Self> {
+        make_data_folder(&settings.data_dir)?;
         let secrets = Secrets::load_or_make(settings)?;
         let ground = Ground::of_tool(settings).await?;
         if ground.is_own() {

@@ -9,12 +9,16 @@ mod support;
 
 use chrono::{Datelike, NaiveDate};
 use flate2::read::GzDecoder;
+use futures::StreamExt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 use store::TenantId;
 use store::postgres::embedded::{EmbeddedConfig, SUPERUSER, attach};
 use store::postgres::{Database, Pools};
@@ -28,6 +32,7 @@ const LATER: Day = (1999, 9, 15);
 const TENANT: TenantId = TenantId(1);
 const PURCHASES: usize = 47_797;
 const CUSTOMERS: usize = 15_713;
+const LOOKS_AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_customer_of_the_shop_has_the_points_the_tier_and_the_lots_of_the_rules() {
@@ -49,6 +54,57 @@ async fn every_customer_of_the_shop_has_the_points_the_tier_and_the_lots_of_the_
     let again = world.run_json(&words);
     assert_eq!((&again["recorded"], &again["already_there"]), (&0.into(), &PURCHASES.into()));
     assert_eq!(world.head().await, head, "a repeated import changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_during_which_everything_is_killed_ends_the_same() {
+    let Some(file) = shared("purchases/cdnow_transactions.csv.gz") else { return };
+    let expected = expected::from_purchases(&read(&file));
+    let mut world = World::embedded();
+    let import = |world: &World| {
+        let mut command = world.command();
+        command.args(["import", "purchases"]).arg(&file).args(["--now", "1998-06-30", "--batch", "100", "--json"]);
+        command
+    };
+    let mut importer = import(&world).spawn().expect("the importer starts");
+    let mut cut_short = 0;
+    for part in ["server", "PostgreSQL", "both", "importer"] {
+        grows(&world, 5_000).await;
+        cut_short += usize::from(importer.try_wait().expect("its state").is_none());
+        match part {
+            "PostgreSQL" => kill_postgres(&world),
+            "importer" => importer.kill().expect("it is killed"),
+            part => {
+                if part == "both" {
+                    kill_postgres(&world);
+                }
+                world.end(Signal::SIGKILL);
+                world.serve(&[]);
+            }
+        }
+    }
+    importer.wait().expect("it has ended");
+    assert_eq!(cut_short, 4, "all was killed in the middle of the import");
+    let output = import(&world).output().expect("the importer runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    compare(&world, &expected).await;
+}
+
+/// Ends the first process of the private PostgreSQL with SIGKILL, if there is one at the moment.
+fn kill_postgres(world: &World) {
+    let file = fs::read_to_string(world.data().join("postgres/data/postmaster.pid")).unwrap_or_default();
+    if let Some(pid) = file.lines().next().and_then(|pid| pid.parse().ok()) {
+        // It may have ended a moment ago.
+        let _sent = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// Waits until the log has so many more events.
+async fn grows(world: &World, events: i64) {
+    let wanted = world.known_head().await.unwrap_or_default() + events;
+    while world.known_head().await.is_none_or(|head| head < wanted) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A file of the supplied data; none, and a word about it, where there is none.
@@ -81,28 +137,34 @@ async fn compare(world: &World, expected: &BTreeMap<String, Expected>) {
     let seen = world.get(&format!("/v1/customers?reference=import:1&min_position={head}")).await;
     let anyone = seen.body["items"][0]["customer_id"].as_str().expect("the first customer of the file");
     world.loyalty_at(anyone, Some(head)).await;
-    let mut different = Vec::new();
-    for (name, customer) in expected {
-        let found = customers::find_by_reference(&pools, TENANT, "import", name).await.expect("the database answers");
-        let Some(row) = found.map(|found| found.value) else {
-            different.push(format!("{name} is not there"));
-            continue;
-        };
-        if row.purchase_count != customer.purchases {
-            different.push(format!("{name}: {} purchases instead of {}", row.purchase_count, customer.purchases));
-        }
-        for day in [TODAY, LATER] {
-            let date = NaiveDate::from_ymd_opt(day.0, day.1, day.2).expect("a date");
-            let balance = loyalty_balances::find(&pools, TENANT, row.id, date).await.expect("the database answers");
-            let balance = balance.map(|balance| shown(&balance.value));
-            let wanted = Some(wanted(customer, day));
-            if balance != wanted {
-                different.push(format!("{name} on {date}: {balance:?} instead of {wanted:?}"));
-            }
-        }
-    }
+    let looks = expected.iter().map(|(name, customer)| differences(&pools, name, customer));
+    let different: Vec<String> = futures::stream::iter(looks)
+        .buffer_unordered(LOOKS_AT_ONCE)
+        .map(futures::stream::iter)
+        .flatten()
+        .collect()
+        .await;
     let some: Vec<_> = different.iter().take(10).collect();
     assert!(different.is_empty(), "{} differences, among them {some:#?}", different.len());
+}
+
+/// What is not as it must be with one customer.
+async fn differences(pools: &Pools, name: &str, customer: &Expected) -> Vec<String> {
+    let mut different = Vec::new();
+    let found = customers::find_by_reference(pools, TENANT, "import", name).await.expect("the database answers");
+    let Some(row) = found.map(|found| found.value) else { return vec![format!("{name} is not there")] };
+    if row.purchase_count != customer.purchases {
+        different.push(format!("{name}: {} purchases instead of {}", row.purchase_count, customer.purchases));
+    }
+    for day in [TODAY, LATER] {
+        let date = NaiveDate::from_ymd_opt(day.0, day.1, day.2).expect("a date");
+        let balance = loyalty_balances::find(pools, TENANT, row.id, date).await.expect("the database answers");
+        let (balance, wanted) = (balance.map(|balance| shown(&balance.value)), Some(wanted(customer, day)));
+        if balance != wanted {
+            different.push(format!("{name} on {date}: {balance:?} instead of {wanted:?}"));
+        }
+    }
+    different
 }
 
 /// Sessions on the private database of the server.

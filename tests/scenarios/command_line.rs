@@ -78,6 +78,31 @@ async fn a_login_that_passes_the_walls_between_tenants_is_refused() {
 }
 
 #[tokio::test]
+async fn a_database_of_ones_own_is_migrated_by_one_login_and_served_by_another() {
+    let mut world = World::with_an_empty_database().await;
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the database has not been migrated: run `clientela migrate`");
+    let url = world.database_url("postgres");
+    assert!(world.run_json(&["migrate", "--database-url", &url, "--json"])["schema"].is_string());
+    world.serve(&[]);
+    assert_eq!(world.run_json(&["status", "--json"])["status"], "ok");
+}
+
+#[tokio::test]
+async fn no_log_line_says_who_anybody_is() {
+    let mut world = World::empty(None);
+    world.serve(&["--log-level", "debug", "--log-format", "json"]);
+    let customer = world.member("planted-address@example.com").await;
+    world.buys(&customer, "order-1", "10.00").await;
+    world.post("/v1/customers", json!({"name": "Planted Name", "emails": ["planted-address@example.com"]})).await;
+    world.post("/v1/customers", json!({"name": "Planted Name", "emails": ["planted-address"]})).await;
+    world.get("/v1/customers?email=planted-address@example.com").await;
+    assert!(world.end(Signal::SIGTERM).success());
+    let log = world.log().to_lowercase();
+    assert!(log.lines().all(|line| line.starts_with('{')), "each line is JSON");
+    assert!(!log.contains("planted") && !log.contains("torres") && !log.contains("clk_"), "{log}");
+}
+
+#[tokio::test]
 async fn an_open_server_listens_to_this_machine_only() {
     let world = World::empty(None);
     insta::assert_snapshot!(told(&world, &["serve", "--listen", "0.0.0.0:0", "--open"]), @"clientela: open is allowed only on a loopback address, not on 0.0.0.0:0");
