@@ -216,6 +216,22 @@ pub async fn a_once_only_fact_happens_once(store: &dyn EventStore) {
     assert_eq!(read(store, all_of(stream)).await.len(), 2);
 }
 
+/// A key that first came with a fact that had happened before belongs to that request.
+pub async fn a_key_belongs_to_its_first_request(store: &dyn EventStore) {
+    let (stream, fact, key) = (fresh_stream("contract"), fresh_id(), fresh_id());
+    let mut request = to(stream, Expected::Any, vec![NewEvent { once_id: Some(fact), ..happened(1) }]);
+    request.identity = Identity { command_id: None, once_id: Some(fact), fingerprint: [1; 16] };
+    let first = append(store, request.clone()).await;
+    let expected = Repeat::Events { first: first.first, count: 1 };
+    request.identity.command_id = Some(key);
+    for _ in 0..2 {
+        let again = store.append(request.clone()).await;
+        assert!(matches!(&again, Err(AppendError::Repeated(repeat)) if *repeat == expected), "{again:?}");
+    }
+    let reused = store.append(keyed(to(stream, Expected::Any, vec![happened(3)]), key, 7)).await;
+    assert!(matches!(reused, Err(AppendError::KeyReused)), "{reused:?}");
+}
+
 /// Who rests on a refused request is refused, even where the versions would fit by chance.
 pub async fn who_rests_on_a_refused_request_is_refused(store: &dyn EventStore) {
     let stream = fresh_stream("contract");
@@ -375,6 +391,7 @@ pub async fn what_cannot_be_stored_is_refused(store: &dyn EventStore) {
         NewEvent { payload: "a zero \0 byte".into(), ..happened(1) },
         NewEvent { schema_version: 0, ..happened(1) },
         NewEvent { event_type: "", ..happened(1) },
+        NewEvent { occurred_at: DateTime::<chrono::Utc>::MIN_UTC, ..happened(1) },
     ];
     for event in bad {
         let good = store.submit(to(fresh_stream("contract"), Expected::NoStream, vec![happened(1)]));

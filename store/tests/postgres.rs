@@ -69,6 +69,7 @@ contract! {
     a_repeat_is_recognised
     an_answer_without_events_is_kept
     a_once_only_fact_happens_once
+    a_key_belongs_to_its_first_request
     who_rests_on_a_refused_request_is_refused
     who_rests_on_a_kept_request_is_kept
     a_claim_has_one_owner
@@ -479,4 +480,37 @@ async fn a_commit_whose_answer_was_lost_is_looked_up_before_anybody_is_answered(
     let said: HashSet<&str> = log.iter().map(|event| &*event.payload).collect();
     assert_eq!((log.len(), said.len()), (200, 200), "nothing lost, nothing twice");
     assert!(log.iter().enumerate().all(|(index, event)| event.position.0 == index as i64 + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_does_not_go_on_over_a_log_that_lost_its_events() {
+    let world = World::start().await;
+    world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(1)])).await.expect("kept");
+    let mut admin = world.as_admin().await;
+    let restored = "alter table events disable trigger user; delete from events; \
+                    select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'clientela_engine'";
+    admin.execute(restored).await.expect("what a restore to an older point leaves");
+    let refused = world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(2)])).await;
+    assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
+    let restarted = world.second_node().await;
+    restarted.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(3)])).await.expect("goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_hangs_is_given_up() {
+    use nix::sys::signal::{Signal, kill};
+    let world = World::start().await;
+    world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(1)])).await.expect("kept");
+    let mut admin = world.as_admin().await;
+    let writer: i32 =
+        sqlx::query_scalar("select pid from pg_stat_activity where datname = current_database() and query = 'commit'")
+            .fetch_one(&mut admin)
+            .await
+            .expect("the writer's session");
+    kill(nix::unistd::Pid::from_raw(writer), Signal::SIGSTOP).expect("frozen");
+    let refused = world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(2)])).await;
+    assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
+    world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(3)])).await.expect("goes on");
+    kill(nix::unistd::Pid::from_raw(writer), Signal::SIGCONT).expect("thawed");
+    assert_eq!(whole_log(&world.store).await.len(), 2);
 }

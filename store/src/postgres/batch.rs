@@ -2,12 +2,13 @@
 
 use super::judge::{Candidate, ClaimRow, Facts, Found, Judge, Judged, StoredOutcome, events_of, names_of, sealed};
 use super::sealing::{KeyState, Sealer, Subject};
-use super::writer::{Queued, Writer, begin_and_lock};
+use super::writer::{ANSWER_WITHIN, Queued, Writer, begin_and_lock, timed_out};
 use crate::{ClaimChange, Name, Position, RecordedEvent, StreamId, TenantId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use std::collections::{HashMap, HashSet};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How a batch failed as a whole.
@@ -51,22 +52,31 @@ struct Checked {
 
 impl Batch<'_> {
     pub(super) async fn run(mut self) -> Result<Judged, BatchError> {
-        let lock = begin_and_lock(self.writer.lock_key);
-        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *self.connection).await.map_err(failed)?;
-        let new_names = self.unknown_names().await.map_err(failed)?;
-        let wanted = self.wanted();
-        let rows = self.check(&wanted).await.map_err(failed)?;
-        let mut checked = self.read(&wanted, &rows).map_err(failed)?;
-        let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer);
-        self.insert(&judged, &checked.sealer, &new_names).await.map_err(failed)?;
-        if let Err(error) = sqlx::raw_sql("commit").execute(&mut *self.connection).await {
+        // A session that hangs (a frozen server, a cut network without a word) must not hold the node for ever.
+        let prepared = timeout(ANSWER_WITHIN, self.prepare()).await;
+        let (judged, sealer, new_names) =
+            prepared.unwrap_or_else(|elapsed| Err(BatchError::Away(timed_out(elapsed))))?;
+        let commit = sqlx::raw_sql("commit").execute(&mut *self.connection);
+        let committed = timeout(ANSWER_WITHIN, commit).await.unwrap_or_else(|elapsed| Err(timed_out(elapsed)));
+        if let Err(error) = committed {
             return Err(match is_refusal(&error) {
                 true => BatchError::Refused(error),
                 false => BatchError::Unknown { written: Box::new(judged), error },
             });
         }
-        self.learn(&checked.sealer, &new_names);
+        self.learn(&sealer, &new_names);
         Ok(judged)
+    }
+
+    /// All but the commit.
+    async fn prepare(&mut self) -> Result<(Judged, Sealer, Vec<(i16, Name)>), BatchError> {
+        let lock = begin_and_lock(self.writer.lock_key);
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *self.connection).await.map_err(failed)?;
+        let new_names = self.unknown_names().await.map_err(failed)?;
+        let mut checked = self.look().await.map_err(failed)?;
+        let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer);
+        self.insert(&judged, &checked.sealer, &new_names).await.map_err(failed)?;
+        Ok((judged, checked.sealer, new_names))
     }
 
     /// Names without a code, with the codes they get in this transaction.
@@ -84,6 +94,18 @@ impl Batch<'_> {
         self.writer.names.load(&mut *self.connection).await?; // another node may have named them meanwhile
         let next = self.writer.names.next_code();
         Ok((next..).zip(unknown(&self.writer.names)).collect())
+    }
+
+    /// Looks up all that the batch must know; once more when it turned out on the way that what was known does not hold.
+    async fn look(&mut self) -> Result<Checked, sqlx::Error> {
+        loop {
+            let wanted = self.wanted();
+            let rows = self.check(&wanted).await?;
+            if let Some(checked) = self.read(&wanted, &rows)? {
+                return Ok(checked);
+            }
+            self.writer.versions.clear();
+        }
     }
 
     fn wanted(&self) -> Wanted {
@@ -138,7 +160,8 @@ impl Batch<'_> {
             .await
     }
 
-    fn read(&mut self, wanted: &Wanted, rows: &[PgRow]) -> Result<Checked, sqlx::Error> {
+    /// What the check said; none when the versions known to this node do not hold any more.
+    fn read(&mut self, wanted: &Wanted, rows: &[PgRow]) -> Result<Option<Checked>, sqlx::Error> {
         let mut facts = Facts {
             head: Position(0),
             now: DateTime::<Utc>::UNIX_EPOCH,
@@ -166,8 +189,8 @@ impl Batch<'_> {
                 _ => drop(keys.insert(wanted.subjects[n - 1], self.key(wanted.subjects[n - 1], row)?)),
             }
         }
-        self.follow(facts.head, foreign);
-        Ok(Checked { facts, versions, sealer: Sealer::new(keys) })
+        let holds = self.follow(facts.head, foreign);
+        Ok(holds.then(|| Checked { facts, versions, sealer: Sealer::new(keys) }))
     }
 
     fn key(&self, subject: Subject, row: &PgRow) -> Result<KeyState, sqlx::Error> {
@@ -182,20 +205,23 @@ impl Batch<'_> {
         }
     }
 
-    /// Takes in what other nodes appended since this node last looked: just those streams, not the whole cache.
-    fn follow(&mut self, head: Position, foreign: Vec<(i16, Uuid, i64)>) {
+    /// Takes in what other nodes appended since this node last looked: just those streams, not the whole cache. Says whether
+    /// what was known can be kept: not when this node is far behind (`check.sql` lists up to 20,000 events), when the log was
+    /// restored to an older point, or when a category is new to it.
+    fn follow(&mut self, head: Position, foreign: Vec<(i16, Uuid, i64)>) -> bool {
         let before = self.writer.head.replace(head);
-        // Far behind (check.sql lists up to 20,000 events), or the log was restored to an older point: nothing known holds.
-        if before.is_some_and(|before| head.0 - before.0 > 20_000 || head < before) {
-            self.writer.versions.clear();
-        }
+        let mut holds = before.is_none_or(|before| before <= head && head.0 - before.0 <= 20_000);
         for (code, id, version) in foreign {
-            if let Some(category) = self.writer.names.name(code)
-                && let Some(known) = self.writer.versions.peek_mut(&(category, id))
-            {
-                *known = (*known).max(version as Version);
+            match self.writer.names.name(code) {
+                None => holds = false,
+                Some(category) => {
+                    if let Some(known) = self.writer.versions.peek_mut(&(category, id)) {
+                        *known = (*known).max(version as Version);
+                    }
+                }
             }
         }
+        holds
     }
 
     fn judge(&self, facts: Facts, looked_up: &HashMap<StreamId, Version>, sealer: &mut Sealer) -> Judged {
@@ -307,19 +333,21 @@ impl Batch<'_> {
     }
 
     async fn insert_outcomes(&mut self, judged: &Judged) -> Result<(), sqlx::Error> {
-        for outcome in &judged.outcomes {
-            sqlx::query(
-                "insert into command_outcomes (command_id, recorded_at, fingerprint, tenant, outcome) \
-                 values ($1, now(), $2, $3, $4)",
-            )
-            .bind(outcome.command_id)
-            .bind(outcome.fingerprint.as_slice())
-            .bind(outcome.tenant.0)
-            .bind(&outcome.body)
-            .execute(&mut *self.connection)
-            .await?;
+        if judged.outcomes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let outcomes = &judged.outcomes;
+        sqlx::query(
+            "insert into command_outcomes (command_id, recorded_at, fingerprint, tenant, outcome) \
+             select c, now(), f, t, o from unnest($1::uuid[], $2::bytea[], $3::int4[], $4::text[]) as r(c, f, t, o)",
+        )
+        .bind(outcomes.iter().map(|outcome| outcome.command_id).collect::<Vec<_>>())
+        .bind(outcomes.iter().map(|outcome| outcome.fingerprint.as_slice()).collect::<Vec<_>>())
+        .bind(outcomes.iter().map(|outcome| outcome.tenant.0).collect::<Vec<_>>())
+        .bind(outcomes.iter().map(|outcome| outcome.body.as_str()).collect::<Vec<_>>())
+        .execute(&mut *self.connection)
+        .await
+        .map(drop)
     }
 
     fn learn(&mut self, sealer: &Sealer, names: &[(i16, Name)]) {

@@ -51,6 +51,22 @@ pub(super) struct StoredOutcome {
     pub(super) body: String,
 }
 
+impl StoredOutcome {
+    /// Instead of an answer: where the events are that the request repeats. No answer begins with `@`.
+    fn pointing_at(first: Position, count: i32) -> String {
+        format!("@{first}+{count}")
+    }
+
+    fn repeat(&self) -> Repeat {
+        let pointer = self.body.strip_prefix('@').and_then(|pointer| pointer.split_once('+'));
+        let events = pointer.and_then(|(first, count)| Some((first.parse().ok()?, count.parse().ok()?)));
+        match events {
+            Some((first, count)) => Repeat::Events { first: Position(first), count },
+            None => Repeat::Outcome(self.body.clone()),
+        }
+    }
+}
+
 /// A claim as it stands in the table.
 pub(super) type ClaimRow = (TenantId, String, [u8; 32]);
 
@@ -126,7 +142,7 @@ impl<'a> Judge<'a> {
     }
 
     fn judge(&mut self, request: &AppendRequest) -> Result<Appended, AppendError> {
-        self.recognise(request)?;
+        self.recognise(request).inspect_err(|known| self.bind(request, known))?;
         if request.rests_on.iter().any(|ticket| ticket.is_refused() || self.refused.contains(&ticket.address())) {
             return Err(AppendError::Undermined);
         }
@@ -148,7 +164,7 @@ impl<'a> Judge<'a> {
         }
         if let Some(outcome) = identity.command_id.and_then(|id| self.facts.outcomes.get(&id)) {
             return Err(match outcome.fingerprint == identity.fingerprint {
-                true => AppendError::Repeated(Repeat::Outcome(outcome.body.clone())),
+                true => AppendError::Repeated(outcome.repeat()),
                 false => AppendError::KeyReused,
             });
         }
@@ -159,6 +175,21 @@ impl<'a> Judge<'a> {
             });
         }
         Ok(())
+    }
+
+    /// A key that comes with a fact that happened before is that request's key from now on.
+    fn bind(&mut self, request: &AppendRequest, known: &AppendError) {
+        let AppendError::Repeated(Repeat::Events { first, count }) = known else { return };
+        let Some(command_id) = request.identity.command_id else { return };
+        if !self.facts.commands.contains_key(&command_id) && !self.facts.outcomes.contains_key(&command_id) {
+            self.keep_outcome(request, command_id, StoredOutcome::pointing_at(*first, *count));
+        }
+    }
+
+    fn keep_outcome(&mut self, request: &AppendRequest, command_id: Uuid, body: String) {
+        let (fingerprint, tenant) = (request.identity.fingerprint, request.tenant);
+        self.facts.outcomes.insert(command_id, StoredOutcome { fingerprint, body: body.clone() });
+        self.judged.outcomes.push(OutcomeRow { command_id, fingerprint, tenant, body });
     }
 
     fn check_versions(&self, request: &AppendRequest) -> Result<(), AppendError> {
@@ -285,14 +316,7 @@ impl<'a> Judge<'a> {
             }
         }
         if let (0, Some(command_id), Some(body)) = (count, identity.command_id, &request.outcome) {
-            let stored = StoredOutcome { fingerprint: identity.fingerprint, body: body.clone() };
-            self.facts.outcomes.insert(command_id, stored);
-            self.judged.outcomes.push(OutcomeRow {
-                command_id,
-                fingerprint: identity.fingerprint,
-                tenant: request.tenant,
-                body: body.clone(),
-            });
+            self.keep_outcome(request, command_id, body.clone());
         }
     }
 

@@ -32,6 +32,8 @@ const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 const VERSIONS_MAX: NonZeroUsize = NonZeroUsize::new(200_000).expect("not zero");
 /// How long a request waits for a database that is away before it is answered `Unavailable`.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the database may take for the statements of a batch, and again for its commit.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 /// How often a fresh batch lets the callers of the last one run first, so that they travel together.
 const GATHER_TURNS_MAX: usize = 8;
 
@@ -103,6 +105,9 @@ fn refuse_at_once(request: &AppendRequest, size: usize) -> Result<(), Name> {
         if event.schema_version < 1 || event.event_type.is_empty() || event.event_type.len() > 100 {
             return Err("an event needs a type of 1 to 100 bytes and a schema version from 1");
         }
+        if !(1..=9_999).contains(&chrono::Datelike::year(&event.occurred_at)) {
+            return Err("an event lies outside the years 1 to 9999");
+        }
         if event.payload.contains('\0') {
             return Err("a payload holds a zero byte");
         }
@@ -126,6 +131,8 @@ pub(super) struct Writer {
     pub(super) committed: mpsc::Sender<Committed>,
     pub(super) versions: LruCache<(Name, uuid::Uuid), Version>,
     pub(super) head: Option<Position>,
+    /// The last event that this node wrote: a log without it is not the log that the node has followed.
+    last: Option<(Position, [u8; 32])>,
     connection: Option<PgConnection>,
     bytes: Arc<AtomicUsize>,
 }
@@ -149,6 +156,7 @@ impl Writer {
             committed,
             versions: LruCache::new(VERSIONS_MAX),
             head: None,
+            last: None,
             connection: None,
             bytes: Arc::clone(&bytes),
         };
@@ -268,16 +276,38 @@ impl Writer {
         let mut connection =
             tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await.map_err(timed_out)??;
         self.names.load(&mut connection).await?;
+        self.recognise(&mut connection).await?;
         sqlx::query("select command_outcomes_prepare(now())").execute(&mut connection).await?;
         info!("the writer is connected");
         Ok(connection)
+    }
+
+    /// A database that was restored to an older point has lost events that states in memory still rest on. This node goes on
+    /// only after a restart.
+    async fn recognise(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let Some((position, leaf)) = self.last else { return Ok(()) };
+        let found: Option<Vec<u8>> = sqlx::query_scalar("select leaf_hash from events where position = $1")
+            .bind(position.0)
+            .fetch_optional(connection)
+            .await?;
+        match found {
+            Some(found) if found == leaf => Ok(()),
+            _ => {
+                let lost = format!("the log was restored to a point before {position}: restart this node");
+                tracing::error!("{lost}");
+                Err(sqlx::Error::Protocol(lost))
+            }
+        }
     }
 
     /// After an unknown commit: whether the batch is in the log. Does not return before it is known.
     async fn was_committed(&mut self, written: &Judged) -> bool {
         let mut pause = Duration::from_millis(20);
         loop {
-            match self.look_up(written).await {
+            match tokio::time::timeout(ANSWER_WITHIN, self.look_up(written))
+                .await
+                .unwrap_or_else(|late| Err(timed_out(late)))
+            {
                 Ok(found) => return found,
                 Err(error) => {
                     say(&error, "cannot look up the batch yet");
@@ -315,6 +345,7 @@ impl Writer {
 
     fn release(&mut self, batch: Vec<Queued>, judged: Judged) {
         self.advance(&judged);
+        self.last = judged.events.last().map(|event| (event.position, event.leaf_hash)).or(self.last);
         for (queued, verdict) in batch.into_iter().zip(judged.verdicts) {
             if let Err(error) = &verdict {
                 metrics::counter!("clientela_append_refused_total", "why" => why(error)).increment(1);
@@ -366,7 +397,7 @@ fn refused(error: &sqlx::Error) -> AppendError {
     AppendError::Unavailable(format!("the database refused the append: {error}").into())
 }
 
-fn timed_out(_: tokio::time::error::Elapsed) -> sqlx::Error {
+pub(super) fn timed_out(_: tokio::time::error::Elapsed) -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
