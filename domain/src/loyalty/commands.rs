@@ -94,6 +94,16 @@ pub enum LoyaltyError {
         /// What is available; below zero when points are owed.
         available: i64,
     },
+    /// More points than an account may hold.
+    #[error("an account holds at most {limit} points")]
+    PointsLimit {
+        /// What is available; below zero when points are owed.
+        available: i64,
+        /// The points that would be earned.
+        points: i64,
+        /// The most that an account may hold.
+        limit: i64,
+    },
     /// The order has redeemed another number of points.
     #[error("order {order} has already redeemed {points} points")]
     OrderAlreadyRedeemed {
@@ -113,6 +123,7 @@ impl LoyaltyError {
             Self::NegativeTotal { .. } => "negative_total",
             Self::PointsNotRedeemable { .. } => "points_not_redeemable",
             Self::InsufficientPoints { .. } => "insufficient_points",
+            Self::PointsLimit { .. } => "points_limit",
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
         }
     }
@@ -123,7 +134,9 @@ impl From<LoyaltyError> for Refusal {
         let (kind, field) = match &error {
             LoyaltyError::NotAMember => (RefusalKind::NotFound, None),
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
-            LoyaltyError::NegativeTotal { .. } => (RefusalKind::Invalid, Some("/total")),
+            LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
+                (RefusalKind::Invalid, Some("/total"))
+            }
             LoyaltyError::PointsNotRedeemable { .. } | LoyaltyError::InsufficientPoints { .. } => {
                 (RefusalKind::Invalid, Some("/points"))
             }

@@ -19,6 +19,9 @@ use crate::money::{Currency, Money};
 
 const PROGRAMME: Programme = Programme::STANDARD;
 
+/// The most points that an account may hold, or a purchase earn: so far from the largest number that no sum reaches it.
+pub const POINTS_MAX: i64 = 1_000_000_000_000_000;
+
 /// A loyalty account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,7 +138,7 @@ impl LoyaltyAccount {
 impl Member {
     /// What may be redeemed; below zero when points are owed. Lots whose time is up count until their expiry is recorded.
     pub fn available(&self) -> i64 {
-        self.lots.iter().map(|lot| lot.points).sum::<i64>().saturating_sub(self.debt)
+        sum_of(self.lots.iter().map(|lot| lot.points)).saturating_sub(self.debt)
     }
 
     /// The tier.
@@ -168,11 +171,8 @@ impl Member {
     pub fn earned_last_12_months(&self, on: NaiveDate) -> i64 {
         let reference = self.reference(on);
         let before = PROGRAMME.before_window(reference);
-        self.earned_by_day
-            .iter()
-            .filter(|(day, _)| **day > before && **day <= reference)
-            .map(|(_, points)| points)
-            .sum()
+        let counted = self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= reference);
+        sum_of(counted.map(|(_, points)| *points))
     }
 
     /// Whether an order is remembered to have earned.
@@ -232,8 +232,8 @@ impl Member {
             E::PointsEarned { order, multiplier_percent, points, lot, earned_on, expires_on, paid_debt, .. } => {
                 let lot = Lot { number: *lot, points: *points, earned_on: *earned_on, expires_on: *expires_on };
                 self.add_earned(order, lot, *multiplier_percent);
-                self.debt -= paid_debt;
-                self.add_lot(Lot { points: points - paid_debt, ..lot });
+                self.debt = self.debt.saturating_sub(*paid_debt);
+                self.add_lot(Lot { points: points.saturating_sub(*paid_debt), ..lot });
             }
             E::TierUpgraded { to, .. } => self.tier = *to,
             E::PointsRedeemed { order, points, redeemed_on, from, .. } => {
@@ -243,7 +243,8 @@ impl Member {
             E::PointsReversed { order, refund, points, from, reversed_on, .. } => {
                 self.add_reversed(order, refund, *points, *reversed_on);
                 self.take(from);
-                self.debt += points - sum_of(from);
+                let drawn = sum_of(from.iter().map(|used| used.points));
+                self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
             }
             E::PointsExpired { lot, .. } => self.add_expired(*lot),
         }
@@ -255,7 +256,8 @@ impl Member {
         self.see(earned_on);
         self.latest_earned_on = Some(self.reference(earned_on));
         let before = PROGRAMME.before_window(self.reference(earned_on));
-        *self.earned_by_day.entry(earned_on).or_default() += points;
+        let of_day = self.earned_by_day.entry(earned_on).or_default();
+        *of_day = of_day.saturating_add(points);
         self.earned_by_day.retain(|day, _| *day > before);
         let remembered_until = PROGRAMME.expires_on(self.latest).max(expires_on);
         let (reversed, refunds, expired) = (0, BTreeSet::new(), false);
@@ -291,10 +293,10 @@ impl Member {
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
         if let Some(earned) = self.earned.get_mut(order) {
-            earned.reversed += points;
+            earned.reversed = earned.reversed.saturating_add(points);
             earned.refunds.insert(refund.clone());
             if let Some(day) = self.earned_by_day.get_mut(&earned.earned_on) {
-                *day -= points;
+                *day = day.saturating_sub(points);
             }
         }
         self.see(on);
@@ -311,7 +313,7 @@ impl Member {
     fn take(&mut self, from: &[LotPoints]) {
         for used in from {
             if let Some(lot) = self.lots.iter_mut().find(|lot| lot.number == used.lot) {
-                lot.points -= used.points;
+                lot.points = lot.points.saturating_sub(used.points);
             }
         }
         self.lots.retain(|lot| lot.points > 0);
@@ -354,7 +356,7 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     let mut balance = member.available();
     let due = member.lots.iter().take_while(|lot| lot.expires_on <= today);
     due.map(|lot| {
-        balance -= lot.points;
+        balance = balance.saturating_sub(lot.points);
         LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on: lot.expires_on, balance }
     })
     .collect()
@@ -378,7 +380,11 @@ fn earn(
         return Ok(vec![]); // once per order, whoever tells of it
     }
     let (lot, earned_on, expires_on) = (member.next_lot, on, PROGRAMME.expires_on(on));
-    let balance = member.available().saturating_add(points);
+    let (available, limit) = (member.available(), POINTS_MAX);
+    let balance = available.saturating_add(points);
+    if points.max(balance) > limit {
+        return Err(LoyaltyError::PointsLimit { available, points, limit });
+    }
     let paid_debt = member.debt.min(points);
     let earned = LoyaltyEvent::PointsEarned {
         order,
@@ -447,7 +453,7 @@ fn reverse(
         return Ok(vec![]);
     }
     let kept = PROGRAMME.points(PROGRAMME.base_points(remaining_total), earned.multiplier_percent);
-    let points = earned.points - earned.reversed - kept;
+    let points = earned.points.saturating_sub(earned.reversed).saturating_sub(kept);
     if points <= 0 {
         return Ok(vec![]);
     }
@@ -456,6 +462,7 @@ fn reverse(
     Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on: today, balance }])
 }
 
-fn sum_of(from: &[LotPoints]) -> i64 {
-    from.iter().map(|used| used.points).sum()
+/// Stored for ever, events are taken as they are: a sum stops at the largest number rather than fail.
+fn sum_of(points: impl Iterator<Item = i64>) -> i64 {
+    points.fold(0, i64::saturating_add)
 }

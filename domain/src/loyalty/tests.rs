@@ -7,7 +7,7 @@ use crate::decider::Decider;
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent};
-use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
+use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -394,6 +394,74 @@ mod reversing {
         given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
             .when(LoyaltyCommand::Reverse { order, refund, remaining_total, today })
             .then_refused(mismatch());
+    }
+}
+
+mod holding {
+    use super::*;
+
+    /// A currency without cents reaches the limit with its largest amount.
+    fn in_yen() -> LoyaltyEvent {
+        LoyaltyEvent::Enrolled { currency: code("JPY"), on: day("2026-01-10") }
+    }
+
+    fn buy(order_id: &str, yen: i64) -> LoyaltyCommand {
+        let total = Money::from_minor(yen, code("JPY")).unwrap();
+        LoyaltyCommand::Earn { order: order(order_id), total, on: day("2026-02-09"), today: day("2026-02-09") }
+    }
+
+    fn endless(mut event: LoyaltyEvent) -> LoyaltyEvent {
+        if let LoyaltyEvent::PointsEarned { points, .. } = &mut event {
+            *points = i64::MAX;
+        }
+        event
+    }
+
+    #[test]
+    fn an_account_holds_no_more_than_the_limit() {
+        let full = LoyaltyAccount::decide(&given::<LoyaltyAccount>([in_yen()]).state(), buy("order-1", POINTS_MAX));
+        let full: Vec<_> = [in_yen()].into_iter().chain(full.unwrap()).collect();
+        let state = given::<LoyaltyAccount>(full.clone()).state();
+        assert_eq!(member(&state).available(), POINTS_MAX);
+        let refused = LoyaltyError::PointsLimit { available: POINTS_MAX, points: 2, limit: POINTS_MAX };
+        given::<LoyaltyAccount>(full.clone()).when(buy("order-2", 1)).then_refused(refused.clone());
+        given::<LoyaltyAccount>(full).when(buy("order-1", POINTS_MAX)).then([]);
+        let refusal = Refusal::from(refused);
+        assert_eq!((refusal.kind, refusal.code.as_str()), (RefusalKind::Invalid, "points_limit"));
+        assert_eq!(refusal.facts["limit"], POINTS_MAX);
+    }
+
+    #[test]
+    fn a_purchase_earns_no_more_than_the_limit_whatever_is_owed() {
+        let platinum = LoyaltyEvent::TierUpgraded {
+            from: Tier::Bronze,
+            to: Tier::Platinum,
+            earned_12_months: 20_000,
+            on: day("2026-02-09"),
+        };
+        let owed = reversed_by("refund-1", "order-3", 10, -10);
+        let owing = [in_yen(), platinum, out_of([], owed)];
+        let (points, limit) = (POINTS_MAX + 2, POINTS_MAX);
+        given::<LoyaltyAccount>(owing)
+            .when(buy("order-1", POINTS_MAX / 2 + 1))
+            .then_refused(LoyaltyError::PointsLimit { available: -10, points, limit });
+    }
+
+    #[test]
+    fn any_stored_sums_are_borne() {
+        let history = (1..5).map(|lot| endless(earned(lot, &format!("order-{lot}"), 1, "2026-02-09")));
+        let borrowed = out_of([], reversed_by("refund-1", "order-1", i64::MAX, 0));
+        let again = out_of([], reversed_by("refund-2", "order-1", i64::MAX, 0));
+        let state = given::<LoyaltyAccount>([enrolled()].into_iter().chain(history).chain([borrowed, again])).state();
+        assert_eq!(member(&state).available(), 0);
+        for command in [
+            earn("order-9", "1.00", "2026-02-09"),
+            redeem(100, "order-9", "2026-02-09"),
+            reverse("order-2", "0.00", "2026-02-09"),
+            LoyaltyCommand::Expire { today: day("2029-01-01") },
+        ] {
+            let _ = LoyaltyAccount::decide(&state, command);
+        }
     }
 }
 

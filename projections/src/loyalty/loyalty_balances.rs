@@ -183,31 +183,33 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
     match event {
         E::Enrolled { .. } => {}
         E::PointsEarned { points, lot, earned_on, expires_on, paid_debt, balance, .. } => {
-            let (left, counted) = (points - paid_debt, *points);
+            let (left, counted) = (points.saturating_sub(*paid_debt), *points);
             row.earn(LotRow { lot: *lot, left, counted, earned_on: *earned_on, expires_on: *expires_on });
             row.available = *balance;
         }
         E::TierUpgraded { to, .. } => row.tier = *to,
         E::PointsRedeemed { points, from, balance, .. } => {
-            row.redeemed += points;
+            row.redeemed = row.redeemed.saturating_add(*points);
             row.take(from);
             row.available = *balance;
         }
         E::PointsReversed { lot, points, from, balance, .. } => {
-            row.reversed += points;
-            row.lots.iter_mut().filter(|other| other.lot == *lot).for_each(|lot| lot.counted -= points);
+            row.reversed = row.reversed.saturating_add(*points);
+            for own in row.lots.iter_mut().filter(|other| other.lot == *lot) {
+                own.counted = own.counted.saturating_sub(*points);
+            }
             row.take(from);
             row.available = *balance;
         }
         E::PointsExpired { lot, points, balance, .. } => {
-            row.expired += points;
+            row.expired = row.expired.saturating_add(*points);
             row.lots.iter_mut().filter(|other| other.lot == *lot).for_each(|lot| lot.left = 0);
             row.available = *balance;
         }
     }
     row.settle();
     Some(LoyaltyBalanceRow {
-        updated_at: recorded.occurred_at,
+        updated_at: row.updated_at.max(recorded.occurred_at),
         position: recorded.position,
         version: recorded.version,
         ..row
@@ -242,7 +244,7 @@ impl LoyaltyBalanceRow {
 
     /// A new lot, in its place in the order of expiry.
     fn earn(&mut self, earned: LotRow) {
-        self.lifetime_earned += earned.counted;
+        self.lifetime_earned = self.lifetime_earned.saturating_add(earned.counted);
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
         let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (earned.expires_on, earned.lot));
@@ -251,7 +253,9 @@ impl LoyaltyBalanceRow {
 
     fn take(&mut self, from: &[LotPoints]) {
         for used in from {
-            self.lots.iter_mut().filter(|lot| lot.lot == used.lot).for_each(|lot| lot.left -= used.points);
+            for lot in self.lots.iter_mut().filter(|lot| lot.lot == used.lot) {
+                lot.left = lot.left.saturating_sub(used.points);
+            }
         }
     }
 
@@ -269,24 +273,24 @@ impl LoyaltyBalanceRow {
     fn earned_until(&self, reference: NaiveDate) -> i64 {
         let before = PROGRAMME.before_window(reference);
         let counted = self.lots.iter().filter(|lot| lot.earned_on > before && lot.earned_on <= reference);
-        counted.map(|lot| lot.counted).sum()
+        sum_of(counted.map(|lot| lot.counted))
     }
 
     /// The balance on a business date: lots whose time has come are gone, whether or not their expiry is recorded.
     #[must_use]
     pub fn on(self, today: NaiveDate) -> LoyaltyBalance {
-        let due: i64 = self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left).sum();
+        let due = sum_of(self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left));
         let reference = self.earned_reference_on.map_or(today, |latest| latest.max(today));
         let earned_last_12_months = self.earned_until(reference);
         LoyaltyBalance {
             account: self.account,
             currency: self.currency,
-            available: self.available - due,
+            available: self.available.saturating_sub(due),
             pending: self.pending,
             held: self.held,
             lifetime_earned: self.lifetime_earned,
             redeemed: self.redeemed,
-            expired: self.expired + due,
+            expired: self.expired.saturating_add(due),
             reversed: self.reversed,
             earned_last_12_months,
             tier: self.tier,
@@ -301,8 +305,13 @@ impl LoyaltyBalanceRow {
     }
 }
 
+/// Whatever was stored makes a row: a sum stops at the largest number rather than stop the projector.
+fn sum_of(points: impl Iterator<Item = i64>) -> i64 {
+    points.fold(0, i64::saturating_add)
+}
+
 fn points_to(tier: Option<Tier>, earned: i64) -> Option<i64> {
-    tier.map(|tier| (PROGRAMME.threshold(tier) - earned).max(0))
+    tier.map(|tier| PROGRAMME.threshold(tier).saturating_sub(earned).max(0))
 }
 
 /// Lots that expire on the same day are one expiry.
@@ -310,7 +319,7 @@ fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
     let mut expiries: Vec<Expiry> = Vec::new();
     for lot in lots {
         match expiries.last_mut() {
-            Some(last) if last.expires_on == lot.expires_on => last.points += lot.left,
+            Some(last) if last.expires_on == lot.expires_on => last.points = last.points.saturating_add(lot.left),
             _ => expiries.push(Expiry { points: lot.left, expires_on: lot.expires_on }),
         }
     }

@@ -6,7 +6,7 @@ use crate::testing::{folded, recorded};
 use chrono::{Days, NaiveDate};
 use domain::ids::{OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
-use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::programme::Tier;
 use domain::{Currency, Decider, Event, Money};
@@ -109,6 +109,64 @@ fn an_event_of_an_account_nobody_enrolled_makes_no_row() {
     let mut events = decided([enrol("2026-01-10"), earn(1, 2450, "2026-02-09")]);
     let earned = events.remove(1);
     assert_eq!(LoyaltyBalances::apply(&Uuid::from_u128(1), None, &recorded(earned, 2)), None);
+}
+
+#[test]
+fn any_stored_sums_make_a_row() {
+    let lot = |lot: u32| LoyaltyEvent::PointsEarned {
+        order: order(1),
+        total: money(100),
+        base_points: i64::MAX,
+        multiplier_percent: 100,
+        points: i64::MAX,
+        lot,
+        earned_on: day("2026-02-09"),
+        expires_on: day("2028-02-09"),
+        paid_debt: 0,
+        balance: i64::MIN,
+    };
+    let from = vec![LotPoints { lot: 1, points: i64::MAX }; 3];
+    let redeemed = LoyaltyEvent::PointsRedeemed {
+        order: order(1),
+        points: i64::MAX,
+        discount: money(100),
+        from: from.clone(),
+        redeemed_on: day("2026-02-10"),
+        balance: i64::MIN,
+    };
+    let reversed = LoyaltyEvent::PointsReversed {
+        order: order(1),
+        refund: RefundId::parse("refund-1").unwrap(),
+        lot: 1,
+        points: i64::MAX,
+        from,
+        reversed_on: day("2026-02-10"),
+        balance: i64::MIN,
+    };
+    let expired =
+        LoyaltyEvent::PointsExpired { lot: 1, points: i64::MAX, expires_on: day("2028-02-09"), balance: i64::MIN };
+    let enrolled = decided([enrol("2026-01-10")]);
+    let twice =
+        [lot(1), lot(2), lot(3), redeemed, reversed, expired].into_iter().flat_map(|event| [event.clone(), event]);
+    let row = row_of(enrolled.into_iter().chain(twice).collect());
+    assert_eq!(
+        (row.lifetime_earned, row.redeemed, row.reversed, row.expired),
+        (i64::MAX, i64::MAX, i64::MAX, i64::MAX)
+    );
+    assert_eq!(row.clone().on(day("2026-03-01")).expiries[0].points, i64::MAX);
+    let due = row.on(day("2028-02-09"));
+    assert_eq!((due.available, due.expired, due.earned_last_12_months), (i64::MIN, i64::MAX, 0));
+}
+
+#[test]
+fn a_row_is_never_updated_back_in_time() {
+    let key = Uuid::from_u128(1);
+    let [enrolled, earned] = decided([enrol("2026-01-10"), earn(1, 2450, "2026-02-09")]).try_into().unwrap();
+    let row = LoyaltyBalances::apply(&key, None, &recorded(enrolled, 1)).unwrap();
+    let (latest, mut late) = (row.updated_at, recorded(earned, 2));
+    late.occurred_at = latest - Days::new(30);
+    let row = LoyaltyBalances::apply(&key, Some(row), &late).unwrap();
+    assert_eq!((row.updated_at, row.version), (latest, 2));
 }
 
 fn any_day() -> impl Strategy<Value = NaiveDate> {
