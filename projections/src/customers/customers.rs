@@ -173,7 +173,7 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
         (None, E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => return None,
     };
     Some(CustomerRow {
-        updated_at: recorded.occurred_at,
+        updated_at: row.updated_at.max(recorded.occurred_at),
         position: recorded.position,
         version: recorded.version,
         ..row

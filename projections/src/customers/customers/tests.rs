@@ -1,8 +1,9 @@
 //! The fold of a customer's row.
 
 use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
-use crate::testing::folded;
-use chrono::NaiveDate;
+use crate::read_model::ReadModel;
+use crate::testing::{folded, recorded};
+use chrono::{Days, NaiveDate};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::event::Personal;
@@ -83,6 +84,18 @@ fn a_purchase_told_late_does_not_become_the_last_one() {
     assert_eq!(row.purchase_count, 2);
     assert_eq!((row.first_purchase_on, row.last_purchase_on), (Some(day("2026-02-01")), Some(day("2026-03-01"))));
     assert_eq!((row.version, row.position.0, row.created_position.0), (4, 40, 10));
+}
+
+#[test]
+fn a_row_is_never_updated_back_in_time() {
+    let key = Uuid::from_u128(1);
+    let row = Customers::apply(&key, None, &recorded(created(ana().into()), 1)).unwrap();
+    let (latest, mut late) = (row.updated_at, recorded(bought(1, "2026-03-01"), 2));
+    late.occurred_at = latest - Days::new(30);
+    let row = Customers::apply(&key, Some(row), &late).unwrap();
+    assert_eq!((row.updated_at, row.version), (latest, 2));
+    let row = Customers::apply(&key, Some(row), &recorded(bought(2, "2026-03-01"), 3)).unwrap();
+    assert!(row.updated_at > latest);
 }
 
 #[test]
