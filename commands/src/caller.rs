@@ -9,6 +9,8 @@ use store::TenantId;
 
 pub use domain::access::scope::Scope;
 
+/// The first business date.
+const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).expect("it is in the calendar");
 /// How far ahead of this server's clock a business time may lie.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 
@@ -43,14 +45,15 @@ impl Caller {
         }
     }
 
-    /// Refuses a business time that is still to come. A day ahead is the difference of two clocks or time zones; more is a
-    /// mistake, which would move an account's own clock and let its points expire.
+    /// Refuses a business time before 1900 or still to come. A day ahead is the difference of two clocks or time zones; more
+    /// is a mistake, which would move an account's own clock and let its points expire.
     ///
     /// # Errors
-    /// A refusal that names `occurred_at`.
-    pub fn require_past(&self, stated: Option<DateTime<Utc>>) -> Result<(), Refusal> {
+    /// A refusal that names the field, a JSON pointer.
+    pub fn require_business_time(&self, field: &str, stated: Option<DateTime<Utc>>) -> Result<(), Refusal> {
         match stated {
-            Some(at) if at > self.now + AHEAD_MAX => Err(refusals::in_the_future()),
+            Some(at) if at > self.now + AHEAD_MAX => Err(refusals::in_the_future(field)),
+            Some(at) if at < beginning_of(EARLIEST, self.zone) => Err(refusals::too_long_ago(field)),
             Some(_) | None => Ok(()),
         }
     }
@@ -124,5 +127,20 @@ mod tests {
     fn a_day_without_midnight_begins_when_the_clocks_have_moved() {
         let date = "2018-11-04".parse().unwrap();
         assert_eq!(beginning_of(date, Tz::America__Sao_Paulo).to_rfc3339(), "2018-11-04T03:00:00+00:00");
+    }
+
+    #[test]
+    fn business_time_begins_in_1900_where_the_tenant_is_and_ends_a_day_ahead() {
+        let code = |zone, at: &str| {
+            let told = caller(zone, &[]).require_business_time("/on", at.parse().ok());
+            told.err().map(|refusal| (refusal.code, refusal.field.unwrap_or_default()))
+        };
+        let refused = |code: &str| Some((code.to_owned(), "/on".to_owned()));
+        assert_eq!(code(Tz::UTC, "1900-01-01T00:00:00Z"), None);
+        assert_eq!(code(Tz::UTC, "1899-12-31T23:59:59Z"), refused("too_long_ago"));
+        assert_eq!(code(Tz::Asia__Tokyo, "1899-12-31T15:00:00Z"), None);
+        assert_eq!(code(Tz::UTC, "0001-01-01T00:00:00Z"), refused("too_long_ago"));
+        assert_eq!(code(Tz::UTC, "2026-03-02T23:30:00Z"), None);
+        assert_eq!(code(Tz::UTC, "2026-03-02T23:30:01Z"), refused("in_the_future"));
     }
 }

@@ -34,9 +34,15 @@ pub(crate) fn unknown_time_zone() -> Refusal {
 }
 
 /// A business time that is still to come.
-pub(crate) fn in_the_future() -> Refusal {
-    let field = Some("/occurred_at".to_owned());
+pub(crate) fn in_the_future(field: &str) -> Refusal {
+    let field = Some(field.to_owned());
     Refusal { kind: RefusalKind::Invalid, field, ..refusal("in_the_future", "lies more than a day in the future") }
+}
+
+/// A business time that nobody can remember.
+pub(crate) fn too_long_ago(field: &str) -> Refusal {
+    let field = Some(field.to_owned());
+    Refusal { kind: RefusalKind::Invalid, field, ..refusal("too_long_ago", "lies before 1900-01-01") }
 }
 
 fn refusal(code: &str, message: &str) -> Refusal {

@@ -5,13 +5,12 @@ use crate::Config;
 use crate::amount::AmountText;
 use crate::body::JsonBody;
 use crate::http::Done;
-use crate::http::wire::Fields;
+use crate::http::wire::{Fields, date_as_written};
 use crate::problem::{Place, Problem};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use chrono::NaiveDate;
 use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
 use commands::{Caller, Scope};
 use domain::customers::events::ExternalReference;
@@ -138,6 +137,7 @@ impl ImportBody {
             Some(when) => {
                 caller.require(Scope::Operations)?;
                 let now = when.moment(&caller);
+                caller.require_business_time("/now", Some(now))?;
                 Ok(Caller { now, ..caller })
             }
         }
@@ -151,7 +151,7 @@ impl RowBody {
         let row_key = fields.keep("/key", OrderId::parse(&self.key));
         let order = fields.keep_optional("/order_id", self.order_id.as_ref(), OrderId::parse);
         let total: Option<Money> = fields.money("/total", &self.total, Some(common.currency));
-        let on = NaiveDate::parse_from_str(&self.on, "%Y-%m-%d").ok();
+        let on = date_as_written(&self.on);
         if on.is_none() {
             fields.blame("/on", "invalid_date", "must be a date such as 1998-06-30");
         }
@@ -189,5 +189,34 @@ impl RowView {
         });
         let code = first.map_or_else(|| problem.code().to_owned(), |error| error.code.to_string());
         Self { row, outcome, customer_id: None, code: Some(code), detail: Some(problem.detail().to_owned()), field }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Common, RowBody};
+    use commands::customers::ImportOptions;
+    use domain::Currency;
+    use domain::ids::ExternalSystem;
+
+    fn read(on: &str) -> Result<String, String> {
+        let system = ExternalSystem::parse("erp").expect("it is a system");
+        let currency = Currency::parse("EUR").expect("it is a currency");
+        let common = Common { system, currency, options: ImportOptions::default() };
+        let row = format!(r#"{{"row":1,"customer":"c","key":"k","total":"1.00","on":"{on}"}}"#);
+        let row: RowBody = crate::body::parse(row.as_bytes()).expect("it is a row");
+        let read = row.read(&common);
+        read.map(|row| row.on.to_string()).map_err(|problem| {
+            let errors = serde_json::to_value(problem.errors()).expect("it is plain data");
+            format!("{} {}", errors[0]["pointer"], errors[0]["code"])
+        })
+    }
+
+    #[test]
+    fn a_row_whose_date_is_written_otherwise_is_refused() {
+        assert_eq!(read("1998-06-30"), Ok("1998-06-30".to_owned()));
+        for on in ["-5000-01-01", "+1998-06-30", "1998-6-30", "30.06.1998"] {
+            assert_eq!(read(on), Err(r#""/on" "invalid_date""#.to_owned()), "{on}");
+        }
     }
 }

@@ -88,8 +88,8 @@ pub(crate) enum When {
 
 impl When {
     fn parse(text: &str) -> Option<Self> {
-        let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10).map(Self::On);
-        date().or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.with_timezone(&Utc))))
+        let date = date_as_written(text).map(Self::On);
+        date.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.with_timezone(&Utc))))
     }
 
     /// The moment; of a day its beginning.
@@ -101,9 +101,14 @@ impl When {
     }
 }
 
+/// A date written YYYY-MM-DD and not otherwise: chrono would take signs, spaces and years of any length, too.
+pub(crate) fn date_as_written(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| text.len() == 10 && date.to_string() == text)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Fields, When};
+    use super::{Fields, When, date_as_written};
     use domain::Currency;
 
     fn refused(total: &str, currency: &str) -> String {
@@ -130,5 +135,22 @@ mod tests {
         assert!(matches!(When::parse("1998-06-30T12:00:00+02:00"), Some(When::At(_))));
         assert_eq!(When::parse("30/06/1998"), None);
         assert_eq!(When::parse("1998-6-30"), None);
+    }
+
+    #[test]
+    fn a_date_is_ten_characters_with_a_year_of_four_digits() {
+        assert_eq!(date_as_written("1998-06-30").map(|date| date.to_string()).as_deref(), Some("1998-06-30"));
+        for text in [
+            "-5000-01-01",
+            "-500-01-01",
+            "+1998-6-30",
+            "+1998-06-30",
+            "10000-01-01",
+            "98-06-30",
+            " 998-06-30",
+            "1998-06- 1",
+        ] {
+            assert_eq!(date_as_written(text), None, "{text}");
+        }
     }
 }

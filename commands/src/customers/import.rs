@@ -77,7 +77,7 @@ pub async fn import_purchases(
         if outcomes[index].is_some() {
             continue;
         }
-        if let Err(refusal) = caller.require_past(bought_at(row, caller)) {
+        if let Err(refusal) = require_business_time(row, caller) {
             outcomes[index] = Some(RowOutcome::Refused(refusal));
             continue;
         }
@@ -170,8 +170,8 @@ async fn register_missing(
     let mut seen: std::collections::HashSet<&ExternalReference> = std::collections::HashSet::new();
     let mut line = Line::new(commands, caller);
     for row in rows {
-        let still_to_come = caller.require_past(bought_at(row, caller)).is_err();
-        if still_to_come || customers.contains_key(&row.customer) || !seen.insert(&row.customer) {
+        let untimely = require_business_time(row, caller).is_err();
+        if untimely || customers.contains_key(&row.customer) || !seen.insert(&row.customer) {
             continue;
         }
         let request = || registration(newcomer(row, options), beginning_of(row.on, caller.zone), row.on);
@@ -215,6 +215,10 @@ fn recording(row: &PurchaseRow, customer: CustomerId, caller: &Caller, options: 
         total: row.total,
         at: bought_at(row, caller),
     }
+}
+
+fn require_business_time(row: &PurchaseRow, caller: &Caller) -> Result<(), Refusal> {
+    caller.require_business_time("/on", bought_at(row, caller))
 }
 
 fn bought_at(row: &PurchaseRow, caller: &Caller) -> Option<DateTime<Utc>> {

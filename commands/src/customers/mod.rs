@@ -104,7 +104,7 @@ pub async fn record_purchase(
     request: RecordPurchase,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
-    caller.require_past(request.at)?;
+    caller.require_business_time("/occurred_at", request.at)?;
     commands.execute(caller, purchase(caller, request).keyed(key)).await
 }
 
@@ -119,7 +119,7 @@ pub async fn refund(
     request: Refund,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
-    caller.require_past(request.at)?;
+    caller.require_business_time("/occurred_at", request.at)?;
     commands.execute(caller, refunding(caller, request).keyed(key)).await
 }
 

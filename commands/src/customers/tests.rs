@@ -292,3 +292,31 @@ async fn what_is_still_to_come_is_refused() {
     let outcomes = import_purchases(&node.commands, &caller(), &ImportOptions::default(), &rows).await.unwrap();
     assert_eq!(told(&outcomes), (1, 0, vec!["in_the_future"]));
 }
+
+#[tokio::test]
+async fn what_lies_before_1900_is_refused() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let buy = |order_id: &str, at: &str| RecordPurchase { at: at.parse().ok(), ..bought(ana, order_id, "10.00") };
+    let first = record_purchase(&node.commands, &caller(), None, buy("first", "1900-01-01T00:00:00Z")).await;
+    assert_eq!(refusal_code(&first), "done");
+    let before = record_purchase(&node.commands, &caller(), None, buy("before", "0001-01-01T00:00:00Z")).await;
+    assert_eq!(refusal_code(&before), "too_long_ago");
+    let rows = [row("new", "row-1", "10.00", "1899-12-31"), row("new", "row-2", "10.00", "1900-01-01")];
+    let outcomes = import_purchases(&node.commands, &caller(), &ImportOptions::default(), &rows).await.unwrap();
+    assert_eq!(told(&outcomes), (1, 0, vec!["too_long_ago"]));
+    assert!(matches!(&outcomes[0], RowOutcome::Refused(refusal) if refusal.field.as_deref() == Some("/on")));
+}
+
+#[tokio::test]
+async fn a_purchase_of_more_points_than_an_account_holds_is_refused_whole() {
+    let node = Node::start();
+    let request = Register { enrol_in: Some(currency("JPY")), ..person("ana@example.com") };
+    let ana = register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap();
+    let buy = |order_id: &str, total: &str| RecordPurchase { total: money(total, "JPY"), ..bought(ana, order_id, "1") };
+    record_purchase(&node.commands, &caller(), None, buy("7", "1000000000000000")).await.unwrap();
+    let events = node.store.events().len();
+    let more = record_purchase(&node.commands, &caller(), None, buy("8", "1")).await;
+    assert_eq!((refusal_code(&more), node.store.events().len()), ("points_limit", events));
+    assert_eq!(node.available(ana), 1_000_000_000_000_000);
+}

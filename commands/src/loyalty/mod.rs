@@ -90,7 +90,7 @@ pub async fn earn(
     request: Earn,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::LoyaltyWrite)?;
-    caller.require_past(request.at)?;
+    caller.require_business_time("/occurred_at", request.at)?;
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
     let (on, today) = (caller.business_date(occurred_at), Today::of(caller).date);
     let Earn { customer, order, total, .. } = request;
