@@ -79,7 +79,7 @@ impl EventStore for Away {
     }
 }
 
-/// The keys `writer`, `reader`, `auditor`, `operator`, `expired` and `revoked`; `broken` breaks the directory.
+/// The keys `writer`, `importer`, `reader`, `auditor`, `operator`, `expired` and `revoked`; `broken` breaks the directory.
 #[derive(Default)]
 struct FewKeys {
     asked: AtomicUsize,
@@ -95,6 +95,7 @@ impl KeyDirectory for FewKeys {
         }
         let keys = [
             ("writer", vec![Scope::CustomersWrite, Scope::LoyaltyWrite]),
+            ("importer", vec![Scope::CustomersWrite, Scope::Operations]),
             ("reader", vec![Scope::CustomersRead]),
             ("auditor", vec![Scope::AuditRead]),
             ("operator", vec![Scope::Operations]),
@@ -328,6 +329,35 @@ async fn a_stated_clock_is_for_operators() {
     let answer = doors(Config::default()).post("/v1/imports/purchases", "writer", body).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(answer.body.contains("operations"));
+}
+
+#[tokio::test]
+async fn a_stated_clock_lies_between_1900_and_tomorrow() {
+    let doors = doors(Config::default());
+    let import = async |now: &str| {
+        let body = format!(r#"{{"now":"{now}","system":"cdnow","currency":"USD","rows":[]}}"#);
+        let answer = doors.post("/v1/imports/purchases", "importer", &body).await;
+        let problem: serde_json::Value = serde_json::from_str(&answer.body).expect("it is JSON");
+        let (code, pointer) = (problem["code"].to_string(), problem["errors"][0]["pointer"].to_string());
+        format!("{} {code} {pointer}", answer.status.as_u16())
+    };
+    insta::assert_snapshot!(import("1899-12-31").await, @r#"422 "too_long_ago" "/now""#);
+    insta::assert_snapshot!(import("2026-03-02T12:00:01Z").await, @r#"422 "in_the_future" "/now""#);
+    for now in ["1900-01-01", "2026-03-02T12:00:00Z"] {
+        assert!(import(now).await.starts_with("503"), "it comes as far as the log, which is away");
+    }
+}
+
+#[tokio::test]
+async fn a_reference_looked_for_is_read_like_one_in_a_body() {
+    let doors = doors(Config::default());
+    for reference in ["s:a%00", "S%20:a", "s:", ":a", "nothing"] {
+        let answer = doors.get(&format!("/v1/customers?reference={reference}"), Some("reader")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{reference}: {}", answer.body);
+        assert!(answer.body.contains(r#""parameter":"reference""#), "{reference}: {}", answer.body);
+    }
+    let good = doors.get("/v1/customers?reference=s:a", Some("reader")).await;
+    assert_eq!(good.status, StatusCode::SERVICE_UNAVAILABLE, "it comes as far as the database, which is away");
 }
 
 #[tokio::test]

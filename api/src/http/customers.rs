@@ -447,7 +447,9 @@ async fn look_up(api: &Api, caller: &Caller, search: &Search) -> Result<Option<A
         (None, None, Some(reference)) => {
             let parts = reference.split_once(':');
             let (system, name) = parts.ok_or_else(|| wrong("reference", "must be system:reference"))?;
-            Ok(customers::find_by_reference(pools, tenant, system, name.trim()).await?)
+            let system = ExternalSystem::parse(system).map_err(|error| wrong("reference", &error.to_string()))?;
+            let name = ReferenceText::parse(name).map_err(|error| wrong("reference", &error.to_string()))?;
+            Ok(customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await?)
         }
         _ => Err(Problem::bad_request("one_criterion_needed", "give exactly one of phone, email and reference")),
     }
