@@ -63,7 +63,7 @@ impl Lanes {
 pub(super) struct Sending {
     client: Client,
     args: Arc<Purchases>,
-    /// When the server last answered anything, any lane.
+    /// When the server last settled a row, of any lane.
     heard: Mutex<Instant>,
 }
 
@@ -72,11 +72,13 @@ impl Sending {
         Self { client, args, heard: Mutex::new(Instant::now()) }
     }
 
-    async fn post(&self, rows: &[Row]) -> Result<Answer, CallError> {
+    async fn post(&self, rows: &[Row]) -> Result<Value, CallError> {
         let rows: Vec<Value> = rows.iter().map(body).collect();
-        let answer = self.client.post("/v1/imports/purchases", &self.args.envelope(&rows)).await?;
+        Ok(self.client.post("/v1/imports/purchases", &self.args.envelope(&rows)).await?.body)
+    }
+
+    async fn heard(&self) {
         *self.heard.lock().await = Instant::now();
-        Ok(serde_json::from_value(answer.body).unwrap_or_default())
     }
 
     async fn is_out_of_patience(&self) -> bool {
@@ -90,12 +92,17 @@ fn body(row: &Row) -> Value {
     })
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Answer {
-    #[serde(default)]
     results: Vec<Outcome>,
     #[serde(default)]
     position: i64,
+}
+
+impl Answer {
+    fn parse(body: Value) -> Result<Self, String> {
+        serde_json::from_value(body).map_err(|error| format!("the server's answer cannot be understood: {error}"))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,14 +138,16 @@ impl Lane {
         let mut internal = HashMap::new();
         while !rows.is_empty() {
             match self.sending.post(rows).await {
-                Ok(answer) => {
+                Ok(body) => {
                     let before = rows.len();
-                    self.take_in(rows, answer, &mut internal).await;
-                    if rows.is_empty() {
-                        return Ok(());
-                    }
+                    let open = self.take_in(rows, Answer::parse(body)?, &mut internal).await;
                     if rows.len() < before {
+                        self.sending.heard().await;
                         pause = PAUSE_FIRST;
+                    }
+                    let Some(reason) = open else { return Ok(()) };
+                    if rows.len() == before && self.sending.is_out_of_patience().await {
+                        return Err(reason);
                     }
                     tokio::time::sleep(pause).await;
                 }
@@ -155,38 +164,52 @@ impl Lane {
         Ok(())
     }
 
-    /// Passes on what became of the rows; those that are to be sent again stay, in their order.
-    async fn take_in(&self, rows: &mut Vec<Row>, answer: Answer, internal: &mut HashMap<u64, u32>) {
+    /// Passes on what became of the rows; those that are to be sent again stay, in their order. Says why the first does.
+    async fn take_in(&self, rows: &mut Vec<Row>, answer: Answer, internal: &mut HashMap<u64, u32>) -> Option<String> {
+        let mut open = None;
         let position = answer.position;
         let mut outcomes: HashMap<u64, Outcome> =
             answer.results.into_iter().map(|outcome| (outcome.row, outcome)).collect();
         for row in std::mem::take(rows) {
-            let verdict = match outcomes.remove(&row.row) {
-                Some(outcome) => verdict(&row, outcome, position, internal),
-                None => None,
-            };
+            let outcome = outcomes.remove(&row.row);
+            let verdict = outcome.as_ref().and_then(|outcome| verdict(&row, outcome, position, internal));
             match verdict {
                 Some(verdict) => {
                     // A tally that is gone needs no verdicts any more.
                     let _gone = self.verdicts.send(verdict).await;
                 }
-                None => rows.push(row),
+                None => {
+                    open.get_or_insert_with(|| failure(&row, outcome.as_ref()));
+                    rows.push(row);
+                }
             }
         }
+        open
     }
 }
 
+/// Why a row has to be sent again.
+fn failure(row: &Row, outcome: Option<&Outcome>) -> String {
+    let reason = match outcome {
+        None => "the server's answer leaves it out".to_owned(),
+        Some(Outcome { outcome, code, detail, .. }) => {
+            format!("{}: {}", code.as_deref().unwrap_or(outcome), detail.as_deref().unwrap_or("no reason is given"))
+        }
+    };
+    format!("row {} (line {}) fails each time: {reason}", row.row, row.line)
+}
+
 /// What became of a row; none when it has to be sent again.
-fn verdict(row: &Row, outcome: Outcome, position: i64, internal: &mut HashMap<u64, u32>) -> Option<Verdict> {
-    let code = outcome.code.unwrap_or_default();
+fn verdict(row: &Row, outcome: &Outcome, position: i64, internal: &mut HashMap<u64, u32>) -> Option<Verdict> {
+    let code = outcome.code.as_deref().unwrap_or_default();
     let reject = |reason| {
         let (fields, line) = (Arc::clone(&row.fields), row.line);
-        Verdict::Rejected(Reject { row: row.row, line, code: code.clone(), reason, fields })
+        Verdict::Rejected(Reject { row: row.row, line, code: code.to_owned(), reason, fields })
     };
     match outcome.outcome.as_str() {
         "recorded" => Some(Verdict::Recorded { row: row.row, customer: outcome.customer_id, position }),
         "repeated" => Some(Verdict::Repeated { row: row.row, customer: outcome.customer_id, position }),
-        "refused" => Some(reject(outcome.detail.unwrap_or_default())),
+        "refused" => Some(reject(outcome.detail.clone().unwrap_or_default())),
         _ if code == "internal" => {
             let times = internal.entry(row.row).or_insert(0);
             *times += 1;

@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A longer record is none.
+const RECORD_BYTES_MAX: u64 = 1 << 20;
+
 /// Which columns mean what.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Mapping {
@@ -77,7 +80,8 @@ pub(super) enum Read {
 /// Reads a file once, from its beginning.
 pub(super) struct Reader {
     path: PathBuf,
-    csv: csv::Reader<Box<dyn std::io::Read + Send>>,
+    csv: csv::Reader<Bounded<Box<dyn std::io::Read + Send>>>,
+    since: Arc<AtomicU64>,
     header: ByteRecord,
     places: Places,
     mapping: Mapping,
@@ -132,6 +136,24 @@ impl std::io::Read for Counted {
     }
 }
 
+/// Ends the reading in a record that does not end: an unclosed quote would make the rest of the file one field in memory.
+struct Bounded<R> {
+    text: R,
+    /// Bytes read since the last record; the reader of records begins anew with each.
+    since: Arc<AtomicU64>,
+}
+
+impl<R: std::io::Read> std::io::Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.since.load(Ordering::Relaxed) > RECORD_BYTES_MAX {
+            return Err(std::io::Error::other("longer than 1 MiB: is a quote opened and never closed?"));
+        }
+        let count = self.text.read(buffer)?;
+        self.since.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
 /// Names the beginning of a file's content.
 pub(super) fn fingerprint(path: &Path) -> anyhow::Result<String> {
     let mut start = Vec::new();
@@ -152,6 +174,8 @@ impl Reader {
         });
         let text = decompressed(path, &extent).with_context(|| format!("{shown} cannot be read"))?;
         let delimiter = u8::try_from(mapping.delimiter).context("--delimiter must be an ASCII character")?;
+        let since = Arc::new(AtomicU64::new(0));
+        let text = Bounded { text, since: Arc::clone(&since) };
         let mut csv = ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(text);
         let mut header = ByteRecord::new();
         let found = csv.read_byte_record(&mut header).with_context(|| format!("{shown} cannot be read"))?;
@@ -160,7 +184,7 @@ impl Reader {
         }
         let places = Places::find(&header, &mapping).with_context(|| format!("{shown} does not fit"))?;
         let path = path.to_path_buf();
-        Ok(Self { path, csv, header, places, mapping, currency, equal_rows: HashMap::new(), rows: 0, extent })
+        Ok(Self { path, csv, since, header, places, mapping, currency, equal_rows: HashMap::new(), rows: 0, extent })
     }
 
     /// The names of the columns.
@@ -176,17 +200,18 @@ impl Reader {
     /// The next row that is not empty; none at the end. An error ends the reading: the file itself is broken.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Read>> {
         let mut fields = ByteRecord::new();
-        let found = self
-            .csv
-            .read_byte_record(&mut fields)
-            .with_context(|| format!("{} cannot be read further than row {}", self.path.display(), self.rows))?;
+        self.since.store(0, Ordering::Relaxed);
+        let found = self.csv.read_byte_record(&mut fields);
+        let line = fields.position().map_or(0, csv::Position::line);
+        let found = found.with_context(|| {
+            format!("{} cannot be read further: row {}, line {line}", self.path.display(), self.rows + 1)
+        })?;
         if !found {
             self.extent.ended.store(1, Ordering::Relaxed);
             return Ok(None);
         }
         self.rows += 1;
         self.extent.rows_read.store(self.rows, Ordering::Relaxed);
-        let line = fields.position().map_or(0, csv::Position::line);
         let (row, fields) = (self.rows, Arc::new(fields));
         match self.row(row, line, &fields) {
             Ok(read) => Ok(Some(Read::Row(read))),
@@ -264,7 +289,11 @@ impl Reader {
 impl Places {
     fn find(header: &ByteRecord, mapping: &Mapping) -> anyhow::Result<Self> {
         let find = |name: &str, flag: &str| {
-            let place = (0..header.len()).find(|place| column(header, *place) == name);
+            let mut places = (0..header.len()).filter(|place| column(header, *place) == name);
+            let (place, second) = (places.next(), places.next());
+            if second.is_some() {
+                bail!("there is more than one column `{name}` ({flag}): rename all but the one that is meant");
+            }
             place.with_context(|| {
                 let columns: Vec<_> = (0..header.len()).map(|place| column(header, place)).collect();
                 let advice = match columns.as_slice() {
@@ -403,6 +432,27 @@ mod tests {
         assert!(format!("{error:#}").ends_with(
             "there is no column `customer_id` (--customer-column); the columns are: customer;date;value; is it the --delimiter?"
         ));
+    }
+
+    #[test]
+    fn a_column_that_is_there_twice_is_refused() {
+        let error = open(b"customer_id,date,value,value\n", mapping()).err().unwrap();
+        assert!(
+            format!("{error:#}").ends_with(
+                "there is more than one column `value` (--total-column): rename all but the one that is meant"
+            )
+        );
+    }
+
+    #[test]
+    fn an_unclosed_quote_ends_the_reading_and_is_named() {
+        let start = b"customer_id,date,value\n1,1997-01-01,5.00\n2,1997-01-01,\"5.00\n".as_slice();
+        let file = [start, &b"3,1997-01-01,5.00\n".repeat(100_000)].concat();
+        let mut reader = open(&file, mapping()).unwrap();
+        assert!(matches!(reader.next(), Ok(Some(Read::Row(_)))));
+        let error = reader.next().err().unwrap();
+        let line = "cannot be read further: row 2, line 3: longer than 1 MiB: is a quote opened and never closed?";
+        assert!(format!("{error:#}").ends_with(line), "{error:#}");
     }
 
     #[test]

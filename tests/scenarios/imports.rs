@@ -2,6 +2,8 @@
 
 use crate::support::World;
 use crate::support::expected::{self, Expected, Purchase, TIERS};
+use axum::routing::post;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -129,6 +131,41 @@ async fn a_file_that_cannot_be_read_is_told_in_one_line() {
     insta::assert_snapshot!(away, @"clientela: no server answers at http://127.0.0.1:1: start it with `clientela serve`, or name another with --url (Connection refused (os error 111))");
     fs::write(&path, [0x1f, 0x8b, 8, 0, 1, 2, 3]).expect("written");
     assert!(told(&["import", "purchases", "wrong.csv"]).contains("cannot be read"));
+}
+
+/// The address of a server that records row 1 and fails at all others; below `/odd` it answers something else.
+async fn failing_server() -> String {
+    let answer = async |Json(body): Json<Value>| {
+        let outcome = |row: &Value| match row["row"].as_u64() {
+            Some(1) => json!({"row": 1, "outcome": "recorded"}),
+            _ => json!({"row": row["row"], "outcome": "failed", "code": "unavailable", "detail": "out of order"}),
+        };
+        let results: Vec<Value> = body["rows"].as_array().expect("rows").iter().map(outcome).collect();
+        Json(json!({"results": results, "position": 0}))
+    };
+    let routes = Router::new()
+        .route("/v1/imports/purchases", post(answer))
+        .route("/odd/v1/imports/purchases", post(async || "hello"));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(axum::serve(listener, routes).into_future());
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_never_succeeds_ends_the_import_and_is_named() {
+    let world = World::start().await;
+    let url = failing_server().await;
+    let rows = "customer_id,date,value\n1,1997-01-01,5.00\n1,1997-01-02,5.00\n1,1997-01-03,5.00\n";
+    fs::write(world.folder().join("rows.csv"), rows).expect("written");
+    let told = |url: &str| {
+        let output = world.run(&["import", "purchases", "rows.csv", "--patience", "0", "--json", "--url", url]);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).trim().to_owned()
+    };
+    insta::assert_snapshot!(told(&url), @"clientela: row 2 (line 3) fails each time: unavailable: out of order; 1 rows are confirmed; start the same command again to go on from there");
+    let odd = told(&format!("{url}/odd"));
+    assert!(odd.starts_with("clientela: the server's answer cannot be understood: "), "{odd}");
 }
 
 #[tokio::test]
