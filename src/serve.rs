@@ -33,9 +33,10 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let (node, new_key) = started(&settings, args.migrate).await?;
     let api = node.api(&settings, metrics);
     let config = api.config.clone();
+    let told_to_stop = told_to_stop()?;
     println!("{}", screen(&settings, address, &node, new_key.as_ref()));
     drop(new_key);
-    let served = api::serve(listener, api::router(api), &config, told_to_stop()?).await;
+    let served = api::serve(listener, api::router(api), &config, told_to_stop).await;
     node.stop().await;
     info!("stopped");
     served.context("the server ended")?;

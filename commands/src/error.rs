@@ -64,6 +64,15 @@ impl CommandError {
         }
     }
 
+    /// Whether the same request, made again, may be carried out.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Conflict | Self::Unavailable { .. } | Self::Busy | Self::Internal(_) => true,
+            Self::Refused(_) | Self::Claimed { .. } | Self::Forbidden { .. } | Self::KeyReused => false,
+        }
+    }
+
     /// A short stable name of the kind, for metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{EventStore, Identity, Metadata, Position, StreamId, Version};
 use tokio::sync::mpsc::UnboundedSender;
@@ -62,6 +63,25 @@ impl Default for Config {
 /// A pure decision. It may be made several times, on newer states each time.
 pub type Decide = Box<dyn Fn(&States<'_>) -> Result<Changes, Refusal> + Send + Sync>;
 
+/// Commands that must happen in the order in which they were taken in, or not yet: when one is answered that it may happen
+/// later, those behind it are answered so too. Clones are the same series.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    broken: Arc<AtomicBool>,
+}
+
+impl Series {
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note<T>(&self, answer: &Result<T, CommandError>) {
+        if answer.as_ref().is_err_and(CommandError::may_pass) {
+            self.broken.store(true, Ordering::Release);
+        }
+    }
+}
+
 /// A command, ready to be decided.
 pub struct Request {
     /// What is asked, for ever the same: `loyalty.redeem`. Part of how a repeat is recognised.
@@ -76,6 +96,8 @@ pub struct Request {
     pub scope: Vec<StreamId>,
     /// Those of them that cannot exist yet, because their ids are new: they are not looked for.
     pub fresh: Vec<StreamId>,
+    /// The series it belongs to.
+    pub series: Option<Series>,
     /// Business time of its events.
     pub occurred_at: DateTime<Utc>,
     /// The decision.
@@ -97,6 +119,7 @@ impl Request {
             content: Value::Null,
             scope: scope.into_iter().collect(),
             fresh: Vec::new(),
+            series: None,
             occurred_at,
             decide: Box::new(decide),
         }
@@ -118,6 +141,12 @@ impl Request {
     #[must_use]
     pub fn content(self, content: Value) -> Self {
         Self { content, ..self }
+    }
+
+    /// As the next of a series.
+    #[must_use]
+    pub fn in_series(self, series: &Series) -> Self {
+        Self { series: Some(series.clone()), ..self }
     }
 
     /// Which makes new streams, under ids that were just made.
@@ -227,7 +256,9 @@ impl Commands {
     }
 
     fn take_in(&self, caller: &Caller, request: Request, deadline: Instant) -> Result<Answer, CommandError> {
-        let place = Arc::clone(&self.inner.places).try_acquire_owned().map_err(|_| CommandError::Busy)?;
+        let place = Arc::clone(&self.inner.places).try_acquire_owned().map_err(|_| CommandError::Busy);
+        request.series.iter().for_each(|series| series.note(&place));
+        let place = place?;
         let (answer, answered) = oneshot::channel();
         let job = Job::new(caller, identity_of(caller, &request), request, deadline, (answer, place));
         let closed = |_| CommandError::unavailable("the decide loop has ended");

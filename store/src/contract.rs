@@ -289,7 +289,15 @@ pub async fn a_claim_has_one_owner(store: &dyn EventStore) {
     let (released, taken) = tokio::join!(store.append(claim(ana, false)), store.append(claim(ben, true)));
     released.expect("released");
     taken.expect("taken by another in the same breath");
-    assert_eq!(store.claim_owners(TENANT, &[key]).await.expect("read"), [Some(ben)]);
+    assert_eq!(store.claim_owners(TENANT, std::slice::from_ref(&key)).await.expect("read"), [Some(ben)]);
+    let mut hands_over = claim(ben, false);
+    hands_over.claims.push(ClaimChange::Take { key: key.clone(), owner: ana });
+    append(store, hands_over.clone()).await;
+    assert_eq!(store.claim_owners(TENANT, std::slice::from_ref(&key)).await.expect("read"), [Some(ana)]);
+    hands_over.claims[0] = ClaimChange::Take { key: key.clone(), owner: ana };
+    hands_over.claims[1] = ClaimChange::Take { key: key.clone(), owner: ben };
+    hands_over.streams = claim(ben, true).streams;
+    assert!(matches!(store.append(hands_over).await, Err(AppendError::Claimed { owner, .. }) if owner == ana));
 }
 
 /// Personal data comes back to who asks to open it, and only then.

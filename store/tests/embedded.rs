@@ -18,6 +18,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection};
 use store::postgres::embedded::{self, EmbeddedConfig, EmbeddedError, EmbeddedPostgres, SUPERUSER, Status};
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal as signal_stream};
 
 /// Names the data folder for the app; unset in a test run.
 const APP_FOLDER: &str = "CLIENTELA_TEST_APP_FOLDER";
@@ -379,10 +380,11 @@ async fn another_user_of_the_machine_cannot_connect() {
 async fn the_app_that_is_killed() {
     let Some(folder) = std::env::var_os(APP_FOLDER) else { return };
     let postgres = embedded::start(EmbeddedConfig::new(folder)).await.unwrap();
-    let interrupted = tokio::signal::ctrl_c();
+    // From here on, and not only once it is awaited.
+    let mut interrupted = signal_stream(SignalKind::interrupt()).unwrap();
     write(&postgres, "from the app").await;
     println!("\nready {} {}", postgres.pid().unwrap(), postgres.socket_dir().display());
-    interrupted.await.unwrap();
+    interrupted.recv().await.unwrap();
     postgres.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use super::{RecordPurchase, Register, purchase, reference_claim, registration};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
-use crate::execute::{Commands, Committed, Request, identity_of};
+use crate::execute::{Commands, Committed, Request, Series, identity_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
 use domain::ids::{Channel, CustomerId, OrderId, Source};
@@ -73,6 +73,8 @@ pub async fn import_purchases(
     register_missing(commands, caller, (options, rows), &mut customers).await;
     let mut line = Line::new(commands, caller);
     let mut outcomes = recorded_before(commands, caller, (options, rows), &customers).await?;
+    // What a purchase earns depends on those before it: none of a customer's overtakes one that has to come again.
+    let mut series: HashMap<CustomerId, Series> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         if outcomes[index].is_some() {
             continue;
@@ -83,7 +85,8 @@ pub async fn import_purchases(
         }
         match &customers[&row.customer] {
             Resolved::Known(customer) => {
-                let request = || purchase(caller, recording(row, *customer, caller, options));
+                let series = series.entry(*customer).or_default();
+                let request = || purchase(caller, recording(row, *customer, caller, options)).in_series(series);
                 line.submit(request, (index, *customer), |(index, customer), answer| {
                     outcomes[index] = Some(outcome(customer, answer));
                 })

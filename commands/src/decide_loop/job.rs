@@ -3,7 +3,7 @@
 use crate::cache::StreamKey;
 use crate::caller::Caller;
 use crate::error::CommandError;
-use crate::execute::{Committed, Decide, Request, metadata_of};
+use crate::execute::{Committed, Decide, Request, Series, metadata_of};
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ pub(crate) struct Job {
     pub(super) asked_at: DateTime<Utc>,
     pub(super) decide: Decide,
     pub(super) deadline: Instant,
+    series: Option<Series>,
     /// How often others changed its streams.
     pub(super) conflicts: u32,
     /// Once-only facts that the log said have happened.
@@ -67,6 +68,7 @@ impl Job {
             asked_at: caller.now,
             decide: request.decide,
             deadline,
+            series: request.series,
             conflicts: 0,
             happened: Vec::new(),
             contradicted: Vec::new(),
@@ -91,7 +93,17 @@ impl Job {
         Identity { once_id, ..self.identity }
     }
 
+    /// Why it is not to be decided, though it is its turn.
+    pub(super) fn is_too_late(&self, now: Instant) -> Option<&'static str> {
+        if now > self.deadline {
+            return Some("it could not be decided in time");
+        }
+        let broken = self.series.as_ref().is_some_and(Series::is_broken);
+        broken.then_some("one before it in its series was not carried out")
+    }
+
     pub(super) fn answer(self, answer: Answered) {
+        self.series.iter().for_each(|series| series.note(&answer));
         // Who asked may have given up waiting.
         let _ = self.answer.send(answer);
     }

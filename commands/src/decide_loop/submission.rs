@@ -78,8 +78,8 @@ impl DecideLoop {
     pub(super) fn decide(&mut self, place: u64) {
         let begun = moment();
         let Some(job) = self.jobs.get(&place) else { return };
-        if begun > job.deadline {
-            self.finish(place, Err(CommandError::unavailable("it could not be decided in time")));
+        if let Some(reason) = job.is_too_late(begun) {
+            self.finish(place, Err(CommandError::unavailable(reason)));
             return;
         }
         let Some(states) = self.states_for(job) else {

@@ -4,7 +4,7 @@ mod schedules;
 mod world;
 
 use crate::changes::Changes;
-use crate::execute::{Config, Request};
+use crate::execute::{Config, Request, Series};
 use crate::ids::new_id;
 use crate::states::States;
 use crate::testing::fake_store::Fault;
@@ -360,6 +360,27 @@ async fn a_store_that_is_away_is_said_to_be_and_nothing_is_believed_of_it() {
     world.store.release();
     assert_eq!(code(&first.await.unwrap()), "unavailable");
     assert_eq!(code(&second.await.unwrap()), "done");
+    assert_eq!(world.available(account), 300);
+}
+
+#[tokio::test]
+async fn in_a_series_nothing_overtakes_what_has_to_come_again() {
+    let world = World::start();
+    let account = world.account_with(500);
+    let series = Series::default();
+    world.store.hold_judging();
+    let orders = ["order-1", "order-2", "order-3"];
+    let asked: Vec<_> =
+        orders.into_iter().map(|order| world.ask(redeem(account, 100, order).in_series(&series))).collect();
+    let other = world.ask(redeem(account, 100, "order-4"));
+    settle().await;
+    world.store.judge(1);
+    world.store.add_fault(Fault::Refuse(AppendError::Unavailable("away".into())));
+    world.store.release();
+    let answers: Vec<_> = join_all(asked).await.into_iter().map(|answer| code(&answer.unwrap()).to_owned()).collect();
+    assert_eq!(answers, ["done", "unavailable", "unavailable"]);
+    assert_eq!(code(&other.await.unwrap()), "done");
+    assert_eq!(code(&world.answer(redeem(account, 100, "order-5").in_series(&series)).await), "unavailable");
     assert_eq!(world.available(account), 300);
 }
 

@@ -148,8 +148,9 @@ impl<'a> Judge<'a> {
         }
         self.check_versions(request)?;
         self.check_once(request)?;
-        self.check_claims(request)?;
+        let claims = self.check_claims(request)?;
         self.check_subjects(request)?;
+        self.claims.extend(claims);
         Ok(self.accept(request))
     }
 
@@ -220,16 +221,23 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    fn check_claims(&self, request: &AppendRequest) -> Result<(), AppendError> {
+    /// Who holds what the request takes and gives back, once it is accepted.
+    fn check_claims(&self, request: &AppendRequest) -> Result<HashMap<ClaimRow, Option<Uuid>>, AppendError> {
+        let mut after = HashMap::new();
         for change in &request.claims {
-            if let ClaimChange::Take { key, owner } = change
-                && let Some(holder) = self.claim_owner(&self.claim_row(request.tenant, key))
-                && holder != *owner
-            {
-                return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+            let (ClaimChange::Take { key, owner } | ClaimChange::Release { key, owner }) = change;
+            let row = self.claim_row(request.tenant, key);
+            let holder = after.get(&row).copied().unwrap_or_else(|| self.claim_owner(&row));
+            match (change, holder) {
+                (ClaimChange::Take { key, .. }, Some(holder)) if holder != *owner => {
+                    return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+                }
+                (ClaimChange::Take { .. }, _) => drop(after.insert(row, Some(*owner))),
+                (ClaimChange::Release { .. }, Some(holder)) if holder == *owner => drop(after.insert(row, None)),
+                (ClaimChange::Release { .. }, _) => {}
             }
         }
-        Ok(())
+        Ok(after)
     }
 
     fn check_subjects(&self, request: &AppendRequest) -> Result<(), AppendError> {
@@ -241,9 +249,6 @@ impl<'a> Judge<'a> {
     }
 
     fn accept(&mut self, request: &AppendRequest) -> Appended {
-        for change in &request.claims {
-            self.change_claim(request.tenant, change);
-        }
         let first = self.head();
         let count = events_of(request).count() as i32;
         let unmarked = text(&request.metadata);
@@ -326,17 +331,6 @@ impl<'a> Judge<'a> {
 
     fn claim_owner(&self, row: &ClaimRow) -> Option<Uuid> {
         self.claims.get(row).copied().unwrap_or_else(|| self.facts.claims.get(row).copied())
-    }
-
-    fn change_claim(&mut self, tenant: TenantId, change: &ClaimChange) {
-        let (key, owner, after) = match change {
-            ClaimChange::Take { key, owner } => (key, owner, Some(*owner)),
-            ClaimChange::Release { key, owner } => (key, owner, None),
-        };
-        let row = self.claim_row(tenant, key);
-        if after.is_some() || self.claim_owner(&row) == Some(*owner) {
-            self.claims.insert(row, after);
-        }
     }
 
     /// What the claims table must be told: the difference between before and after the whole batch.
