@@ -43,6 +43,7 @@ impl Cluster {
         let admin = self.postgres.connect_options(SUPERUSER, name);
         let database = Database::with_role_logins(admin.clone());
         database.migrate().await?;
+        projections::prepare(&database, &projections::projectors()).await?;
         let made = BenchDatabase { database, keys: Keys::random(), admin };
         made.as_superuser("alter table events set (autovacuum_enabled = false)").await?;
         made.as_superuser("alter table subject_keys set (autovacuum_enabled = false)").await?;

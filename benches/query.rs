@@ -77,7 +77,7 @@ impl Pgbench {
         let script = cluster.folder().join("select.sql");
         let text = format!(
             "\\set n random(1, {rows})\n\
-             select * from loyalty_balances where account = lpad(to_hex(:n::int), 32, '0')::uuid;\n"
+             select * from loyalty_balances_g1.loyalty_balances where account = lpad(to_hex(:n::int), 32, '0')::uuid;\n"
         );
         std::fs::write(&script, text)?;
         Ok(Self { socket_dir: cluster.socket_dir(), database, script })
@@ -139,11 +139,11 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
 /// Rows as the projectors would have written them.
 fn rows_of(count: u64) -> String {
     format!(
-        "insert into customers (id, tenant, kind, status, name, phone, purchase_count, registered_on, created_at, \
+        "insert into customers_g1.customers (id, tenant, kind, status, name, phone, purchase_count, registered_on, created_at, \
          updated_at, created_position, position, version) \
          select lpad(to_hex(n), 32, '0')::uuid, 1, 'individual', 'active', 'Ana Example', '+49151' || lpad(n::text, 8, '0'), \
          0, '2026-01-01', '2026-01-01', '2026-01-01', n, n, 1 from generate_series(1, {count}) n; \
-         insert into loyalty_balances (account, tenant, currency, available, pending, held, lifetime_earned, redeemed, \
+         insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, lifetime_earned, redeemed, \
          expired, reversed, earned_last_12_months, tier, next_tier, points_to_next_tier, enrolled_on, lots, updated_at, \
          position, version) \
          select lpad(to_hex(n), 32, '0')::uuid, 1, 'EUR', 120, 0, 0, 120, 0, 0, 0, 120, 'bronze', 'silver', 880, \

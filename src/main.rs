@@ -12,6 +12,7 @@ mod key;
 mod logging;
 mod migrate;
 mod output;
+mod rebuild;
 mod secrets;
 mod serve;
 mod show_config;
@@ -24,7 +25,8 @@ use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, with one line that says why; 2 the command line is wrong; 3 an import went through, but \
-some rows were rejected; 4 `status` or `doctor` found something that does not work.";
+some rows were rejected; 4 `status`, `doctor` or `check` found \
+something that is not as it should be.";
 
 /// A customer backend: customers, purchases and loyalty points on one log of events.
 ///
@@ -44,6 +46,10 @@ enum Command {
     Serve(serve::Args),
     /// Bring the database's schema up to date
     Migrate(migrate::Args),
+    /// Make read models again from the log, compare, and put them in the place of the live ones
+    Rebuild(rebuild::Args),
+    /// Prove that read models are what the log says; prints what is not
+    Check(rebuild::CheckArgs),
     /// Import from CSV files into a running server
     #[command(subcommand)]
     Import(import::Command),
@@ -80,6 +86,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(&common, args).await,
         Command::Migrate(args) => migrate::run(&common, args).await,
+        Command::Rebuild(args) => rebuild::run(&common, args).await,
+        Command::Check(args) => rebuild::check(&common, args).await,
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
         Command::Status(args) => status::run(&common, args).await,

@@ -37,6 +37,14 @@ pub(crate) struct Node {
     pub(crate) timings: Timings,
 }
 
+/// The database and the log, for tools that make read models again beside a server that may be running.
+pub(crate) struct Workshop {
+    ground: Ground,
+    pub(crate) database: Database,
+    pub(crate) store: Arc<PostgresStore>,
+    pools: Pools,
+}
+
 /// How long the parts took to start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timings(Vec<(&'static str, Duration)>);
@@ -89,6 +97,29 @@ impl Ground {
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }
+    }
+}
+
+impl Workshop {
+    /// On the running server's cluster, the given database, or a cluster of its own.
+    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let secrets = Secrets::load_or_make(settings)?;
+        let ground = Ground::of_tool(settings).await?;
+        if ground.is_own() {
+            migrated(&ground.database).await?;
+        }
+        let (database, pools) = (ground.database.clone(), Pools::new(&ground.database));
+        match PostgresStore::open(&database, pools.engine.clone(), secrets.keys.clone()).await {
+            Ok(store) => Ok(Self { ground, database, store: Arc::new(store), pools }),
+            Err(error) => Err(unopened(error, &secrets)),
+        }
+    }
+
+    /// Lets go of everything.
+    pub(crate) async fn stop(self) {
+        in_time("the event store", self.store.close()).await;
+        in_time("the sessions of the database", self.pools.engine.close()).await;
+        self.ground.stop().await;
     }
 }
 
@@ -202,7 +233,9 @@ impl std::fmt::Display for Timings {
 
 /// Creates the roles where they are missing and brings the schema up to date.
 pub(crate) async fn migrated(database: &Database) -> anyhow::Result<()> {
-    database.migrate().await.context("the schema cannot be brought up to date")
+    database.migrate().await.context("the schema cannot be brought up to date")?;
+    let projectors = projections::projectors();
+    projections::prepare(database, &projectors).await.context("the tables of the read models cannot be made")
 }
 
 async fn make_database(admin: &PgConnectOptions) -> Result<(), sqlx::Error> {

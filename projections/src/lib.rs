@@ -11,15 +11,19 @@
 pub mod access;
 mod batch;
 pub mod customers;
+#[cfg(test)]
+mod folding;
+mod generations;
 pub mod loyalty;
 mod node;
 mod progress;
 mod query;
 pub mod read_model;
+pub mod rebuild;
 pub mod runner;
-#[cfg(test)]
-mod testing;
+pub mod testing;
 
+pub use generations::prepare;
 pub use node::{Projections, Projector};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
 pub use query::AsOf;

@@ -4,6 +4,7 @@
 
 use crate::progress::{Behind, Board, ProjectorStatus};
 use crate::read_model::ReadModel;
+use crate::rebuild::{self, Purpose, RebuildError, Rebuilt, Site, Tell};
 use crate::runner::{Pace, Runner, Surroundings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -11,12 +12,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::consumer::Leases;
-use store::postgres::Pools;
+use store::postgres::{Database, Pools};
 use store::{EventStore, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+type Rebuilding = BoxFuture<'static, Result<Rebuilt, RebuildError>>;
 
 /// A projector that can be run.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,11 @@ pub struct Projector {
     pub tables: &'static [&'static str],
     /// Event types it handles.
     pub handles: &'static [&'static str],
+    pub(crate) tables_sql: &'static str,
+    pub(crate) indexes_sql: &'static str,
+    pub(crate) personal: &'static [&'static str],
     run: fn(Surroundings) -> BoxFuture<'static, ()>,
+    rebuild: fn(Site, Purpose, Arc<Tell>) -> Rebuilding,
 }
 
 impl Projector {
@@ -41,8 +48,26 @@ impl Projector {
             version: M::VERSION,
             tables: M::TABLES,
             handles: M::HANDLES,
+            tables_sql: M::TABLES_SQL,
+            indexes_sql: M::INDEXES_SQL,
+            personal: M::PERSONAL,
             run: |around| Runner::<M>::new(around).run().boxed(),
+            rebuild: |site, purpose, tell| rebuild::rebuild::<M>(site, purpose, tell).boxed(),
         }
+    }
+
+    /// Makes its rows again from the log, beside the live ones.
+    ///
+    /// # Errors
+    /// As [`RebuildError`] says; the live rows are as they were.
+    pub async fn rebuild(
+        &self,
+        database: &Database,
+        store: Arc<dyn EventStore>,
+        purpose: Purpose,
+        tell: Arc<Tell>,
+    ) -> Result<Rebuilt, RebuildError> {
+        (self.rebuild)(Site { database: database.clone(), store }, purpose, tell).await
     }
 }
 

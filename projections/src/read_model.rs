@@ -57,8 +57,14 @@ pub trait ReadModel: Send + Sync + 'static {
     const NAME: &'static str;
     /// Version of the fold. Another one than the rows were made by asks for a rebuild.
     const VERSION: i32;
-    /// Tables it owns.
+    /// Tables it owns. Each has a column `tenant`.
     const TABLES: &'static [&'static str];
+    /// Makes the tables, and says in comments what their columns mean.
+    const TABLES_SQL: &'static str;
+    /// Makes their indexes; apart, because full tables are indexed faster.
+    const INDEXES_SQL: &'static str;
+    /// Columns that hold what identifies a person: not shown to operators.
+    const PERSONAL: &'static [&'static str];
     /// Event types it handles, exactly: a type that it does not know cannot change its rows.
     const HANDLES: &'static [&'static str];
     /// Whether it needs the personal part of events.

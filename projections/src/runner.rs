@@ -7,10 +7,11 @@
 //! this log or this build: `failed` as well). An event is never skipped. Other projectors are not concerned.
 
 use crate::batch::{self, Poison, Undigested};
+use crate::generations::{self, Generation};
 use crate::progress::{Board, Progress, ProjectorError, ProjectorState};
 use crate::read_model::ReadModel;
 use futures::{FutureExt, StreamExt};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::PgPool;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -226,7 +227,9 @@ impl<M: ReadModel> Runner<M> {
     async fn take_over(&mut self, epoch: i64) -> Result<Checkpoint, Trouble> {
         let mut tx = self.around.pool.begin().await?;
         consumer::lock(&mut tx, M::NAME).await?;
-        let (generation, version) = live_generation::<M>(&mut tx).await?;
+        let live = generations::live(&mut tx, M::NAME).await?;
+        let (generation, version) =
+            live.ok_or_else(|| Trouble::Unfit(None, "it has no tables yet: run `clientela migrate`".to_owned()))?;
         if version != M::VERSION {
             let reason = format!("its rows were made by version {version}, this build has {}: rebuild it", M::VERSION);
             return Err(Trouble::Unfit(None, reason));
@@ -283,6 +286,7 @@ impl<M: ReadModel> Runner<M> {
         let keys = batch::keys::<M>(&decoded).map_err(named)?;
         let mut tx = self.around.pool.begin().await?;
         consumer::lock(&mut tx, M::NAME).await?;
+        Generation::of(M::NAME, checkpoint.generation).enter(&mut tx).await?;
         if !keys.is_empty() {
             let loaded = M::load(&mut tx, &keys).await?;
             let changes = batch::fold::<M>(loaded, &decoded).map_err(named)?;
@@ -397,23 +401,6 @@ impl Gathered {
         }
         Ok(())
     }
-}
-
-/// The generation whose rows are read, and the version that makes them; the first one when there was none.
-async fn live_generation<M: ReadModel>(conn: &mut PgConnection) -> Result<(i32, i32), sqlx::Error> {
-    let found = sqlx::query("select generation, version from projection_generations where projector = $1 and live")
-        .bind(M::NAME)
-        .fetch_optional(&mut *conn)
-        .await?;
-    if let Some(row) = found {
-        return Ok((row.try_get("generation")?, row.try_get("version")?));
-    }
-    sqlx::query("insert into projection_generations (projector, generation, version, live) values ($1, 1, $2, true)")
-        .bind(M::NAME)
-        .bind(M::VERSION)
-        .execute(conn)
-        .await?;
-    Ok((1, M::VERSION))
 }
 
 /// Ends when a checkpoint over events that were not handled is due, or somebody waits for it; never when there is none.

@@ -1,36 +1,40 @@
-//! Events as a store would say them, for the tests of the folds.
+//! For tests: a database of one's own in which everything is prepared.
 
-use crate::read_model::{ReadModel, Recorded};
-use chrono::DateTime;
-use domain::Event;
-use store::{Position, StreamId, TenantId};
-use uuid::Uuid;
+use sqlx::{Connection, Executor, PgConnection};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use store::postgres::Database;
+use store::postgres::testing::{TestDatabase, create_database, ensure_template};
 
-pub(crate) const TENANT: TenantId = TenantId(7);
-
-/// The `nth` event of one stream, at position `10 × nth`.
-pub(crate) fn recorded(event: impl Into<Event>, nth: i32) -> Recorded {
-    let event = event.into();
-    let stream = StreamId { category: event.category(), id: Uuid::from_u128(1) };
-    let at = DateTime::from_timestamp(1_800_000_000 + i64::from(nth), 0).unwrap();
-    let position = Position(i64::from(nth) * 10);
-    Recorded {
-        event,
-        tenant: TENANT,
-        stream,
-        version: nth,
-        position,
-        customer_id: None,
-        occurred_at: at,
-        recorded_at: at,
-    }
+/// A database of its own for one test: migrated, with the tables of all read models, analysed.
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn prepared_database() -> (TestDatabase, Database) {
+    let template = format!("prepared_{}_{:x}", Database::schema_fingerprint(), tables_fingerprint());
+    ensure_template(&template, |options| async move {
+        let database = Database::with_role_logins(options.clone());
+        database.migrate().await.expect("the migrations run");
+        crate::prepare(&database, &crate::projectors()).await.expect("the tables are made");
+        let mut admin = PgConnection::connect_with(&options).await.expect("a connection");
+        admin.execute("analyze").await.expect("analysed");
+        admin.close().await.expect("a clean end");
+    })
+    .await;
+    let test = create_database(Some(&template)).await;
+    // A copy has the objects of its template, but not the grants on the database itself.
+    let mut admin = PgConnection::connect_with(&test.admin_options()).await.expect("a connection");
+    let grant = format!("grant create on database {} to clientela_rebuild", test.name());
+    admin.execute(sqlx::AssertSqlSafe(grant)).await.expect("granted");
+    admin.close().await.expect("a clean end");
+    let database = Database::with_role_logins(test.admin_options());
+    (test, database)
 }
 
-/// The row that these events of one stream make.
-pub(crate) fn folded<M: ReadModel>(key: &M::Key, events: impl IntoIterator<Item = Event>) -> Option<M::Row> {
-    let recorded = events.into_iter().zip(1..).map(|(event, nth)| recorded(event, nth));
-    recorded.fold(None, |row, recorded| {
-        assert_eq!(M::keys(&recorded), std::slice::from_ref(key), "an event of another row");
-        M::apply(key, row, &recorded)
-    })
+/// Changes with the tables of any read model.
+fn tables_fingerprint() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for projector in crate::projectors() {
+        (projector.name, projector.version, projector.tables_sql, projector.indexes_sql).hash(&mut hasher);
+    }
+    hasher.finish()
 }

@@ -101,7 +101,8 @@ pub async fn take_over(
     Ok(Some(Checkpoint { generation, epoch, position }))
 }
 
-/// Writes the next checkpoint if `from` is still the newest one. `false` says that somebody else wrote: roll back. Call
+/// Writes the next checkpoint if `from` is still the newest one and its generation is live. `false` says that somebody else
+/// wrote, or that other rows took the place of these: roll back. Call
 /// it under [`lock`], in the transaction of the work.
 ///
 /// # Errors
@@ -121,6 +122,22 @@ pub async fn advance(
         .execute(conn)
         .await?;
     Ok(written.rows_affected() == 1)
+}
+
+/// Writes the next checkpoint of a generation that is still being made, where nobody else writes.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn note(conn: &mut PgConnection, consumer: &str, from: &Checkpoint, to: Position) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into projection_checkpoints (projector, generation, epoch, position) values ($1, $2, $3, $4)")
+        .bind(consumer)
+        .bind(from.generation)
+        .bind(from.epoch)
+        .bind(to.0)
+        .execute(&mut *conn)
+        .await?;
+    prune(conn, consumer, &Checkpoint { position: to, ..*from }).await?;
+    Ok(())
 }
 
 /// Removes the checkpoints that a newer one has replaced.

@@ -218,12 +218,13 @@ async fn a_request_sees_only_its_tenants_events() {
         world.store.append(request).await.expect("kept");
     }
     let pools = Pools::new(&world.database);
-    let mut transaction = pools.request.begin(TenantId(1)).await.expect("begun");
-    let rows = sqlx::query("select tenant from events").fetch_all(&mut *transaction).await.expect("read");
-    assert_eq!(rows.iter().map(|row| row.get::<i32, _>(0)).collect::<Vec<_>>(), [1, 1]);
-    let view = sqlx::query("select * from events_readable").fetch_all(&mut *transaction).await.expect("read");
-    assert_eq!(view.len(), 2);
-    drop(transaction);
+    for tenant in [1, 2, 1, 1, 2] {
+        for table in ["events", "events_readable"] {
+            let query = sqlx::query(sqlx::AssertSqlSafe(format!("select tenant from {table}")));
+            let rows = pools.request.fetch_all(TenantId(tenant), query).await.expect("read");
+            assert_eq!(rows.iter().map(|row| row.get::<i32, _>(0)).collect::<Vec<_>>(), [tenant, tenant], "{table}");
+        }
+    }
     let mut closed = world.as_role(Role::Request).await;
     let rows = sqlx::query("select 1 from events").fetch_all(&mut closed).await.expect("read");
     assert!(rows.is_empty(), "without a tenant nothing is seen");
@@ -257,11 +258,8 @@ async fn one_login_may_stand_for_all_roles() {
     let store = open(&database, &Keys::random()).await;
     contract::expected_versions_are_kept(&*store).await;
     let pools = Pools::new(&database);
-    let mut transaction = pools.request.begin(TENANT).await.expect("begun");
-    let role: String =
-        sqlx::query_scalar("select current_user::text").fetch_one(&mut *transaction).await.expect("read");
-    assert_eq!(role, "clientela_request");
-    drop(transaction);
+    let role = pools.request.fetch_optional(TENANT, sqlx::query("select current_user::text")).await.expect("read");
+    assert_eq!(role.expect("a row").get::<String, _>(0), "clientela_request");
     store.close().await;
     pools.engine.close().await;
     drop(pools);
@@ -513,4 +511,19 @@ async fn a_session_that_hangs_is_given_up() {
     world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![happened(3)])).await.expect("goes on");
     kill(nix::unistd::Pid::from_raw(writer), Signal::SIGCONT).expect("thawed");
     assert_eq!(whole_log(&world.store).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_is_given_up_leaves_nothing_to_the_next() {
+    let world = World::start().await;
+    let pools = Pools::new(&world.database);
+    let read = |tenant, sql: &'static str| pools.request.fetch_optional(TenantId(tenant), sqlx::query(sql));
+    for _ in 0..3 {
+        let slow = read(1, "select current_setting('app.tenant'), pg_sleep(5)");
+        tokio::time::timeout(Duration::from_millis(50), slow).await.expect_err("given up");
+        let row = read(2, "select current_setting('app.tenant')").await.expect("read").expect("a row");
+        assert_eq!(row.get::<String, _>(0), "2");
+    }
+    let write = read(1, "create temporary table t (n int)").await;
+    assert_eq!(code(&write.expect_err("it only reads")), "25006");
 }

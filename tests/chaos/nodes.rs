@@ -10,11 +10,12 @@ use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
 use domain::{Currency, Money};
+use projections::testing::prepared_database;
 use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
 use store::TenantId;
 use store::personal_data::Keys;
-use store::postgres::testing::{TestDatabase, migrated_database};
+use store::postgres::testing::TestDatabase;
 use store::postgres::{Database, Pools, PostgresStore};
 
 /// A database and the secrets of its nodes.
@@ -26,7 +27,7 @@ pub(crate) struct Installation {
 
 impl Installation {
     pub(crate) async fn new() -> Self {
-        let (test, database) = migrated_database().await;
+        let (test, database) = prepared_database().await;
         Self { test, database, keys: Keys::random() }
     }
 

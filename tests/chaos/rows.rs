@@ -37,7 +37,7 @@ async fn catch_up(connection: &mut PgConnection, head: i64) {
 
 async fn accounts(connection: &mut PgConnection) -> BTreeMap<Uuid, Account> {
     let sql = "select account, available, lifetime_earned, redeemed, reversed, expired, tier, position, version \
-               from loyalty_balances";
+               from read_models.loyalty_balances";
     let rows = sqlx::query(sql).fetch_all(connection).await.expect("the balances");
     let account = |row: &sqlx::postgres::PgRow| Account {
         available: row.get("available"),
@@ -54,7 +54,7 @@ async fn accounts(connection: &mut PgConnection) -> BTreeMap<Uuid, Account> {
 
 async fn persons(connection: &mut PgConnection) -> BTreeMap<Uuid, Person> {
     let sql = "select id, purchase_count, first_purchase_on::text as first, last_purchase_on::text as last, position, \
-               version from customers";
+               version from read_models.customers";
     let rows = sqlx::query(sql).fetch_all(connection).await.expect("the customers");
     let person = |row: &sqlx::postgres::PgRow| Person {
         purchases: row.get("purchase_count"),

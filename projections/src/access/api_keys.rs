@@ -58,6 +58,9 @@ impl ReadModel for ApiKeys {
     const NAME: &'static str = "api_keys";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["api_keys"];
+    const TABLES_SQL: &'static str = include_str!("api_keys/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("api_keys/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &["digest"];
     const HANDLES: &'static [&'static str] = &["access.key.created", "access.key.revoked"];
     const REVEALS: bool = false;
 
@@ -162,10 +165,9 @@ pub async fn find_key(pools: &Pools, digest: &[u8; 32]) -> Result<Option<ApiKeyR
 /// # Errors
 /// When the database is away, or a row makes no sense.
 pub async fn list(pools: &Pools, tenant: TenantId) -> Result<Vec<ApiKeyRow>, StoreError> {
-    let mut tx = pools.request.begin(tenant).await?;
     let sql = "select key, tenant, name, digest, scopes, created_at, expires_at, revoked_at, position \
                from api_keys where tenant = $1 order by created_at, key";
-    let rows = sqlx::query(sql).bind(tenant.0).fetch_all(&mut *tx).await.map_err(failed("api_keys"))?;
-    tx.commit().await.map_err(failed("api_keys"))?;
+    let query = sqlx::query(sql).bind(tenant.0);
+    let rows = pools.request.fetch_all(tenant, query).await.map_err(failed("api_keys"))?;
     rows.iter().map(read).collect::<Result<_, _>>().map_err(failed("api_keys"))
 }

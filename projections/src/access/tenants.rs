@@ -33,6 +33,9 @@ impl ReadModel for Tenants {
     const NAME: &'static str = "tenants";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["tenants"];
+    const TABLES_SQL: &'static str = include_str!("tenants/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("tenants/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &[];
     const HANDLES: &'static [&'static str] = &["access.tenant.created"];
     const REVEALS: bool = false;
 
@@ -103,12 +106,11 @@ fn read(row: &PgRow) -> Result<TenantRow, sqlx::Error> {
 /// # Errors
 /// When the database is away, or a row makes no sense.
 pub async fn find(pools: &Pools, tenant: TenantId) -> Result<Option<AsOf<TenantRow>>, StoreError> {
-    let mut tx = pools.request.begin(tenant).await?;
     let sql = "select tenant, name, time_zone, created_at, position, \
                (select p.position from projection_positions p where p.projector = 'tenants') as as_of \
                from tenants where tenant = $1";
-    let found = sqlx::query(sql).bind(tenant.0).fetch_optional(&mut *tx).await.map_err(failed("tenants"))?;
-    tx.commit().await.map_err(failed("tenants"))?;
+    let query = sqlx::query(sql).bind(tenant.0);
+    let found = pools.request.fetch_optional(tenant, query).await.map_err(failed("tenants"))?;
     found.map(|row| read(&row).and_then(|value| as_of(&row, value))).transpose().map_err(failed("tenants"))
 }
 

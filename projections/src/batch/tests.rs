@@ -1,9 +1,9 @@
 //! Folding a batch: order, poison, panics.
 
 use super::{decode, fold, keys};
+use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_balances::LoyaltyBalances;
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
-use crate::testing::{TENANT, recorded};
 use chrono::{DateTime, NaiveDate};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event};
@@ -46,6 +46,9 @@ impl ReadModel for Counts {
     const NAME: &'static str = "counts";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &[];
+    const TABLES_SQL: &'static str = "";
+    const INDEXES_SQL: &'static str = "";
+    const PERSONAL: &'static [&'static str] = &[];
     const HANDLES: &'static [&'static str] = &[];
     const REVEALS: bool = false;
     type Key = Uuid;

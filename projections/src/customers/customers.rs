@@ -125,6 +125,9 @@ impl ReadModel for Customers {
     const NAME: &'static str = "customers";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["customers", "customer_references"];
+    const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &["name", "company", "email", "phone", "reference"];
     const HANDLES: &'static [&'static str] = CustomerEvent::TYPES;
     const REVEALS: bool = true;
 
@@ -398,9 +401,7 @@ async fn one(
     tenant: TenantId,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
-    let mut tx = pools.request.begin(tenant).await?;
-    let found = query.fetch_optional(&mut *tx).await.map_err(failed("customers"))?;
-    tx.commit().await.map_err(failed("customers"))?;
+    let found = pools.request.fetch_optional(tenant, query).await.map_err(failed("customers"))?;
     found.map(|row| read(&row).and_then(|value| as_of(&row, value))).transpose().map_err(failed("customers"))
 }
 

@@ -138,6 +138,9 @@ impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
+    const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &[];
     const HANDLES: &'static [&'static str] = LoyaltyEvent::TYPES;
     const REVEALS: bool = false;
 
@@ -399,9 +402,8 @@ pub async fn find(
         ", (select p.position from projection_positions p where p.projector = 'loyalty_balances') as as_of ",
         "from loyalty_balances b where b.account = $1"
     );
-    let mut tx = pools.request.begin(tenant).await?;
-    let found = sqlx::query(sql).bind(account).fetch_optional(&mut *tx).await.map_err(failed("loyalty_balances"))?;
-    tx.commit().await.map_err(failed("loyalty_balances"))?;
+    let query = sqlx::query(sql).bind(account);
+    let found = pools.request.fetch_optional(tenant, query).await.map_err(failed("loyalty_balances"))?;
     found
         .map(|row| read(&row).and_then(|value| as_of(&row, value.on(today))))
         .transpose()

@@ -51,6 +51,9 @@ impl ReadModel for Moody {
     const NAME: &'static str = "moody";
     const VERSION: i32 = 1;
     const TABLES: &'static [&'static str] = &[];
+    const TABLES_SQL: &'static str = "";
+    const INDEXES_SQL: &'static str = "";
+    const PERSONAL: &'static [&'static str] = &[];
     const HANDLES: &'static [&'static str] = &["customer.*"];
     const REVEALS: bool = false;
     type Key = Uuid;
@@ -131,12 +134,10 @@ async fn rows_of_a_later_log_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_another_version_ask_for_a_rebuild() {
     let world = World::start().await;
-    sqlx::query(
-        "insert into projection_generations (projector, generation, version, live) values ('customers', 1, 0, true)",
-    )
-    .execute(&world.pools.engine)
-    .await
-    .unwrap();
+    sqlx::query("update projection_generations set version = 0 where projector = 'customers'")
+        .execute(&world.pools.engine)
+        .await
+        .unwrap();
     let node = world.node_with(&projectors(), hasty()).await;
     let begun = Instant::now();
     loop {

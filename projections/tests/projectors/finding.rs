@@ -113,14 +113,14 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     let mut engine = world.as_role(Role::Engine).await;
     engine
         .execute(
-            "insert into customers (id, tenant, kind, status, email, phone, user_id, stripe_customer_id, purchase_count, \
+            "insert into customers_g1.customers (id, tenant, kind, status, email, phone, user_id, stripe_customer_id, purchase_count, \
              registered_on, created_at, updated_at, created_position, position, version) \
              select gen_random_uuid(), 1 + n % 20, 'individual', 'active', n || '@example.com', '+34' || n, 'u' || n, \
              'cus_' || n, 0, '2026-01-10', now(), now(), n, n, 1 from generate_series(1, 20000) n",
         )
         .await
         .unwrap();
-    world.as_admin().await.execute("analyze customers").await.unwrap();
+    world.as_admin().await.execute("analyze customers_g1.customers").await.unwrap();
     let mut request = world.as_role(Role::Request).await;
     request.execute("set app.tenant = '7'").await.unwrap();
     for (condition, index) in [

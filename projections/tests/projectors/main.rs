@@ -5,5 +5,6 @@
 mod failing;
 mod finding;
 mod following;
+mod rebuilding;
 mod sharing;
 mod world;

@@ -11,13 +11,14 @@ use domain::phone::Phone;
 use domain::text::{PersonName, ReferenceText};
 use domain::{Currency, Event, Money};
 use projections::runner::Pace;
+use projections::testing::prepared_database;
 use projections::{Projections, Projector, ProjectorState, ProjectorStatus, projectors};
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::contract::fresh_id;
 use store::personal_data::Keys;
-use store::postgres::testing::{TestDatabase, migrated_database};
+use store::postgres::testing::TestDatabase;
 use store::postgres::{Database, Pools, PostgresStore, Role};
 use store::{
     AppendError, AppendRequest, EventStore, Expected, Identity, Metadata, NewEvent, Position, StreamAppend, StreamId,
@@ -47,7 +48,7 @@ pub(crate) struct Node {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let (test, database) = migrated_database().await;
+        let (test, database) = prepared_database().await;
         let (keys, pools) = (Keys::random(), Pools::new(&database));
         let store = PostgresStore::open(&database, pools.engine.clone(), keys.clone()).await.unwrap();
         Self { database, pools, store: Arc::new(store), keys, test }
@@ -59,6 +60,7 @@ impl World {
     }
 
     pub(crate) async fn node_with(&self, projectors: &[Projector], pace: Pace) -> Node {
+        projections::prepare(&self.database, projectors).await.unwrap();
         let pools = Pools::new(&self.database);
         let store = PostgresStore::open(&self.database, pools.engine.clone(), self.keys.clone()).await.unwrap();
         let id = fresh_id();

@@ -1,7 +1,9 @@
--- Compare and set: the new checkpoint is written only when the newest one is still what the writer worked from.
+-- Compare and set: the new checkpoint is written only when the newest one is still what the writer worked from, and no rebuild
+-- has retired the generation meanwhile. A consumer without generations (a reactor) has nothing to retire.
 insert into projection_checkpoints (projector, generation, epoch, position)
 select $1, $2, $3, $5
 where (select (c.epoch, c.position) = ($3, $4)
        from projection_checkpoints c
        where c.projector = $1 and c.generation = $2
        order by c.epoch desc, c.position desc limit 1)
+  and coalesce((select g.live from projection_generations g where g.projector = $1 and g.generation = $2), true)

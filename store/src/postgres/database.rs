@@ -1,9 +1,10 @@
 //! How the database is reached: four roles, each with connections of its own, none of them superuser.
 
-use crate::{StoreError, TenantId};
+use super::request_pool::RequestPool;
+use crate::StoreError;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Transaction};
+use sqlx::{Connection, Executor, PgConnection, Row};
 use std::time::Duration;
 
 /// A role of the database. What each may do stands in the migrations.
@@ -85,7 +86,8 @@ impl Database {
     /// The options of a session of `role`.
     #[must_use]
     pub fn options(&self, role: Role) -> PgConnectOptions {
-        let options = self.options.clone().application_name(role.name()).options([("TimeZone", "UTC")]);
+        let settings = [("TimeZone", "UTC"), ("search_path", "public,read_models")];
+        let options = self.options.clone().application_name(role.name()).options(settings);
         match self.logins {
             Logins::PerRole => options.username(role.name()),
             Logins::One => options.options([("role", role.name())]),
@@ -101,15 +103,19 @@ impl Database {
     /// A pool of sessions of `role`.
     #[must_use]
     pub fn pool(&self, role: Role, connections_max: u32) -> PgPool {
-        let options = self.options(role).options([
-            ("statement_timeout", "10s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "10s"),
-        ]);
         PgPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(Duration::from_secs(3))
-            .connect_lazy_with(options)
+            .connect_lazy_with(self.session_options(role))
+    }
+
+    /// The options of a session in a pool: nothing in it may take for ever.
+    pub(super) fn session_options(&self, role: Role) -> PgConnectOptions {
+        self.options(role).options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+        ])
     }
 
     /// Creates the roles where they are missing and brings the schema up to date.
@@ -176,29 +182,7 @@ impl Pools {
     /// Lazy pools: nothing is connected yet.
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { engine: database.pool(Role::Engine, 12), request: RequestPool(database.pool(Role::Request, 16)) }
-    }
-}
-
-/// Sessions of the request role. The only way to one is through [`RequestPool::begin`], which fixes the tenant.
-#[derive(Debug, Clone)]
-pub struct RequestPool(PgPool);
-
-impl RequestPool {
-    /// A read-only transaction, on one snapshot, that sees one tenant's rows.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database is away or all sessions are busy for 3 s.
-    pub async fn begin(&self, tenant: TenantId) -> Result<Transaction<'static, Postgres>, StoreError> {
-        // The tenant is a number, so nothing can be smuggled in; one simple query saves two round trips.
-        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant = '{}'", tenant.0);
-        self.0.begin_with(AssertSqlSafe(begin)).await.map_err(unavailable)
-    }
-
-    /// How many sessions are open and how many of them idle.
-    #[must_use]
-    pub fn size(&self) -> (u32, usize) {
-        (self.0.size(), self.0.num_idle())
+        Self { engine: database.pool(Role::Engine, 12), request: RequestPool::new(database) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The PostgreSQL engine: dense positions in commit order on any number of nodes, by one lock that is only taken.
 //!
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`tail`] follows,
-//! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`embedded`] runs a private server.
+//! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants, [`embedded`] runs a private server.
 
 mod batch;
 mod database;
@@ -9,6 +9,7 @@ pub mod embedded;
 mod judge;
 mod names;
 mod read;
+mod request_pool;
 mod rows;
 mod sealing;
 mod snapshots;
@@ -16,7 +17,8 @@ mod tail;
 pub mod testing;
 mod writer;
 
-pub use database::{Database, DatabaseError, Pools, RequestPool, Role, unavailable};
+pub use database::{Database, DatabaseError, Pools, Role, unavailable};
+pub use request_pool::RequestPool;
 
 use crate::personal_data::{Keys, check_value};
 use crate::{

@@ -1,5 +1,6 @@
 //! A world for one test: the real program, its own data folder and database, and calls over HTTP.
 
+use projections::testing::prepared_database;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
-use store::postgres::testing::{TestDatabase, create_database, migrated_database};
+use store::postgres::testing::{TestDatabase, create_database};
 use tempfile::TempDir;
 
 /// A first start on a busy machine makes a cluster, too.
@@ -41,7 +42,7 @@ pub(crate) struct Answer {
 impl World {
     /// A server on a database of its own in the shared cluster of the tests.
     pub(crate) async fn start() -> Self {
-        let (database, _) = migrated_database().await;
+        let (database, _) = prepared_database().await;
         make_login(&database).await;
         let mut world = Self::empty(Some(database));
         world.serve(&[]);
@@ -51,7 +52,7 @@ impl World {
     /// A data folder and an empty database in the shared cluster of the tests, without a server.
     pub(crate) async fn with_an_empty_database() -> Self {
         // The login is a member of roles that the first migration of the cluster makes.
-        let (_, database) = (migrated_database().await, create_database(None).await);
+        let (_, database) = (prepared_database().await, create_database(None).await);
         make_login(&database).await;
         Self::empty(Some(database))
     }

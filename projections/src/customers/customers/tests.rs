@@ -1,8 +1,8 @@
 //! The fold of a customer's row.
 
 use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
+use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
-use crate::testing::{folded, recorded};
 use chrono::{Days, NaiveDate};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
 use domain::email::Email;

@@ -1,8 +1,8 @@
 //! The row against the domain's own account, over any history; and what the query makes of it.
 
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances};
+use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
-use crate::testing::{folded, recorded};
 use chrono::{Days, NaiveDate};
 use domain::ids::{OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;

@@ -1,0 +1,177 @@
+//! Generations: the tables of a read model live in a schema of their own, one per generation, behind views with the names that
+//! everybody reads. A rebuild makes the next generation beside the live one and then turns the views.
+//!
+//! The tables come from the read model's own SQL; what makes them safe (row-level security, policies, grants) comes from
+//! here, the same for all. All of it belongs to the role `clientela_rebuild`, which owns nothing else.
+
+use crate::node::Projector;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use store::postgres::{Database, Role};
+
+/// The schema of the views.
+const VIEWS: &str = "read_models";
+
+/// One generation of a read model's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Generation {
+    projector: &'static str,
+    pub(crate) number: i32,
+}
+
+impl Generation {
+    pub(crate) const fn of(projector: &'static str, number: i32) -> Self {
+        Self { projector, number }
+    }
+
+    /// The schema that holds its tables.
+    pub(crate) fn schema(&self) -> String {
+        format!("{}_g{}", self.projector, self.number)
+    }
+
+    /// Makes the names of the tables mean this generation's, until the transaction ends.
+    pub(crate) async fn enter(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let path = format!("{}, public", self.schema());
+        sqlx::query("select set_config('search_path', $1, true)").bind(path).execute(conn).await?;
+        Ok(())
+    }
+
+    /// Makes the schema and its empty tables, and writes the generation down; it is not live and not ready.
+    pub(crate) async fn make(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+        let schema = self.schema();
+        let mut tx = conn.begin().await?;
+        run(&mut tx, format!("create schema {schema}")).await?;
+        self.enter(&mut tx).await?;
+        tx.execute(projector.tables_sql).await?;
+        sqlx::query(
+            "insert into projection_generations (projector, generation, version, live) values ($1, $2, $3, false)",
+        )
+        .bind(self.projector)
+        .bind(self.number)
+        .bind(projector.version)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    /// Adds what is better made over full tables, indexes and statistics, and what bulk loading would be refused by: the
+    /// walls between tenants. Then it is ready to be read.
+    pub(crate) async fn complete(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+        let mut tx = conn.begin().await?;
+        self.enter(&mut tx).await?;
+        tx.execute(projector.indexes_sql).await?;
+        for table in projector.tables {
+            run(&mut tx, walls(&self.schema(), table)).await?;
+        }
+        run(&mut tx, format!("grant usage on schema {} to clientela_engine, clientela_request", self.schema())).await?;
+        sqlx::query(
+            "update projection_generations set ready_at = clock_timestamp() where projector = $1 and generation = $2",
+        )
+        .bind(self.projector)
+        .bind(self.number)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        for table in projector.tables {
+            run(conn, format!("analyze {}.{table}", self.schema())).await?;
+        }
+        Ok(())
+    }
+
+    /// Turns the views to this generation, and with them all who read and write. Within a transaction of the caller.
+    pub(crate) async fn go_live(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+        for table in projector.tables {
+            let (schema, grantees) = (self.schema(), "clientela_engine, clientela_request");
+            let view = format!(
+                "create or replace view {VIEWS}.{table} with (security_invoker = true) as select * from {schema}.{table}; \
+                 grant select on {VIEWS}.{table} to {grantees}"
+            );
+            run(conn, view).await?;
+        }
+        sqlx::query(
+            "update projection_generations set live = false, retired_at = clock_timestamp() where projector = $1 and live",
+        )
+        .bind(self.projector)
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query("update projection_generations set live = true where projector = $1 and generation = $2")
+            .bind(self.projector)
+            .bind(self.number)
+            .execute(&mut *conn)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes its tables and all that is known of it. It must not be live.
+    pub(crate) async fn discard(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut tx = conn.begin().await?;
+        run(&mut tx, format!("set local lock_timeout = '2s'; drop schema if exists {} cascade", self.schema())).await?;
+        for table in ["projection_checkpoints", "projection_failures", "projection_generations"] {
+            let delete = format!("delete from {table} where projector = $1 and generation = $2");
+            sqlx::query(AssertSqlSafe(delete)).bind(self.projector).bind(self.number).execute(&mut *tx).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// The walls of one table: each tenant sees its own rows, the engine and the rebuild see all.
+fn walls(schema: &str, table: &str) -> String {
+    format!(
+        "alter table {schema}.{table} enable row level security, force row level security; \
+         create policy engine on {schema}.{table} to clientela_engine using (true) with check (true); \
+         create policy rebuild on {schema}.{table} to clientela_rebuild using (true) with check (true); \
+         create policy request on {schema}.{table} for select to clientela_request \
+             using (tenant = nullif(current_setting('app.tenant', true), '')::int); \
+         grant select, insert, update, delete on {schema}.{table} to clientela_engine; \
+         grant select on {schema}.{table} to clientela_request"
+    )
+}
+
+/// Runs a statement made of names that are constants of this program.
+async fn run(conn: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
+    conn.execute(AssertSqlSafe(statement)).await.map(drop)
+}
+
+/// Makes the first generation of each of these projectors that has none. Part of every migration.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn prepare(database: &Database, projectors: &[Projector]) -> Result<(), sqlx::Error> {
+    let mut conn = PgConnection::connect_with(&database.options(Role::Rebuild)).await?;
+    let views = format!(
+        "select pg_advisory_lock(hashtext('clientela.prepare')); set client_min_messages = warning; \
+         create schema if not exists {VIEWS}; grant usage on schema {VIEWS} to clientela_engine, clientela_request"
+    );
+    run(&mut conn, views).await?;
+    for projector in projectors {
+        if live(&mut conn, projector.name).await?.is_none() {
+            make_first(&mut conn, projector).await?;
+        }
+    }
+    conn.close().await
+}
+
+async fn make_first(conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+    let first = Generation::of(projector.name, next_number(conn, projector.name).await?);
+    first.make(conn, projector).await?;
+    first.complete(conn, projector).await?;
+    let mut tx = conn.begin().await?;
+    first.go_live(&mut tx, projector).await?;
+    tx.commit().await
+}
+
+/// The number of the generation that everybody reads, and the version of the fold that made it.
+pub(crate) async fn live(conn: &mut PgConnection, projector: &str) -> Result<Option<(i32, i32)>, sqlx::Error> {
+    let row = sqlx::query("select generation, version from projection_generations where projector = $1 and live")
+        .bind(projector)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok((row.try_get("generation")?, row.try_get("version")?))).transpose()
+}
+
+/// A number that no generation has.
+pub(crate) async fn next_number(conn: &mut PgConnection, projector: &str) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("select coalesce(max(generation), 0) + 1 from projection_generations where projector = $1")
+        .bind(projector)
+        .fetch_one(conn)
+        .await
+}

@@ -1,0 +1,1 @@
+create index idx_loyalty_balances_tier on loyalty_balances (tenant, tier);

@@ -1,0 +1,173 @@
+//! The replay: all events from a checkpoint on, folded by the same functions as live, with rows kept in memory and written in
+//! large steps together with the checkpoint. Killed at any moment, it goes on from the last step.
+
+use crate::batch;
+use crate::generations::Generation;
+use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
+use crate::rebuild::RebuildError;
+use futures::TryStreamExt;
+use sqlx::{Connection, PgConnection};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::consumer::{self, Checkpoint};
+use store::{EventStore, Filter, Position, ReadAll, RecordedEvent, TypePattern};
+use tokio::sync::mpsc;
+
+/// Events decoded and folded at once.
+const CHUNK: usize = 2_000;
+/// Chunks that may wait for the fold.
+const CHUNKS_AHEAD: usize = 8;
+/// Rows kept in memory; with more, all are written and forgotten.
+const ROWS_MAX: usize = 500_000;
+/// Rows in one statement.
+const WRITE_ROWS: usize = 5_000;
+/// At most so long between two checkpoints.
+const STEP: Duration = Duration::from_secs(10);
+
+/// A replay into the tables of one generation.
+pub(super) struct Replay<M: ReadModel> {
+    store: Arc<dyn EventStore>,
+    generation: Generation,
+    pub(super) checkpoint: Checkpoint,
+    rows: Rows<M>,
+    /// Rows that are not yet written as they are, and as what they are known to the tables.
+    changed: HashMap<M::Key, Option<M::Row>>,
+    /// Whether every row of the tables is in memory: a key that is not, has none.
+    knows_all: bool,
+    pub(super) events: u64,
+}
+
+impl<M: ReadModel> Replay<M> {
+    pub(super) fn new(store: Arc<dyn EventStore>, generation: Generation, checkpoint: Checkpoint) -> Self {
+        let knows_all = checkpoint.position == Position(0);
+        Self { store, generation, checkpoint, rows: Rows::<M>::new(), changed: HashMap::new(), knows_all, events: 0 }
+    }
+
+    /// Brings the tables from where they stand to a position.
+    pub(super) async fn to(
+        &mut self,
+        conn: &mut PgConnection,
+        end: Position,
+        tell: &(dyn Fn(Position, u64) + Send + Sync),
+    ) -> Result<(), RebuildError> {
+        let mut chunks = decoded::<M>(Arc::clone(&self.store), self.checkpoint.position, end);
+        let mut written_at = Instant::now();
+        while let Some(chunk) = chunks.recv().await {
+            let chunk = chunk?;
+            let Some(last) = chunk.last().map(|recorded| recorded.position) else { continue };
+            self.fold(conn, &chunk).await?;
+            self.events += chunk.len() as u64;
+            tell(last, self.events);
+            if self.rows.len() > ROWS_MAX || written_at.elapsed() > STEP {
+                self.write(conn, last).await?;
+                written_at = Instant::now();
+            }
+        }
+        self.write(conn, end).await?;
+        tell(end, self.events);
+        Ok(())
+    }
+
+    async fn fold(&mut self, conn: &mut PgConnection, chunk: &[Recorded]) -> Result<(), RebuildError> {
+        if !self.knows_all {
+            self.load_missing(conn, chunk).await?;
+        }
+        let mut at = 0;
+        let (rows, changed) = (&mut self.rows, &mut self.changed);
+        let folding = || {
+            for (index, recorded) in chunk.iter().enumerate() {
+                at = index;
+                for key in M::keys(recorded) {
+                    let before = rows.remove(&key);
+                    changed.entry(key.clone()).or_insert_with(|| before.clone());
+                    if let Some(after) = M::apply(&key, before, recorded) {
+                        rows.insert(key, after);
+                    }
+                }
+            }
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(folding))
+            .map_err(|_panic| RebuildError::Poison { position: chunk[at].position, reason: "the fold panicked".into() })
+    }
+
+    async fn load_missing(&mut self, conn: &mut PgConnection, chunk: &[Recorded]) -> Result<(), RebuildError> {
+        let wanted: HashSet<M::Key> = chunk
+            .iter()
+            .flat_map(|recorded| M::keys(recorded))
+            .filter(|key| !self.rows.contains_key(key) && !self.changed.contains_key(key))
+            .collect();
+        let wanted: Vec<M::Key> = wanted.into_iter().collect();
+        let mut tx = conn.begin().await?;
+        self.generation.enter(&mut tx).await?;
+        for some in wanted.chunks(WRITE_ROWS) {
+            self.rows.extend(M::load(&mut tx, some).await?);
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Rows and checkpoint in one transaction.
+    async fn write(&mut self, conn: &mut PgConnection, to: Position) -> Result<(), RebuildError> {
+        let (rows, changed) = (&self.rows, std::mem::take(&mut self.changed));
+        let mut changes: Vec<ChangeOf<M>> = changed
+            .into_iter()
+            .map(|(key, before)| Change { after: rows.get(&key).cloned(), key, before })
+            .filter(|change| change.before != change.after)
+            .collect();
+        changes.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+        let mut tx = conn.begin().await?;
+        self.generation.enter(&mut tx).await?;
+        for some in changes.chunks(WRITE_ROWS) {
+            M::write(&mut tx, some).await?;
+        }
+        if to > self.checkpoint.position {
+            consumer::note(&mut tx, M::NAME, &self.checkpoint, to).await?;
+        }
+        tx.commit().await?;
+        self.checkpoint.position = self.checkpoint.position.max(to);
+        if self.rows.len() > ROWS_MAX {
+            self.rows.clear();
+            self.knows_all = false;
+        }
+        Ok(())
+    }
+}
+
+/// Reads and decodes on a task of its own, some chunks ahead of the fold.
+fn decoded<M: ReadModel>(
+    store: Arc<dyn EventStore>,
+    after: Position,
+    end: Position,
+) -> mpsc::Receiver<Result<Vec<Recorded>, RebuildError>> {
+    let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    tokio::spawn(async move {
+        let read = async {
+            let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
+            let filter = Filter { types, ..Filter::default() };
+            let events = store.read_all(ReadAll { after, filter, limit: u64::MAX, reveal: M::REVEALS });
+            let mut events = events.try_chunks(CHUNK);
+            while let Some(chunk) = events.try_next().await.map_err(|error| RebuildError::Log(error.1))? {
+                let ends = chunk.last().is_some_and(|event| event.position >= end);
+                let chunk: Vec<Arc<RecordedEvent>> =
+                    chunk.into_iter().filter(|event| event.position <= end).map(Arc::new).collect();
+                if chunks.send(Ok(decode(&chunk)?)).await.is_err() || ends {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = read.await {
+            // Who asked may have gone.
+            let _gone = chunks.send(Err(error)).await;
+        }
+    });
+    receiver
+}
+
+fn decode(chunk: &[Arc<RecordedEvent>]) -> Result<Vec<Recorded>, RebuildError> {
+    match batch::decode(chunk) {
+        (decoded, None) => Ok(decoded),
+        (_, Some(poison)) => Err(RebuildError::Poison { position: poison.position, reason: poison.reason }),
+    }
+}

@@ -1,0 +1,194 @@
+//! `clientela rebuild` and `clientela check`: read models made again from the log, compared with the live ones, and put in their
+//! place or thrown away.
+
+use crate::config::{CommonFlags, settings};
+use crate::logging;
+use crate::output::{NOT_WELL, print_json, thousands, well_or};
+use crate::wiring::Workshop;
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use projections::Projector;
+use projections::rebuild::{Example, Progress, Purpose, Rebuilt, TableDifference, Tell};
+use serde_json::Value;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_sec}  {eta} left";
+
+/// Which read models.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Names of projections
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
+    names: Vec<String>,
+    /// All projections
+    #[arg(long)]
+    all: bool,
+}
+
+/// What `rebuild` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Only compare; the next rebuild goes on from there
+    #[arg(long)]
+    no_swap: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `check` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
+    let purpose = if args.no_swap { Purpose::Keep } else { Purpose::Swap };
+    make_again(common, &args.which, purpose, args.json).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn check(common: &CommonFlags, args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let made = make_again(common, &args.which, Purpose::Check, args.json).await?;
+    Ok(well_or(made.iter().all(Rebuilt::agrees), NOT_WELL))
+}
+
+impl Which {
+    fn projectors(&self) -> anyhow::Result<Vec<Projector>> {
+        let known = projections::projectors();
+        if self.all {
+            return Ok(known);
+        }
+        let find = |name: &String| {
+            let names: Vec<&str> = known.iter().map(|projector| projector.name).collect();
+            let found = known.iter().find(|projector| projector.name == name).copied();
+            found.with_context(|| format!("there is no projection {name}; there are {}", names.join(", ")))
+        };
+        self.names.iter().map(find).collect()
+    }
+}
+
+async fn make_again(common: &CommonFlags, which: &Which, purpose: Purpose, json: bool) -> anyhow::Result<Vec<Rebuilt>> {
+    let projectors = which.projectors()?;
+    let settings = settings(common)?;
+    logging::start(&settings, logging::TOOL)?;
+    let workshop = Workshop::open(&settings).await?;
+    let made = one_by_one(&workshop, &projectors, purpose, json).await;
+    workshop.stop().await;
+    let made = made?;
+    if json {
+        print_json(&made)?;
+    }
+    Ok(made)
+}
+
+async fn one_by_one(
+    workshop: &Workshop,
+    projectors: &[Projector],
+    purpose: Purpose,
+    json: bool,
+) -> anyhow::Result<Vec<Rebuilt>> {
+    let mut made = Vec::with_capacity(projectors.len());
+    for projector in projectors {
+        let (bar, tell) = shown(projector.name, json);
+        let rebuilt = projector.rebuild(&workshop.database, workshop.store.clone(), purpose, tell).await;
+        bar.finish_and_clear();
+        let rebuilt = rebuilt.with_context(|| projector.name)?;
+        if !json {
+            println!("{}", text(&rebuilt, purpose));
+        }
+        made.push(rebuilt);
+    }
+    Ok(made)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn shown(name: &'static str, json: bool) -> (ProgressBar, Arc<Tell>) {
+    let target = match json || !std::io::stderr().is_terminal() {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr_with_hz(8),
+    };
+    let bar = ProgressBar::with_draw_target(None, target).with_prefix(name);
+    bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let moves = bar.clone();
+    let tell = move |progress: Progress| {
+        moves.set_length(u64::try_from(progress.end.0).unwrap_or_default());
+        moves.set_position(u64::try_from(progress.position.0).unwrap_or_default());
+    };
+    (bar, Arc::new(tell))
+}
+
+fn text(rebuilt: &Rebuilt, purpose: Purpose) -> String {
+    let rate = (rebuilt.events as f64 / rebuilt.replay_seconds.max(0.001)) as u64;
+    let mut lines = vec![format!(
+        "{}: {} events replayed in {:.1} s ({} events/s), compared at position {}",
+        rebuilt.projector,
+        thousands(rebuilt.events),
+        rebuilt.replay_seconds,
+        thousands(rate),
+        rebuilt.position
+    )];
+    if rebuilt.resumed_from.0 > 0 {
+        lines.push(format!("  went on from position {}, where an earlier run had come", rebuilt.resumed_from));
+    }
+    rebuilt.differences.iter().for_each(|difference| lines.extend(told(difference)));
+    lines.push(match (purpose, rebuilt.swap_ms) {
+        (_, Some(ms)) => format!("  generation {} is live; the projector was held for {ms:.0} ms", rebuilt.generation),
+        (Purpose::Check, None) => "  nothing was changed".to_owned(),
+        (_, None) => format!("  generation {} is kept beside the live one", rebuilt.generation),
+    });
+    lines.join("\n")
+}
+
+fn told(difference: &TableDifference) -> Vec<String> {
+    let count = |rows: i64| thousands(u64::try_from(rows).unwrap_or_default());
+    if !difference.is_some() {
+        return vec![format!("  {}: all {} rows are what the events say", difference.table, count(difference.rows))];
+    }
+    let mut lines = vec![format!(
+        "  {}: of {} live rows {} would change and {} would go; {} would be added",
+        difference.table,
+        count(difference.rows),
+        count(difference.changed),
+        count(difference.gone),
+        count(difference.added)
+    )];
+    for column in &difference.columns {
+        let sums = column.sums.as_ref().map(|(live, replayed)| format!(", in sum from {live} to {replayed}"));
+        let rows = count(column.rows);
+        lines.push(format!("    {}: in {rows} rows{}", column.column, sums.unwrap_or_default()));
+    }
+    lines.extend(difference.examples.iter().map(|example| format!("    {}", example_text(example))));
+    lines
+}
+
+fn example_text(example: &Example) -> String {
+    let key = fields(&example.key, "=");
+    match (&example.live, &example.replayed) {
+        (Some(live), Some(replayed)) => {
+            let columns = live.as_object().into_iter().flatten();
+            let changes =
+                columns.map(|(column, value)| format!("{column} {} → {}", plain(value), plain(&replayed[column])));
+            format!("{key}: {}", changes.collect::<Vec<_>>().join(", "))
+        }
+        (None, Some(replayed)) => format!("{key} would be added: {}", fields(replayed, " ")),
+        (_, None) => format!("{key} would go"),
+    }
+}
+
+fn fields(row: &Value, between: &str) -> String {
+    let columns = row.as_object().into_iter().flatten();
+    columns.map(|(column, value)| format!("{column}{between}{}", plain(value))).collect::<Vec<_>>().join(", ")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
