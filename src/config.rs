@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) log_level: Option<String>,
     pub(crate) open: bool,
     pub(crate) cors_origins: Vec<String>,
+    /// Whether read models of another version are made again when the server starts; else it does not start.
+    pub(crate) rebuild_on_start: bool,
 }
 
 impl Settings {
@@ -91,6 +93,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("log_level", &["CLIENTELA_LOG_LEVEL"]),
     ("open", &["CLIENTELA_OPEN"]),
     ("cors_origins", &["CLIENTELA_CORS_ORIGINS"]),
+    ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
 ];
 
 /// The usual file, in the data folder.
@@ -157,6 +160,7 @@ impl Effective {
             log_level: self.get("log_level")?,
             open: self.get("open")?.unwrap_or_default(),
             cors_origins: self.get("cors_origins")?.unwrap_or_default(),
+            rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);
@@ -205,6 +209,7 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("log_format", json!("text")),
         ("open", json!(false)),
         ("cors_origins", json!([])),
+        ("rebuild_on_start", json!(true)),
     ])
 }
 
@@ -242,7 +247,7 @@ fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Place {
 /// The environment knows texts only.
 fn from_text(key: &str, text: &str) -> Value {
     match key {
-        "open" => match text {
+        "open" | "rebuild_on_start" => match text {
             "true" | "1" | "yes" => json!(true),
             "false" | "0" | "no" => json!(false),
             _ => json!(text),

@@ -8,11 +8,12 @@ use crate::wiring::Workshop;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use projections::Projector;
-use projections::rebuild::{Example, Progress, Purpose, Rebuilt, TableDifference, Tell};
+use projections::rebuild::{Example, Progress, Purpose, RebuildError, Rebuilt, TableDifference, Tell};
 use serde_json::Value;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use store::postgres::{Database, PostgresStore};
 
 const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_sec}  {eta} left";
 
@@ -108,6 +109,30 @@ async fn one_by_one(
         made.push(rebuilt);
     }
     Ok(made)
+}
+
+/// At the start of a server, for the read models that another version made. What fails is said and left to the operator.
+pub(crate) async fn one_after_the_other(database: Database, store: Arc<PostgresStore>, projectors: Vec<Projector>) {
+    for projector in projectors {
+        tracing::info!(projector = projector.name, "rebuilding: its rows were made by another version");
+        let rebuilt = projector.rebuild(&database, store.clone(), Purpose::Swap, Arc::new(|_| {})).await;
+        match rebuilt {
+            Ok(Rebuilt { generation, events, .. }) => {
+                tracing::info!(projector = projector.name, generation, events, "rebuilt");
+            }
+            Err(error) => not_rebuilt(projector.name, &error),
+        }
+    }
+}
+
+fn not_rebuilt(projector: &str, error: &RebuildError) {
+    match error {
+        RebuildError::UnderWay(_) => tracing::info!(projector, "another node rebuilds it"),
+        error => {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(projector, error, "not rebuilt: run `clientela rebuild`");
+        }
+    }
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -45,8 +45,12 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
 
 /// The running node, and the admin key if it is new.
 async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Option<Secret>)> {
-    let node = Node::of_server(settings, migrate).await?;
-    match first_start::ensure(&node, settings).await {
+    let mut node = Node::of_server(settings, migrate).await?;
+    let ready = async {
+        node.rebuild_outdated(settings.rebuild_on_start).await?;
+        first_start::ensure(&node, settings).await
+    };
+    match ready.await {
         Ok(new_key) => Ok((node, new_key)),
         Err(error) => {
             node.stop().await;

@@ -2,7 +2,7 @@
 
 use crate::config::{Settings, without_password};
 use crate::secrets::{Secrets, make_data_folder};
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use commands::ids::new_id;
 use commands::{Caller, Clock, Commands, Scope, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use store::TenantId;
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
+use tokio::task::JoinHandle;
 
 /// Database of the private cluster.
 const DATABASE: &str = "clientela";
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) projections: Arc<Projections>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timings: Timings,
+    rebuilding: Option<JoinHandle<()>>,
 }
 
 /// The database and the log, for tools that make read models again beside a server that may be running.
@@ -160,7 +162,34 @@ impl Node {
         }
         let commands = Commands::start(store.clone(), commands::Config::default());
         let projections = Arc::new(Projections::start(&pools, store.clone(), new_id()));
-        Ok(Self { ground, pools, store, commands, projections, clock: Arc::new(SystemClock), timings })
+        Ok(Self {
+            ground,
+            pools,
+            store,
+            commands,
+            projections,
+            clock: Arc::new(SystemClock),
+            timings,
+            rebuilding: None,
+        })
+    }
+
+    /// Makes read models of another version of this program again, beside the rows that are served meanwhile.
+    pub(crate) async fn rebuild_outdated(&mut self, is_allowed: bool) -> anyhow::Result<()> {
+        let outdated =
+            projections::outdated(&self.ground.database).await.context("the read models cannot be looked at")?;
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        let names = outdated.iter().map(|projector| projector.name).collect::<Vec<_>>().join(" ");
+        if !is_allowed {
+            bail!(
+                "another version of this program made {names}: run `clientela rebuild {names}`, or allow rebuild_on_start"
+            );
+        }
+        let (database, store) = (self.ground.database.clone(), self.store.clone());
+        self.rebuilding = Some(tokio::spawn(crate::rebuild::one_after_the_other(database, store, outdated)));
+        Ok(())
     }
 
     /// The operator of the installation, acting for a tenant from the command line.
@@ -200,7 +229,9 @@ impl Node {
 
     /// Lets everything under way finish, then stops part after part, the private cluster last.
     pub(crate) async fn stop(self) {
-        let Self { ground, pools, store, commands, projections, .. } = self;
+        let Self { ground, pools, store, commands, projections, rebuilding, .. } = self;
+        // What is interrupted goes on at the next start.
+        rebuilding.iter().for_each(JoinHandle::abort);
         drop(commands);
         in_time("the projectors", projections.stop()).await;
         in_time("the event store", store.close()).await;

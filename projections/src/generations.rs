@@ -150,6 +150,22 @@ pub async fn prepare(database: &Database, projectors: &[Projector]) -> Result<()
     conn.close().await
 }
 
+/// The projectors of this build whose live rows were made by another version of their fold.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn outdated(database: &Database) -> Result<Vec<Projector>, sqlx::Error> {
+    let mut conn = PgConnection::connect_with(&database.options(Role::Rebuild)).await?;
+    let mut found = Vec::new();
+    for projector in crate::projectors() {
+        if live(&mut conn, projector.name).await?.is_some_and(|(_, version)| version != projector.version) {
+            found.push(projector);
+        }
+    }
+    conn.close().await?;
+    Ok(found)
+}
+
 async fn make_first(conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
     let first = Generation::of(projector.name, next_number(conn, projector.name).await?);
     first.make(conn, projector).await?;

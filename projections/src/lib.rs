@@ -23,7 +23,7 @@ pub mod rebuild;
 pub mod runner;
 pub mod testing;
 
-pub use generations::prepare;
+pub use generations::{outdated, prepare};
 pub use node::{Projections, Projector};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
 pub use query::AsOf;

@@ -85,7 +85,7 @@ async fn disturb(server: &mut Server, importer: &mut Child, nth: u64) {
     }
 }
 
-fn importer(server: &Server, file: &Path, more: &[&str]) -> Child {
+pub(crate) fn importer(server: &Server, file: &Path, more: &[&str]) -> Child {
     let mut command = command();
     command.args(["import", "purchases"]).arg(file).args([
         "--json",
@@ -102,7 +102,7 @@ fn importer(server: &Server, file: &Path, more: &[&str]) -> Child {
 }
 
 /// Waits until it is through; all rows were taken.
-async fn finish(importer: Child) {
+pub(crate) async fn finish(importer: Child) {
     let ended = ended(importer).await;
     assert!(ended.success(), "the import failed: {ended}");
 }
@@ -112,7 +112,7 @@ async fn ended(mut importer: Child) -> ExitStatus {
 }
 
 /// Invented purchases in the order of time; some rows are equal, and none has an order id.
-fn purchases(rows: u64, random: &mut Random) -> String {
+pub(crate) fn purchases(rows: u64, random: &mut Random) -> String {
     let mut text = String::from("customer_id,date,value\n");
     let mut last = String::new();
     for row in 0..rows {

@@ -21,6 +21,7 @@ mod log;
 mod lost_answers;
 mod nodes;
 mod random;
+mod rebuild;
 mod rows;
 mod scale;
 mod server;

@@ -8,4 +8,5 @@ mod command_line;
 mod customers;
 mod imports;
 mod loyalty;
+mod rebuild;
 mod support;

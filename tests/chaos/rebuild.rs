@@ -1,0 +1,110 @@
+//! T8: all read models are made again while tills serve and people ask, and the rebuild is killed in the middle once. Nobody
+//! who asks sees an error or an older balance, and what comes out is what the events say.
+
+use crate::checks;
+use crate::client::Caller;
+use crate::crash::Shift;
+use crate::import::{finish, importer, purchases};
+use crate::intents::History;
+use crate::log;
+use crate::rows;
+use crate::scale::Scale;
+use crate::server::{Server, command};
+use crate::workload::Members;
+use serde_json::Value;
+use std::fs;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Between two questions: 50 a second.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+/// Turning the views takes milliseconds; more says that something waits for something.
+const SWAP_MAX: f64 = 5_000.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn read_models_are_made_again_under_load_and_nobody_notices() {
+    let scale = Scale::of("rebuild");
+    let (rows, mut random) = (scale.pick(20_000, 400_000), scale.random());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("purchases.csv");
+    fs::write(&file, purchases(rows, &mut random)).expect("the file is written");
+    let mut server = Server::new();
+    server.start().await;
+    finish(importer(&server, &file, &[])).await;
+    let caller = server.caller();
+    let (history, members) = (History::begin(), Members::default());
+    let shift = Shift::begin(&caller, &history, &members, &random).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn(ask_until(caller.clone(), members.all(), Arc::clone(&stop)));
+    kill_in_the_middle(&server, Duration::from_millis(300 + random.below(1_500))).await;
+    let rebuilt = run(&server, &["rebuild", "--all", "--json"]).await;
+    stop.store(true, Ordering::Relaxed);
+    let (asked, errors) = asking.await.expect("it does not panic");
+    shift.end().await;
+    let swaps = swaps(&rebuilt);
+    println!("rebuild: {} intents and {asked} questions meanwhile; held for the swaps: {swaps:?} ms", history.len());
+    checks::assert_none(&errors);
+    checks::assert_none(&caller.faults());
+    assert!(swaps.iter().all(|ms| *ms < SWAP_MAX), "{swaps:?}");
+    let superuser = server.superuser().await;
+    let log = log::read(&superuser).await;
+    checks::assert_none(&checks::gaps(&log));
+    checks::assert_none(&rows::anomalies(&superuser, &log).await);
+    let checked = run(&server, &["check", "--all", "--json"]).await;
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// Asks for balances; says how often, and what was not answered as it should be.
+async fn ask_until(caller: Caller, members: Vec<Uuid>, stop: Arc<AtomicBool>) -> (u64, Vec<String>) {
+    let (mut asked, mut errors) = (0, Vec::new());
+    for member in members.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+        if !caller.has_seen(*member, 1).await {
+            errors.push(format!("no balance of {member}"));
+        }
+        asked += 1;
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    (asked, errors)
+}
+
+async fn kill_in_the_middle(server: &Server, after: Duration) {
+    let mut rebuild = tool(server, &["rebuild", "--all"]).stdout(Stdio::null()).spawn().expect("it starts");
+    tokio::time::sleep(after).await;
+    rebuild.kill().expect("it is killed");
+    rebuild.wait().expect("it has ended");
+}
+
+fn tool(server: &Server, words: &[&str]) -> std::process::Command {
+    let mut command = command();
+    command.args(words).arg("--data-dir").arg(server.data());
+    command
+}
+
+/// Runs a tool to its end; for a moment the database still holds the lock of one that was killed.
+async fn run(server: &Server, words: &[&str]) -> Output {
+    let began = Instant::now();
+    loop {
+        let mut tool = tool(server, words);
+        let output = tokio::task::spawn_blocking(move || tool.output()).await.expect("no panic").expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() || !said.contains("under way already") {
+            return output;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{said}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// For how long each projector was held, in milliseconds; all must have been swapped without any difference.
+fn swaps(rebuilt: &Output) -> Vec<f64> {
+    let said = String::from_utf8_lossy(&rebuilt.stderr);
+    let all: Vec<Value> = serde_json::from_slice(&rebuilt.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let differs = |difference: &Value| ["added", "gone", "changed"].iter().any(|kind| difference[kind] != 0);
+    for one in &all {
+        assert!(!one["differences"].as_array().expect("a list").iter().any(differs), "{one:#}");
+    }
+    all.iter().map(|one| one["swap_ms"].as_f64().expect("it was swapped")).collect()
+}

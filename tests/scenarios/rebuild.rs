@@ -1,0 +1,87 @@
+//! `rebuild` and `check` from the operator's chair.
+
+use crate::support::World;
+use sqlx::{Connection, Executor, PgConnection};
+
+async fn some_history(world: &World) -> String {
+    let member = world.member("ana@example.com").await;
+    let answer = world.buys(&member, "order-1", "120.00").await;
+    let position = answer.position;
+    world.loyalty_at(&member, position).await;
+    member
+}
+
+async fn available(world: &World, member: &str) -> i64 {
+    world.get(&format!("/v1/customers/{member}/loyalty")).await.body["balance"].as_i64().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_finds_what_was_changed_by_hand_and_rebuild_puts_it_right() {
+    let world = World::start().await;
+    let member = some_history(&world).await;
+    let well = world.run(&["check", "--all"]);
+    let said = String::from_utf8_lossy(&well.stdout).into_owned();
+    assert!(well.status.success() && said.contains("all 1 rows are what the events say"), "{said}");
+
+    let mut admin = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    admin
+        .execute("update loyalty_balances_g1.loyalty_balances set available = available + 1000")
+        .await
+        .expect("changed");
+    let wrong = world.run(&["check", "loyalty_balances"]);
+    let said = String::from_utf8_lossy(&wrong.stdout).into_owned();
+    assert_eq!(wrong.status.code(), Some(4), "{said}");
+    assert!(said.contains("available 1120 → 120") && said.contains(&member), "{said}");
+
+    let kept = world.run_json(&["rebuild", "loyalty_balances", "--no-swap", "--json"]);
+    assert_eq!((kept[0]["swapped"].as_bool(), &kept[0]["differences"][0]["changed"]), (Some(false), &1.into()));
+    assert_eq!(available(&world, &member).await, 1_120, "nothing was swapped");
+    let swapped = world.run_json(&["rebuild", "loyalty_balances", "--json"]);
+    assert_eq!((swapped[0]["swapped"].as_bool(), &swapped[0]["generation"]), (Some(true), &2.into()));
+    assert_eq!(available(&world, &member).await, 120);
+
+    let after = world.buys(&member, "order-2", "30.00").await;
+    assert_eq!(world.loyalty_at(&member, after.position).await["balance"], 150);
+    assert!(world.run(&["check", "--all"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_there_is_not_and_what_is_under_way_is_said() {
+    let world = World::start().await;
+    let unknown = world.run(&["rebuild", "balances"]);
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(
+        !unknown.status.success() && said.contains("there is no projection balances; there are customers"),
+        "{said}"
+    );
+    assert_eq!(world.run(&["check"]).status.code(), Some(2));
+    let mut other = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    other
+        .execute("select pg_advisory_lock(hashtext('clientela.rebuild'), hashtext('customers'))")
+        .await
+        .expect("locked");
+    let busy = world.run(&["rebuild", "customers"]);
+    let said = String::from_utf8_lossy(&busy.stderr).into_owned();
+    assert!(!busy.status.success() && said.contains("under way already"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_another_version_are_made_again_at_the_start() {
+    let mut world = World::start().await;
+    let member = some_history(&world).await;
+    world.end(nix::sys::signal::Signal::SIGTERM);
+    let mut admin = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    admin.execute("update projection_generations set version = 0 where projector = 'customers'").await.expect("aged");
+    let refused = world.command().args(["serve", "--port", "0"]).env("CLIENTELA_REBUILD_ON_START", "false").output();
+    let said = String::from_utf8_lossy(&refused.expect("it runs").stderr).into_owned();
+    assert!(said.contains("clientela rebuild customers"), "{said}");
+
+    world.serve(&[]);
+    let begun = std::time::Instant::now();
+    let sql = "select version from projection_generations where projector = 'customers' and live";
+    while sqlx::query_scalar::<_, i32>(sql).fetch_one(&mut admin).await.expect("a version") == 0 {
+        assert!(begun.elapsed().as_secs() < 60, "{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.get(&format!("/v1/customers/{member}")).await.body["purchase_count"], 1);
+}
