@@ -21,6 +21,7 @@ mod measure;
 mod members;
 mod plans;
 mod query;
+mod rebuild;
 mod table;
 
 use clap::Parser;
@@ -31,8 +32,20 @@ use std::time::Duration;
 use table::Table;
 
 /// The benches, in the order in which they run.
-const NAMES: &[&str] =
-    &["append", "cpu", "steps", "plans", "nodes", "foreign", "hot_stream", "bulk_import", "command", "http", "query"];
+const NAMES: &[&str] = &[
+    "append",
+    "cpu",
+    "steps",
+    "plans",
+    "nodes",
+    "foreign",
+    "hot_stream",
+    "bulk_import",
+    "command",
+    "http",
+    "query",
+    "rebuild",
+];
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -116,6 +129,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "command" => command::run(cluster, settings, table).await,
         "http" => http::run(cluster, settings, table).await,
         "query" => query::run(cluster, settings, table).await,
+        "rebuild" => rebuild::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),
     }
 }
