@@ -60,6 +60,11 @@ impl Filter {
     }
 }
 
+/// Most events that lie ready for one reader of [`crate::EventStore::feed`].
+pub const BUFFERED_EVENTS_MAX: usize = 256;
+/// Most bytes that lie ready for one reader of [`crate::EventStore::feed`], but for an event that is larger by itself.
+pub const BUFFERED_BYTES_MAX: usize = 1024 * 1024;
+
 /// What a subscription says, in order.
 #[derive(Debug, Clone)]
 pub enum Signal {

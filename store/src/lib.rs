@@ -134,6 +134,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// Catches up from a position, says so, and goes on live; skips nothing, repeats nothing.
     fn subscribe(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream;
 
+    /// The same for readers outside, who may be many and slow: for each lie ready at most [`feed::BUFFERED_EVENTS_MAX`] events and
+    /// [`feed::BUFFERED_BYTES_MAX`] bytes; who is further behind is served from the log.
+    fn feed(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream {
+        self.subscribe(after, filter, reveal)
+    }
+
     /// The last position; 0 for an empty log.
     async fn head(&self) -> Result<Position, StoreError>;
 

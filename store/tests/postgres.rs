@@ -1,5 +1,6 @@
 //! The PostgreSQL engine: the contract of every engine, and what only this one promises.
 
+use futures::{FutureExt, StreamExt};
 use sqlx::{Connection, Executor, PgConnection, Row};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use store::personal_data::Keys;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore, Role};
 use store::{
-    AppendError, EventStore, Expected, Filter, NewEvent, Personal, Position, ReadAll, Signal, StreamAppend, TenantId,
+    AppendError, EventStore, Expected, Filter, NewEvent, Personal, Position, ReadAll, Signal, SignalStream,
+    StreamAppend, TenantId,
 };
 
 #[path = "support/cutting_proxy.rs"]
@@ -76,6 +78,7 @@ contract! {
     personal_data_is_sealed
     the_whole_log_is_read_by_filter
     a_subscription_skips_nothing
+    a_feed_skips_nothing
     a_snapshot_is_kept
     what_cannot_be_stored_is_refused
     ids_are_unique
@@ -102,7 +105,6 @@ async fn two_nodes_write_one_dense_log_and_both_follow_it() {
         }
     };
     let follow = |store: Arc<PostgresStore>| async move {
-        use futures::StreamExt;
         let (mut signals, mut seen) = (store.subscribe(Position(0), Filter::default(), false), Vec::new());
         while seen.len() < 400 {
             if let Signal::Events { events, .. } = signals.next().await.expect("goes on").expect("reads") {
@@ -124,6 +126,42 @@ async fn two_nodes_write_one_dense_log_and_both_follow_it() {
     for stream in streams {
         let versions: Vec<_> = log.iter().filter(|event| event.stream == stream).map(|event| event.version).collect();
         assert_eq!(versions, (1..=20).collect::<Vec<_>>());
+    }
+}
+
+/// All signals that lie ready now, their events counted, and their size in bytes of payload.
+async fn ready(signals: &mut SignalStream) -> (Vec<i64>, usize) {
+    let (mut positions, mut bytes) = (Vec::new(), 0);
+    while let Some(Some(signal)) = tokio::task::unconstrained(signals.next()).now_or_never() {
+        if let Signal::Events { events, .. } = signal.expect("it reads") {
+            positions.extend(events.iter().map(|event| event.position.0));
+            bytes += events.iter().map(|event| event.payload.len()).sum::<usize>();
+        }
+    }
+    (positions, bytes)
+}
+
+// One thread: nothing is added while what lies ready is taken.
+#[tokio::test]
+async fn what_lies_ready_for_a_reader_outside_is_bounded_in_events_and_bytes() {
+    for (payload_bytes, appends) in [(10, 600), (40_000, 60)] {
+        let world = World::start().await;
+        let event = |n| NewEvent { payload: format!("\"{}\"", "x".repeat(payload_bytes)), ..happened(n) };
+        let mut signals = world.store.feed(Position(0), Filter::default(), false);
+        assert!(matches!(signals.next().await, Some(Ok(Signal::CaughtUp(Position(0))))));
+        for n in 1..=appends {
+            world.store.append(to(fresh_stream("contract"), Expected::Any, vec![event(n)])).await.expect("kept");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (mut seen, bytes) = ready(&mut signals).await;
+        assert!(!seen.is_empty() && seen.len() <= 256 && bytes <= 1024 * 1024, "{} events, {bytes} bytes", seen.len());
+        assert!((seen.len() as i64) < appends, "else the bound was not reached");
+        while (seen.len() as i64) < appends {
+            if let Signal::Events { events, .. } = signals.next().await.expect("goes on").expect("reads") {
+                seen.extend(events.iter().map(|event| event.position.0));
+            }
+        }
+        assert_eq!(seen, (1..=appends).collect::<Vec<_>>());
     }
 }
 

@@ -1,9 +1,10 @@
 //! The PostgreSQL engine: dense positions in commit order on any number of nodes, by one lock that is only taken.
 //!
-//! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`tail`] follows,
+//! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`tail`] follows, [`bounded_follow`] for readers outside,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants, [`embedded`] runs a private server.
 
 mod batch;
+mod bounded_follow;
 mod database;
 pub mod embedded;
 mod judge;
@@ -26,6 +27,7 @@ use crate::{
     Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
 };
 use async_trait::async_trait;
+use bounded_follow::{BoundedFollow, Feed};
 use futures::StreamExt;
 use names::Names;
 use read::{LogCursor, Reader, StreamCursor};
@@ -127,6 +129,13 @@ impl EventStore for PostgresStore {
         let follow = Follow { reader, tail, filter, reveal, at: after, out };
         self.stop.spawn(follow.run());
         ReceiverStream::new(signals).boxed()
+    }
+
+    fn feed(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream {
+        let (follow, signals) =
+            BoundedFollow::new(self.reader.clone(), self.tail.clone(), Feed { after, filter, reveal });
+        self.stop.spawn(follow.run());
+        signals
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

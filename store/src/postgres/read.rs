@@ -24,6 +24,22 @@ pub(super) struct Reader {
     pub(super) keyring: KeyRing,
 }
 
+/// How much of the log one page may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// At most so many events.
+    pub(super) events: i64,
+    /// At most so many positions are looked at, so that a filter that lets little through does not make the query long.
+    pub(super) positions: i64,
+}
+
+impl Extent {
+    /// So many events, wherever they are.
+    pub(super) fn events(events: i64) -> Self {
+        Self { events: events.min(PAGE), positions: i64::MAX }
+    }
+}
+
 /// Some events, and how far they reach.
 pub(super) struct Page {
     pub(super) events: Vec<RecordedEvent>,
@@ -40,13 +56,13 @@ impl Reader {
             .map_err(unavailable)
     }
 
-    /// The next events after a position that pass the filter, at most `limit` of them.
-    pub(super) async fn page(&self, after: Position, filter: &Filter, limit: i64) -> Result<Page, StoreError> {
+    /// The next events after a position that pass the filter.
+    pub(super) async fn page(&self, after: Position, filter: &Filter, extent: Extent) -> Result<Page, StoreError> {
         let head = self.head().await?;
         if after > head {
             return Err(StoreError::BeyondHead { asked: after, head });
         }
-        let limit = limit.min(PAGE);
+        let end = head.min(Position(after.0.saturating_add(extent.positions)));
         let (categories, types) = self.codes(filter).await?;
         let rows = sqlx::query(concat!(
             "select ",
@@ -56,19 +72,19 @@ impl Reader {
              and ($6::uuid is null or stream = $6) and ($7::uuid is null or customer_id = $7) order by position limit $8"
         ))
         .bind(after.0)
-        .bind(head.0)
+        .bind(end.0)
         .bind(filter.tenant.map(|tenant| tenant.0))
         .bind(categories)
         .bind(types)
         .bind(filter.stream.map(|stream| stream.id))
         .bind(filter.customer)
-        .bind(limit)
+        .bind(extent.events)
         .fetch_all(&self.pool)
         .await
         .map_err(unavailable)?;
-        let full = rows.len() as i64 == limit;
+        let full = rows.len() as i64 == extent.events;
         let mut events = to_events(&self.pool, &self.names, &rows).await?;
-        let through = events.last().filter(|_| full).map_or(head, |last| last.position);
+        let through = events.last().filter(|_| full).map_or(end, |last| last.position);
         events.retain(|event| filter.accepts(event));
         Ok(Page { events, through, head })
     }
@@ -232,8 +248,8 @@ impl LogCursor {
     }
 
     async fn fill(&mut self) -> Result<(), StoreError> {
-        let limit = i64::try_from(self.read.limit).unwrap_or(PAGE);
-        let Page { mut events, through, head } = self.reader.page(self.read.after, &self.read.filter, limit).await?;
+        let extent = Extent::events(i64::try_from(self.read.limit).unwrap_or(PAGE));
+        let Page { mut events, through, head } = self.reader.page(self.read.after, &self.read.filter, extent).await?;
         if self.read.reveal {
             self.reader.keyring.open(&self.reader.pool, &mut events).await?;
         }

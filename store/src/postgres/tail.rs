@@ -3,14 +3,14 @@
 //! the log itself and slows nobody.
 
 use super::database::{Database, Role};
-use super::read::{PAGE, Page, Reader};
+use super::read::{Extent, PAGE, Page, Reader};
 use super::writer::Committed;
 use crate::{Filter, Position, RecordedEvent, Signal, StoreError};
 use sqlx::postgres::PgListener;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast, mpsc, watch};
 use tracing::{debug, warn};
 
 /// Batches a subscriber may be behind before it reads the log itself.
@@ -19,6 +19,8 @@ const BATCHES_MAX: usize = 256;
 const POLL: Duration = Duration::from_secs(1);
 /// Hints to other nodes are at least so far apart.
 const HINT_GAP: Duration = Duration::from_millis(5);
+/// Readers outside who read a page at the same time; the projectors and the writer keep the other sessions.
+const PAGE_READERS_MAX: usize = 4;
 const CHANNEL: &str = "clientela_log";
 
 /// The place where subscriptions meet the end of the log.
@@ -26,6 +28,7 @@ const CHANNEL: &str = "clientela_log";
 pub(super) struct Tail {
     batches: broadcast::Sender<Committed>,
     head: watch::Receiver<Position>,
+    turns: Arc<Semaphore>,
 }
 
 impl Tail {
@@ -39,7 +42,12 @@ impl Tail {
         stop.spawn(send_hints(database.clone(), Arc::clone(&commits)));
         let follower = Follower { reader, batches: batches.clone(), head: head_sender, at: None, commits };
         stop.spawn(follower.run(own, hinted));
-        Self { batches, head }
+        Self { batches, head, turns: Arc::new(Semaphore::new(PAGE_READERS_MAX)) }
+    }
+
+    /// A turn to read a page for a reader outside.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     /// The newest position this node has seen; may be a moment behind the log.
@@ -127,7 +135,7 @@ impl Follower {
             return Ok(());
         };
         loop {
-            let page = match self.reader.page(at, &Filter::default(), PAGE).await {
+            let page = match self.reader.page(at, &Filter::default(), Extent::events(PAGE)).await {
                 Err(StoreError::BeyondHead { head, .. }) => {
                     warn!(%head, %at, "the log was restored to an older point");
                     self.at = None;
@@ -199,7 +207,7 @@ pub(super) struct Follow {
 }
 
 /// Why a subscription ends.
-enum End {
+pub(super) enum End {
     /// Nobody listens any more.
     Unheard,
     /// It cannot go on.
@@ -240,7 +248,7 @@ impl Follow {
 
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
-            let Page { events, through, head } = self.reader.page(self.at, &self.filter, PAGE).await?;
+            let Page { events, through, head } = self.reader.page(self.at, &self.filter, Extent::events(PAGE)).await?;
             if through > self.at {
                 self.say(events, through).await?;
             }
