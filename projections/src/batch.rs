@@ -94,6 +94,7 @@ fn decode_one(event: &RecordedEvent) -> Result<Recorded, String> {
     };
     let decoded = Event::decode(event.event_type, event.schema_version, event.payload.as_bytes(), personal)
         .map_err(|error| error.to_string())?;
+    let occasion = serde_json::from_str(&event.metadata).map_err(|error| format!("malformed metadata: {error}"))?;
     Ok(Recorded {
         event: decoded,
         tenant: event.tenant,
@@ -103,6 +104,7 @@ fn decode_one(event: &RecordedEvent) -> Result<Recorded, String> {
         customer_id: event.customer_id,
         occurred_at: event.occurred_at,
         recorded_at: event.recorded_at,
+        occasion,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Events as a store would say them, for the tests of the folds.
 
-use crate::read_model::{ReadModel, Recorded};
+use crate::read_model::{Occasion, ReadModel, Recorded};
 use chrono::DateTime;
 use domain::Event;
 use store::{Position, StreamId, TenantId};
@@ -23,6 +23,11 @@ pub(crate) fn recorded(event: impl Into<Event>, nth: i32) -> Recorded {
         customer_id: None,
         occurred_at: at,
         recorded_at: at,
+        occasion: Occasion {
+            actor: "key:till-1".to_owned(),
+            request_id: Some("req-1".to_owned()),
+            correlation_id: None,
+        },
     }
 }
 

@@ -26,7 +26,7 @@ pub mod testing;
 pub use generations::{outdated, prepare};
 pub use node::{Projections, Projector};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
-pub use query::AsOf;
+pub use query::{AsOf, Back, Page};
 pub use read_model::{ReadModel, Recorded};
 
 /// All projectors of this build.
@@ -35,6 +35,7 @@ pub fn projectors() -> Vec<Projector> {
     vec![
         Projector::of::<customers::customers::Customers>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
+        Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),
     ]

@@ -20,6 +20,37 @@ impl<T> AsOf<T> {
     }
 }
 
+/// Which part of a list that goes back in time is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Back {
+    /// Only what stands before this position.
+    pub before: Position,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+impl Back {
+    /// From the newest row on.
+    #[must_use]
+    pub const fn newest(limit: usize) -> Self {
+        Self { before: Position(i64::MAX), limit }
+    }
+
+    /// One row more than is shown says whether there are more.
+    pub(crate) fn fetched(self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX).saturating_add(1)
+    }
+}
+
+/// A part of a list that goes back in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its rows, the newest first.
+    pub rows: Vec<T>,
+    /// What to ask for next stands before this position; none at the end of the list.
+    pub next: Option<Position>,
+}
+
 /// A stored value that is not what its column promises.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -37,6 +68,25 @@ pub(crate) fn word<T>(row: &PgRow, column: &'static str, parse: impl Fn(&str) ->
 /// Reads `as_of` beside the columns of a row.
 pub(crate) fn as_of<T>(row: &PgRow, value: T) -> Result<AsOf<T>, sqlx::Error> {
     Ok(AsOf { value, position: Position(get(row, "as_of")?) })
+}
+
+/// Reads a page. Each row carries `as_of`; without a position it stands for that alone, because there is nothing to list.
+pub(crate) fn page<T>(
+    found: &[PgRow],
+    back: Back,
+    read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<AsOf<Page<T>>, sqlx::Error> {
+    let Some(first) = found.first() else {
+        return Ok(AsOf { value: Page { rows: Vec::new(), next: None }, position: Position(0) });
+    };
+    let is_empty = get::<Option<i64>>(first, "position")?.is_none();
+    let listed = if is_empty { &[] } else { &found[..found.len().min(back.limit)] };
+    let rows = listed.iter().map(read).collect::<Result<_, _>>()?;
+    let next = match listed.last() {
+        Some(last) if found.len() > listed.len() => Some(Position(get(last, "position")?)),
+        Some(_) | None => None,
+    };
+    as_of(first, Page { rows, next })
 }
 
 pub(crate) fn get<'r, T>(row: &'r PgRow, column: &'static str) -> Result<T, sqlx::Error>

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::Event;
+use serde::Deserialize;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -32,6 +33,19 @@ pub struct Recorded {
     pub occurred_at: DateTime<Utc>,
     /// When it was appended.
     pub recorded_at: DateTime<Utc>,
+    /// Who caused it, and on which occasion.
+    pub occasion: Occasion,
+}
+
+/// Who caused an event, and on which occasion: ids only, never who somebody is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Occasion {
+    /// Who acted: `key:<id>`, `job:<name>`, `cli`, ….
+    pub actor: String,
+    /// Id of the request that carried the command.
+    pub request_id: Option<String>,
+    /// Id shared by all that one outside occasion set off.
+    pub correlation_id: Option<String>,
 }
 
 /// Rows by key.
@@ -65,10 +79,14 @@ pub trait ReadModel: Send + Sync + 'static {
     const INDEXES_SQL: &'static str;
     /// Columns that hold what identifies a person: not shown to operators.
     const PERSONAL: &'static [&'static str];
-    /// Event types it handles, exactly: a type that it does not know cannot change its rows.
+    /// Event types it handles: exactly, where a type that it does not know cannot change its rows; else by prefix, so that a
+    /// type of a newer build stops it rather than be left out.
     const HANDLES: &'static [&'static str];
     /// Whether it needs the personal part of events.
     const REVEALS: bool;
+    /// Whether every event makes rows of its own, which no later event touches. Then [`Self::apply`] never sees a row: none is
+    /// loaded, and a rebuild forgets those that it has written.
+    const APPEND_ONLY: bool = false;
 
     /// What names a row.
     type Key: Clone + Debug + Eq + Ord + Hash + Send + Sync + 'static;
@@ -89,7 +107,7 @@ pub trait ReadModel: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Writes changed rows, set-based.
+    /// Writes changed rows, set-based. Written again, they are as they were.
     fn write(
         conn: &mut PgConnection,
         changes: &[ChangeOf<Self>],

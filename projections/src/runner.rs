@@ -9,7 +9,7 @@
 use crate::batch::{self, Poison, Undigested};
 use crate::generations::{self, Generation};
 use crate::progress::{Board, Progress, ProjectorError, ProjectorState};
-use crate::read_model::ReadModel;
+use crate::read_model::{ReadModel, Rows};
 use futures::{FutureExt, StreamExt};
 use sqlx::PgPool;
 use std::marker::PhantomData;
@@ -288,7 +288,7 @@ impl<M: ReadModel> Runner<M> {
         consumer::lock(&mut tx, M::NAME).await?;
         Generation::of(M::NAME, checkpoint.generation).enter(&mut tx).await?;
         if !keys.is_empty() {
-            let loaded = M::load(&mut tx, &keys).await?;
+            let loaded = if M::APPEND_ONLY { Rows::<M>::new() } else { M::load(&mut tx, &keys).await? };
             let changes = batch::fold::<M>(loaded, &decoded).map_err(named)?;
             if !changes.is_empty() {
                 M::write(&mut tx, &changes).await?;

@@ -6,8 +6,10 @@ use sqlx::{Connection, Executor, PgConnection};
 async fn some_history(world: &World) -> String {
     let member = world.member("ana@example.com").await;
     let answer = world.buys(&member, "order-1", "120.00").await;
-    let position = answer.position;
-    world.loyalty_at(&member, position).await;
+    let position = answer.position.expect("a command answers with its position");
+    world.loyalty_at(&member, Some(position)).await;
+    let seen = world.get(&format!("/v1/customers/{member}?min_position={position}")).await;
+    assert_eq!(seen.body["purchase_count"], 1, "{}", seen.body);
     member
 }
 

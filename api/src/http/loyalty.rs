@@ -10,7 +10,7 @@ use crate::http::{Done, Found, wait_for};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
+use axum::routing::{get, post};
 use chrono::NaiveDate;
 use commands::loyalty::{Earn, Enrol, Redeem};
 use commands::{Caller, Committed, Scope};
@@ -23,11 +23,14 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalanc
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod ledger;
+
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/v1/customers/{id}/loyalty", post(enrol).get(get_loyalty))
         .route("/v1/customers/{id}/loyalty/earn", post(earn))
         .route("/v1/customers/{id}/loyalty/redeem", post(redeem))
+        .route("/v1/customers/{id}/loyalty/ledger", get(ledger::get_ledger))
 }
 
 /// What a command did to the points of a customer.
@@ -305,8 +308,11 @@ async fn get_loyalty(
     caller.require(Scope::LoyaltyRead)?;
     wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
     let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
-    let known = known
-        .ok_or_else(|| Problem::not_found("not_a_member", "the customer is not a member of the loyalty programme"))?;
+    let known = known.ok_or_else(not_a_member)?;
     // No ETag: the balance also changes with the day.
     Ok(Found { position: known.position, version: None, body: known.value.into() })
+}
+
+fn not_a_member() -> Problem {
+    Problem::not_found("not_a_member", "the customer is not a member of the loyalty programme")
 }

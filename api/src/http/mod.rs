@@ -4,6 +4,7 @@ pub(crate) mod customers;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod imports;
+pub(crate) mod lists;
 pub(crate) mod loyalty;
 pub(crate) mod metrics;
 pub(crate) mod wire;
@@ -14,6 +15,7 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use projections::{AsOf, Page};
 use serde::Serialize;
 use std::time::Duration;
 use store::{Position, Version};
@@ -54,6 +56,13 @@ pub(crate) struct Found<T> {
     pub(crate) position: Position,
     pub(crate) version: Option<Version>,
     pub(crate) body: T,
+}
+
+impl<T> Found<lists::ListView<T>> {
+    /// A part of a list. It has no version: it changes with each row that is added.
+    pub(crate) fn list<R>(page: AsOf<Page<R>>, view: impl Fn(R) -> T) -> Self {
+        Self { position: page.position, version: None, body: lists::ListView::of(page.value, view) }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Found<T> {

@@ -32,7 +32,7 @@ fn stored(payload: &str, position: i64) -> Arc<RecordedEvent> {
         customer_id: None,
         occurred_at: DateTime::UNIX_EPOCH,
         recorded_at: DateTime::UNIX_EPOCH,
-        metadata: "{}".into(),
+        metadata: r#"{"actor":"cli"}"#.into(),
         payload: payload.into(),
         personal: Personal::Absent,
         leaf_hash: [0; 32],

@@ -1,3 +1,6 @@
 //! What is known of loyalty accounts.
 
 pub mod loyalty_balances;
+pub mod loyalty_ledger;
+#[cfg(test)]
+pub(crate) mod stories;

@@ -20,6 +20,8 @@ const CHUNK: usize = 2_000;
 const CHUNKS_AHEAD: usize = 8;
 /// Rows kept in memory; with more, all are written and forgotten.
 const ROWS_MAX: usize = 500_000;
+/// The same where rows are forgotten anyway once they are written.
+const APPENDED_ROWS_MAX: usize = 20_000;
 /// Rows in one statement.
 const WRITE_ROWS: usize = 5_000;
 /// At most so long between two checkpoints.
@@ -39,6 +41,8 @@ pub(super) struct Replay<M: ReadModel> {
 }
 
 impl<M: ReadModel> Replay<M> {
+    const ROWS_MAX: usize = if M::APPEND_ONLY { APPENDED_ROWS_MAX } else { ROWS_MAX };
+
     pub(super) fn new(store: Arc<dyn EventStore>, generation: Generation, checkpoint: Checkpoint) -> Self {
         let knows_all = checkpoint.position == Position(0);
         Self { store, generation, checkpoint, rows: Rows::<M>::new(), changed: HashMap::new(), knows_all, events: 0 }
@@ -59,7 +63,7 @@ impl<M: ReadModel> Replay<M> {
             self.fold(conn, &chunk).await?;
             self.events += chunk.len() as u64;
             tell(last, self.events);
-            if self.rows.len() > ROWS_MAX || written_at.elapsed() > STEP {
+            if self.rows.len() > Self::ROWS_MAX || written_at.elapsed() > STEP {
                 self.write(conn, last).await?;
                 written_at = Instant::now();
             }
@@ -70,7 +74,7 @@ impl<M: ReadModel> Replay<M> {
     }
 
     async fn fold(&mut self, conn: &mut PgConnection, chunk: &[Recorded]) -> Result<(), RebuildError> {
-        if !self.knows_all {
+        if !self.knows_all && !M::APPEND_ONLY {
             self.load_missing(conn, chunk).await?;
         }
         let mut at = 0;
@@ -126,7 +130,7 @@ impl<M: ReadModel> Replay<M> {
         }
         tx.commit().await?;
         self.checkpoint.position = self.checkpoint.position.max(to);
-        if self.rows.len() > ROWS_MAX {
+        if M::APPEND_ONLY || self.rows.len() > Self::ROWS_MAX {
             self.rows.clear();
             self.knows_all = false;
         }

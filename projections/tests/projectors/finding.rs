@@ -1,6 +1,6 @@
 //! Queries: what is found, by whom, and how fast.
 
-use crate::world::{OTHER_SHOP, SHOP, World, day, key_created, key_revoked, registered};
+use crate::world::{OTHER_SHOP, SHOP, World, day, earned, enrolled, key_created, key_revoked, registered};
 use domain::access::events::AccessEvent;
 use domain::access::scope::Scope;
 use domain::email::Email;
@@ -8,7 +8,8 @@ use domain::ids::{Label, TimeZoneName};
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
 use projections::customers::customers;
-use projections::loyalty::loyalty_balances;
+use projections::loyalty::{loyalty_balances, loyalty_ledger};
+use projections::{Back, projectors};
 use sqlx::{Executor, Row};
 use store::contract::fresh_id;
 use store::postgres::Role;
@@ -47,7 +48,7 @@ async fn another_tenants_rows_are_not_there() {
     let today = day("2026-02-09");
     assert_eq!(loyalty_balances::find(&node.pools, SHOP, ana, today).await.unwrap(), None);
     let mut request = world.as_role(Role::Request).await;
-    for table in ["customers", "customer_references", "loyalty_balances", "tenants", "api_keys"] {
+    for table in projectors().iter().flat_map(|projector| projector.tables) {
         let count = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
         let seen: i64 = sqlx::query_scalar(count).fetch_one(&mut request).await.unwrap();
         assert_eq!(seen, 0, "{table} without a tenant");
@@ -135,4 +136,34 @@ async fn hot_queries_use_their_index_under_row_level_security() {
         let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
         assert!(plan[0].contains(index), "{condition}: {plan:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_ends_where_the_next_one_begins_and_says_what_it_reflects() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let ana = fresh_id();
+    let first = world.append(SHOP, ana, [enrolled()]).await;
+    node.sees("loyalty_ledger", first).await;
+    let page = async |back: Back| loyalty_ledger::list(&node.pools, SHOP, ana, back).await.unwrap();
+    let empty = page(Back::newest(3)).await;
+    assert_eq!((empty.position, empty.value.rows.len(), empty.value.next), (first, 0, None));
+
+    let last = world.append(SHOP, ana, (1..=6).map(earned)).await;
+    node.sees("loyalty_ledger", last).await;
+    let (mut lots, mut back) = (vec![], Back::newest(3));
+    let mut sizes = vec![];
+    loop {
+        let page = page(back).await;
+        assert_eq!(page.position, last);
+        sizes.push(page.value.rows.len());
+        lots.extend(page.value.rows.iter().filter_map(|row| row.lot));
+        match page.value.next {
+            Some(before) => back = Back { before, ..back },
+            None => break,
+        }
+    }
+    assert_eq!((sizes, lots), (vec![3, 3], vec![6, 5, 4, 3, 2, 1]));
+    let theirs = loyalty_ledger::list(&node.pools, OTHER_SHOP, ana, Back::newest(3)).await.unwrap();
+    assert_eq!(theirs.value.rows, []);
 }

@@ -3,7 +3,7 @@
 use crate::world::{PATIENCE, SHOP, World, bought, day, earned, enrolled, registered};
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances;
-use projections::{Behind, ProjectorState};
+use projections::{Behind, ProjectorState, projectors};
 use std::time::Duration;
 use store::Position;
 use store::contract::fresh_id;
@@ -66,7 +66,7 @@ async fn a_projector_moves_over_events_that_are_not_its_own() {
     let world = World::start().await;
     let node = world.node().await;
     let last = world.append(SHOP, fresh_id(), [registered("ana", "+34600000001"), bought(1)]).await;
-    let all = ["customers", "loyalty_balances", "tenants", "api_keys"];
+    let all: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();
     node.projections.wait_for(&all, last, PATIENCE).await.unwrap();
     for name in all {
         let status = node.is(name, ProjectorState::Live).await;

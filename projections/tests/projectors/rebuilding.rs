@@ -1,6 +1,6 @@
 //! Rebuild and check, beside projectors that go on.
 
-use crate::world::{Node, PATIENCE, SHOP, World, bought, enrolled, registered};
+use crate::world::{Node, PATIENCE, SHOP, World, bought, earned, enrolled, registered};
 use projections::customers::customers;
 use projections::rebuild::{Progress, Purpose, RebuildError, Rebuilt};
 use projections::{Projector, ReadModel, Recorded, projectors};
@@ -30,7 +30,7 @@ async fn some_customers(world: &World, count: u32) -> (Vec<Uuid>, Position) {
         let phone = format!("+346{number:08}");
         let events = [registered(&format!("ana{number}"), &phone), bought(1), bought(2)];
         last = world.append(SHOP, customer, events).await;
-        world.append(SHOP, customer, [enrolled()]).await;
+        world.append(SHOP, customer, [enrolled(), earned(1)]).await;
         customers.push(customer);
     }
     (customers, last)
@@ -139,6 +139,27 @@ async fn a_row_changed_by_hand_is_found_and_put_right() {
     assert!(rebuild(&world, &named("customers"), Purpose::Check).await.unwrap().agrees());
     node.sees("customers", last).await;
     assert_eq!(customers::find(&node.pools, SHOP, all[0]).await.unwrap().unwrap().value.purchase_count, 2);
+}
+
+/// More rows than are kept in memory, so they are written in steps and forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_is_made_again_in_steps_and_a_row_changed_by_hand_is_put_right() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (ana, mut last) = (fresh_id(), Position(0));
+    world.append(SHOP, ana, [enrolled()]).await;
+    for chunk in (1..=25_000).collect::<Vec<u32>>().chunks(2_500) {
+        last = world.append(SHOP, ana, chunk.iter().copied().map(earned)).await;
+    }
+    node.sees("loyalty_ledger", last).await;
+    let mut engine = world.as_role(Role::Engine).await;
+    engine.execute("update loyalty_ledger_g1.loyalty_ledger set points = 7 where lot = 3").await.unwrap();
+    engine.execute("delete from loyalty_ledger_g1.loyalty_ledger where lot = 24990").await.unwrap();
+    let swapped = rebuild(&world, &named("loyalty_ledger"), Purpose::Swap).await.unwrap();
+    let difference = &swapped.differences[0];
+    assert_eq!((difference.rows, difference.added, difference.gone, difference.changed), (24_999, 1, 0, 1));
+    assert_eq!(difference.columns[0].sums, Some(("7".to_owned(), "24".to_owned())));
+    assert!(rebuild(&world, &named("loyalty_ledger"), Purpose::Check).await.unwrap().agrees());
 }
 
 /// The rule changed: each purchase counts twice.

@@ -2,54 +2,20 @@
 
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances};
 use crate::folding::{folded, recorded};
+use crate::loyalty::stories::{any_command, any_day, day, decided, earn, enrol, money, order};
 use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
-use domain::ids::{OrderId, RefundId};
+use domain::ids::RefundId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::programme::Tier;
-use domain::{Currency, Decider, Event, Money};
+use domain::{Decider, Event};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn day(text: &str) -> NaiveDate {
-    text.parse().unwrap()
-}
-
-fn usd() -> Currency {
-    Currency::parse("USD").unwrap()
-}
-
-fn money(minor: i64) -> Money {
-    Money::from_minor(minor, usd()).unwrap()
-}
-
-fn order(number: u8) -> OrderId {
-    OrderId::parse(&format!("order-{number}")).unwrap()
-}
-
-fn decided(commands: impl IntoIterator<Item = LoyaltyCommand>) -> Vec<LoyaltyEvent> {
-    let mut state = LoyaltyAccount::initial();
-    let mut history = vec![];
-    for command in commands {
-        let events = LoyaltyAccount::decide(&state, command).unwrap();
-        state = LoyaltyAccount::fold(state, &events);
-        history.extend(events);
-    }
-    history
-}
-
 fn row_of(events: Vec<LoyaltyEvent>) -> LoyaltyBalanceRow {
     folded::<LoyaltyBalances>(&Uuid::from_u128(1), events.into_iter().map(Event::from)).unwrap()
-}
-
-fn enrol(on: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Enrol { currency: usd(), on: day(on) }
-}
-
-fn earn(number: u8, minor: i64, on: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Earn { order: order(number), total: money(minor), on: day(on), today: day(on) }
 }
 
 #[test]
@@ -167,36 +133,6 @@ fn a_row_is_never_updated_back_in_time() {
     late.occurred_at = latest - Days::new(30);
     let row = LoyaltyBalances::apply(&key, Some(row), &late).unwrap();
     assert_eq!((row.updated_at, row.version), (latest, 2));
-}
-
-fn any_day() -> impl Strategy<Value = NaiveDate> {
-    (0_u64..1_500).prop_map(|days| day("2026-01-10") + Days::new(days))
-}
-
-fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
-    let number = 0_u8..12;
-    let earned = (number.clone(), 0_i64..200000, any_day(), any_day());
-    let earn = earned.prop_map(|(number, minor, on, today)| LoyaltyCommand::Earn {
-        order: order(number),
-        total: money(minor),
-        on,
-        today,
-    });
-    let redeemed = (number.clone(), 1_i64..20, any_day());
-    let redeem = redeemed.prop_map(|(number, hundreds, today)| LoyaltyCommand::Redeem {
-        points: hundreds * 100,
-        order: order(number),
-        today,
-    });
-    let reversed = (number, 0_u8..6, 0_i64..100000, any_day());
-    let reverse = reversed.prop_map(|(number, refund, minor, today)| LoyaltyCommand::Reverse {
-        order: order(number),
-        refund: RefundId::parse(&format!("refund-{refund}")).unwrap(),
-        remaining_total: money(minor),
-        today,
-    });
-    let expire = any_day().prop_map(|today| LoyaltyCommand::Expire { today });
-    prop_oneof![5 => earn, 3 => redeem, 3 => reverse, 1 => expire]
 }
 
 proptest! {

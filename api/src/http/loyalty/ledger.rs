@@ -1,0 +1,77 @@
+//! `GET /v1/customers/{id}/loyalty/ledger`: every movement of points with the balance that it left.
+
+use crate::Api;
+use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::lists::{self, ListView};
+use crate::http::loyalty::not_a_member;
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use chrono::{DateTime, NaiveDate, Utc};
+use commands::{Caller, Scope};
+use domain::Currency;
+use projections::ReadModel;
+use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
+use projections::loyalty::loyalty_ledger::{self, LedgerRow, LoyaltyLedger};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct MovementView {
+    position: i64,
+    kind: &'static str,
+    points: i64,
+    balance: i64,
+    lot: Option<i64>,
+    order_id: Option<String>,
+    refund_id: Option<String>,
+    amount: Option<String>,
+    currency: Option<Currency>,
+    on: NaiveDate,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<LedgerRow> for MovementView {
+    fn from(row: LedgerRow) -> Self {
+        Self {
+            position: row.position.0,
+            kind: row.kind.as_str(),
+            points: row.points,
+            balance: row.balance,
+            lot: row.lot,
+            order_id: row.order,
+            refund_id: row.refund,
+            amount: row.amount.map(|amount| amount.amount()),
+            currency: row.amount.map(|amount| amount.currency()),
+            on: row.moved_on,
+            occurred_at: row.occurred_at,
+            recorded_at: row.recorded_at,
+        }
+    }
+}
+
+pub(super) async fn get_ledger(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Parameters(asked): Parameters<Asked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<MovementView>>, Problem> {
+    caller.require(Scope::LoyaltyRead)?;
+    let back = lists::back(asked.limit, asked.cursor.as_deref())?;
+    wait_for(&api, &[LoyaltyLedger::NAME, LoyaltyBalances::NAME], min_position).await?;
+    let page = loyalty_ledger::list(&api.pools, caller.tenant, id, back).await?;
+    let found = Found::list(page, MovementView::from);
+    // A member who never earned has an empty ledger; who is no member has none.
+    if found.body.is_empty() && loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?.is_none() {
+        return Err(not_a_member());
+    }
+    Ok(found)
+}

@@ -1,0 +1,247 @@
+//! Table `loyalty_ledger`: every movement of points with the balance that it left, for statements and questions at the desk.
+//!
+//! A movement is one event, and no later event touches its row.
+
+use crate::query::{AsOf, Back, Page, failed, get, page, word};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::ids::OrderId;
+use domain::loyalty::events::LoyaltyEvent;
+use domain::{Currency, Event, Money};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId};
+use uuid::Uuid;
+
+/// How points moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Movement {
+    /// By a purchase.
+    Earned,
+    /// They became a discount.
+    Redeemed,
+    /// They were taken back with their purchase.
+    Reversed,
+    /// They grew too old.
+    Expired,
+}
+
+impl Movement {
+    const ALL: [Self; 4] = [Self::Earned, Self::Redeemed, Self::Reversed, Self::Expired];
+
+    /// The word in the table and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Earned => "earned",
+            Self::Redeemed => "redeemed",
+            Self::Reversed => "reversed",
+            Self::Expired => "expired",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A row of `loyalty_ledger`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// Position of its event.
+    pub position: Position,
+    /// Whose account.
+    pub tenant: TenantId,
+    /// Id of the account, which is its customer's.
+    pub account: Uuid,
+    /// How the points moved.
+    pub kind: Movement,
+    /// What was added to the balance: below zero where points went.
+    pub points: i64,
+    /// Available afterwards; below zero when points are owed.
+    pub balance: i64,
+    /// The lot that was made, taken back or expired.
+    pub lot: Option<i64>,
+    /// The order.
+    pub order: Option<String>,
+    /// The refund.
+    pub refund: Option<String>,
+    /// What was paid for points earned, what points redeemed were worth.
+    pub amount: Option<Money>,
+    /// Business date.
+    pub moved_on: NaiveDate,
+    /// Business time.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct LoyaltyLedger;
+
+impl ReadModel for LoyaltyLedger {
+    const NAME: &'static str = "loyalty_ledger";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["loyalty_ledger"];
+    const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &[];
+    const HANDLES: &'static [&'static str] =
+        &["loyalty.points.earned", "loyalty.points.redeemed", "loyalty.points.reversed", "loyalty.points.expired"];
+    const REVEALS: bool = false;
+    const APPEND_ONLY: bool = true;
+
+    type Key = Position;
+    type Row = LedgerRow;
+
+    fn keys(recorded: &Recorded) -> Vec<Position> {
+        use LoyaltyEvent as E;
+        match &recorded.event {
+            Event::Loyalty(event) => match event {
+                E::PointsEarned { .. }
+                | E::PointsRedeemed { .. }
+                | E::PointsReversed { .. }
+                | E::PointsExpired { .. } => vec![recorded.position],
+                E::Enrolled { .. } | E::TierUpgraded { .. } => vec![],
+            },
+            Event::Customer(_) | Event::Access(_) => vec![],
+        }
+    }
+
+    fn apply(_: &Position, row: Option<LedgerRow>, recorded: &Recorded) -> Option<LedgerRow> {
+        match &recorded.event {
+            Event::Loyalty(event) => moved(event, recorded).or(row),
+            Event::Customer(_) | Event::Access(_) => row,
+        }
+    }
+
+    async fn load(_: &mut PgConnection, _: &[Position]) -> Result<Rows<Self>, sqlx::Error> {
+        Ok(Rows::<Self>::new())
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&LedgerRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        upsert(&rows).execute(conn).await?;
+        Ok(())
+    }
+}
+
+/// The row of an event that moves points.
+fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
+    use LoyaltyEvent as E;
+    let row = |kind, points, balance, moved_on| LedgerRow::of(recorded, kind, points, balance, moved_on);
+    match event {
+        E::PointsEarned { order, total, points, lot, earned_on, balance, .. } => Some(LedgerRow {
+            lot: Some((*lot).into()),
+            order: Some(text(order)),
+            amount: Some(*total),
+            ..row(Movement::Earned, *points, *balance, *earned_on)
+        }),
+        E::PointsRedeemed { order, points, discount, redeemed_on, balance, .. } => Some(LedgerRow {
+            order: Some(text(order)),
+            amount: Some(*discount),
+            ..row(Movement::Redeemed, points.saturating_neg(), *balance, *redeemed_on)
+        }),
+        E::PointsReversed { order, refund, lot, points, reversed_on, balance, .. } => Some(LedgerRow {
+            lot: Some((*lot).into()),
+            order: Some(text(order)),
+            refund: Some(refund.as_str().to_owned()),
+            ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
+        }),
+        E::PointsExpired { lot, points, expires_on, balance } => Some(LedgerRow {
+            lot: Some((*lot).into()),
+            ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
+        }),
+        E::Enrolled { .. } | E::TierUpgraded { .. } => None,
+    }
+}
+
+fn text(order: &OrderId) -> String {
+    order.as_str().to_owned()
+}
+
+impl LedgerRow {
+    fn of(recorded: &Recorded, kind: Movement, points: i64, balance: i64, moved_on: NaiveDate) -> Self {
+        Self {
+            position: recorded.position,
+            tenant: recorded.tenant,
+            account: recorded.stream.id,
+            kind,
+            points,
+            balance,
+            lot: None,
+            order: None,
+            refund: None,
+            amount: None,
+            moved_on,
+            occurred_at: recorded.occurred_at,
+            recorded_at: recorded.recorded_at,
+        }
+    }
+}
+
+fn read(row: &PgRow) -> Result<LedgerRow, sqlx::Error> {
+    Ok(LedgerRow {
+        position: Position(get(row, "position")?),
+        tenant: TenantId(get(row, "tenant")?),
+        account: get(row, "account")?,
+        kind: word(row, "kind", Movement::parse)?,
+        points: get(row, "points")?,
+        balance: get(row, "balance")?,
+        lot: get(row, "lot")?,
+        order: get(row, "order_id")?,
+        refund: get(row, "refund_id")?,
+        amount: amount(row)?,
+        moved_on: get(row, "moved_on")?,
+        occurred_at: get(row, "occurred_at")?,
+        recorded_at: get(row, "recorded_at")?,
+    })
+}
+
+fn amount(row: &PgRow) -> Result<Option<Money>, sqlx::Error> {
+    let Some(minor) = get::<Option<i64>>(row, "amount_minor")? else { return Ok(None) };
+    word(row, "currency", |code| Money::from_minor(minor, Currency::parse(code).ok()?).ok()).map(Some)
+}
+
+fn upsert<'q>(rows: &[&'q LedgerRow]) -> Query<'q, Postgres, PgArguments> {
+    fn column<'q, T: 'q>(rows: &[&'q LedgerRow], of: impl Fn(&'q LedgerRow) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
+    }
+    sqlx::query(include_str!("loyalty_ledger/upsert.sql"))
+        .bind(column(rows, |row| row.position.0))
+        .bind(column(rows, |row| row.tenant.0))
+        .bind(column(rows, |row| row.account))
+        .bind(column(rows, |row| row.kind.as_str()))
+        .bind(column(rows, |row| row.points))
+        .bind(column(rows, |row| row.balance))
+        .bind(column(rows, |row| row.lot))
+        .bind(column(rows, |row| row.order.as_deref()))
+        .bind(column(rows, |row| row.refund.as_deref()))
+        .bind(column(rows, |row| row.amount.map(|amount| amount.minor())))
+        .bind(column(rows, |row| row.amount.map(|amount| amount.currency().code().to_owned())))
+        .bind(column(rows, |row| row.moved_on))
+        .bind(column(rows, |row| row.occurred_at))
+        .bind(column(rows, |row| row.recorded_at))
+}
+
+/// The movements of an account, the newest first.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn list(
+    pools: &Pools,
+    tenant: TenantId,
+    account: Uuid,
+    back: Back,
+) -> Result<AsOf<Page<LedgerRow>>, StoreError> {
+    let query =
+        sqlx::query(include_str!("loyalty_ledger/page.sql")).bind(account).bind(back.before.0).bind(back.fetched());
+    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_ledger"))?;
+    page(&found, back, read).map_err(failed("loyalty_ledger"))
+}
+
+#[cfg(test)]
+mod tests;

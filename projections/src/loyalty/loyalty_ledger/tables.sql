@@ -1,0 +1,32 @@
+-- Movements of points, as their events say.
+create table loyalty_ledger (
+    position     bigint      not null primary key,
+    tenant       int         not null,
+    account      uuid        not null,
+    kind         text        not null check (kind in ('earned', 'redeemed', 'reversed', 'expired')),
+    points       bigint      not null,
+    balance      bigint      not null,
+    lot          bigint,
+    order_id     text,
+    refund_id    text,
+    amount_minor bigint,
+    currency     text,
+    moved_on     date        not null,
+    occurred_at  timestamptz not null,
+    recorded_at  timestamptz not null
+);
+comment on table loyalty_ledger is 'One row per movement of points. A row never changes.';
+comment on column loyalty_ledger.position is 'Position of the event that moved the points.';
+comment on column loyalty_ledger.tenant is 'Whose account.';
+comment on column loyalty_ledger.account is 'The loyalty account; it has the id of its customer.';
+comment on column loyalty_ledger.kind is 'Whether points were earned, redeemed, reversed (taken back with their purchase) or expired.';
+comment on column loyalty_ledger.points is 'What was added to the balance: below zero where points went.';
+comment on column loyalty_ledger.balance is 'Available after the movement; below zero when points are owed.';
+comment on column loyalty_ledger.lot is 'The lot that was made, taken back or expired. A redemption takes from several and has none here.';
+comment on column loyalty_ledger.order_id is 'The order that earned the points, or is discounted by them.';
+comment on column loyalty_ledger.refund_id is 'The refund by which they were taken back.';
+comment on column loyalty_ledger.amount_minor is 'In minor units of currency: what was paid for points earned, what points redeemed were worth.';
+comment on column loyalty_ledger.currency is 'Currency of the amount; none where the event has no amount.';
+comment on column loyalty_ledger.moved_on is 'Business date. Points that expired: the first day on which they were gone, whenever it was recorded.';
+comment on column loyalty_ledger.occurred_at is 'Business time.';
+comment on column loyalty_ledger.recorded_at is 'When it was written into the log.';

@@ -1,0 +1,81 @@
+//! The rows of a story, and that they add up to the account over any history.
+
+use super::{LedgerRow, LoyaltyLedger, Movement};
+use crate::folding::recorded;
+use crate::loyalty::stories::{any_command, day, decided, earn, enrol, money, redeem, reverse};
+use crate::read_model::ReadModel;
+use domain::Decider;
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use proptest::prelude::*;
+
+fn rows_of(events: impl IntoIterator<Item = LoyaltyEvent>) -> Vec<LedgerRow> {
+    let recorded = events.into_iter().zip(1..).map(|(event, nth)| recorded(event, nth));
+    let rows = recorded.flat_map(|recorded| {
+        let keys = LoyaltyLedger::keys(&recorded);
+        keys.into_iter().filter_map(move |key| LoyaltyLedger::apply(&key, None, &recorded))
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_purchase_a_refund_and_a_redemption_are_rows_with_running_balances() {
+    let rows = rows_of(decided([
+        enrol("2026-01-10"),
+        earn(1, 25_000, "2026-02-09"),
+        earn(2, 10_000, "2026-02-10"),
+        reverse(2, 1, 4000, "2026-02-11"),
+        redeem(200, 3, "2026-02-12"),
+    ]));
+    let told: Vec<_> = rows.iter().map(|row| (row.position.0, row.kind, row.points, row.balance)).collect();
+    let expected = [
+        (20, Movement::Earned, 250, 250),
+        (30, Movement::Earned, 100, 350),
+        (40, Movement::Reversed, -60, 290),
+        (50, Movement::Redeemed, -200, 90),
+    ];
+    assert_eq!(told, expected);
+    let facts = |row: &LedgerRow| (row.lot, row.order.clone(), row.refund.clone(), row.amount, row.moved_on);
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(facts(&rows[0]), (Some(1), some("order-1"), None, Some(money(25_000)), day("2026-02-09")));
+    assert_eq!(facts(&rows[2]), (Some(2), some("order-2"), some("refund-1"), None, day("2026-02-11")));
+    assert_eq!(facts(&rows[3]), (None, some("order-3"), None, Some(money(200)), day("2026-02-12")));
+}
+
+#[test]
+fn points_expire_on_the_day_they_are_gone_whenever_that_is_recorded() {
+    let today = day("2028-06-01");
+    let bought = [enrol("2026-01-10"), earn(1, 2400, "2026-02-09"), LoyaltyCommand::Expire { today }];
+    let expired = rows_of(decided(bought)).pop().unwrap();
+    assert_eq!((expired.kind, expired.points, expired.balance), (Movement::Expired, -24, 0));
+    assert_eq!((expired.moved_on, expired.order, expired.amount), (day("2028-02-09"), None, None));
+}
+
+#[test]
+fn what_moves_no_points_is_no_row() {
+    let enrolled_and_upgraded = decided([enrol("2026-01-10"), earn(1, 100_000, "2026-02-09")]);
+    let types: Vec<_> = enrolled_and_upgraded.iter().map(LoyaltyEvent::event_type).collect();
+    assert_eq!(types, ["loyalty.account.enrolled", "loyalty.points.earned", "loyalty.tier.upgraded"]);
+    assert_eq!(rows_of(enrolled_and_upgraded).len(), 1);
+}
+
+proptest! {
+    /// Each row leaves the balance before plus its points, and the last one what the account has.
+    #[test]
+    fn the_rows_add_up_to_the_account(commands in prop::collection::vec(any_command(), 0..60)) {
+        let mut state = LoyaltyAccount::initial();
+        let mut history = vec![];
+        for command in [enrol("2026-01-10")].into_iter().chain(commands) {
+            let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
+            state = LoyaltyAccount::fold(state, &events);
+            history.extend(events);
+        }
+        let mut balance = 0;
+        for row in rows_of(history) {
+            balance += row.points;
+            prop_assert_eq!(row.balance, balance, "{:?}", row);
+        }
+        prop_assert_eq!(state.member().unwrap().available(), balance);
+    }
+}
