@@ -34,6 +34,7 @@ pub use read_model::{ReadModel, Recorded};
 pub fn projectors() -> Vec<Projector> {
     vec![
         Projector::of::<customers::customers::Customers>(),
+        Projector::of::<customers::customer_timeline::CustomerTimeline>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
         Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),
         Projector::of::<access::tenants::Tenants>(),

@@ -25,6 +25,8 @@ use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod timeline;
+
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/v1/customers", post(register).get(find))
@@ -32,6 +34,7 @@ pub(crate) fn routes() -> Router<Api> {
         .route("/v1/customers/{id}/purchases", post(record_purchase))
         .route("/v1/customers/{id}/refunds", post(refund))
         .route("/v1/customers/{id}/events", get(history::get_events))
+        .route("/v1/customers/{id}/timeline", get(timeline::get_timeline))
 }
 
 #[derive(Debug, Deserialize)]
@@ -395,9 +398,13 @@ async fn get_customer(
     caller.require(Scope::CustomersRead)?;
     wait_for(&api, &[Customers::NAME], min_position).await?;
     let row = customers::find(&api.pools, caller.tenant, id).await?;
-    let row = row.ok_or_else(|| Problem::not_found("customer_not_found", "the customer is not known"))?;
+    let row = row.ok_or_else(customer_not_found)?;
     let (position, version) = (row.position, row.value.version);
     Ok(Found { position, version: Some(version), body: CustomerView::of(row.value, &caller) })
+}
+
+fn customer_not_found() -> Problem {
+    Problem::not_found("customer_not_found", "the customer is not known")
 }
 
 #[derive(Debug, Deserialize)]

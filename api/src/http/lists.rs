@@ -1,11 +1,12 @@
-//! What lists have in common: how much is asked for, and where to go on.
+//! What lists have in common: how much is asked for, where to go on, and which kinds of events.
 //!
 //! A list goes back in time by position, which never changes, so no row is missed or told twice while others are added.
 
 use crate::problem::{Place, Problem};
+use domain::Event;
 use projections::{Back, Page};
 use serde::Serialize;
-use store::Position;
+use store::{Position, TypePattern};
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
@@ -56,6 +57,17 @@ fn before(text: &str) -> Option<Position> {
     Some(Position(number)).filter(|position| number > 0 && cursor(*position) == text)
 }
 
+/// Reads `type`: an event type, or the beginning of some followed by an asterisk.
+pub(crate) fn event_types(asked: Option<&str>) -> Result<Option<Vec<&'static str>>, Problem> {
+    let Some(text) = asked else { return Ok(None) };
+    let pattern = TypePattern::parse(text);
+    let types: Vec<_> = Event::TYPES.iter().copied().filter(|name| pattern.matches(name)).collect();
+    if types.is_empty() {
+        return Err(wrong("type", "no event type is called so; loyalty.points.earned is one, loyalty.* are several"));
+    }
+    Ok(Some(types))
+}
+
 /// Blames a parameter of the query.
 pub(crate) fn wrong(name: &str, detail: &str) -> Problem {
     Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_parameter", detail)
@@ -63,7 +75,7 @@ pub(crate) fn wrong(name: &str, detail: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{back, before, cursor};
+    use super::{back, before, cursor, event_types};
     use store::Position;
 
     #[test]
@@ -81,5 +93,14 @@ mod tests {
         for limit in [0, 201] {
             assert_eq!(back(Some(limit), None).expect_err("refused").code(), "invalid_parameter");
         }
+    }
+
+    #[test]
+    fn a_type_is_one_that_exists_or_the_beginning_of_some() {
+        assert_eq!(event_types(None).expect("valid"), None);
+        assert_eq!(event_types(Some("customer.created")).expect("valid"), Some(vec!["customer.created"]));
+        let points = event_types(Some("loyalty.points.*")).expect("valid").expect("some");
+        assert!(points.len() > 1 && points.iter().all(|name| name.starts_with("loyalty.points.")), "{points:?}");
+        assert!(event_types(Some("customer.exploded")).is_err() && event_types(Some("")).is_err());
     }
 }

@@ -1,0 +1,66 @@
+//! `GET /v1/customers/{id}/timeline`: what happened to a customer, the newest first, with the facts of each event.
+
+use crate::Api;
+use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::lists::{self, ListView};
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use commands::{Caller, Scope};
+use projections::ReadModel;
+use projections::customers::customer_timeline::{self, CustomerTimeline, TimelineRow};
+use projections::customers::customers::{self, Customers};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct EntryView {
+    position: i64,
+    #[serde(rename = "type")]
+    kind: String,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    facts: Value,
+}
+
+impl From<TimelineRow> for EntryView {
+    fn from(row: TimelineRow) -> Self {
+        Self {
+            position: row.position.0,
+            kind: row.event_type,
+            occurred_at: row.occurred_at,
+            recorded_at: row.recorded_at,
+            facts: row.facts,
+        }
+    }
+}
+
+pub(super) async fn get_timeline(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Parameters(asked): Parameters<Asked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<EntryView>>, Problem> {
+    caller.require(Scope::CustomersRead)?;
+    let back = lists::back(asked.limit, asked.cursor.as_deref())?;
+    let types = lists::event_types(asked.kind.as_deref())?;
+    wait_for(&api, &[CustomerTimeline::NAME, Customers::NAME], min_position).await?;
+    let page = customer_timeline::list(&api.pools, caller.tenant, id, types.as_deref(), back).await?;
+    let found = Found::list(page, EntryView::from);
+    // Nothing of the kind may have happened to a customer that there is.
+    if found.body.is_empty() && customers::find(&api.pools, caller.tenant, id).await?.is_none() {
+        return Err(super::customer_not_found());
+    }
+    Ok(found)
+}

@@ -1,0 +1,187 @@
+//! Table `customer_timeline`: what happened to a customer, in any context, with the facts that a person at the desk needs.
+//!
+//! Facts come from the clear part of events only, so that nothing here tells who somebody is and erasing finds nothing to
+//! blank.
+
+use crate::query::{AsOf, Back, Page, failed, get, page};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use chrono::{DateTime, Utc};
+use domain::Event;
+use domain::customers::events::CustomerEvent;
+use domain::loyalty::events::LoyaltyEvent;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId};
+use uuid::Uuid;
+
+/// A row of `customer_timeline`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineRow {
+    /// Position of the event.
+    pub position: Position,
+    /// Whose customer.
+    pub tenant: TenantId,
+    /// To whom it happened.
+    pub customer: Uuid,
+    /// Wire name of the event.
+    pub event_type: String,
+    /// Business time.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+    /// What is to be known of it: an object.
+    pub facts: Value,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct CustomerTimeline;
+
+impl ReadModel for CustomerTimeline {
+    const NAME: &'static str = "customer_timeline";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["customer_timeline"];
+    const TABLES_SQL: &'static str = include_str!("customer_timeline/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("customer_timeline/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &[];
+    const HANDLES: &'static [&'static str] = &["customer.*", "loyalty.*"];
+    const REVEALS: bool = false;
+    const APPEND_ONLY: bool = true;
+
+    type Key = Position;
+    type Row = TimelineRow;
+
+    fn keys(recorded: &Recorded) -> Vec<Position> {
+        match &recorded.event {
+            Event::Customer(_) | Event::Loyalty(_) => {
+                recorded.customer_id.map(|_| recorded.position).into_iter().collect()
+            }
+            Event::Access(_) => vec![],
+        }
+    }
+
+    fn apply(_: &Position, row: Option<TimelineRow>, recorded: &Recorded) -> Option<TimelineRow> {
+        let facts = match &recorded.event {
+            Event::Customer(event) => of_customer(event),
+            Event::Loyalty(event) => of_loyalty(event),
+            Event::Access(_) => return row,
+        };
+        Some(TimelineRow {
+            position: recorded.position,
+            tenant: recorded.tenant,
+            customer: recorded.customer_id?,
+            event_type: recorded.event.event_type().to_owned(),
+            occurred_at: recorded.occurred_at,
+            recorded_at: recorded.recorded_at,
+            facts: without_nulls(facts),
+        })
+    }
+
+    async fn load(_: &mut PgConnection, _: &[Position]) -> Result<Rows<Self>, sqlx::Error> {
+        Ok(Rows::<Self>::new())
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&TimelineRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        sqlx::query(include_str!("customer_timeline/upsert.sql"))
+            .bind(rows.iter().map(|row| row.position.0).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.tenant.0).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.customer).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.occurred_at).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.recorded_at).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| Json(&row.facts)).collect::<Vec<_>>())
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+}
+
+fn of_customer(event: &CustomerEvent) -> Value {
+    use CustomerEvent as E;
+    match event {
+        E::Created { kind, language, currency, source, registered_on, personal: _ } => json!({
+            "kind": kind, "language": language, "currency": currency, "source": source, "on": registered_on,
+        }),
+        E::PurchaseRecorded { order, channel, lines, total, on } => json!({
+            "order_id": order, "channel": channel, "lines": lines.len(), "total": total.amount(),
+            "currency": total.currency(), "on": on,
+        }),
+        E::PurchaseRefunded { order, refund, amount, refunded, remaining, on } => json!({
+            "order_id": order, "refund_id": refund, "amount": amount.amount(), "refunded": refunded.amount(),
+            "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
+        }),
+    }
+}
+
+fn of_loyalty(event: &LoyaltyEvent) -> Value {
+    use LoyaltyEvent as E;
+    match event {
+        E::Enrolled { currency, on } => json!({"currency": currency, "on": on}),
+        E::PointsEarned { order, total, multiplier_percent, points, earned_on, expires_on, balance, .. } => json!({
+            "order_id": order, "total": total.amount(), "currency": total.currency(),
+            "multiplier_percent": multiplier_percent, "points": points, "balance": balance, "on": earned_on,
+            "expires_on": expires_on,
+        }),
+        E::TierUpgraded { from, to, earned_12_months, on } => {
+            json!({"from": from, "to": to, "earned_12_months": earned_12_months, "on": on})
+        }
+        E::PointsRedeemed { order, points, discount, redeemed_on, balance, .. } => json!({
+            "order_id": order, "points": points, "discount": discount.amount(), "currency": discount.currency(),
+            "balance": balance, "on": redeemed_on,
+        }),
+        E::PointsReversed { order, refund, points, reversed_on, balance, .. } => json!({
+            "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": reversed_on,
+        }),
+        E::PointsExpired { points, expires_on, balance, .. } => {
+            json!({"points": points, "balance": balance, "on": expires_on})
+        }
+    }
+}
+
+/// What an event does not say is absent.
+fn without_nulls(mut facts: Value) -> Value {
+    if let Value::Object(facts) = &mut facts {
+        facts.retain(|_, fact| !fact.is_null());
+    }
+    facts
+}
+
+fn read(row: &PgRow) -> Result<TimelineRow, sqlx::Error> {
+    let Json(facts) = get(row, "facts")?;
+    Ok(TimelineRow {
+        position: Position(get(row, "position")?),
+        tenant: TenantId(get(row, "tenant")?),
+        customer: get(row, "customer_id")?,
+        event_type: get(row, "event_type")?,
+        occurred_at: get(row, "occurred_at")?,
+        recorded_at: get(row, "recorded_at")?,
+        facts,
+    })
+}
+
+/// What happened to a customer, the newest first; of some event types, or of all.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn list(
+    pools: &Pools,
+    tenant: TenantId,
+    customer: Uuid,
+    types: Option<&[&str]>,
+    back: Back,
+) -> Result<AsOf<Page<TimelineRow>>, StoreError> {
+    let query = sqlx::query(include_str!("customer_timeline/page.sql"))
+        .bind(customer)
+        .bind(back.before.0)
+        .bind(back.fetched())
+        .bind(types);
+    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("customer_timeline"))?;
+    page(&found, back, read).map_err(failed("customer_timeline"))
+}
+
+#[cfg(test)]
+mod tests;
