@@ -79,6 +79,7 @@ pub fn router(api: Api) -> Router {
     let operations = Router::new()
         .merge(http::customers::routes())
         .merge(http::loyalty::routes())
+        .merge(http::audit::routes())
         .merge(http::imports::routes(&api.config))
         .layer(limited);
     let cors = cors(&api.config);

@@ -9,6 +9,7 @@
 //! on today is computed by the query, from the caller's date.
 
 pub mod access;
+pub mod audit;
 mod batch;
 pub mod customers;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<customers::customer_timeline::CustomerTimeline>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
         Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),
+        Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),
     ]

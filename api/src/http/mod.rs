@@ -1,5 +1,6 @@
 //! The operations over HTTP, a file per context, and what their answers have in common.
 
+pub(crate) mod audit;
 pub(crate) mod customers;
 pub(crate) mod health;
 pub(crate) mod history;

@@ -87,7 +87,7 @@ pub(crate) enum When {
 }
 
 impl When {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let date = date_as_written(text).map(Self::On);
         date.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.with_timezone(&Utc))))
     }
@@ -97,6 +97,14 @@ impl When {
         match self {
             Self::At(time) => time,
             Self::On(date) => beginning_of(date, caller.zone),
+        }
+    }
+
+    /// The moment before which a range ends that goes up to this: a day belongs to it as a whole.
+    pub(crate) fn end(self, caller: &Caller) -> DateTime<Utc> {
+        match self {
+            Self::At(time) => time,
+            Self::On(date) => beginning_of(date.succ_opt().unwrap_or(date), caller.zone),
         }
     }
 }

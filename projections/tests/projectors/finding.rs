@@ -10,7 +10,7 @@ use projections::access::{api_keys, tenants};
 use projections::customers::customers;
 use projections::loyalty::{loyalty_balances, loyalty_ledger};
 use projections::{Back, projectors};
-use sqlx::{Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use store::contract::fresh_id;
 use store::postgres::Role;
 
@@ -136,6 +136,58 @@ async fn hot_queries_use_their_index_under_row_level_security() {
         let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
         assert!(plan[0].contains(index), "{condition}: {plan:#?}");
     }
+}
+
+const ACCOUNT: &str = "'00000000-0000-0000-0000-000000000106'";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
+    let world = World::start().await;
+    let mut engine = world.as_role(Role::Engine).await;
+    // 20 tenants with 100 customers and 20 events each.
+    let each = "generate_series(1, 40000) n, lateral (select n % 20 + 1 as tenant, now() as at, \
+                lpad((n / 20 % 100 + 100)::text, 32, '0')::uuid as id) x";
+    for insert in [
+        "loyalty_ledger_g1.loyalty_ledger (position, tenant, account, kind, points, balance, moved_on, occurred_at, \
+         recorded_at) select n, tenant, id, 'earned', 1, 1, at::date, at, at",
+        "customer_timeline_g1.customer_timeline (position, tenant, customer_id, event_type, occurred_at, recorded_at, facts) \
+         select n, tenant, id, 'customer.created', at, at, '{}'",
+        "audit_trail_g1.audit_trail (position, tenant, event_type, category, stream, version, customer_id, actor, \
+         occurred_at, recorded_at) select n, tenant, 'type.' || n / 20 % 100, 'loyalty', 'loyalty-' || id, 1, id, \
+         'key:' || id, at - n * interval '1 hour', at",
+    ] {
+        engine.execute(AssertSqlSafe(format!("insert into {insert} from {each}"))).await.unwrap();
+    }
+    world.as_admin().await.execute("analyze").await.unwrap();
+    let audited = |condition: &str| {
+        format!("select * from audit_trail where position < 90000 {condition} order by position desc limit 51")
+    };
+    let in_order = [
+        (include_str!("../../src/loyalty/loyalty_ledger/page.sql").to_owned(), "idx_loyalty_ledger_account"),
+        (include_str!("../../src/customers/customer_timeline/page.sql").to_owned(), "idx_customer_timeline_customer"),
+        (audited(""), "audit_trail_pkey"),
+        (audited("and actor = 'key:00000000-0000-0000-0000-000000000106'"), "idx_audit_trail_actor"),
+        (audited(&format!("and customer_id = {ACCOUNT}")), "idx_audit_trail_customer"),
+        (audited("and event_type = 'type.17'"), "idx_audit_trail_type"),
+    ];
+    let mut request = world.as_role(Role::Request).await;
+    request.execute("set app.tenant = '7'").await.unwrap();
+    for (sql, index) in in_order {
+        let plan = plan(&mut request, &sql).await;
+        assert!(plan.contains(&format!("using {index}")), "{sql}: {plan}");
+        assert!(!plan.contains("Seq Scan on loyalty") && !plan.contains("Seq Scan on audit"), "{sql}: {plan}");
+    }
+    let lately = audited("and occurred_at >= now() - interval '5 hours'");
+    let plan = plan(&mut request, &lately).await;
+    assert!(plan.contains("idx_audit_trail_occurred"), "{plan}");
+}
+
+async fn plan(request: &mut PgConnection, sql: &str) -> String {
+    let values = [("$1", ACCOUNT), ("$2", "90000"), ("$3", "51"), ("$4", "null")];
+    let sql = values.iter().fold(sql.to_owned(), |sql, (parameter, value)| sql.replace(parameter, value));
+    let explain = format!("explain (costs off) {sql}");
+    let lines = sqlx::query(AssertSqlSafe(explain)).fetch_all(request).await.unwrap();
+    lines.iter().map(|line| line.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

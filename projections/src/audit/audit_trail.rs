@@ -1,0 +1,192 @@
+//! Table `audit_trail`: who caused which event, on which occasion; for searches. What happened stands in the log itself.
+
+use crate::query::{AsOf, Back, Page, failed, get, page};
+use crate::read_model::{ChangeOf, Occasion, ReadModel, Recorded, Rows};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId, Version};
+use uuid::Uuid;
+
+/// A row of `audit_trail`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Position of the event.
+    pub position: Position,
+    /// Whose event.
+    pub tenant: TenantId,
+    /// Wire name of the event.
+    pub event_type: String,
+    /// Kind of the stream.
+    pub category: String,
+    /// The stream: category and id.
+    pub stream: String,
+    /// Version of the event in its stream.
+    pub version: Version,
+    /// On whose timeline it stands.
+    pub customer: Option<Uuid>,
+    /// Who caused it, and on which occasion.
+    pub occasion: Occasion,
+    /// Business time.
+    pub occurred_at: DateTime<Utc>,
+    /// When it was appended.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The read model.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditTrail;
+
+impl ReadModel for AuditTrail {
+    const NAME: &'static str = "audit_trail";
+    const VERSION: i32 = 1;
+    const TABLES: &'static [&'static str] = &["audit_trail"];
+    const TABLES_SQL: &'static str = include_str!("audit_trail/tables.sql");
+    const INDEXES_SQL: &'static str = include_str!("audit_trail/indexes.sql");
+    const PERSONAL: &'static [&'static str] = &[];
+    const HANDLES: &'static [&'static str] = &["*"];
+    const REVEALS: bool = false;
+    const APPEND_ONLY: bool = true;
+
+    type Key = Position;
+    type Row = AuditRow;
+
+    fn keys(recorded: &Recorded) -> Vec<Position> {
+        vec![recorded.position]
+    }
+
+    fn apply(_: &Position, _: Option<AuditRow>, recorded: &Recorded) -> Option<AuditRow> {
+        Some(AuditRow {
+            position: recorded.position,
+            tenant: recorded.tenant,
+            event_type: recorded.event.event_type().to_owned(),
+            category: recorded.stream.category.to_owned(),
+            stream: recorded.stream.to_string(),
+            version: recorded.version,
+            customer: recorded.customer_id,
+            occasion: recorded.occasion.clone(),
+            occurred_at: recorded.occurred_at,
+            recorded_at: recorded.recorded_at,
+        })
+    }
+
+    async fn load(_: &mut PgConnection, _: &[Position]) -> Result<Rows<Self>, sqlx::Error> {
+        Ok(Rows::<Self>::new())
+    }
+
+    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        let rows: Vec<&AuditRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
+        upsert(&rows).execute(conn).await?;
+        Ok(())
+    }
+}
+
+fn upsert<'q>(rows: &[&'q AuditRow]) -> Query<'q, Postgres, PgArguments> {
+    fn column<'q, T: 'q>(rows: &[&'q AuditRow], of: impl Fn(&'q AuditRow) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
+    }
+    sqlx::query(include_str!("audit_trail/upsert.sql"))
+        .bind(column(rows, |row| row.position.0))
+        .bind(column(rows, |row| row.tenant.0))
+        .bind(column(rows, |row| row.event_type.as_str()))
+        .bind(column(rows, |row| row.category.as_str()))
+        .bind(column(rows, |row| row.stream.as_str()))
+        .bind(column(rows, |row| row.version))
+        .bind(column(rows, |row| row.customer))
+        .bind(column(rows, |row| row.occasion.actor.as_str()))
+        .bind(column(rows, |row| row.occasion.request_id.as_deref()))
+        .bind(column(rows, |row| row.occasion.correlation_id.as_deref()))
+        .bind(column(rows, |row| row.occurred_at))
+        .bind(column(rows, |row| row.recorded_at))
+}
+
+fn read(row: &PgRow) -> Result<AuditRow, sqlx::Error> {
+    Ok(AuditRow {
+        position: Position(get(row, "position")?),
+        tenant: TenantId(get(row, "tenant")?),
+        event_type: get(row, "event_type")?,
+        category: get(row, "category")?,
+        stream: get(row, "stream")?,
+        version: get(row, "version")?,
+        customer: get(row, "customer_id")?,
+        occasion: Occasion {
+            actor: get(row, "actor")?,
+            request_id: get(row, "request_id")?,
+            correlation_id: get(row, "correlation_id")?,
+        },
+        occurred_at: get(row, "occurred_at")?,
+        recorded_at: get(row, "recorded_at")?,
+    })
+}
+
+/// Which events are looked for. What is not set excludes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Caused by this actor.
+    pub actor: Option<String>,
+    /// On this customer's timeline.
+    pub customer: Option<Uuid>,
+    /// Of one of these types.
+    pub types: Option<Vec<&'static str>>,
+    /// From this business time on.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this business time.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Search {
+    /// Only the conditions that are set: a statement for each kind of search, so that each is planned for its index.
+    fn statement(self, back: Back) -> QueryBuilder<Postgres> {
+        // The left join keeps the row that says which position an empty page reflects.
+        let mut sql = QueryBuilder::new(
+            "select p.position as as_of, a.* from projection_positions p left join lateral ( \
+             select * from audit_trail where position < ",
+        );
+        sql.push_bind(back.before.0);
+        if let Some(actor) = self.actor {
+            sql.push(" and actor = ").push_bind(actor);
+        }
+        if let Some(customer) = self.customer {
+            sql.push(" and customer_id = ").push_bind(customer);
+        }
+        match self.types.as_deref() {
+            None => {}
+            // Told apart, because only one type has its rows in order in the index.
+            Some(&[one]) => {
+                sql.push(" and event_type = ").push_bind(one);
+            }
+            Some(some) => {
+                sql.push(" and event_type = any(").push_bind(some.to_vec()).push(")");
+            }
+        }
+        if let Some(from) = self.from {
+            sql.push(" and occurred_at >= ").push_bind(from);
+        }
+        if let Some(to) = self.to {
+            sql.push(" and occurred_at < ").push_bind(to);
+        }
+        sql.push(" order by position desc limit ").push_bind(back.fetched());
+        sql.push(") a on true where p.projector = 'audit_trail' order by a.position desc");
+        sql
+    }
+}
+
+/// The events that are looked for, the newest first.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn search(
+    pools: &Pools,
+    tenant: TenantId,
+    search: Search,
+    back: Back,
+) -> Result<AsOf<Page<AuditRow>>, StoreError> {
+    let mut statement = search.statement(back);
+    let found = pools.request.fetch_all(tenant, statement.build()).await.map_err(failed("audit_trail"))?;
+    page(&found, back, read).map_err(failed("audit_trail"))
+}
+
+#[cfg(test)]
+mod tests;

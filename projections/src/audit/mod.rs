@@ -1,0 +1,3 @@
+//! Who did what, when, and on which occasion.
+
+pub mod audit_trail;
