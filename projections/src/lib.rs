@@ -38,6 +38,7 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<customers::customer_timeline::CustomerTimeline>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
         Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),
+        Projector::of::<loyalty::loyalty_kpis::LoyaltyKpis>(),
         Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),

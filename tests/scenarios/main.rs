@@ -9,4 +9,5 @@ mod customers;
 mod imports;
 mod loyalty;
 mod rebuild;
+mod seeing;
 mod support;

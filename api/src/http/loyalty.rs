@@ -23,6 +23,7 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalanc
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod kpis;
 mod ledger;
 
 pub(crate) fn routes() -> Router<Api> {
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> Router<Api> {
         .route("/v1/customers/{id}/loyalty/earn", post(earn))
         .route("/v1/customers/{id}/loyalty/redeem", post(redeem))
         .route("/v1/customers/{id}/loyalty/ledger", get(ledger::get_ledger))
+        .route("/v1/loyalty/kpis", get(kpis::get_kpis))
 }
 
 /// What a command did to the points of a customer.

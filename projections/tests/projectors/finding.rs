@@ -8,8 +8,8 @@ use domain::ids::{Label, TimeZoneName};
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
 use projections::customers::customers;
-use projections::loyalty::{loyalty_balances, loyalty_ledger};
-use projections::{Back, projectors};
+use projections::loyalty::{loyalty_balances, loyalty_kpis, loyalty_ledger};
+use projections::{AsOf, Back, projectors};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use store::contract::fresh_id;
 use store::postgres::Role;
@@ -218,4 +218,27 @@ async fn a_page_ends_where_the_next_one_begins_and_says_what_it_reflects() {
     assert_eq!((sizes, lots), (vec![3, 3], vec![6, 5, 4, 3, 2, 1]));
     let theirs = loyalty_ledger::list(&node.pools, OTHER_SHOP, ana, Back::newest(3)).await.unwrap();
     assert_eq!(theirs.value.rows, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_expiry() {
+    let world = World::start().await;
+    let node = world.node().await;
+    world.append(SHOP, fresh_id(), [enrolled(), earned(1), earned(2)]).await;
+    let last = world.append(SHOP, fresh_id(), [enrolled(), earned(1)]).await;
+    for projector in ["loyalty_kpis", "loyalty_balances"] {
+        node.sees(projector, last).await;
+    }
+    let range = (day("2026-01-10"), day("2026-02-09"));
+    let report = async |tenant, today| loyalty_kpis::report(&node.pools, tenant, range, day(today)).await.unwrap();
+    let before = report(SHOP, "2028-02-08").await;
+    assert_eq!((before.position, before.value.sums.earned.points, before.value.sums.enrolled), (last, 72, 2));
+    assert_eq!(before.value.days.iter().map(|(day, _)| *day).collect::<Vec<_>>(), [range.0, range.1]);
+    let outstanding = |report: &AsOf<loyalty_kpis::Report>| {
+        let known = &report.value.outstanding[0];
+        (known.points, known.due, known.worth.map(|worth| worth.amount()))
+    };
+    assert_eq!(outstanding(&before), (72, 0, Some("0.72".to_owned())));
+    assert_eq!(outstanding(&report(SHOP, "2028-02-09").await), (0, 72, Some("0.00".to_owned())));
+    assert_eq!(report(OTHER_SHOP, "2028-02-08").await.value.outstanding, []);
 }

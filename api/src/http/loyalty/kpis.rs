@@ -1,0 +1,183 @@
+//! `GET /v1/loyalty/kpis`: what the programme did within a range of days, and what it owes.
+
+use crate::Api;
+use crate::headers::{MinPosition, Parameters};
+use crate::http::lists::wrong;
+use crate::http::wire::date_as_written;
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use chrono::{Days, NaiveDate};
+use commands::{Caller, Scope};
+use domain::{Currency, Money};
+use projections::ReadModel;
+use projections::loyalty::loyalty_balances::LoyaltyBalances;
+use projections::loyalty::loyalty_kpis::{self, Figures, LoyaltyKpis, Moved, Outstanding, Report};
+use serde::{Deserialize, Serialize};
+
+/// Days that are told when none are asked for.
+const DAYS_DEFAULT: u64 = 30;
+const DAYS_MAX: i64 = 366;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl Asked {
+    /// The range of days, both included.
+    fn range(&self, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), Problem> {
+        let to = date("to", self.to.as_deref())?.unwrap_or(today);
+        let from = date("from", self.from.as_deref())?;
+        let from = from.or_else(|| to.checked_sub_days(Days::new(DAYS_DEFAULT - 1))).unwrap_or(to);
+        match (to - from).num_days() {
+            0..DAYS_MAX => Ok((from, to)),
+            _ => Err(wrong("from", "from must be a day before to, or to itself, and at most 365 days away")),
+        }
+    }
+}
+
+fn date(name: &str, text: Option<&str>) -> Result<Option<NaiveDate>, Problem> {
+    let read = |text| date_as_written(text).ok_or_else(|| wrong(name, "must be a date such as 2026-03-01"));
+    text.map(read).transpose()
+}
+
+#[derive(Serialize)]
+pub(super) struct KpisView {
+    from: NaiveDate,
+    to: NaiveDate,
+    #[serde(flatten)]
+    sums: FiguresView,
+    /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
+    redemption_ratio: Option<String>,
+    outstanding_points: i64,
+    outstanding: Vec<OutstandingView>,
+    days: Vec<DayView>,
+}
+
+#[derive(Serialize)]
+struct DayView {
+    day: NaiveDate,
+    #[serde(flatten)]
+    figures: FiguresView,
+}
+
+#[derive(Serialize)]
+struct FiguresView {
+    points_earned: i64,
+    points_redeemed: i64,
+    points_reversed: i64,
+    points_expired: i64,
+    movements: MovementsView,
+    members_enrolled: i64,
+    discounts: Vec<AmountView>,
+}
+
+#[derive(Serialize)]
+struct MovementsView {
+    earned: i64,
+    redeemed: i64,
+    reversed: i64,
+    expired: i64,
+}
+
+#[derive(Serialize)]
+struct AmountView {
+    amount: String,
+    currency: Currency,
+}
+
+#[derive(Serialize)]
+struct OutstandingView {
+    currency: Currency,
+    points: i64,
+    due_points: i64,
+    worth: Option<String>,
+}
+
+impl From<Figures> for FiguresView {
+    fn from(figures: Figures) -> Self {
+        let Figures { earned, redeemed, reversed, expired, enrolled, discounts } = figures;
+        let count = |moved: Moved| moved.count;
+        let given = discounts.iter().filter_map(|(code, minor)| {
+            let money = Money::from_minor(*minor, Currency::parse(code).ok()?).ok()?;
+            Some(AmountView { amount: money.amount(), currency: money.currency() })
+        });
+        Self {
+            points_earned: earned.points,
+            points_redeemed: redeemed.points,
+            points_reversed: reversed.points,
+            points_expired: expired.points,
+            movements: MovementsView {
+                earned: count(earned),
+                redeemed: count(redeemed),
+                reversed: count(reversed),
+                expired: count(expired),
+            },
+            members_enrolled: enrolled,
+            discounts: given.collect(),
+        }
+    }
+}
+
+impl From<Outstanding> for OutstandingView {
+    fn from(known: Outstanding) -> Self {
+        let worth = known.worth.map(|worth| worth.amount());
+        Self { currency: known.currency, points: known.points, due_points: known.due, worth }
+    }
+}
+
+impl KpisView {
+    fn of(report: Report, (from, to): (NaiveDate, NaiveDate)) -> Self {
+        let ratio = report.sums.redeemed_by_earned();
+        Self {
+            from,
+            to,
+            redemption_ratio: ratio.map(|ratio| format!("{}.{:04}", ratio / 10_000, ratio % 10_000)),
+            sums: report.sums.into(),
+            outstanding_points: report.outstanding.iter().fold(0, |sum, known| sum.saturating_add(known.points)),
+            outstanding: report.outstanding.into_iter().map(Into::into).collect(),
+            days: report.days.into_iter().map(|(day, figures)| DayView { day, figures: figures.into() }).collect(),
+        }
+    }
+}
+
+pub(super) async fn get_kpis(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(asked): Parameters<Asked>,
+    min_position: MinPosition,
+) -> Result<Found<KpisView>, Problem> {
+    caller.require(Scope::LoyaltyRead)?;
+    let range = asked.range(caller.today())?;
+    wait_for(&api, &[LoyaltyKpis::NAME, LoyaltyBalances::NAME], min_position).await?;
+    let report = loyalty_kpis::report(&api.pools, caller.tenant, range, caller.today()).await?;
+    Ok(Found { position: report.position, version: None, body: KpisView::of(report.value, range) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asked;
+    use chrono::NaiveDate;
+
+    fn range(from: Option<&str>, to: Option<&str>) -> Result<String, String> {
+        let asked = Asked { from: from.map(str::to_owned), to: to.map(str::to_owned) };
+        let today = NaiveDate::from_ymd_opt(2026, 3, 30).expect("it is in the calendar");
+        let told = asked.range(today).map(|(from, to)| format!("{from} {to}"));
+        told.map_err(|problem| problem.detail().to_owned())
+    }
+
+    #[test]
+    fn a_range_is_the_last_thirty_days_or_what_is_asked_for_up_to_a_year() {
+        assert_eq!(range(None, None).as_deref(), Ok("2026-03-01 2026-03-30"));
+        assert_eq!(range(Some("2026-03-30"), None).as_deref(), Ok("2026-03-30 2026-03-30"));
+        assert_eq!(range(Some("2024-01-01"), Some("2024-12-31")).as_deref(), Ok("2024-01-01 2024-12-31"));
+        assert_eq!(range(None, Some("2025-01-30")).as_deref(), Ok("2025-01-01 2025-01-30"));
+        for (from, to) in [("2025-01-01", "2026-01-02"), ("2026-03-02", "2026-03-01"), ("0001-01-01", "9999-12-31")] {
+            assert!(range(Some(from), Some(to)).is_err(), "{from} {to}");
+        }
+        assert_eq!(range(Some("2026-3-1"), None), Err("must be a date such as 2026-03-01".to_owned()));
+    }
+}

@@ -1,0 +1,119 @@
+//! The figures of a story by day, and that they are the sums of the ledger over any history.
+
+use super::{Figures, KpiRow, LoyaltyKpis, Moved};
+use crate::folding::{TENANT, recorded};
+use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
+use crate::loyalty::stories::{any_command, day, decided, earn, enrol, redeem, reverse};
+use crate::read_model::{ReadModel, Recorded, Rows};
+use domain::Decider;
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn story(events: impl IntoIterator<Item = LoyaltyEvent>) -> Vec<Recorded> {
+    events.into_iter().zip(1..).map(|(event, nth)| recorded(event, nth)).collect()
+}
+
+fn rows_of(story: &[Recorded]) -> Rows<LoyaltyKpis> {
+    let mut rows = Rows::<LoyaltyKpis>::new();
+    for recorded in story {
+        for key in LoyaltyKpis::keys(recorded) {
+            let before = rows.remove(&key);
+            rows.extend(LoyaltyKpis::apply(&key, before, recorded).map(|row| (key, row)));
+        }
+    }
+    rows
+}
+
+fn on<'a>(rows: &'a Rows<LoyaltyKpis>, date: &str) -> &'a KpiRow {
+    &rows[&(TENANT, day(date))]
+}
+
+#[test]
+fn a_day_counts_what_happened_on_it() {
+    let rows = rows_of(&story(decided([
+        enrol("2026-01-10"),
+        earn(1, 25_000, "2026-02-09"),
+        earn(2, 15_000, "2026-02-09"),
+        reverse(2, 1, 5000, "2026-02-09"),
+        redeem(200, 3, "2026-02-09"),
+        LoyaltyCommand::Expire { today: day("2028-06-01") },
+    ])));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(on(&rows, "2026-01-10").figures, Figures { enrolled: 1, ..Figures::default() });
+    let moved = |points, count| Moved { points, count };
+    let busy = Figures {
+        earned: moved(400, 2),
+        redeemed: moved(200, 1),
+        reversed: moved(100, 1),
+        discounts: BTreeMap::from([("USD".to_owned(), 200)]),
+        ..Figures::default()
+    };
+    assert_eq!((on(&rows, "2026-02-09").position.0, &on(&rows, "2026-02-09").figures), (50, &busy));
+    assert_eq!(on(&rows, "2028-02-09").figures, Figures { expired: moved(100, 2), ..Figures::default() });
+}
+
+#[test]
+fn a_tier_is_no_figure() {
+    let upgraded = decided([enrol("2026-01-10"), earn(1, 100_000, "2026-02-09")]).pop().unwrap();
+    assert_eq!(upgraded.event_type(), "loyalty.tier.upgraded");
+    assert_eq!(LoyaltyKpis::keys(&recorded(upgraded, 1)), []);
+}
+
+#[test]
+fn the_ratio_is_rounded_and_of_nothing_there_is_none() {
+    let ratio = |redeemed, earned| {
+        let moved = |points| Moved { points, count: 1 };
+        Figures { redeemed: moved(redeemed), earned: moved(earned), ..Figures::default() }.redeemed_by_earned()
+    };
+    assert_eq!((ratio(100, 300), ratio(200, 300), ratio(300, 200)), (Some(3_333), Some(6_667), Some(15_000)));
+    assert_eq!((ratio(100, 0), ratio(i64::MAX, i64::MAX)), (None, Some(10_000)));
+}
+
+#[test]
+fn any_stored_sums_make_a_row() {
+    let mut earned = decided([enrol("2026-01-10"), earn(1, 10_000, "2026-02-09")]).pop().unwrap();
+    if let LoyaltyEvent::PointsEarned { points, .. } = &mut earned {
+        *points = i64::MAX;
+    }
+    let expired = LoyaltyEvent::PointsExpired { lot: 1, points: i64::MAX, expires_on: day("2026-02-09"), balance: 0 };
+    let twice = [earned, expired].into_iter().flat_map(|event| [event.clone(), event]);
+    let figures = &rows_of(&story(twice))[&(TENANT, day("2026-02-09"))].figures;
+    assert_eq!((figures.earned.points, figures.earned.count, figures.expired.points), (i64::MAX, 2, i64::MAX));
+}
+
+proptest! {
+    /// The sums over all days are those of the ledger.
+    #[test]
+    fn the_figures_are_the_sums_of_the_ledger(commands in prop::collection::vec(any_command(), 0..60)) {
+        let mut state = LoyaltyAccount::initial();
+        let mut history = vec![];
+        for command in [enrol("2026-01-10")].into_iter().chain(commands) {
+            let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
+            state = LoyaltyAccount::fold(state, &events);
+            history.extend(events);
+        }
+        let story = story(history);
+        let mut sums = Figures::default();
+        rows_of(&story).values().for_each(|row| sums.add(&row.figures));
+        let mut ledger = Figures { enrolled: 1, discounts: sums.discounts.clone(), ..Figures::default() };
+        let mut discount = 0;
+        for recorded in &story {
+            let Some(key) = LoyaltyLedger::keys(recorded).pop() else { continue };
+            let row = LoyaltyLedger::apply(&key, None, recorded).unwrap();
+            match row.kind {
+                Movement::Earned => ledger.earned.once(row.points),
+                Movement::Redeemed => {
+                    ledger.redeemed.once(-row.points);
+                    discount += row.amount.unwrap().minor();
+                }
+                Movement::Reversed => ledger.reversed.once(-row.points),
+                Movement::Expired => ledger.expired.once(-row.points),
+            }
+        }
+        prop_assert_eq!(&sums, &ledger);
+        prop_assert_eq!(sums.discounts.values().sum::<i64>(), discount);
+    }
+}
