@@ -32,9 +32,10 @@ pub struct Projector {
     pub tables: &'static [&'static str],
     /// Event types it handles.
     pub handles: &'static [&'static str],
+    /// Columns that hold what identifies a person.
+    pub personal: &'static [&'static str],
     pub(crate) tables_sql: &'static str,
     pub(crate) indexes_sql: &'static str,
-    pub(crate) personal: &'static [&'static str],
     run: fn(Surroundings) -> BoxFuture<'static, ()>,
     rebuild: fn(Site, Purpose, Arc<Tell>) -> Rebuilding,
 }

@@ -7,3 +7,8 @@ create table tenants (
     position   bigint      not null
 );
 comment on table tenants is 'One row per tenant.';
+comment on column tenants.tenant is 'Its number.';
+comment on column tenants.name is 'Its short name.';
+comment on column tenants.time_zone is 'IANA name of the time zone in which its business day begins.';
+comment on column tenants.created_at is 'When it was set up.';
+comment on column tenants.position is 'Position of its last event.';

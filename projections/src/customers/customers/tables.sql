@@ -24,6 +24,25 @@ create table customers (
     version            int         not null
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
+comment on column customers.id is 'Id of the customer.';
+comment on column customers.tenant is 'Whose customer.';
+comment on column customers.kind is 'A person or a company.';
+comment on column customers.status is 'Its standing.';
+comment on column customers.name is 'The person; of a company, whom to ask for.';
+comment on column customers.company is 'The company.';
+comment on column customers.email is 'The primary e-mail address, normalised.';
+comment on column customers.phone is 'The primary phone, E.164.';
+comment on column customers.user_id is 'The user of the authentication service.';
+comment on column customers.stripe_customer_id is 'The customer of Stripe.';
+comment on column customers.language is 'The language to write in.';
+comment on column customers.currency is 'The currency that the customer prefers.';
+comment on column customers.source is 'Where the customer came from.';
+comment on column customers.first_purchase_on is 'Business date of the first purchase.';
+comment on column customers.last_purchase_on is 'Business date of the last purchase.';
+comment on column customers.registered_on is 'Business date of the registration.';
+comment on column customers.created_at is 'Business time of the registration.';
+comment on column customers.updated_at is 'Business time of the latest event.';
+comment on column customers.created_position is 'Position of the first event.';
 comment on column customers.purchase_count is 'Purchases recorded, those given back later included.';
 comment on column customers.position is 'Position of the last event of this customer.';
 comment on column customers.version is 'Version of the stream after that event.';
@@ -35,3 +54,7 @@ create table customer_references (
     primary key (customer_id, system, reference)
 );
 comment on table customer_references is 'What other systems call the customers.';
+comment on column customer_references.tenant is 'Whose customer.';
+comment on column customer_references.customer_id is 'The customer.';
+comment on column customer_references.system is 'The other system.';
+comment on column customer_references.reference is 'Its name for the customer.';

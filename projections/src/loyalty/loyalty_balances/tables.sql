@@ -22,6 +22,22 @@ create table loyalty_balances (
     version               int         not null
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
+comment on column loyalty_balances.account is 'Id of the account.';
+comment on column loyalty_balances.tenant is 'Whose account.';
+comment on column loyalty_balances.currency is 'The currency in which it earns.';
+comment on column loyalty_balances.pending is 'Points that have not vested.';
+comment on column loyalty_balances.held is 'Points that are held for a sale.';
+comment on column loyalty_balances.lifetime_earned is 'All that was ever earned.';
+comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';
+comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
+comment on column loyalty_balances.reversed is 'All that was taken back.';
+comment on column loyalty_balances.tier is 'The tier.';
+comment on column loyalty_balances.next_tier is 'The tier above; none above the highest.';
+comment on column loyalty_balances.points_to_next_tier is 'How many points it is away.';
+comment on column loyalty_balances.enrolled_on is 'Business date of the enrolment.';
+comment on column loyalty_balances.updated_at is 'Business time of the latest event.';
+comment on column loyalty_balances.position is 'Position of the last event of this account.';
+comment on column loyalty_balances.version is 'Version of the stream after that event.';
 comment on column loyalty_balances.available is 'After the last event. Lots that are due since are still in it: subtract those whose expires_on has come.';
 comment on column loyalty_balances.earned_last_12_months is 'Earned, less reversed, in the twelve calendar months that end on earned_reference_on.';
 comment on column loyalty_balances.earned_reference_on is 'The latest business date on which the account has earned.';
