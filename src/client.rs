@@ -12,6 +12,10 @@ use std::time::Duration;
 /// A request takes at most so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// An answer without an end says something more often than this.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
 /// Where the server is, and by which key it is asked.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerAddress {
@@ -114,8 +118,7 @@ impl Client {
             Some(key) => key.clone(),
             None => kept_key(&settings.admin_key_file())?,
         };
-        let http =
-            reqwest::Client::builder().no_proxy().timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).connect_timeout(CONNECT_MAX).build();
         Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned() })
     }
 
@@ -134,15 +137,27 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Opens an answer without an end, to be read as it comes; `last` is the id of the last message of an earlier one.
+    pub(crate) async fn open(&self, path: &str, last: Option<&str>) -> Result<reqwest::Response, CallError> {
+        let http = reqwest::Client::builder().no_proxy().read_timeout(SILENCE_MAX).connect_timeout(CONNECT_MAX).build();
+        let http = http.map_err(|error| self.away(&error))?;
+        let request = http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let request = if let Some(last) = last { request.header("Last-Event-ID", last) } else { request };
+        let response = request.send().await.map_err(|error| self.away(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, answer, retry_after) = read(response).await.map_err(|error| self.away(&error))?;
+        Err(refused(status, answer.body, retry_after))
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, CallError> {
         let asked = self.ask(method, path, body).await;
         let (status, answer, retry_after) = asked.map_err(|error| self.away(&error))?;
         if status.is_success() {
             return Ok(answer);
         }
-        let Answer { body } = answer;
-        let refused: Refused = serde_json::from_value(body.clone()).unwrap_or_default();
-        Err(CallError::Refused(Box::new(Refused { status: status.as_u16(), body, retry_after, ..refused })))
+        Err(refused(status, answer.body, retry_after))
     }
 
     async fn ask(
@@ -153,14 +168,7 @@ impl Client {
     ) -> reqwest::Result<(StatusCode, Answer, Option<Duration>)> {
         let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
         let request = if let Some(body) = body { request.json(body) } else { request };
-        let response = request.send().await?;
-        let header = |name: &str| response.headers().get(name)?.to_str().ok()?.parse::<i64>().ok();
-        let status = response.status();
-        let retry_after =
-            header("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        let bytes = response.bytes().await?;
-        let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok((status, Answer { body }, retry_after))
+        read(request.send().await?).await
     }
 
     fn away(&self, error: &reqwest::Error) -> CallError {
@@ -171,6 +179,21 @@ impl Client {
         }
         CallError::Away { url: self.url.clone(), reason: reason.to_string() }
     }
+}
+
+/// The whole of an answer, and when the server wants to be asked again.
+async fn read(response: reqwest::Response) -> reqwest::Result<(StatusCode, Answer, Option<Duration>)> {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok()?.parse::<i64>().ok();
+    let status = response.status();
+    let retry_after = header("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let bytes = response.bytes().await?;
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
+    Ok((status, Answer { body }, retry_after))
+}
+
+fn refused(status: StatusCode, body: Value, retry_after: Option<Duration>) -> CallError {
+    let refused: Refused = serde_json::from_value(body.clone()).unwrap_or_default();
+    CallError::Refused(Box::new(Refused { status: status.as_u16(), body, retry_after, ..refused }))
 }
 
 /// The configured address as this machine reaches it.

@@ -71,6 +71,11 @@ pub(crate) struct Settings {
     pub(crate) log_level: Option<String>,
     pub(crate) open: bool,
     pub(crate) cors_origins: Vec<String>,
+    /// Most readers of the feed, in all and with one key.
+    pub(crate) feed_clients_max: usize,
+    pub(crate) feed_clients_per_key_max: usize,
+    /// How often a reader of the feed is asked for its key again.
+    pub(crate) feed_recheck_seconds: u32,
     /// Whether read models of another version are made again when the server starts; else it does not start.
     pub(crate) rebuild_on_start: bool,
 }
@@ -93,6 +98,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("log_level", &["CLIENTELA_LOG_LEVEL"]),
     ("open", &["CLIENTELA_OPEN"]),
     ("cors_origins", &["CLIENTELA_CORS_ORIGINS"]),
+    ("feed_clients_max", &["CLIENTELA_FEED_CLIENTS_MAX"]),
+    ("feed_clients_per_key_max", &["CLIENTELA_FEED_CLIENTS_PER_KEY_MAX"]),
+    ("feed_recheck_seconds", &["CLIENTELA_FEED_RECHECK_SECONDS"]),
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
 ];
 
@@ -160,6 +168,11 @@ impl Effective {
             log_level: self.get("log_level")?,
             open: self.get("open")?.unwrap_or_default(),
             cors_origins: self.get("cors_origins")?.unwrap_or_default(),
+            feed_clients_max: self.get("feed_clients_max")?.ok_or_else(|| required("feed_clients_max"))?,
+            feed_clients_per_key_max: self
+                .get("feed_clients_per_key_max")?
+                .ok_or_else(|| required("feed_clients_per_key_max"))?,
+            feed_recheck_seconds: self.get("feed_recheck_seconds")?.ok_or_else(|| required("feed_recheck_seconds"))?,
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
         };
         if settings.open && !settings.listen.ip().is_loopback() {
@@ -203,12 +216,16 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         Some(home) if !nix::unistd::geteuid().is_root() => Path::new(&home).join(".local/share/clientela"),
         _ => PathBuf::from("/var/lib/clientela"),
     };
+    let doors = api::Config::default();
     object([
         ("data_dir", json!(data_dir)),
         ("listen", json!("127.0.0.1:8007")),
         ("log_format", json!("text")),
         ("open", json!(false)),
         ("cors_origins", json!([])),
+        ("feed_clients_max", json!(doors.feed_clients_max)),
+        ("feed_clients_per_key_max", json!(doors.feed_clients_per_key_max)),
+        ("feed_recheck_seconds", json!(doors.feed_recheck.as_secs())),
         ("rebuild_on_start", json!(true)),
     ])
 }
@@ -252,6 +269,9 @@ fn from_text(key: &str, text: &str) -> Value {
             "false" | "0" | "no" => json!(false),
             _ => json!(text),
         },
+        "feed_clients_max" | "feed_clients_per_key_max" | "feed_recheck_seconds" => {
+            text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
+        }
         "cors_origins" => text.split(',').map(|origin| json!(origin.trim())).collect(),
         _ => json!(text),
     }

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod feed;
 mod first_start;
 mod import;
 mod key;
@@ -55,6 +56,9 @@ enum Command {
     Import(import::Command),
     /// Fill a running server with invented customers, purchases, refunds and redemptions
     Demo(demo::Args),
+    /// Follow the events of a running server
+    #[command(subcommand)]
+    Feed(feed::Command),
     /// Ask a running server how it is
     Status(status::Args),
     /// Check this machine and say what to do
@@ -90,6 +94,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => rebuild::check(&common, args).await,
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
+        Command::Feed(feed) => feed::run(&common, feed).await,
         Command::Status(args) => status::run(&common, args).await,
         Command::Doctor(args) => doctor::run(&common, args).await,
         Command::Tenant(tenant) => tenant::run(&common, tenant).await,

@@ -9,9 +9,14 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
+
+/// What the kernel holds of answers for one connection.
+const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -28,7 +33,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     logging::start(&settings, logging::SERVER)?;
     // Before anything that counts: figures made earlier would be lost.
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
-    let listener = listen(settings.listen).await?;
+    let listener = listen(settings.listen)?;
     let address = listener.local_addr().context("the address that is listened on is not known")?;
     let (node, new_key) = started(&settings, args.migrate).await?;
     let api = node.api(&settings, metrics);
@@ -59,13 +64,22 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
     }
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    bound(address).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
             anyhow::anyhow!("{address} is already in use: stop that program, or choose another port with --port")
         }
         _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
     })
+}
+
+fn bound(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Its connections inherit this. Left to itself the kernel takes megabytes for each reader that stands still.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Ready at the first SIGINT or SIGTERM. A second one ends the process at once; its PostgreSQL stops by itself then.

@@ -207,8 +207,14 @@ impl Node {
 
     /// The doors of this node.
     pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
-        let config =
-            api::Config { open: settings.open, cors_origins: settings.cors_origins.clone(), ..api::Config::default() };
+        let config = api::Config {
+            open: settings.open,
+            cors_origins: settings.cors_origins.clone(),
+            feed_clients_max: settings.feed_clients_max,
+            feed_clients_per_key_max: settings.feed_clients_per_key_max,
+            feed_recheck: Duration::from_secs(settings.feed_recheck_seconds.max(1).into()),
+            ..api::Config::default()
+        };
         let directory = Arc::new(api::ProjectedKeys(self.pools.clone()));
         api::Api::new(api::Parts {
             commands: self.commands.clone(),

@@ -123,8 +123,7 @@ impl Keys {
         self.unknown.invalidate(digest).await;
     }
 
-    async fn find(&self, text: &str) -> Result<Option<Arc<KnownKey>>, Problem> {
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    async fn find(&self, digest: [u8; 32]) -> Result<Option<Arc<KnownKey>>, Problem> {
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
@@ -167,15 +166,11 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occa
             false => Err(Problem::unauthorized("key_missing", "this operation needs a key", CHALLENGE)),
         };
     };
-    let key = if text.len() > KEY_LENGTH_MAX { None } else { api.keys.find(text).await? };
-    let key = key.ok_or_else(|| Problem::unauthorized("key_unknown", "the key is not known", CHALLENGE_INVALID))?;
-    if key.revoked {
-        return Err(Problem::unauthorized("key_revoked", "the key was revoked", CHALLENGE_INVALID));
+    if text.len() > KEY_LENGTH_MAX {
+        return Err(unknown_key());
     }
     let now = api.clock.now();
-    if key.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::unauthorized("key_expired", "the key has expired", CHALLENGE_INVALID));
-    }
+    let key = valid_key(api, digest_of(text), now).await?;
     Ok(Caller {
         tenant: key.tenant,
         actor: format!("key:{}", key.id),
@@ -185,6 +180,51 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occa
         request_id: request_id(occasion),
         correlation_id: occasion.trace_id().map(str::to_owned),
     })
+}
+
+/// The key with this digest, if it works now.
+async fn valid_key(api: &Api, digest: [u8; 32], now: DateTime<Utc>) -> Result<Arc<KnownKey>, Problem> {
+    let key = api.keys.find(digest).await?.ok_or_else(unknown_key)?;
+    if key.revoked {
+        return Err(Problem::unauthorized("key_revoked", "the key was revoked", CHALLENGE_INVALID));
+    }
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::unauthorized("key_expired", "the key has expired", CHALLENGE_INVALID));
+    }
+    Ok(key)
+}
+
+fn unknown_key() -> Problem {
+    Problem::unauthorized("key_unknown", "the key is not known", CHALLENGE_INVALID)
+}
+
+fn digest_of(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// What an answer without an end keeps of its caller, so that it can ask again whether the caller still may have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    /// None: the caller of an open server, who may do all.
+    digest: Option<[u8; 32]>,
+}
+
+impl Standing {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self { digest: given_key(headers).map(digest_of) }
+    }
+
+    /// Whether the key still works and has these scopes. Looks past what is remembered, so that a revocation holds.
+    pub(crate) async fn confirm(&self, api: &Api, scopes: &[Scope]) -> Result<(), Problem> {
+        let Some(digest) = self.digest else { return Ok(()) };
+        api.keys.forget(&digest).await;
+        let key = valid_key(api, digest, api.clock.now()).await?;
+        let is_held = |wanted: &Scope| key.scopes.iter().any(|held| held.grants(*wanted));
+        match scopes.iter().find(|wanted| !is_held(wanted)) {
+            Some(missing) => Err(Problem::scope_missing(missing.as_str())),
+            None => Ok(()),
+        }
+    }
 }
 
 async fn open_caller(api: &Api, occasion: &Occasion) -> Result<Caller, Problem> {

@@ -23,6 +23,14 @@ pub struct Config {
     pub connections_max: usize,
     /// Longest time a client may take to send the head of a request.
     pub head_timeout: Duration,
+    /// Longest time that an answer waits for its reader to take more of it.
+    pub write_timeout: Duration,
+    /// Most readers of the feed at the same time; more are turned away with 503.
+    pub feed_clients_max: usize,
+    /// Most readers of the feed by one key.
+    pub feed_clients_per_key_max: usize,
+    /// How often a reader of the feed is asked for its key again.
+    pub feed_recheck: Duration,
     /// Longest time that requests in flight get to finish at shutdown.
     pub drain_timeout: Duration,
     /// How long a key that was found is believed without looking again. At most 60 s.
@@ -45,6 +53,10 @@ impl Default for Config {
             in_flight_max: 1_024,
             connections_max: 4_096,
             head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            feed_clients_max: 2_000,
+            feed_clients_per_key_max: 500,
+            feed_recheck: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(25),
             key_ttl: Duration::from_secs(30),
             unknown_key_ttl: Duration::from_secs(2),

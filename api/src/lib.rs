@@ -4,9 +4,11 @@
 //! [`router`] lists the operations; [`serve`](serve::serve) accepts connections.
 
 pub mod amount;
+mod asyncapi;
 pub mod auth;
 pub mod body;
 pub mod config;
+mod connection;
 mod envelope;
 pub mod headers;
 pub mod http;
@@ -83,9 +85,11 @@ pub fn router(api: Api) -> Router {
         .merge(http::imports::routes(&api.config))
         .layer(limited);
     let cors = cors(&api.config);
-    let body_bytes_max = api.config.body_bytes_max;
+    let (body_bytes_max, feed) = (api.config.body_bytes_max, http::feed::routes(&api.config));
     let router = Router::new()
         .merge(operations)
+        .merge(feed)
+        .merge(asyncapi::routes())
         .merge(http::health::routes())
         .merge(http::metrics::routes())
         .fallback(no_such_route)
@@ -124,6 +128,7 @@ fn cors(config: &Config) -> Option<CorsLayer> {
             header::IF_MATCH,
             HeaderName::from_static("x-api-key"),
             headers::IDEMPOTENCY_KEY,
+            http::feed::LAST_EVENT_ID,
             headers::X_MIN_POSITION,
             headers::X_REQUEST_ID,
             headers::TRACEPARENT,

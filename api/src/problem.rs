@@ -118,6 +118,17 @@ impl Problem {
         Self::bad_request("position_beyond_head", detail).with("min_position", asked).with("head", head)
     }
 
+    /// 409 for a reader that would go on behind the end of the log: it was restored to an older point, or the cursor is another
+    /// log's. The reader has to begin anew.
+    #[must_use]
+    pub fn cursor_beyond_head(place: Place, asked: i64, head: i64) -> Self {
+        let detail = format!("the cursor says {asked}; the log ends at {head}");
+        Self::new(StatusCode::CONFLICT, "position_beyond_head", detail)
+            .with("position", asked)
+            .with("head", head)
+            .at(place)
+    }
+
     /// 422: the body is JSON, but not what it should be.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
@@ -155,6 +166,12 @@ impl Problem {
     #[must_use]
     pub fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the server has too many requests in flight").retry_after(1)
+    }
+
+    /// 503: as many follow the feed as may, or as may with this key.
+    #[must_use]
+    pub fn too_many_readers(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_readers", detail).retry_after(10)
     }
 
     /// 503: no answer in time. The command may have happened or not: repeat with the same key.

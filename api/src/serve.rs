@@ -1,5 +1,5 @@
-//! Accepts connections and lets them finish: bounded in number, in the time a head may take, and in the time a
-//! shutdown may take. HTTP/1.1 only; TLS and HTTP/2 end in front of this.
+//! Accepts connections and lets them finish: bounded in number, in the time a head may take, in the time a reader may stand
+//! still, and in the time a shutdown may take. HTTP/1.1 only; TLS and HTTP/2 end in front of this.
 
 use axum::Router;
 use axum::body::Body;
@@ -14,10 +14,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 use crate::Config;
+use crate::connection::{Connection, Patient};
+
+/// What is kept of one connection on its way in or out, and so the largest head of a request. There may be thousands of
+/// connections whose readers stand still.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves until `shutdown` is ready, then finishes what is in flight, for at most the configured time.
 ///
@@ -35,6 +40,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(config.connections_max));
     let graceful = GracefulShutdown::new();
     let builder = builder(config);
+    let (close, closing) = watch::channel(false);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -43,8 +49,11 @@ pub async fn serve(
         };
         let Some((stream, peer, permit)) = accepted else { break };
         let router = router.clone();
+        let connection = Connection::new(closing.clone());
+        let stream = Patient::new(stream, connection.clone(), config.write_timeout);
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(connection.clone());
             router.clone().oneshot(request.map(Body::new))
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -57,6 +66,8 @@ pub async fn serve(
         });
     }
     drop(listener);
+    // Answers without an end end now; the others are finished.
+    close.send_replace(true);
     if tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in the time given for the shutdown");
     }
@@ -65,7 +76,7 @@ pub async fn serve(
 
 fn builder(config: &Config) -> Builder {
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(config.head_timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(BUFFER_BYTES_MAX);
     builder
 }
 

@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod customers;
+mod feed;
 mod imports;
 mod loyalty;
 mod rebuild;

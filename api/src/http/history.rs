@@ -4,17 +4,16 @@
 
 use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::recorded::EventView;
 use crate::http::wait_for_log;
 use crate::problem::{Place, Problem};
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
 use commands::{Caller, Scope};
 use domain::aggregate::Category;
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use store::{Direction, Metadata, Personal, ReadStream, RecordedEvent, StreamId, Version};
+use store::{Direction, ReadStream, RecordedEvent, StreamId, Version};
 use uuid::Uuid;
 
 const LIMIT_DEFAULT: usize = 50;
@@ -32,26 +31,6 @@ pub(crate) struct HistoryView {
     events: Vec<EventView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EventView {
-    position: i64,
-    id: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    schema_version: i16,
-    stream: String,
-    version: Version,
-    occurred_at: DateTime<Utc>,
-    recorded_at: DateTime<Utc>,
-    actor: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    payload: Box<RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    personal: Option<Box<RawValue>>,
-    personal_state: &'static str,
 }
 
 /// `GET /v1/customers/{id}/events`
@@ -79,7 +58,8 @@ pub(crate) async fn get_events(
     let is_last = events.len() <= limit;
     events.truncate(limit);
     let next_cursor = (!is_last).then(|| after.past(&events).to_string());
-    let events = events.iter().map(view).collect::<Result<_, _>>()?;
+    let events = events.iter().map(EventView::of).collect::<Result<_, _>>();
+    let events = events.map_err(|error| Problem::internal().because(error))?;
     Ok(Json(HistoryView { events, next_cursor }))
 }
 
@@ -147,32 +127,6 @@ impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.customer, self.loyalty)
     }
-}
-
-fn view(event: &RecordedEvent) -> Result<EventView, Problem> {
-    let bug = |error: serde_json::Error| Problem::internal().because(error);
-    let metadata: Metadata = serde_json::from_str(&event.metadata).map_err(bug)?;
-    let (personal_state, personal) = match &event.personal {
-        Personal::Absent => ("absent", None),
-        Personal::Sealed(_) => ("sealed", None),
-        Personal::Opened(bytes) => ("opened", Some(serde_json::from_slice(bytes).map_err(bug)?)),
-        Personal::Erased => ("erased", None),
-    };
-    Ok(EventView {
-        position: event.position.0,
-        id: event.id(),
-        kind: event.event_type,
-        schema_version: event.schema_version,
-        stream: event.stream.to_string(),
-        version: event.version,
-        occurred_at: event.occurred_at,
-        recorded_at: event.recorded_at,
-        actor: metadata.actor,
-        request_id: metadata.request_id,
-        payload: RawValue::from_string(event.payload.to_string()).map_err(bug)?,
-        personal,
-        personal_state,
-    })
 }
 
 #[cfg(test)]

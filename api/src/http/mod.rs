@@ -2,12 +2,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod customers;
+pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod imports;
 pub(crate) mod lists;
 pub(crate) mod loyalty;
 pub(crate) mod metrics;
+pub(crate) mod recorded;
 pub(crate) mod wire;
 
 use crate::Api;

@@ -1,6 +1,7 @@
-//! What scenarios are told with: a world with a server in it, and an independent computation of loyalty points.
+//! What scenarios are told with: a world with a server in it, a reader of the feed, and an independent computation of loyalty points.
 
 pub(crate) mod expected;
+pub(crate) mod feed;
 pub(crate) mod world;
 
 pub(crate) use world::World;

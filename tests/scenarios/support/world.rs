@@ -175,6 +175,24 @@ impl World {
         Answer::of(request.send().await.expect("an answer")).await
     }
 
+    /// Opens an answer that is read as it comes, with another key or the admin key.
+    pub(crate) async fn open(&self, key: Option<&str>, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
+        let http = Client::builder().no_proxy().build().expect("a client");
+        let request = http.get(format!("{}{path}", self.url)).bearer_auth(key.unwrap_or(&self.key));
+        let request = if let Some(id) = last_event_id { request.header("Last-Event-ID", id) } else { request };
+        request.send().await.expect("an answer")
+    }
+
+    /// The host and port of the server.
+    pub(crate) fn host(&self) -> &str {
+        self.url.strip_prefix("http://").expect("an address")
+    }
+
+    /// The admin key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Reads with the admin key.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask_as(Some(&self.key), Method::GET, path, None).await

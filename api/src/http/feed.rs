@@ -1,0 +1,68 @@
+//! The feed: events as they happen, by server-sent events, each with a position from which the reader can go on later.
+//!
+//! It has no time-out and no place among the requests in flight; its own bounds are the number of readers ([`places`]), what
+//! lies ready for one of them (`store::feed`), and how long a socket may stand still (`connection`).
+
+mod ask;
+mod live;
+mod places;
+
+use crate::auth::Standing;
+use crate::connection::Connection;
+use crate::problem::Problem;
+use crate::{Api, Config};
+use ask::{Asked, Start};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use commands::{Caller, Scope};
+use live::Live;
+use places::Places;
+use store::{Filter, Position};
+
+/// What a reader answers with after a break: the position of the last event that it has.
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+pub(crate) fn routes(config: &Config) -> Router<Api> {
+    Router::new().route("/v1/feed", get(follow).layer(Extension(Places::new(config))))
+}
+
+/// `GET /v1/feed`
+async fn follow(
+    State(api): State<Api>,
+    Extension(places): Extension<Places>,
+    caller: Caller,
+    request: Parts,
+) -> Result<Response, Problem> {
+    caller.require(Scope::FeedRead)?;
+    let Asked { filter, start } = Asked::read(request.uri.query().unwrap_or_default(), &request.headers)?;
+    let place = places.take(&caller.actor)?;
+    let found = tokio::time::timeout(api.config.request_timeout, first_position(&api, start)).await;
+    let after = found.unwrap_or_else(|_| Err(Problem::unavailable("the event store does not answer")))?;
+    let connection = request.extensions.get::<Connection>();
+    connection.inspect(|connection| connection.set_endless());
+    let reveal = caller.require(Scope::CustomersPii).is_ok();
+    let filter = Filter { tenant: Some(caller.tenant), ..filter };
+    let live = Live::new(api, live::Feed { after, filter, reveal }, Standing::of(&request.headers), place);
+    let messages = live.messages(connection.map(Connection::closing));
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        // Else a proxy might collect messages before it passes them on.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((head, Body::from_stream(messages)).into_response())
+}
+
+/// The position behind which the reader begins; never one that the log has not got.
+async fn first_position(api: &Api, start: Start) -> Result<Position, Problem> {
+    let head = api.store.head().await?;
+    match start {
+        Start::Now => Ok(head),
+        Start::After(position, place) if position > head => Err(Problem::cursor_beyond_head(place, position.0, head.0)),
+        Start::After(position, _) => Ok(position),
+    }
+}
