@@ -266,7 +266,7 @@ impl<M: ReadModel> Work<M> {
         Err(RebuildError::TooBusy("more happens than can be replayed"))
     }
 
-    /// Removes what nobody needs any more. What cannot be removed now is removed by the next rebuild.
+    /// Leaves behind what the purpose asks for.
     async fn clear_up(mut self, purpose: Purpose) -> Result<(), RebuildError> {
         let done_with = match purpose {
             Purpose::Swap => {
@@ -276,10 +276,8 @@ impl<M: ReadModel> Work<M> {
             Purpose::Check => Some(&self.generation),
             Purpose::Keep => None,
         };
-        if let Some(generation) = done_with
-            && let Err(error) = generation.discard(&mut self.conn).await
-        {
-            tracing::warn!(schema = generation.schema(), %error, "old tables could not be removed; the next rebuild does");
+        if let Some(generation) = done_with {
+            remove(&mut self.conn, generation).await;
         }
         self.conn.close().await?;
         Ok(())
@@ -339,10 +337,17 @@ async fn unfinished(conn: &mut PgConnection, projector: &Projector) -> Result<Op
         let generation = Generation::of(projector.name, row.try_get("generation")?);
         match row.try_get("usable")? {
             true if found.is_none() => found = Some((generation, row.try_get("ready")?)),
-            _ => generation.discard(conn).await?,
+            _ => remove(conn, &generation).await,
         }
     }
     Ok(found)
+}
+
+/// Removes what nobody needs any more. Somebody may still read it: then the next rebuild tries again.
+async fn remove(conn: &mut PgConnection, generation: &Generation) {
+    if let Err(error) = generation.discard(conn).await {
+        tracing::warn!(schema = generation.schema(), %error, "old tables could not be removed; the next rebuild tries again");
+    }
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {

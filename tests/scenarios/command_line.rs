@@ -146,6 +146,8 @@ async fn invented_customers_are_the_same_each_time() {
     }
     assert_eq!(first["customers"], 12);
     assert_eq!(world.head().await, head, "made again, it changes nothing");
+    let old = world.run_json(&["demo", "--customers", "30", "--until", "2020-01-01", "--json"]);
+    assert_eq!((&old["customers"], &old["refunds"]), (&json!(30), &json!(0)), "nothing so old is given back");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::batch;
 use crate::generations::Generation;
 use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
 use crate::rebuild::RebuildError;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use sqlx::{Connection, PgConnection};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use store::consumer::{self, Checkpoint};
 use store::{EventStore, Filter, Position, ReadAll, RecordedEvent, TypePattern};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Events decoded and folded at once.
 const CHUNK: usize = 2_000;
@@ -57,8 +58,8 @@ impl<M: ReadModel> Replay<M> {
     ) -> Result<(), RebuildError> {
         let mut chunks = decoded::<M>(Arc::clone(&self.store), self.checkpoint.position, end);
         let mut written_at = Instant::now();
-        while let Some(chunk) = chunks.recv().await {
-            let chunk = chunk?;
+        while let Some(decoding) = chunks.recv().await {
+            let chunk = decoding.await.unwrap_or_else(|died| std::panic::resume_unwind(died.into_panic()))?;
             let Some(last) = chunk.last().map(|recorded| recorded.position) else { continue };
             self.fold(conn, &chunk).await?;
             self.events += chunk.len() as u64;
@@ -138,39 +139,33 @@ impl<M: ReadModel> Replay<M> {
     }
 }
 
-/// Reads and decodes on a task of its own, some chunks ahead of the fold.
-fn decoded<M: ReadModel>(
-    store: Arc<dyn EventStore>,
-    after: Position,
-    end: Position,
-) -> mpsc::Receiver<Result<Vec<Recorded>, RebuildError>> {
+/// A chunk on its way from the log to the fold.
+type Decoding = JoinHandle<Result<Vec<Recorded>, RebuildError>>;
+
+/// Reads on a task of its own, some chunks ahead of the fold, and decodes each chunk on another while the next one is read.
+fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, end: Position) -> mpsc::Receiver<Decoding> {
     let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(async move {
-        let read = async {
-            let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
-            let filter = Filter { types, ..Filter::default() };
-            let events = store.read_all(ReadAll { after, filter, limit: u64::MAX, reveal: M::REVEALS });
-            let mut events = events.try_chunks(CHUNK);
-            while let Some(chunk) = events.try_next().await.map_err(|error| RebuildError::Log(error.1))? {
-                let ends = chunk.last().is_some_and(|event| event.position >= end);
-                let chunk: Vec<Arc<RecordedEvent>> =
-                    chunk.into_iter().filter(|event| event.position <= end).map(Arc::new).collect();
-                if chunks.send(Ok(decode(&chunk)?)).await.is_err() || ends {
-                    return Ok(());
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = read.await {
+        let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
+        let filter = Filter { types, ..Filter::default() };
+        let events = store.read_all(ReadAll { after, filter, limit: u64::MAX, reveal: M::REVEALS });
+        let mut events = events.try_chunks(CHUNK);
+        while let Some(chunk) = events.next().await {
+            let ends = chunk.as_ref().map_or(true, |chunk| chunk.last().is_some_and(|event| event.position >= end));
+            let decoding = tokio::spawn(async move { decode(chunk.map_err(|error| error.1)?, end) });
             // Who asked may have gone.
-            let _gone = chunks.send(Err(error)).await;
+            if chunks.send(decoding).await.is_err() || ends {
+                return;
+            }
         }
     });
     receiver
 }
 
-fn decode(chunk: &[Arc<RecordedEvent>]) -> Result<Vec<Recorded>, RebuildError> {
-    match batch::decode(chunk) {
+/// The events up to `end`, decoded.
+fn decode(chunk: Vec<RecordedEvent>, end: Position) -> Result<Vec<Recorded>, RebuildError> {
+    let chunk: Vec<_> = chunk.into_iter().filter(|event| event.position <= end).map(Arc::new).collect();
+    match batch::decode(&chunk) {
         (decoded, None) => Ok(decoded),
         (_, Some(poison)) => Err(RebuildError::Poison { position: poison.position, reason: poison.reason }),
     }
