@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help check test golden dev bench chaos acceptance fmt deny
+.PHONY: help check test golden dev bench chaos browsers acceptance fmt deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -28,6 +28,10 @@ bench: ## Measure (release build)
 
 chaos: ## Kill everything for a long time and look for losses
 	CHAOS=long cargo nextest run --locked --profile long --test chaos
+
+browsers: ## Follow the feed with Chromium and the npm package eventsource while the server is stopped and killed
+	cargo build --locked
+	cd tests/browsers && npm install --silent && node follow.mjs "$${CARGO_TARGET_DIR:-../../target}/debug/clientela"
 
 acceptance: ## Run the supplied acceptance data (SHARED=path of its folder)
 	@if [ ! -d '$(SHARED)' ]; then echo "acceptance: there is no folder '$(SHARED)'; give it as SHARED=path"; exit 1; fi

@@ -178,6 +178,7 @@ impl Server {
             store: Arc::clone(&store) as _,
             clock: Arc::new(SystemClock),
             keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
+            ticket_key: store::personal_data::Keys::random().master.ticket_key(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             config: config.clone(),
         });

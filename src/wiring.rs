@@ -12,6 +12,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::TenantId;
+use store::personal_data::TicketKey;
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
 use tokio::task::JoinHandle;
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) commands: Commands,
     pub(crate) projections: Arc<Projections>,
     pub(crate) clock: Arc<dyn Clock>,
+    ticket_key: TicketKey,
     pub(crate) timings: Timings,
     rebuilding: Option<JoinHandle<()>>,
 }
@@ -169,6 +171,7 @@ impl Node {
             commands,
             projections,
             clock: Arc::new(SystemClock),
+            ticket_key: secrets.keys.master.ticket_key(),
             timings,
             rebuilding: None,
         })
@@ -223,6 +226,7 @@ impl Node {
             store: self.store.clone(),
             clock: self.clock.clone(),
             keys: api::Keys::new(directory, &config),
+            ticket_key: self.ticket_key.clone(),
             metrics,
             config,
         })

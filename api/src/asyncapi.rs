@@ -46,7 +46,11 @@ fn document() -> Value {
             "channel": {"$ref": "#/channels/feed"},
             "summary": "Sends a reader the events of its tenant",
             "description": "Needs the scope feed:read. Personal data is sent only to keys that also have customers:pii.",
-            "security": [reference("components/securitySchemes", "bearer"), reference("components/securitySchemes", "key")],
+            "security": [
+                reference("components/securitySchemes", "bearer"),
+                reference("components/securitySchemes", "key"),
+                reference("components/securitySchemes", "ticket"),
+            ],
             "messages": names().map(|name| reference("channels/feed/messages", name)).collect::<Vec<_>>(),
             "bindings": {"http": {"method": "GET", "query": query(), "bindingVersion": "0.3.0"}},
         }},
@@ -56,6 +60,12 @@ fn document() -> Value {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A key of the API"},
                 "key": {"type": "httpApiKey", "in": "header", "name": "X-Api-Key", "description": "A key of the API"},
+                "ticket": {
+                    "type": "httpApiKey",
+                    "in": "query",
+                    "name": "ticket",
+                    "description": "For EventSource in browsers, which sends no headers: from POST /v1/feed/tickets",
+                },
             },
         },
     })
@@ -100,6 +110,7 @@ fn query() -> Value {
         "type": list(json!({"type": "string"}), "Only these types, or those that begin so: loyalty.*; repeated or with commas"),
         "stream": {"type": "string", "description": "Only this stream, as category:uuid"},
         "customer": {"type": "string", "format": "uuid", "description": "Only what concerns this customer"},
+        "ticket": {"type": "string", "description": "In place of a key"},
     }})
 }
 

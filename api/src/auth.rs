@@ -169,8 +169,13 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occa
     if text.len() > KEY_LENGTH_MAX {
         return Err(unknown_key());
     }
+    caller_with(api, digest_of(text), occasion).await
+}
+
+/// The caller whose key has this digest, if it works now.
+pub(crate) async fn caller_with(api: &Api, digest: [u8; 32], occasion: &Occasion) -> Result<Caller, Problem> {
     let now = api.clock.now();
-    let key = valid_key(api, digest_of(text), now).await?;
+    let key = valid_key(api, digest, now).await?;
     Ok(Caller {
         tenant: key.tenant,
         actor: format!("key:{}", key.id),
@@ -198,6 +203,16 @@ fn unknown_key() -> Problem {
     Problem::unauthorized("key_unknown", "the key is not known", CHALLENGE_INVALID)
 }
 
+/// 401 for a ticket that was one.
+pub(crate) fn ticket_expired() -> Problem {
+    Problem::unauthorized("ticket_expired", "the ticket has expired; ask for another one", CHALLENGE_INVALID)
+}
+
+/// 401 for a ticket that never was one, or is another installation's.
+pub(crate) fn ticket_unknown() -> Problem {
+    Problem::unauthorized("ticket_unknown", "the ticket is not one of this installation", CHALLENGE_INVALID)
+}
+
 fn digest_of(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
@@ -206,17 +221,22 @@ fn digest_of(text: &str) -> [u8; 32] {
 #[derive(Debug, Clone)]
 pub(crate) struct Standing {
     /// None: the caller of an open server, who may do all.
-    digest: Option<[u8; 32]>,
+    pub(crate) digest: Option<[u8; 32]>,
+    /// When it ends whatever becomes of the key.
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 impl Standing {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self { digest: given_key(headers).map(digest_of) }
+        Self { digest: given_key(headers).map(digest_of), expires_at: None }
     }
 
     /// Whether the key still works and has these scopes. Looks past what is remembered, so that a revocation holds.
     pub(crate) async fn confirm(&self, api: &Api, scopes: &[Scope]) -> Result<(), Problem> {
         let Some(digest) = self.digest else { return Ok(()) };
+        if self.expires_at.is_some_and(|end| end <= api.clock.now()) {
+            return Err(ticket_expired());
+        }
         api.keys.forget(&digest).await;
         let key = valid_key(api, digest, api.clock.now()).await?;
         let is_held = |wanted: &Scope| key.scopes.iter().any(|held| held.grants(*wanted));

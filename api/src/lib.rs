@@ -24,6 +24,7 @@ use projections::Projections;
 use std::ops::Deref;
 use std::sync::Arc;
 use store::EventStore;
+use store::personal_data::TicketKey;
 use store::postgres::Pools;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The keys of callers.
     pub keys: Keys,
+    /// Marks tickets of the feed.
+    pub ticket_key: TicketKey,
     /// The figures of this process.
     pub metrics: PrometheusHandle,
     /// Limits and switches.
@@ -83,6 +86,7 @@ pub fn router(api: Api) -> Router {
         .merge(http::loyalty::routes())
         .merge(http::audit::routes())
         .merge(http::imports::routes(&api.config))
+        .merge(http::feed::ticket_routes())
         .layer(limited);
     let cors = cors(&api.config);
     let (body_bytes_max, feed) = (api.config.body_bytes_max, http::feed::routes(&api.config));

@@ -137,6 +137,7 @@ fn doors(config: Config) -> Doors {
         store,
         clock: Arc::new(FrozenClock::at(now)),
         keys: Keys::new(Arc::clone(&keys) as Arc<dyn KeyDirectory>, &config),
+        ticket_key: store::personal_data::Keys::random().master.ticket_key(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         config,
     });

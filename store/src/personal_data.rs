@@ -8,6 +8,8 @@
 //! * **Fingerprint** of a request, as it is stored: the first 16 bytes of HMAC-SHA256(claim key,
 //!   `"clientela/fingerprint/v1" ‖ tenant (4, BE) ‖ the 16 bytes given`). A request may be a telephone number and little else: without the
 //!   key nobody can try all of them, also not after the person was erased.
+//! * **Mark** of a feed ticket: HMAC-SHA256(HMAC-SHA256(master key, `"clientela/ticket-key/v1"`), `"clientela/feed-ticket/v1" ‖ what
+//!   the ticket says`). Tickets are for hours: those of an older master key are refused.
 //! * **Claim hash**: HMAC-SHA256(claim key, `"clientela/claim/v1" ‖ tenant (4, BE) ‖ len(kind) (4, BE) ‖ kind ‖ value`).
 //!
 //! Nonces are random: 24 bytes make a repeat impossible in practice (draft-irtf-cfrg-xchacha-03 §1).
@@ -149,12 +151,30 @@ impl MasterKey {
         SubjectKey(SecretKey::new(keyed_hash(&self.key, &[b"clientela/snapshot-key/v1"])))
     }
 
+    /// The key that marks feed tickets.
+    #[must_use]
+    pub fn ticket_key(&self) -> TicketKey {
+        TicketKey(SecretKey::new(keyed_hash(&self.key, &[b"clientela/ticket-key/v1"])))
+    }
+
     fn place_of(&self, tenant: TenantId, subject: Uuid) -> Vec<u8> {
         let mut aad = b"clientela/subject-key/v1".to_vec();
         aad.extend_from_slice(&tenant.0.to_be_bytes());
         aad.extend_from_slice(subject.as_bytes());
         aad.extend_from_slice(&self.version.to_be_bytes());
         aad
+    }
+}
+
+/// The key that marks feed tickets: the same on all nodes and after each restart, and never kept anywhere.
+#[derive(Debug, Clone)]
+pub struct TicketKey(SecretKey);
+
+impl TicketKey {
+    /// The mark that only an installation with this key can make.
+    #[must_use]
+    pub fn mark(&self, ticket: &[u8]) -> [u8; 32] {
+        keyed_hash(&self.0, &[b"clientela/feed-ticket/v1", ticket])
     }
 }
 

@@ -3,6 +3,7 @@
 //! The log gives the order of all effects, so whether a history is linearizable can be decided exactly and fast: effects
 //! must respect real time, and each refusal must fit into one point of that order between its question and its answer.
 
+use crate::feeds::Told;
 use crate::fold::fold;
 use crate::intents::{Answer, Deed, Intent};
 use crate::log::LogEvent;
@@ -44,6 +45,21 @@ pub(crate) fn gaps(log: &[LogEvent]) -> Vec<String> {
         if event.version != *version {
             found.push(format!("position {}: version {} instead of {version}", event.position, event.version));
         }
+    }
+    found
+}
+
+/// A follower of the feed got these events, each once, whole and in their order.
+pub(crate) fn not_the_log(told: &[Told], log: &[LogEvent]) -> Vec<String> {
+    let expected = log.iter().map(|event| {
+        let id = format!("{}-{}/{}", event.category, event.stream, event.version);
+        (event.position, id, event.kind.clone())
+    });
+    let pairs = told.iter().zip(expected).filter(|(told, expected)| *told != expected);
+    let mut found: Vec<_> =
+        pairs.take(1).map(|(told, expected)| format!("told {told:?} instead of {expected:?}")).collect();
+    if told.len() != log.len() {
+        found.push(format!("told {} events of {}", told.len(), log.len()));
     }
     found
 }

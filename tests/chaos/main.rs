@@ -11,7 +11,9 @@
 mod checks;
 mod client;
 mod crash;
+mod cutting_feed;
 mod cutting_socket;
+mod feeds;
 mod fold;
 mod foreign_snapshot;
 mod hot_accounts;

@@ -87,6 +87,15 @@ impl Server {
         }
     }
 
+    /// Ends it with SIGTERM, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let pid = Pid::from_raw(i32::try_from(process.id()).expect("a pid"));
+            kill(pid, Signal::SIGTERM).expect("the signal is sent");
+            process.wait().expect("it has ended");
+        }
+    }
+
     /// Ends the first process of its PostgreSQL with SIGKILL.
     pub(crate) fn kill_postgres(&self) {
         if let Some(pid) = self.postmaster() {
@@ -107,8 +116,13 @@ impl Server {
 
     /// A caller with the administrator's key.
     pub(crate) fn caller(&self) -> Caller {
+        Caller::new(self.port, &self.key())
+    }
+
+    /// The administrator's key.
+    pub(crate) fn key(&self) -> String {
         let key = fs::read_to_string(self.data().join("admin.key")).expect("the first start leaves a key");
-        Caller::new(self.port, key.trim())
+        key.trim().to_owned()
     }
 
     /// How to look into its private database as superuser.

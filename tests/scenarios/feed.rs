@@ -287,3 +287,76 @@ async fn the_command_line_follows_across_a_restart_and_ends_well() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("400 invalid_type"), "{wrong:?}");
 }
+
+async fn ticket(world: &World, key: Option<&str>, body: Value) -> String {
+    let answer = world.ask_as(key.or(Some(world.key())), Method::POST, "/v1/feed/tickets", Some(body)).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    format!("?ticket={}", answer.body["ticket"].as_str().expect("a text"))
+}
+
+/// Without any key, as a browser asks.
+const NO_KEY: Option<&str> = Some("");
+
+#[tokio::test]
+async fn a_page_follows_with_a_ticket_over_restarts_and_sees_persons_only_when_it_was_to() {
+    let mut world = World::start().await;
+    let customer = world.member("page@example.com").await;
+    let (plain, personal) =
+        (ticket(&world, None, json!({})).await, ticket(&world, None, json!({"personal": true})).await);
+    let (mut seen, mut text) = (Vec::new(), String::new());
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let mut reader = Reader::open(&world, NO_KEY, &plain, seen.last().copied()).await;
+        let events = reader.until("caught-up").await.0;
+        seen.extend(positions(&events));
+        events.iter().for_each(|event| text.push_str(&event.data.to_string()));
+        world.end(signal);
+        world.serve(&[]);
+        world.buys(&customer, &format!("order-{}", seen.len()), "10.00").await;
+    }
+    let mut reader = Reader::open(&world, NO_KEY, &plain, seen.last().copied()).await;
+    seen.extend(positions(&reader.until("caught-up").await.0));
+    assert_eq!(seen, (1..=world.head().await).collect::<Vec<_>>());
+    assert!(text.contains("\"personalstate\":\"sealed\"") && !text.contains("page@example.com"), "{text}");
+    let shown = Reader::open(&world, NO_KEY, &personal, None).await.until("caught-up").await.0;
+    assert!(shown.iter().any(|event| event.data.to_string().contains("page@example.com")));
+}
+
+#[tokio::test]
+async fn a_ticket_is_for_a_while_for_the_feed_and_for_as_long_as_its_key() {
+    let mut world = World::start().await;
+    world.end(Signal::SIGTERM);
+    fs::write(world.folder().join("feed.toml"), "feed_recheck_seconds = 1\n").expect("written");
+    world.serve(&["--config", "feed.toml"]);
+    let (follower, id) = key(&world, &["--scope", "feed:read"]);
+    let (other, _) = key(&world, &["--scope", "customers:read"]);
+    let issue = async |key: Option<&str>, body: Value| {
+        world.ask_as(key, Method::POST, "/v1/feed/tickets", Some(body)).await.refusal()
+    };
+    assert_eq!(issue(None, json!({})).await, "401 key_missing");
+    assert_eq!(issue(Some(&other), json!({})).await, "403 scope_missing");
+    assert_eq!(issue(Some(&follower), json!({"personal": true})).await, "403 scope_missing");
+    for seconds in [0, -1, 86_401, i64::MAX] {
+        assert_eq!(
+            issue(Some(&follower), json!({"seconds": seconds})).await,
+            "422 validation_failed /seconds out_of_range",
+            "{seconds}"
+        );
+    }
+
+    let own = ticket(&world, Some(&follower), json!({})).await;
+    let ask = async |path: &str| world.ask_as(None, Method::GET, path, None).await.refusal();
+    assert_eq!(ask(&format!("/v1/customers{own}")).await, "401 key_missing", "it opens nothing else");
+    assert_eq!(ask(&format!("/v1/feed{own}&from=x")).await, "400 invalid_position from invalid_position");
+    assert_eq!(ask(&format!("/v1/feed{own}00")).await, "401 ticket_unknown");
+    assert_eq!(ask("/v1/feed?ticket=").await, "401 ticket_unknown");
+
+    let short = ticket(&world, Some(&follower), json!({"seconds": 2})).await;
+    let mut reader = Reader::open(&world, NO_KEY, &format!("{short}&from=now"), None).await;
+    assert_eq!(reader.until("end").await.1.data["reason"], "ticket_expired");
+    assert_eq!(ask(&format!("/v1/feed{short}")).await, "401 ticket_expired");
+
+    let mut reader = Reader::open(&world, NO_KEY, &own, None).await;
+    world.run_json(&["key", "revoke", &id, "--json"]);
+    assert_eq!(reader.until("end").await.1.data["reason"], "key_revoked");
+    assert_eq!(ask(&format!("/v1/feed{own}")).await, "401 key_revoked");
+}

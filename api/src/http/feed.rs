@@ -6,8 +6,8 @@
 mod ask;
 mod live;
 mod places;
+mod tickets;
 
-use crate::auth::Standing;
 use crate::connection::Connection;
 use crate::problem::Problem;
 use crate::{Api, Config};
@@ -17,12 +17,13 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
-use commands::{Caller, Scope};
+use commands::Scope;
 use live::Live;
 use places::Places;
 use store::{Filter, Position};
+use tickets::Admitted;
 
 /// What a reader answers with after a break: the position of the last event that it has.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -31,23 +32,29 @@ pub(crate) fn routes(config: &Config) -> Router<Api> {
     Router::new().route("/v1/feed", get(follow).layer(Extension(Places::new(config))))
 }
 
+/// What is answered at once, within the limits of all other operations.
+pub(crate) fn ticket_routes() -> Router<Api> {
+    Router::new().route("/v1/feed/tickets", post(tickets::issue))
+}
+
 /// `GET /v1/feed`
 async fn follow(
     State(api): State<Api>,
     Extension(places): Extension<Places>,
-    caller: Caller,
     request: Parts,
 ) -> Result<Response, Problem> {
+    let query = request.uri.query().unwrap_or_default();
+    let ticket = ask::ticket(query);
+    let Admitted { caller, standing, reveal } = tickets::admit(&api, &request, ticket.as_deref()).await?;
     caller.require(Scope::FeedRead)?;
-    let Asked { filter, start } = Asked::read(request.uri.query().unwrap_or_default(), &request.headers)?;
+    let Asked { filter, start } = Asked::read(query, &request.headers)?;
     let place = places.take(&caller.actor)?;
     let found = tokio::time::timeout(api.config.request_timeout, first_position(&api, start)).await;
     let after = found.unwrap_or_else(|_| Err(Problem::unavailable("the event store does not answer")))?;
     let connection = request.extensions.get::<Connection>();
     connection.inspect(|connection| connection.set_endless());
-    let reveal = caller.require(Scope::CustomersPii).is_ok();
     let filter = Filter { tenant: Some(caller.tenant), ..filter };
-    let live = Live::new(api, live::Feed { after, filter, reveal }, Standing::of(&request.headers), place);
+    let live = Live::new(api, live::Feed { after, filter, reveal }, standing, place);
     let messages = live.messages(connection.map(Connection::closing));
     let head = [
         (header::CONTENT_TYPE, "text/event-stream"),

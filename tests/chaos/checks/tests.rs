@@ -1,6 +1,6 @@
 //! Each checker finds a fault that was put in on purpose, and nothing in a history that is right.
 
-use super::{anomalies, gaps, not_exactly_once, not_linearizable};
+use super::{anomalies, gaps, not_exactly_once, not_linearizable, not_the_log};
 use crate::intents::{Answer, Deed, Intent};
 use crate::log::LogEvent;
 use serde_json::{Value, json};
@@ -149,4 +149,26 @@ fn the_checker_sees_a_customer_who_was_registered_twice() {
     };
     let log = [created(1, 0xA), created(2, 0xB)];
     assert!(not_exactly_once(&[registered(0xA, 1)], &log)[0].contains("nobody wanted it"));
+}
+
+#[test]
+fn a_follower_that_misses_repeats_swaps_or_changes_an_event_is_found() {
+    let told = |position: i64| {
+        let kind = log()[usize::try_from(position - 1).expect("small")].kind.clone();
+        (position, format!("loyalty-{ANA}/{position}"), kind)
+    };
+    let right: Vec<_> = (1..=4).map(told).collect();
+    assert_eq!(not_the_log(&right, &log()), Vec::<String>::new());
+    let changed = (4, format!("loyalty-{ANA}/3"), told(4).2);
+    let wrong = [
+        vec![told(1), told(2), told(3)],
+        vec![told(1), told(3), told(4)],
+        vec![told(1), told(2), told(2), told(3), told(4)],
+        vec![told(1), told(3), told(2), told(4)],
+        vec![told(1), told(2), told(3), changed],
+        Vec::new(),
+    ];
+    for told in wrong {
+        assert!(!not_the_log(&told, &log()).is_empty(), "{told:?}");
+    }
 }

@@ -46,14 +46,21 @@ impl Asked {
             Some(start) => start,
             None => from.unwrap_or(Start::After(Position(0), Place::Parameter("from".to_owned()))),
         };
+        once(&given, "ticket")?; // it was read already, whatever stands beside it
         Ok(Self { filter: Filter { tenant: None, categories, types, stream, customer }, start })
     }
+}
+
+/// What stands for a key where no header can be sent.
+pub(super) fn ticket(query: &str) -> Option<String> {
+    let mut given = form_urlencoded::parse(query.as_bytes());
+    given.find(|(name, _)| name == "ticket").map(|(_, value)| value.into_owned())
 }
 
 /// The values of each parameter.
 type Given = BTreeMap<&'static str, Vec<String>>;
 
-const KNOWN: [&str; 5] = ["category", "type", "stream", "customer", "from"];
+const KNOWN: [&str; 6] = ["category", "type", "stream", "customer", "from", "ticket"];
 
 fn given(query: &str) -> Result<Given, Problem> {
     let mut given = Given::new();
@@ -149,7 +156,7 @@ fn refused(parameter: &str, code: &'static str, detail: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Start};
+    use super::{Asked, Start, ticket};
     use crate::problem::Place;
     use axum::http::{HeaderMap, HeaderValue};
     use store::{Filter, Position, StreamId, TypePattern};
@@ -201,6 +208,8 @@ mod tests {
             customer: Some(id),
         };
         assert_eq!(asked.expect("valid"), Asked { filter: expected, start: from(7) });
+        assert_eq!(ticket("type=&ticket=a1").as_deref(), Some("a1"));
+        assert_eq!(read("ticket=a1").expect("valid"), Asked { filter: Filter::default(), start: from(0) });
         assert_eq!(read("type=*").expect("valid").filter.types, [TypePattern::Prefix(String::new())]);
     }
 
@@ -234,6 +243,7 @@ mod tests {
             ("from=%2B1", r#"400 invalid_position [{"parameter":"from","#),
             ("from=", r#"400 invalid_position [{"parameter":"from","#),
             ("from=99999999999999999999", r#"400 invalid_position [{"parameter":"from","#),
+            ("ticket=a&ticket=b", r#"400 invalid_parameter [{"parameter":"ticket","#),
             ("from=1&from=2", r#"400 invalid_parameter [{"parameter":"from","#),
         ];
         for (query, expected) in cases {
