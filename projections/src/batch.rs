@@ -1,11 +1,11 @@
 //! Folding a batch in memory: decode, keys, apply. Pure; an event that cannot be digested is named, not skipped.
 
-use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{Change, ChangeOf, Occasion, ReadModel, Recorded, Rows};
 use domain::{Event, Sealed};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use store::{Personal, Position, RecordedEvent};
+use store::{Personal, Position, RecordedEvent, ScannedEvent};
 
 /// An event that a read model cannot digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +29,20 @@ impl Poison {
 }
 
 /// Decodes a batch up to its first event that cannot be decoded.
-pub(crate) fn decode(events: &[Arc<RecordedEvent>]) -> (Vec<Recorded>, Option<Poison>) {
+pub(crate) fn decode<M: ReadModel>(events: &[Arc<RecordedEvent>]) -> (Vec<Recorded>, Option<Poison>) {
     let mut decoded = Vec::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {
-        match decode_one(event) {
+        match decode_one::<M>(event) {
             Ok(recorded) => decoded.push(recorded),
             Err(reason) => return (decoded, Some(Poison::new(events, index, reason))),
         }
     }
     (decoded, None)
+}
+
+/// Decodes a page of a scan; one event that cannot be decoded spoils it.
+pub(crate) fn decode_scanned<M: ReadModel>(events: &[ScannedEvent]) -> Result<Vec<Recorded>, (Position, String)> {
+    events.iter().map(|event| decode_scanned_one::<M>(event).map_err(|reason| (event.position, reason))).collect()
 }
 
 /// The keys that a batch touches, each once, in order: rows are always locked in the same sequence.
@@ -86,26 +91,48 @@ pub(crate) struct Undigested {
     pub(crate) index: usize,
 }
 
-fn decode_one(event: &RecordedEvent) -> Result<Recorded, String> {
-    let personal = match &event.personal {
+/// A decoded event in the place of the one that was read, live or by a scan.
+macro_rules! recorded {
+    ($read:expr, $event:expr, $occasion:expr) => {
+        Recorded {
+            event: $event,
+            tenant: $read.tenant,
+            stream: $read.stream,
+            version: $read.version,
+            position: $read.position,
+            customer_id: $read.customer_id,
+            occurred_at: $read.occurred_at,
+            recorded_at: $read.recorded_at,
+            occasion: $occasion,
+        }
+    };
+}
+
+fn decode_one<M: ReadModel>(read: &RecordedEvent) -> Result<Recorded, String> {
+    let event = Event::decode(read.event_type, read.schema_version, read.payload.as_bytes(), sealed(&read.personal));
+    Ok(recorded!(read, event.map_err(|error| error.to_string())?, occasion::<M>(read.metadata.as_bytes())?))
+}
+
+fn decode_scanned_one<M: ReadModel>(read: &ScannedEvent) -> Result<Recorded, String> {
+    let event = Event::decode(read.event_type, read.schema_version, &read.payload, sealed(&read.personal));
+    let metadata = read.metadata.as_deref().unwrap_or(b"{}");
+    Ok(recorded!(read, event.map_err(|error| error.to_string())?, occasion::<M>(metadata)?))
+}
+
+fn sealed(personal: &Personal) -> Sealed<'_> {
+    match personal {
         Personal::Opened(opened) => Sealed::Opened(opened),
         Personal::Absent | Personal::Sealed(_) => Sealed::Absent,
         Personal::Erased => Sealed::Erased,
-    };
-    let decoded = Event::decode(event.event_type, event.schema_version, event.payload.as_bytes(), personal)
-        .map_err(|error| error.to_string())?;
-    let occasion = serde_json::from_str(&event.metadata).map_err(|error| format!("malformed metadata: {error}"))?;
-    Ok(Recorded {
-        event: decoded,
-        tenant: event.tenant,
-        stream: event.stream,
-        version: event.version,
-        position: event.position,
-        customer_id: event.customer_id,
-        occurred_at: event.occurred_at,
-        recorded_at: event.recorded_at,
-        occasion,
-    })
+    }
+}
+
+/// Read only for those who tell it: a third of the decoding otherwise.
+fn occasion<M: ReadModel>(metadata: &[u8]) -> Result<Occasion, String> {
+    match M::TELLS_OCCASION {
+        true => serde_json::from_slice(metadata).map_err(|error| format!("malformed metadata: {error}")),
+        false => Ok(Occasion::default()),
+    }
 }
 
 #[cfg(test)]

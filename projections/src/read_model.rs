@@ -33,7 +33,7 @@ pub struct Recorded {
     pub occurred_at: DateTime<Utc>,
     /// When it was appended.
     pub recorded_at: DateTime<Utc>,
-    /// Who caused it, and on which occasion.
+    /// Who caused it, and on which occasion; empty where [`ReadModel::TELLS_OCCASION`] does not ask for it.
     pub occasion: Occasion,
 }
 
@@ -84,6 +84,8 @@ pub trait ReadModel: Send + Sync + 'static {
     const HANDLES: &'static [&'static str];
     /// Whether it needs the personal part of events.
     const REVEALS: bool;
+    /// Whether its rows tell who caused an event and on which occasion: otherwise [`Recorded::occasion`] is empty.
+    const TELLS_OCCASION: bool = false;
     /// Whether every event makes rows of its own, which no later event touches. Then [`Self::apply`] never sees a row: none is
     /// loaded, and a rebuild forgets those that it has written.
     const APPEND_ONLY: bool = false;

@@ -279,7 +279,7 @@ impl<M: ReadModel> Runner<M> {
         let named = |undigested: Undigested| {
             Refused::Poison(Poison::new(batch, undigested.index, "the projector panicked at this event"))
         };
-        let (decoded, poison) = batch::decode(batch);
+        let (decoded, poison) = batch::decode::<M>(batch);
         if let Some(poison) = poison {
             return Err(Refused::Poison(poison));
         }

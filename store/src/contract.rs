@@ -5,8 +5,8 @@
 
 use crate::{
     AppendError, AppendRequest, Appended, ClaimChange, ClaimKey, Direction, EventStore, Expected, Filter, Identity,
-    Metadata, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Signal, SignalStream, Snapshot,
-    StoreError, StreamAppend, StreamId, TenantId, TypePattern, Version,
+    Metadata, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Scan, ScannedEvent, Signal,
+    SignalStream, Snapshot, StoreError, StreamAppend, StreamId, TenantId, TypePattern, Version,
 };
 use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt};
@@ -418,6 +418,38 @@ pub async fn what_cannot_be_stored_is_refused(store: &dyn EventStore) {
     let many = (0..10_001).map(happened).collect();
     let refused = store.append(to(fresh_stream("contract"), Expected::NoStream, many)).await;
     assert!(matches!(refused, Err(AppendError::Invalid(_))), "{refused:?}");
+}
+
+/// A scan says what the log says, to the position asked for; personal parts and metadata only when they are asked for.
+pub async fn a_scan_reads_what_the_log_says(store: &dyn EventStore) {
+    let subject = fresh_id();
+    let sealed = NewEvent { personal: Some(b"{\"name\":\"Ada\"}".to_vec()), subject_id: Some(subject), ..happened(1) };
+    append(store, to(fresh_stream("contract"), Expected::NoStream, vec![sealed])).await;
+    let many = NewEvent { event_type: "contract.scan.many", customer_id: Some(subject), ..happened(2) };
+    let stream = fresh_stream("contract_scan");
+    for _ in 0..2 {
+        append(store, to(stream, Expected::Any, vec![many.clone(); 4_500])).await;
+    }
+    let through = store.head().await.expect("a head");
+    for (reveal, metadata) in [(true, false), (false, true)] {
+        for types in [vec![], vec![TypePattern::parse("contract.scan.*")], vec![TypePattern::parse("no.such.type")]] {
+            let read =
+                ReadAll { after: Position(0), filter: Filter { types, ..Filter::default() }, limit: u64::MAX, reveal };
+            let scan = Scan { after: Position(0), through, types: read.filter.types.clone(), reveal, metadata };
+            let events: Vec<RecordedEvent> = store.read_all(read).try_collect().await.expect("the log reads");
+            let events = events.into_iter().filter(|event| event.position <= through);
+            let expected: Vec<_> = events.map(|event| ScannedEvent::of(event, reveal, metadata)).collect();
+            assert!(scanned(store, scan).await == expected, "a scan of {} events differs", expected.len());
+        }
+    }
+    let beyond = Scan { after: Position(i64::MAX - 1), through, types: vec![], reveal: false, metadata: false };
+    let refused = store.scan(beyond).try_next().await.err();
+    assert!(matches!(refused, Some(StoreError::BeyondHead { .. })), "{refused:?}");
+}
+
+async fn scanned(store: &dyn EventStore, scan: Scan) -> Vec<ScannedEvent> {
+    let pages: Vec<_> = store.scan(scan).try_collect().await.expect("the pages are read");
+    futures::future::try_join_all(pages).await.expect("the pages open").concat()
 }
 
 /// Every id in the log is its own.

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod leaf;
 pub mod personal_data;
 pub mod postgres;
+pub mod scan;
 pub mod snapshots;
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ pub use append::{
 };
 pub use event::{Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, StreamId, TenantId, Version};
 pub use feed::{Filter, Signal, TypePattern};
+pub use scan::{Scan, ScannedEvent};
 pub use snapshots::Snapshot;
 
 /// What an engine can do beyond the core. `contract` tests each declared one.
@@ -130,6 +132,11 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Reads the whole log in the order of positions.
     fn read_all(&self, read: ReadAll) -> EventStream;
+
+    /// Reads a long stretch of the log for whoever folds all of it.
+    fn scan(&self, scan: Scan) -> scan::PageStream {
+        scan::by_pages(self, scan)
+    }
 
     /// Catches up from a position, says so, and goes on live; skips nothing, repeats nothing.
     fn subscribe(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream;

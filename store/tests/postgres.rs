@@ -81,6 +81,7 @@ contract! {
     a_feed_skips_nothing
     a_snapshot_is_kept
     what_cannot_be_stored_is_refused
+    a_scan_reads_what_the_log_says
     ids_are_unique
 }
 

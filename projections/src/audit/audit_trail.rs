@@ -48,6 +48,7 @@ impl ReadModel for AuditTrail {
     const PERSONAL: &'static [&'static str] = &[];
     const HANDLES: &'static [&'static str] = &["*"];
     const REVEALS: bool = false;
+    const TELLS_OCCASION: bool = true;
     const APPEND_ONLY: bool = true;
 
     type Key = Position;

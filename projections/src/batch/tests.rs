@@ -75,7 +75,8 @@ impl ReadModel for Counts {
 #[test]
 fn decoding_stops_at_the_first_event_that_makes_no_sense_and_names_it() {
     let good = r#"{"currency":"USD","on":"2026-01-10"}"#;
-    let (decoded, poison) = decode(&[stored(good, 4), stored(r#"{"currency":"???"}"#, 5), stored(good, 6)]);
+    let (decoded, poison) =
+        decode::<LoyaltyBalances>(&[stored(good, 4), stored(r#"{"currency":"???"}"#, 5), stored(good, 6)]);
     let poison = poison.unwrap();
     assert_eq!((decoded.len(), poison.index, poison.position), (1, 1, Position(5)));
     assert_eq!(poison.event_id, format!("loyalty-{}/1", Uuid::from_u128(1)));

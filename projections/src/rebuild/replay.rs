@@ -5,18 +5,16 @@ use crate::batch;
 use crate::generations::Generation;
 use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
 use crate::rebuild::RebuildError;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use sqlx::{Connection, PgConnection};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::consumer::{self, Checkpoint};
-use store::{EventStore, Filter, Position, ReadAll, RecordedEvent, TypePattern};
+use store::{EventStore, Position, Scan, ScannedEvent, TypePattern};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Events decoded and folded at once.
-const CHUNK: usize = 2_000;
 /// Chunks that may wait for the fold.
 const CHUNKS_AHEAD: usize = 8;
 /// Rows kept in memory; with more, all are written and forgotten.
@@ -143,18 +141,16 @@ impl<M: ReadModel> Replay<M> {
 type Decoding = JoinHandle<Result<Vec<Recorded>, RebuildError>>;
 
 /// Reads on a task of its own, some chunks ahead of the fold, and decodes each chunk on another while the next one is read.
-fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, end: Position) -> mpsc::Receiver<Decoding> {
+fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, through: Position) -> mpsc::Receiver<Decoding> {
     let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
     tokio::spawn(async move {
         let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
-        let filter = Filter { types, ..Filter::default() };
-        let events = store.read_all(ReadAll { after, filter, limit: u64::MAX, reveal: M::REVEALS });
-        let mut events = events.try_chunks(CHUNK);
-        while let Some(chunk) = events.next().await {
-            let ends = chunk.as_ref().map_or(true, |chunk| chunk.last().is_some_and(|event| event.position >= end));
-            let decoding = tokio::spawn(async move { decode(chunk.map_err(|error| error.1)?, end) });
+        let scan = Scan { after, through, types, reveal: M::REVEALS, metadata: M::TELLS_OCCASION };
+        let mut pages = store.scan(scan);
+        while let Some(page) = pages.next().await {
+            let decoding = tokio::spawn(async move { decode::<M>(&page?.await?) });
             // Who asked may have gone.
-            if chunks.send(decoding).await.is_err() || ends {
+            if chunks.send(decoding).await.is_err() {
                 return;
             }
         }
@@ -162,11 +158,6 @@ fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, end: Posit
     receiver
 }
 
-/// The events up to `end`, decoded.
-fn decode(chunk: Vec<RecordedEvent>, end: Position) -> Result<Vec<Recorded>, RebuildError> {
-    let chunk: Vec<_> = chunk.into_iter().filter(|event| event.position <= end).map(Arc::new).collect();
-    match batch::decode(&chunk) {
-        (decoded, None) => Ok(decoded),
-        (_, Some(poison)) => Err(RebuildError::Poison { position: poison.position, reason: poison.reason }),
-    }
+fn decode<M: ReadModel>(page: &[ScannedEvent]) -> Result<Vec<Recorded>, RebuildError> {
+    batch::decode_scanned::<M>(page).map_err(|(position, reason)| RebuildError::Poison { position, reason })
 }

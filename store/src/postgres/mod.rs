@@ -1,6 +1,7 @@
 //! The PostgreSQL engine: dense positions in commit order on any number of nodes, by one lock that is only taken.
 //!
-//! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`tail`] follows, [`bounded_follow`] for readers outside,
+//! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
+//! [`tail`] follows, [`bounded_follow`] for readers outside,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants, [`embedded`] runs a private server.
 
 mod batch;
@@ -12,6 +13,7 @@ mod names;
 mod read;
 mod request_pool;
 mod rows;
+mod scan;
 mod sealing;
 mod snapshots;
 mod tail;
@@ -22,6 +24,7 @@ pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
 
 use crate::personal_data::{Keys, check_value};
+use crate::scan::{PageStream, Scan};
 use crate::{
     AppendRequest, Capabilities, ClaimKey, EventStore, EventStream, Filter, Identity, Position, ReadAll, ReadStream,
     Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
@@ -121,6 +124,10 @@ impl EventStore for PostgresStore {
     fn read_all(&self, read: ReadAll) -> EventStream {
         let cursor = LogCursor { reader: self.reader.clone(), read, page: VecDeque::new(), done: false };
         futures::stream::unfold(cursor, LogCursor::next).boxed()
+    }
+
+    fn scan(&self, scan: Scan) -> PageStream {
+        scan::scan(self.reader.clone(), scan)
     }
 
     fn subscribe(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream {

@@ -90,7 +90,7 @@ impl Reader {
     }
 
     /// The codes that a filter means; a name without a code is a name without events.
-    async fn codes(&self, filter: &Filter) -> Result<(Option<Vec<i16>>, Option<Vec<i16>>), StoreError> {
+    pub(super) async fn codes(&self, filter: &Filter) -> Result<(Option<Vec<i16>>, Option<Vec<i16>>), StoreError> {
         if !filter.types.is_empty() || !filter.categories.is_empty() || filter.stream.is_some() {
             self.names.load(&self.pool).await.map_err(unavailable)?;
         }

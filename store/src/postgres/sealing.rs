@@ -2,7 +2,7 @@
 
 use super::judge::opened;
 use crate::personal_data::{Keys, Place, SubjectKey, Unopenable};
-use crate::{Personal, RecordedEvent, StoreError, TenantId};
+use crate::{Personal, Position, RecordedEvent, ScannedEvent, StoreError, TenantId};
 use moka::sync::Cache;
 use sqlx::PgPool;
 use std::collections::{HashMap, HashSet};
@@ -56,19 +56,19 @@ impl KeyRing {
     }
 
     /// Opens the personal parts of a page of events.
-    pub(super) async fn open(&self, pool: &PgPool, events: &mut [RecordedEvent]) -> Result<(), StoreError> {
-        let wanted = subjects_of(events);
+    pub(super) async fn open<E: HasBox>(&self, pool: &PgPool, events: &mut [E]) -> Result<(), StoreError> {
+        let wanted = events.iter().filter_map(|event| Some(event.sealed()?.0)).collect();
         let states = self.states(pool, wanted).await?;
         for event in events {
-            if let (Personal::Sealed(sealed), Some(subject)) = (&event.personal, event.subject_id) {
-                event.personal = match states.get(&(event.tenant, subject)) {
-                    Some(KeyState::Live(key)) => {
-                        let plain = key.open_event(&place_of(event), sealed);
-                        opened(plain.map_err(|error| corrupt(event, &error))?)
-                    }
-                    Some(KeyState::Erased) | None => Personal::Erased,
-                };
-            }
+            let Some((subject, sealed)) = event.sealed() else { continue };
+            let personal = match states.get(&subject) {
+                Some(KeyState::Live(key)) => {
+                    let plain = key.open_event(&event.place(), sealed);
+                    opened(plain.map_err(|error| corrupt(event.position(), &error))?)
+                }
+                Some(KeyState::Erased) | None => Personal::Erased,
+            };
+            event.put(personal);
         }
         Ok(())
     }
@@ -148,25 +148,43 @@ impl Sealer {
     }
 }
 
-fn subjects_of(events: &[RecordedEvent]) -> HashSet<Subject> {
-    events
-        .iter()
-        .filter(|event| matches!(event.personal, Personal::Sealed(_)))
-        .filter_map(|event| Some((event.tenant, event.subject_id?)))
-        .collect()
+/// An event whose box can be opened, however it was read.
+pub(super) trait HasBox {
+    /// The box, if it is closed, and whose it is.
+    fn sealed(&self) -> Option<(Subject, &[u8])>;
+    fn place(&self) -> Place;
+    fn position(&self) -> Position;
+    fn put(&mut self, personal: Personal);
 }
 
-fn place_of(event: &RecordedEvent) -> Place {
-    Place { tenant: event.tenant, stream: event.stream, version: event.version }
+macro_rules! has_box {
+    ($event:ty) => {
+        impl HasBox for $event {
+            fn sealed(&self) -> Option<(Subject, &[u8])> {
+                let Personal::Sealed(sealed) = &self.personal else { return None };
+                Some(((self.tenant, self.subject_id?), sealed))
+            }
+
+            fn place(&self) -> Place {
+                Place { tenant: self.tenant, stream: self.stream, version: self.version }
+            }
+
+            fn position(&self) -> Position {
+                self.position
+            }
+
+            fn put(&mut self, personal: Personal) {
+                self.personal = personal;
+            }
+        }
+    };
 }
 
-fn corrupt(event: &RecordedEvent, error: &Unopenable) -> StoreError {
-    StoreError::Corrupt {
-        table: "events",
-        column: "personal",
-        row: event.position.to_string(),
-        reason: error.to_string(),
-    }
+has_box!(RecordedEvent);
+has_box!(ScannedEvent);
+
+fn corrupt(position: Position, error: &Unopenable) -> StoreError {
+    StoreError::Corrupt { table: "events", column: "personal", row: position.to_string(), reason: error.to_string() }
 }
 
 fn corrupt_key(subject: Uuid, error: &Unopenable) -> StoreError {
