@@ -27,7 +27,8 @@ const SWAP_MAX: f64 = 5_000.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_models_are_made_again_under_load_and_nobody_notices() {
     let scale = Scale::of("rebuild");
-    let (rows, mut random) = (scale.pick(20_000, 400_000), scale.random());
+    // A purchase makes two events, and a new customer two more: 100,000 events, or a million.
+    let (rows, mut random) = (scale.pick(50_000, 480_000), scale.random());
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("purchases.csv");
     fs::write(&file, purchases(rows, &mut random)).expect("the file is written");
@@ -38,19 +39,26 @@ async fn read_models_are_made_again_under_load_and_nobody_notices() {
     let (history, members) = (History::begin(), Members::default());
     let shift = Shift::begin(&caller, &history, &members, &random).await;
     let stop = Arc::new(AtomicBool::new(false));
+    let (began, before) = (Instant::now(), history.len());
     let asking = tokio::spawn(ask_until(caller.clone(), members.all(), Arc::clone(&stop)));
     kill_in_the_middle(&server, Duration::from_millis(300 + random.below(1_500))).await;
     let rebuilt = run(&server, &["rebuild", "--all", "--json"]).await;
     stop.store(true, Ordering::Relaxed);
+    let (seconds, carried_out) = (began.elapsed().as_secs_f64(), history.len() - before);
     let (asked, errors) = asking.await.expect("it does not panic");
     shift.end().await;
     let swaps = swaps(&rebuilt);
-    println!("rebuild: {} intents and {asked} questions meanwhile; held for the swaps: {swaps:?} ms", history.len());
+    println!(
+        "rebuild: {:.0} commands/s and {:.0} questions/s for {seconds:.1} s; held for the swaps: {swaps:?} ms",
+        carried_out as f64 / seconds,
+        asked as f64 / seconds
+    );
     checks::assert_none(&errors);
     checks::assert_none(&caller.faults());
     assert!(swaps.iter().all(|ms| *ms < SWAP_MAX), "{swaps:?}");
     let superuser = server.superuser().await;
     let log = log::read(&superuser).await;
+    println!("rebuild: {} events", log.len());
     checks::assert_none(&checks::gaps(&log));
     checks::assert_none(&rows::anomalies(&superuser, &log).await);
     let checked = run(&server, &["check", "--all", "--json"]).await;
@@ -59,13 +67,13 @@ async fn read_models_are_made_again_under_load_and_nobody_notices() {
 
 /// Asks for balances; says how often, and what was not answered as it should be.
 async fn ask_until(caller: Caller, members: Vec<Uuid>, stop: Arc<AtomicBool>) -> (u64, Vec<String>) {
-    let (mut asked, mut errors) = (0, Vec::new());
+    let (mut asked, mut errors, mut pace) = (0, Vec::new(), tokio::time::interval(ASK_EVERY));
     for member in members.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
         if !caller.has_seen(*member, 1).await {
             errors.push(format!("no balance of {member}"));
         }
         asked += 1;
-        tokio::time::sleep(ASK_EVERY).await;
+        pace.tick().await;
     }
     (asked, errors)
 }
