@@ -12,6 +12,7 @@ mod import;
 mod key;
 mod logging;
 mod migrate;
+mod open_files;
 mod output;
 mod rebuild;
 mod secrets;

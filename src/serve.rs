@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-/// What the kernel holds of answers for one connection.
-const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+/// What the kernel holds of answers for one connection, and for all readers of the feed together.
+const SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
+const ALL_SEND_BUFFERS_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     logging::start(&settings, logging::SERVER)?;
     // Before anything that counts: figures made earlier would be lost.
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
-    let listener = listen(settings.listen)?;
+    let listener = listen(settings.listen, settings.feed_clients_max)?;
     let address = listener.local_addr().context("the address that is listened on is not known")?;
     let (node, new_key) = started(&settings, args.migrate).await?;
     let api = node.api(&settings, metrics);
@@ -64,8 +65,8 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
     }
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    bound(address).map_err(|error| match error.kind() {
+fn listen(address: SocketAddr, readers_max: usize) -> anyhow::Result<TcpListener> {
+    bound(address, send_buffer(readers_max)).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
             anyhow::anyhow!("{address} is already in use: stop that program, or choose another port with --port")
         }
@@ -73,11 +74,15 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn bound(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn send_buffer(readers_max: usize) -> u32 {
+    (ALL_SEND_BUFFERS_BYTES_MAX / readers_max.max(1)).min(SEND_BUFFER_BYTES_MAX) as u32
+}
+
+fn bound(address: SocketAddr, send_buffer: u32) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     // Its connections inherit this. Left to itself the kernel takes megabytes for each reader that stands still.
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(send_buffer)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

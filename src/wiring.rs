@@ -1,6 +1,7 @@
 //! The only place that picks engines and puts the layers together: database, log, commands, projections, doors.
 
 use crate::config::{Settings, without_password};
+use crate::open_files;
 use crate::secrets::{Secrets, make_data_folder};
 use anyhow::{Context, anyhow, bail};
 use commands::ids::new_id;
@@ -210,7 +211,7 @@ impl Node {
 
     /// The doors of this node.
     pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
-        let config = api::Config {
+        let mut config = api::Config {
             open: settings.open,
             cors_origins: settings.cors_origins.clone(),
             feed_clients_max: settings.feed_clients_max,
@@ -218,6 +219,7 @@ impl Node {
             feed_recheck: Duration::from_secs(settings.feed_recheck_seconds.max(1).into()),
             ..api::Config::default()
         };
+        open_files::make_room(&mut config);
         let directory = Arc::new(api::ProjectedKeys(self.pools.clone()));
         api::Api::new(api::Parts {
             commands: self.commands.clone(),

@@ -19,7 +19,7 @@ pub struct Config {
     pub min_position_timeout: Duration,
     /// Most requests worked on at the same time; more are turned away with 503.
     pub in_flight_max: usize,
-    /// Most connections open at the same time; more wait to be accepted.
+    /// Most connections open at the same time besides those of the feed's readers; more are turned away with 503.
     pub connections_max: usize,
     /// Longest time a client may take to send the head of a request.
     pub head_timeout: Duration,
@@ -41,6 +41,14 @@ pub struct Config {
     pub keys_max: u64,
 }
 
+impl Config {
+    /// Most connections open at the same time, the feed's readers among them.
+    #[must_use]
+    pub fn all_connections_max(&self) -> usize {
+        self.connections_max + self.feed_clients_max
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -51,7 +59,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(30),
             min_position_timeout: Duration::from_secs(5),
             in_flight_max: 1_024,
-            connections_max: 4_096,
+            connections_max: 1_536,
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             feed_clients_max: 2_000,

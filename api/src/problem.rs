@@ -55,6 +55,7 @@ struct Parts {
     facts: Map<String, Value>,
     retry_after_s: Option<u32>,
     challenge: Option<&'static str>,
+    closes: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -70,6 +71,7 @@ impl Problem {
             facts: Map::new(),
             retry_after_s: None,
             challenge: None,
+            closes: false,
             source: None,
         }))
     }
@@ -171,7 +173,14 @@ impl Problem {
     /// 503: as many follow the feed as may, or as may with this key.
     #[must_use]
     pub fn too_many_readers(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_readers", detail).retry_after(10)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_readers", detail).retry_after(10).closing()
+    }
+
+    /// 503: as many connections are open as may be.
+    #[must_use]
+    pub fn too_many_connections() -> Self {
+        let detail = "as many connections are open as this server allows";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail).retry_after(10).closing()
     }
 
     /// 503: no answer in time. The command may have happened or not: repeat with the same key.
@@ -215,6 +224,12 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Ends the connection with the answer: whoever is too many does not keep it.
+    fn closing(mut self) -> Self {
+        self.0.closes = true;
         self
     }
 
@@ -268,6 +283,9 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = parts.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if parts.closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(challenge) = parts.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// A name from a small closed set (category, event type), interned for the life of the process.
@@ -159,12 +159,56 @@ pub struct RecordedEvent {
     pub personal: Personal,
     /// SHA-256 over all of the above (see [`crate::leaf`]).
     pub leaf_hash: [u8; 32],
+    /// What readers outside are sent of it; no part of the event.
+    pub rendering: Rendering,
 }
+
+/// The text that readers outside are sent of an event: made by the first of those who share it, for all. A copy begins anew, as
+/// it may be opened or changed.
+#[derive(Debug, Default)]
+pub struct Rendering(OnceLock<Box<str>>);
+
+impl Rendering {
+    /// The text, made now if nobody has made it yet.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn get_or_make<E>(&self, make: impl FnOnce() -> Result<String, E>) -> Result<&str, E> {
+        if let Some(made) = self.0.get() {
+            return Ok(made);
+        }
+        let made = make()?.into_boxed_str();
+        Ok(self.0.get_or_init(|| made))
+    }
+}
+
+impl Clone for Rendering {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Rendering {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Rendering {}
 
 impl RecordedEvent {
     /// The id that names this event to the outside: stream and version.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}", self.stream, self.version)
+    }
+
+    /// About what it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let personal = match &self.personal {
+            Personal::Sealed(bytes) | Personal::Opened(bytes) => bytes.len(),
+            Personal::Absent | Personal::Erased => 0,
+        };
+        size_of::<Self>() + self.metadata.len() + self.payload.len() + personal
     }
 }

@@ -25,7 +25,9 @@ pub use append::{
     AppendError, AppendRequest, Appended, ClaimChange, ClaimKey, Expected, Identity, Receipt, Repeat, StreamAppend,
     Ticket,
 };
-pub use event::{Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, StreamId, TenantId, Version};
+pub use event::{
+    Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, Rendering, StreamId, TenantId, Version,
+};
 pub use feed::{Filter, Signal, TypePattern};
 pub use scan::{Scan, ScannedEvent};
 pub use snapshots::Snapshot;

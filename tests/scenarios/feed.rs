@@ -261,6 +261,32 @@ async fn places_are_counted_and_a_revoked_key_loses_its_own() {
 }
 
 #[tokio::test]
+async fn hundreds_follow_and_who_is_too_many_is_told_so() {
+    const PLACES: usize = 300;
+    let mut world = World::start().await;
+    world.end(Signal::SIGTERM);
+    let settings = format!("feed_clients_max = {PLACES}\nfeed_clients_per_key_max = {PLACES}\n");
+    fs::write(world.folder().join("feed.toml"), settings).expect("written");
+    world.serve(&["--config", "feed.toml"]);
+    let mut readers = Vec::new();
+    for _ in 0..PLACES {
+        readers.push(Reader::open(&world, None, "?from=now", None).await);
+    }
+    for _ in 0..50 {
+        let response = world.open(None, "/v1/feed", None).await;
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        assert_eq!((header("retry-after"), header("connection")), (Some("10"), Some("close")));
+        let problem: Value = response.json().await.expect("a problem");
+        assert_eq!((&problem["status"], &problem["code"]), (&json!(503), &json!("too_many_readers")));
+    }
+    let customer = world.member("all@example.com").await;
+    for reader in &mut readers {
+        let told = reader.events(1).await.remove(0);
+        assert_eq!(told.data["source"], format!("/tenants/1/customer/{customer}"));
+    }
+}
+
+#[tokio::test]
 async fn the_command_line_follows_across_a_restart_and_ends_well() {
     let mut world = World::start().await;
     let customer = world.member("tail@example.com").await;

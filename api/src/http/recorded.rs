@@ -134,7 +134,7 @@ pub(crate) mod tests {
     use super::{CloudEvent, EventView};
     use serde_json::json;
     use std::sync::Arc;
-    use store::{Personal, Position, RecordedEvent, StreamId, TenantId};
+    use store::{Personal, Position, RecordedEvent, Rendering, StreamId, TenantId};
     use uuid::Uuid;
 
     /// The first event of a customer.
@@ -156,6 +156,7 @@ pub(crate) mod tests {
             payload: Arc::from(r#"{"kind":"individual"}"#),
             personal,
             leaf_hash: [0; 32],
+            rendering: Rendering::default(),
         }
     }
 

@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use store::{
     AppendError, AppendRequest, Appended, Capabilities, ClaimChange, ClaimKey, EventStore, EventStream, Expected,
-    Filter, NewEvent, Personal, Position, ReadAll, ReadStream, Receipt, RecordedEvent, Repeat, SignalStream, Snapshot,
-    StoreError, StreamId, TenantId, Version,
+    Filter, NewEvent, Personal, Position, ReadAll, ReadStream, Receipt, RecordedEvent, Rendering, Repeat, SignalStream,
+    Snapshot, StoreError, StreamId, TenantId, Version,
 };
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
@@ -330,6 +330,7 @@ impl Log {
             payload: event.payload.as_str().into(),
             personal: event.personal.clone().map_or(Personal::Absent, |personal| Personal::Opened(personal.into())),
             leaf_hash: [0; 32],
+            rendering: Rendering::default(),
         });
     }
 

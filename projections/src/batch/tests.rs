@@ -10,7 +10,7 @@ use domain::{Currency, Event};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Personal, Position, RecordedEvent, StreamId};
+use store::{Personal, Position, RecordedEvent, Rendering, StreamId};
 use uuid::Uuid;
 
 fn enrolled() -> Event {
@@ -36,6 +36,7 @@ fn stored(payload: &str, position: i64) -> Arc<RecordedEvent> {
         payload: payload.into(),
         personal: Personal::Absent,
         leaf_hash: [0; 32],
+        rendering: Rendering::default(),
     })
 }
 

@@ -1,20 +1,24 @@
 //! Subscriptions of readers outside: perhaps thousands of them, any of them slow.
 //!
-//! What lies ready for one reader is bounded by [`Room`], in events and in bytes. Who is further behind lets go of everything
-//! that was pushed and reads the log page by page, a few readers at a time, so that neither the writer nor the projectors notice.
+//! What lies ready for one reader is bounded by [`Room`], in events and in bytes. Whatever is new is fetched from what the node
+//! keeps of the newest commits; who is further behind reads the log page by page, a few readers at a time. Nothing is pushed to a
+//! reader, so that one who stands still costs nothing.
 
+use super::committed::Committed;
 use super::read::{Extent, Page, Reader};
-use super::tail::{End, Tail};
-use super::writer::Committed;
+use super::tail::{Admitted, End, Tail};
 use crate::feed::{BUFFERED_BYTES_MAX, BUFFERED_EVENTS_MAX};
-use crate::{Filter, Personal, Position, RecordedEvent, Signal, SignalStream, StoreError};
+use crate::{Filter, Position, RecordedEvent, Signal, SignalStream, StoreError};
 use futures::StreamExt;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// A page takes half of the room, so that one can be read while the one before is sent.
-const PAGE_EVENTS: usize = BUFFERED_EVENTS_MAX / 2;
+/// A page takes at most half of the room, so that one can be read while the one before is sent.
+const PAGE_PLACES_MAX: usize = BUFFERED_EVENTS_MAX / 2;
+/// Many readers have smaller pages: all that lies ready on a node is bounded too.
+const PAGE_PLACES_MIN: usize = 4;
+const NODE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// A filter that lets little through looks at so many positions at a time, which is a matter of milliseconds.
 const PAGE_POSITIONS: i64 = 20_000;
 /// An event takes one place for each such part of it: all places together are both bounds at once.
@@ -37,6 +41,7 @@ pub(super) struct BoundedFollow {
     at: Position,
     out: mpsc::Sender<Buffered>,
     room: Arc<Semaphore>,
+    _admitted: Admitted,
 }
 
 /// A signal that lies ready, and the room that it takes until it is fetched.
@@ -53,7 +58,8 @@ impl BoundedFollow {
             signal
         });
         let at = feed.after;
-        (Self { reader, tail, feed, at, out, room }, signals.boxed())
+        let _admitted = tail.admit();
+        (Self { reader, tail, feed, at, out, room, _admitted }, signals.boxed())
     }
 
     pub(super) async fn run(mut self) {
@@ -63,55 +69,83 @@ impl BoundedFollow {
     }
 
     async fn follow(&mut self) -> Result<(), End> {
-        let mut live = self.tail.subscribe();
-        self.catch_up().await?;
+        let mut head = self.tail.head();
+        while !self.read_page().await? {}
         self.say((Ok(Signal::CaughtUp(self.at)), None)).await?;
         loop {
-            let batch = tokio::select! {
-                batch = live.recv() => batch,
-                () = self.out.closed() => return Err(End::Unheard),
-            };
-            let is_in_time = match batch {
-                Ok(batch) => self.take(&batch).await?,
-                Err(broadcast::error::RecvError::Lagged(_)) => false,
-                Err(broadcast::error::RecvError::Closed) => {
-                    return Err(End::Failed(StoreError::Unavailable("the event store is closing".into())));
+            while self.at != *head.borrow_and_update() {
+                match self.tail.recent(self.at) {
+                    Some(batches) => self.take(&batches).await?,
+                    None if self.read_page().await? => break,
+                    None => {}
                 }
-            };
-            if !is_in_time {
-                // A reader that stands still must not keep batches alive: it listens again once there is room.
-                drop(live);
-                drop(self.room_for_a_page().await?);
-                live = self.tail.subscribe();
-                self.catch_up().await?;
+            }
+            tokio::select! {
+                () = self.tail.pause() => {}
+                () = self.out.closed() => return Err(End::Unheard),
+            }
+            tokio::select! {
+                changed = head.changed() => changed.map_err(|_| closing())?,
+                () = self.out.closed() => return Err(End::Unheard),
             }
         }
     }
 
-    async fn catch_up(&mut self) -> Result<(), End> {
-        loop {
-            // First the room, then the page: while the reader stands still nothing is held for it but what lies ready.
-            let mut room = self.room_for_a_page().await?;
-            let Page { events, through, head } = self.page().await?;
-            let places = places_of(events.iter());
-            drop(room.split(PAGE_EVENTS.saturating_sub(places)));
-            if through > self.at {
-                let events = events.into_iter().map(Arc::new).collect();
-                self.say((Ok(Signal::Events { events, through }), Some(room))).await?;
-                self.at = through;
+    /// Passes on what was committed last, as far as there is room.
+    async fn take(&mut self, batches: &[Committed]) -> Result<(), End> {
+        let (page_places, room) = self.room_for_a_page().await?;
+        let (mut events, mut left, mut through) = (Vec::new(), page_places, self.at);
+        'room: for batch in batches {
+            let shown = batch.shown(&self.reader, &self.feed.filter, self.feed.reveal).await?;
+            let fresh = shown.iter().skip_while(|event| event.position <= self.at);
+            for event in fresh.filter(|event| self.feed.filter.accepts(event)) {
+                let places = places(event);
+                if places > left && !events.is_empty() {
+                    break 'room;
+                }
+                left = left.saturating_sub(places);
+                through = event.position;
+                events.push(Arc::clone(event));
             }
-            if through == head {
-                return Ok(());
-            }
+            through = batch.ends().map_or(through, |(_, last)| last);
         }
+        self.pass_on(events, through, room, page_places - left).await
     }
 
-    /// The next page, opened as far as it may be, cut so that it fits into half of the room.
-    async fn page(&self) -> Result<Page, StoreError> {
+    /// Passes on a page of the log; true: that was all.
+    async fn read_page(&mut self) -> Result<bool, End> {
+        // First the room, then the page: while the reader stands still nothing is held for it but what lies ready.
+        let (page_places, room) = self.room_for_a_page().await?;
+        let Page { events, through, head } = self.page(page_places).await?;
+        let places = places_of(events.iter());
+        self.pass_on(events.into_iter().map(Arc::new).collect(), through, room, places).await?;
+        Ok(through == head)
+    }
+
+    async fn pass_on(
+        &mut self,
+        events: Vec<Arc<RecordedEvent>>,
+        through: Position,
+        mut room: Room,
+        places: usize,
+    ) -> Result<(), End> {
+        drop(room.split(room.num_permits().saturating_sub(places)));
+        if events.is_empty() && through > self.at {
+            // Nothing for this reader but a place to resume from. When many of them lie ready, a later one will do.
+            let _ = self.out.try_send((Ok(Signal::Events { events, through }), None));
+        } else if through > self.at {
+            self.say((Ok(Signal::Events { events, through }), Some(room))).await?;
+        }
+        self.at = through;
+        Ok(())
+    }
+
+    /// The next page, opened as far as it may be, cut so that it takes no more places than it may.
+    async fn page(&self, places_max: usize) -> Result<Page, StoreError> {
         let _turn = self.tail.turn().await;
-        let extent = Extent { events: PAGE_EVENTS as i64, positions: PAGE_POSITIONS };
+        let extent = Extent { events: places_max as i64, positions: PAGE_POSITIONS };
         let mut page = self.reader.page(self.at, &self.feed.filter, extent).await?;
-        let fitting = fitting(page.events.iter(), PAGE_EVENTS).max(1);
+        let fitting = fitting(page.events.iter(), places_max).max(1);
         if fitting < page.events.len() {
             page.events.truncate(fitting);
             page.through = page.events.last().map_or(page.through, |last| last.position);
@@ -122,55 +156,14 @@ impl BoundedFollow {
         Ok(page)
     }
 
-    /// Passes a pushed batch on as far as there is room now; false: the rest has to come from the log.
-    async fn take(&mut self, batch: &Committed) -> Result<bool, End> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(true) };
-        if last.position <= self.at {
-            return Ok(true);
-        }
-        if first.position.0 > self.at.0 + 1 {
-            return Ok(false);
-        }
-        let fresh = batch.iter().filter(|event| event.position > self.at && self.feed.filter.accepts(event));
-        let fresh: Vec<_> = fresh.cloned().collect();
-        let mut rest = fresh.as_slice();
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(fitting(rest.iter().map(AsRef::as_ref), PAGE_EVENTS).max(1));
-            let Some(room) = self.room_now(now) else { return Ok(false) };
-            let through = if later.is_empty() { last.position } else { now.last().map_or(self.at, |e| e.position) };
-            let events = self.opened(now).await?;
-            self.say((Ok(Signal::Events { events, through }), Some(room))).await?;
-            (self.at, rest) = (through, later);
-        }
-        if self.at < last.position {
-            self.pass_over(last.position);
-        }
-        Ok(true)
-    }
-
-    /// Nothing for this reader, but a place to resume from. When many of them lie ready, a later one will do.
-    fn pass_over(&mut self, through: Position) {
-        let _ = self.out.try_send((Ok(Signal::Events { events: Vec::new(), through }), None));
-        self.at = through;
-    }
-
-    async fn opened(&self, events: &[Arc<RecordedEvent>]) -> Result<Vec<Arc<RecordedEvent>>, StoreError> {
-        if !self.feed.reveal || events.iter().all(|event| event.personal == Personal::Absent) {
-            return Ok(events.to_vec());
-        }
-        let mut opened: Vec<RecordedEvent> = events.iter().map(|event| RecordedEvent::clone(event)).collect();
-        self.reader.keyring.open(&self.reader.pool, &mut opened).await?;
-        Ok(opened.into_iter().map(Arc::new).collect())
-    }
-
-    fn room_now(&self, events: &[Arc<RecordedEvent>]) -> Option<Room> {
-        let places = places_of(events.iter().map(AsRef::as_ref)).min(BUFFERED_EVENTS_MAX);
-        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(places).ok()?).ok()
-    }
-
-    async fn room_for_a_page(&self) -> Result<Room, End> {
+    /// How many places a page may take now, and so much room at least, once no more than a page lies ready.
+    async fn room_for_a_page(&self) -> Result<(usize, Room), End> {
+        let page = page_places(self.tail.readers());
+        let all_but_a_page = (BUFFERED_EVENTS_MAX - page) as u32;
         tokio::select! {
-            room = Arc::clone(&self.room).acquire_many_owned(PAGE_EVENTS as u32) => room.map_err(|_| End::Unheard),
+            room = Arc::clone(&self.room).acquire_many_owned(all_but_a_page) => {
+                Ok((page, room.map_err(|_| End::Unheard)?))
+            }
             () = self.out.closed() => Err(End::Unheard),
         }
     }
@@ -178,6 +171,16 @@ impl BoundedFollow {
     async fn say(&self, signal: Buffered) -> Result<(), End> {
         self.out.send(signal).await.map_err(|_| End::Unheard)
     }
+}
+
+/// The places of a page, when so many readers are there: for each lie two of them ready.
+fn page_places(readers: u32) -> usize {
+    let for_each = NODE_BYTES_MAX / PLACE_BYTES / 2 / readers.max(1) as usize;
+    for_each.clamp(PAGE_PLACES_MIN, PAGE_PLACES_MAX)
+}
+
+fn closing() -> End {
+    End::Failed(StoreError::Unavailable("the event store is closing".into()))
 }
 
 /// How many events from the first on take at most so many places.
@@ -194,10 +197,17 @@ fn places_of<'a>(events: impl Iterator<Item = &'a RecordedEvent>) -> usize {
 }
 
 fn places(event: &RecordedEvent) -> usize {
-    let personal = match &event.personal {
-        Personal::Sealed(bytes) | Personal::Opened(bytes) => bytes.len(),
-        Personal::Absent | Personal::Erased => 0,
-    };
-    let bytes = size_of::<RecordedEvent>() + event.metadata.len() + event.payload.len() + personal;
-    bytes.div_ceil(PLACE_BYTES)
+    event.bytes().div_ceil(PLACE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PAGE_PLACES_MAX, PAGE_PLACES_MIN, page_places};
+
+    #[test]
+    fn a_few_readers_have_whole_pages_and_thousands_share_what_there_is() {
+        assert_eq!([0, 1, 500].map(page_places), [PAGE_PLACES_MAX; 3]);
+        assert_eq!((page_places(2_000), page_places(10_000)), (32, 6));
+        assert_eq!(page_places(u32::MAX), PAGE_PLACES_MIN);
+    }
 }

@@ -2,7 +2,7 @@
 //! batch did. Pure: no connection, no clock. Nothing here refuses the batch; a refused request refuses only what rests on it.
 
 use super::sealing::Sealer;
-use crate::event::CommandMark;
+use crate::event::{CommandMark, Rendering};
 use crate::leaf::Leaf;
 use crate::personal_data::Place;
 use crate::{
@@ -301,6 +301,7 @@ impl<'a> Judge<'a> {
             payload: event.payload.as_str().into(),
             personal,
             leaf_hash: [0; 32],
+            rendering: Rendering::default(),
         };
         recorded.leaf_hash = leaf_of(&recorded).hash();
         self.judged.versions.insert(stream, version);

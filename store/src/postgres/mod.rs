@@ -1,11 +1,12 @@
 //! The PostgreSQL engine: dense positions in commit order on any number of nodes, by one lock that is only taken.
 //!
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
-//! [`tail`] follows, [`bounded_follow`] for readers outside,
+//! [`tail`] follows, [`bounded_follow`] for readers outside, [`committed`] is what they share,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants, [`embedded`] runs a private server.
 
 mod batch;
 mod bounded_follow;
+mod committed;
 mod database;
 pub mod embedded;
 mod judge;

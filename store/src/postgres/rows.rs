@@ -2,6 +2,7 @@
 
 use super::database::unavailable;
 use super::names::Names;
+use crate::event::Rendering;
 use crate::{Personal, Position, RecordedEvent, StoreError, StreamId, TenantId};
 use bytes::Bytes;
 use sqlx::postgres::PgRow;
@@ -61,5 +62,6 @@ fn to_event(names: &Names, row: &PgRow) -> Result<RecordedEvent, StoreError> {
         payload: text("payload")?,
         personal: personal.map_or(Personal::Absent, |bytes| Personal::Sealed(Bytes::copy_from_slice(bytes))),
         leaf_hash: leaf.try_into().unwrap_or_default(),
+        rendering: Rendering::default(),
     })
 }

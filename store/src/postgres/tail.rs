@@ -1,14 +1,15 @@
 //! The end of the log: one reader per node. The node's own commits are pushed to it; those of other nodes it learns of by a
 //! hint (NOTIFY) or, should one be lost, by looking each second. Subscriptions share what it reads; who falls behind reads
-//! the log itself and slows nobody.
+//! the log itself and slows nobody. Readers outside take what is new from [`Recent`], at a pace that depends on how many they are.
 
+use super::committed::{Commit, Committed, Recent};
 use super::database::{Database, Role};
 use super::read::{Extent, PAGE, Page, Reader};
-use super::writer::Committed;
 use crate::{Filter, Position, RecordedEvent, Signal, StoreError};
 use sqlx::postgres::PgListener;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast, mpsc, watch};
 use tracing::{debug, warn};
@@ -21,6 +22,10 @@ const POLL: Duration = Duration::from_secs(1);
 const HINT_GAP: Duration = Duration::from_millis(5);
 /// Readers outside who read a page at the same time; the projectors and the writer keep the other sessions.
 const PAGE_READERS_MAX: usize = 4;
+/// What one delivery to a reader outside may cost: with so many readers that their turns take longer than [`PAUSE_MIN`], each
+/// pauses for all of them after its own, and what came meanwhile is delivered together.
+const DELIVERY: Duration = Duration::from_micros(50);
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 const CHANNEL: &str = "clientela_log";
 
 /// The place where subscriptions meet the end of the log.
@@ -28,7 +33,9 @@ const CHANNEL: &str = "clientela_log";
 pub(super) struct Tail {
     batches: broadcast::Sender<Committed>,
     head: watch::Receiver<Position>,
+    recent: Recent,
     turns: Arc<Semaphore>,
+    readers: Arc<AtomicU32>,
 }
 
 impl Tail {
@@ -40,9 +47,40 @@ impl Tail {
         let commits = Arc::new(Notify::new());
         stop.spawn(listen(database.pool(Role::Engine, 1), Arc::clone(&hinted)));
         stop.spawn(send_hints(database.clone(), Arc::clone(&commits)));
-        let follower = Follower { reader, batches: batches.clone(), head: head_sender, at: None, commits };
+        let recent = Recent::default();
+        let (batches_out, kept) = (batches.clone(), recent.clone());
+        let follower = Follower { reader, batches: batches_out, recent: kept, head: head_sender, at: None, commits };
         stop.spawn(follower.run(own, hinted));
-        Self { batches, head, turns: Arc::new(Semaphore::new(PAGE_READERS_MAX)) }
+        Self { batches, head, recent, turns: Arc::new(Semaphore::new(PAGE_READERS_MAX)), readers: Arc::default() }
+    }
+
+    /// Counts a reader outside for as long as what is answered lives.
+    pub(super) fn admit(&self) -> Admitted {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+        Admitted(Arc::clone(&self.readers))
+    }
+
+    /// The pause between two deliveries to a reader outside, so that many of them leave the processors to the writer.
+    pub(super) async fn pause(&self) {
+        let pause = DELIVERY * self.readers();
+        if pause >= PAUSE_MIN {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// How many readers outside there are.
+    pub(super) fn readers(&self) -> u32 {
+        self.readers.load(Ordering::Relaxed)
+    }
+
+    /// The head as this node has seen it, to wait for a change of it.
+    pub(super) fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    /// What was committed last behind a position, if it is still kept.
+    pub(super) fn recent(&self, after: Position) -> Option<Vec<Committed>> {
+        self.recent.after(after)
     }
 
     /// A turn to read a page for a reader outside.
@@ -57,6 +95,16 @@ impl Tail {
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Committed> {
         self.batches.subscribe()
+    }
+}
+
+/// A reader outside, as long as it is there.
+#[derive(Debug)]
+pub(super) struct Admitted(Arc<AtomicU32>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -83,6 +131,7 @@ impl Stop {
 struct Follower {
     reader: Reader,
     batches: broadcast::Sender<Committed>,
+    recent: Recent,
     head: watch::Sender<Position>,
     at: Option<Position>,
     commits: Arc<Notify>,
@@ -102,7 +151,10 @@ impl Follower {
                     None => return,
                 },
                 () = hinted.notified() => self.read_on(None).await,
-                _ = poll.tick() => self.read_on(None).await,
+                _ = poll.tick() => {
+                    self.recent.forget_old();
+                    self.read_on(None).await
+                }
             };
             if let Err(error) = outcome {
                 debug!(error = &error as &dyn std::error::Error, "the tail cannot read the log now");
@@ -112,16 +164,15 @@ impl Follower {
 
     /// A batch that this node committed: pushed on as it is, after whatever other nodes wrote before it.
     async fn take(&mut self, batch: Committed) -> Result<(), StoreError> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
-        let before = Position(first.position.0 - 1);
+        let Some((first, last)) = batch.ends() else { return Ok(()) };
+        let before = Position(first.0 - 1);
         match self.at {
             Some(at) if at == before => {}
-            Some(at) if at >= last.position => return Ok(()),
-            Some(at) if at > before => return self.read_on(Some(last.position)).await,
+            Some(at) if at >= last => return Ok(()),
+            Some(at) if at > before => return self.read_on(Some(last)).await,
             Some(_) => self.read_on(Some(before)).await?,
             None => {}
         }
-        let last = last.position;
         self.say(batch, last);
         Ok(())
     }
@@ -139,16 +190,16 @@ impl Follower {
                 Err(StoreError::BeyondHead { head, .. }) => {
                     warn!(%head, %at, "the log was restored to an older point");
                     self.at = None;
+                    self.recent.clear();
                     return Ok(());
                 }
                 other => other?,
             };
             let until = until.unwrap_or(page.head).min(page.head);
-            let events: Vec<_> =
-                page.events.into_iter().filter(|event| event.position <= until).map(Arc::new).collect();
+            let events: Vec<_> = page.events.into_iter().filter(|event| event.position <= until).collect();
             at = page.through.min(until);
             if !events.is_empty() {
-                self.say(Arc::new(events), at);
+                self.say(Commit::new(events), at);
             }
             if at >= until {
                 return Ok(());
@@ -158,8 +209,9 @@ impl Follower {
 
     fn say(&mut self, batch: Committed, last: Position) {
         self.at = Some(last);
-        self.head.send_replace(last);
+        self.recent.push(Arc::clone(&batch));
         let _ = self.batches.send(batch); // nobody may be listening
+        self.head.send_replace(last);
     }
 }
 
@@ -248,9 +300,13 @@ impl Follow {
 
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
-            let Page { events, through, head } = self.reader.page(self.at, &self.filter, Extent::events(PAGE)).await?;
+            let Page { mut events, through, head } =
+                self.reader.page(self.at, &self.filter, Extent::events(PAGE)).await?;
+            if self.reveal {
+                self.reader.keyring.open(&self.reader.pool, &mut events).await?;
+            }
             if through > self.at {
-                self.say(events, through).await?;
+                self.say(events.into_iter().map(Arc::new).collect(), through).await?;
             }
             if through == head {
                 return Ok(());
@@ -258,32 +314,24 @@ impl Follow {
         }
     }
 
-    async fn take(&mut self, batch: &[Arc<RecordedEvent>]) -> Result<(), End> {
-        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
-        if last.position <= self.at {
+    async fn take(&mut self, batch: &Commit) -> Result<(), End> {
+        let Some((first, last)) = batch.ends() else { return Ok(()) };
+        if last <= self.at {
             return Ok(());
         }
-        if first.position.0 > self.at.0 + 1 {
+        if first.0 > self.at.0 + 1 {
             self.catch_up().await?;
         }
-        let fresh = batch.iter().filter(|event| event.position > self.at && self.filter.accepts(event));
-        let (events, last) = (fresh.cloned().collect::<Vec<_>>(), last.position.max(self.at));
+        let shown = batch.shown(&self.reader, &self.filter, self.reveal).await?;
+        let fresh = shown.iter().filter(|event| event.position > self.at && self.filter.accepts(event));
+        let events = fresh.cloned().collect();
         if last > self.at {
-            self.say_shared(events, last).await?;
+            self.say(events, last).await?;
         }
         Ok(())
     }
 
-    async fn say(&mut self, events: Vec<RecordedEvent>, through: Position) -> Result<(), End> {
-        self.say_shared(events.into_iter().map(Arc::new).collect(), through).await
-    }
-
-    async fn say_shared(&mut self, mut events: Vec<Arc<RecordedEvent>>, through: Position) -> Result<(), End> {
-        if self.reveal && events.iter().any(|event| event.personal != crate::Personal::Absent) {
-            let mut opened: Vec<RecordedEvent> = events.iter().map(|event| RecordedEvent::clone(event)).collect();
-            self.reader.keyring.open(&self.reader.pool, &mut opened).await?;
-            events = opened.into_iter().map(Arc::new).collect();
-        }
+    async fn say(&mut self, events: Vec<Arc<RecordedEvent>>, through: Position) -> Result<(), End> {
         self.send(Signal::Events { events, through }).await?;
         self.at = through;
         Ok(())

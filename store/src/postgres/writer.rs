@@ -6,13 +6,14 @@
 //! the lock, and looks the batch up by its first row before it answers.
 
 use super::batch::{Batch, BatchError};
+use super::committed::{Commit, Committed};
 use super::database::{Database, Role};
 use super::judge::{self, Judged};
 use super::names::Names;
 use super::sealing::KeyRing;
 use crate::append::{BYTES_MAX, EVENTS_MAX};
 use crate::personal_data::ClaimHashKey;
-use crate::{AppendError, AppendRequest, Appended, Name, Position, Receipt, RecordedEvent, StreamId, Ticket, Version};
+use crate::{AppendError, AppendRequest, Appended, Name, Position, Receipt, StreamId, Ticket, Version};
 use lru::LruCache;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::num::NonZeroUsize;
@@ -119,15 +120,13 @@ fn closed() -> AppendError {
     AppendError::Unavailable("the event store is closing".into())
 }
 
-/// What the writer tells the rest of the node after a commit.
-pub(super) type Committed = Arc<Vec<Arc<RecordedEvent>>>;
-
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) database: Database,
     pub(super) names: Arc<Names>,
     pub(super) keyring: KeyRing,
     pub(super) lock_key: i64,
+    /// Tells the rest of the node after a commit.
     pub(super) committed: mpsc::Sender<Committed>,
     pub(super) versions: LruCache<(Name, uuid::Uuid), Version>,
     pub(super) head: Option<Position>,
@@ -354,9 +353,8 @@ impl Writer {
         }
         metrics::counter!("clientela_events_appended_total").increment(judged.events.len() as u64);
         if !judged.events.is_empty() {
-            let events = judged.events.into_iter().map(Arc::new).collect();
             // A reader that is behind reads the log itself: nothing is lost when this channel is full.
-            let _ = self.committed.try_send(Arc::new(events));
+            let _ = self.committed.try_send(Commit::new(judged.events));
         }
     }
 

@@ -143,8 +143,9 @@ impl Live {
             Signal::Events { events, through } => {
                 let mut text = String::new();
                 for event in &events {
-                    if let Err(error) = write_event(&mut text, event) {
-                        return broken(&Problem::internal().because(error));
+                    match event.rendering.get_or_make(|| message(event)) {
+                        Ok(message) => text.push_str(message),
+                        Err(error) => return broken(&Problem::internal().because(error)),
                     }
                     self.told = event.position;
                 }
@@ -204,15 +205,17 @@ fn broken(problem: &Problem) -> Sent {
     Sent::Last(end(problem.code(), problem.detail()))
 }
 
-fn write_event(text: &mut String, event: &RecordedEvent) -> serde_json::Result<()> {
+/// What is sent of an event: made once for all readers who are shown the same of it.
+fn message(event: &RecordedEvent) -> serde_json::Result<String> {
     let data = serde_json::to_string(&CloudEvent::of(event)?)?;
+    let mut text = String::with_capacity(data.len() + 128);
     // Writing to a String cannot fail.
     let _ = write!(text, "id: {}\nevent: {}\n", event.position, event.event_type);
     for line in data.lines() {
         let _ = writeln!(text, "data: {line}");
     }
     text.push('\n');
-    Ok(())
+    Ok(text)
 }
 
 /// A message that says how far the feed is. A browser remembers the id of a message only when it has data.
@@ -227,7 +230,7 @@ fn end(reason: &str, detail: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{end, marker, write_event};
+    use super::{end, marker, message};
     use crate::http::recorded::tests::recorded;
     use std::sync::Arc;
     use store::{Personal, Position, RecordedEvent};
@@ -236,8 +239,7 @@ mod tests {
     fn a_message_has_its_position_its_type_and_its_data_in_lines() {
         let payload = Arc::from("{\n\"kind\":\"individual\"}");
         let event = RecordedEvent { payload, ..recorded(7, Personal::Absent) };
-        let mut text = String::new();
-        write_event(&mut text, &event).expect("it is whole");
+        let text = message(&event).expect("it is whole");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..2], ["id: 7", "event: customer.registered"]);
         assert!(lines[2..].iter().all(|line| line.is_empty() || line.starts_with("data: ")), "{text}");
