@@ -6,27 +6,22 @@
 use crate::Settings;
 use crate::cluster::Cluster;
 use crate::cpu;
-use crate::load::{Ids, STREAMS};
-use crate::measure::{Counted, Load, Run, in_turns, median};
-use crate::members::{Members, POINTS, caller};
+use crate::lags::Lags;
+use crate::load::Ids;
+use crate::measure::{Counted, Load, Run, in_turns};
+use crate::members::POINTS;
+use crate::server::{PATIENCE, Server};
 use crate::table::{Hold, Line, Table};
 use anyhow::Context;
-use api::{Api, Keys, Parts, ProjectedKeys};
-use commands::access::CreateKey;
-use commands::{Scope, SystemClock};
-use domain::ids::{CustomerId, Label};
+use domain::ids::CustomerId;
 use futures::future::BoxFuture;
-use metrics_exporter_prometheus::PrometheusBuilder;
-use projections::Projections;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use store::postgres::{Pools, PostgresStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 const CONNECTIONS: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What each connection asks for again and again.
 #[derive(Clone)]
@@ -59,7 +54,7 @@ impl Asked {
 }
 
 /// The load generator.
-struct Generator {
+pub(crate) struct Generator {
     server: SocketAddr,
     asked: Asked,
     /// Its processor time and its requests so far.
@@ -69,6 +64,12 @@ struct Generator {
 impl Generator {
     fn new(server: SocketAddr, asked: Asked) -> Self {
         Self { server, asked, used: Arc::default() }
+    }
+
+    /// Redeems points of the server's members.
+    pub(crate) fn redeeming(server: &Server) -> Self {
+        let (customers, key) = (Arc::clone(&server.customers), Arc::clone(&server.key));
+        Self::new(server.address, Asked::Redeem { customers, key })
     }
 
     fn micros_each(&self) -> f64 {
@@ -143,72 +144,12 @@ fn content_length(head: &str) -> Option<usize> {
     head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
 }
 
-/// A server in this process, listening on a port of its own.
-struct Server {
-    address: SocketAddr,
-    projections: Arc<Projections>,
-    key: Arc<str>,
-    customers: Arc<[CustomerId]>,
-    store: Arc<PostgresStore>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    async fn start(cluster: &Cluster, settings: Settings) -> anyhow::Result<Self> {
-        let log = cluster.database("http_log").await?;
-        let store = log.store().await?;
-        let pools = Pools::new(&log.database);
-        let members =
-            Members::enrolled(Arc::clone(&store), if settings.smoke { STREAMS / 10 } else { STREAMS }).await?;
-        let node = Ids::new().id();
-        let projections = Arc::new(Projections::start(&pools, Arc::clone(&store) as _, node));
-        let created = CreateKey {
-            name: Label::parse("bench")?,
-            scopes: vec![Scope::LoyaltyWrite, Scope::LoyaltyRead],
-            expires_at: None,
-        };
-        let created = commands::access::create_key(&members.commands, &caller(), None, created).await?;
-        let all: Vec<&str> = projections::projectors().iter().map(|projector| projector.name).collect();
-        projections.wait_for(&all, created.committed.position, PATIENCE).await?;
-        let config = api::Config::default();
-        let api = Api::new(Parts {
-            commands: members.commands.clone(),
-            projections: Arc::clone(&projections),
-            pools: pools.clone(),
-            store: Arc::clone(&store) as _,
-            clock: Arc::new(SystemClock),
-            keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
-            ticket_key: store::personal_data::Keys::random().master.ticket_key(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-            config: config.clone(),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let router = api::router(api);
-        let serving = tokio::spawn(async move { api::serve(listener, router, &config, std::future::pending()).await });
-        let secret = created.secret.context("a new key has a secret")?;
-        let (key, customers) = (secret.reveal().into(), Arc::clone(&members.customers));
-        Ok(Self { address, projections, key, customers, store, serving })
-    }
-
-    fn redeem(&self) -> Generator {
-        let (customers, key) = (Arc::clone(&self.customers), Arc::clone(&self.key));
-        Generator::new(self.address, Asked::Redeem { customers, key })
-    }
-
-    async fn stop(self) {
-        self.serving.abort();
-        self.projections.stop().await;
-        self.store.close().await;
-    }
-}
-
 pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
-    let server = Server::start(cluster, settings).await?;
+    let server = Server::start(cluster, settings, "http_log").await?;
     cluster.checkpoint().await?;
     server.projections.pause();
     let mut live = Generator::new(server.address, Asked::Live);
-    let mut redeem = server.redeem();
+    let mut redeem = Generator::redeeming(&server);
     let [base, paused] = in_turns(settings, [&mut live, &mut redeem]).await?;
     const BASELINE: &str = "/health/live";
     let line = Line::new("HTTP command", "projectors paused", paused.rate(), "commands/s");
@@ -219,49 +160,13 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
     table.add(Line::new("HTTP command", own, redeem.micros_each(), "µs of cpu/request"));
     server.projections.resume();
     server.projections.wait_for(&["loyalty_balances"], server.store.seen(), PATIENCE).await?;
-    let lags = Lags::follow(Arc::clone(&server.projections), Arc::clone(&server.store));
-    let mut redeem = server.redeem();
+    let lags = Lags::follow(Arc::clone(&server.projections), Arc::clone(&server.store), "loyalty_balances");
+    let mut redeem = Generator::redeeming(&server);
     let [base, live] = in_turns(settings, [&mut live, &mut redeem]).await?;
     let line = Line::new("HTTP command", "all projectors live", live.rate(), "commands/s");
     table.add(line.beside(BASELINE, base.rate(), live.ratio_to(&base)).hold(Hold::AtLeast(4_000.0)));
-    let lag = Line::new("HTTP command", "projection lag, p99", lags.end(0.99), "ms");
+    let lag = Line::new("HTTP command", "projection lag, p99", lags.end().at(0.99), "ms");
     table.add(lag.hold(Hold::AtMost(250.0)));
     server.stop().await;
     Ok(())
-}
-
-/// How long after it was seen each sampled position was projected.
-struct Lags {
-    sampled: Arc<Mutex<Vec<f64>>>,
-    sampler: tokio::task::JoinHandle<()>,
-}
-
-impl Lags {
-    fn follow(projections: Arc<Projections>, store: Arc<PostgresStore>) -> Self {
-        let sampled = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&sampled);
-        let sampler = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(20));
-            loop {
-                ticks.tick().await;
-                let (projections, sink) = (Arc::clone(&projections), Arc::clone(&sink));
-                let (begun, position) = (Instant::now(), store.seen());
-                tokio::spawn(async move {
-                    // Who is not there in time counts with all the time that was given.
-                    let _late = projections.wait_for(&["loyalty_balances"], position, PATIENCE).await;
-                    let took = begun.elapsed().as_secs_f64() * 1e3;
-                    sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(took);
-                });
-            }
-        });
-        Self { sampled, sampler }
-    }
-
-    fn end(self, quantile: f64) -> f64 {
-        self.sampler.abort();
-        let mut sampled = std::mem::take(&mut *self.sampled.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        sampled.sort_by(f64::total_cmp);
-        let index = (sampled.len() as f64 * quantile) as usize;
-        sampled.get(index).copied().unwrap_or_else(|| median(sampled.into_iter()))
-    }
 }

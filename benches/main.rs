@@ -1,7 +1,8 @@
 //! How fast it is: one table, each figure beside a baseline measured in the same run, on a PostgreSQL of its own with the
 //! settings of production (`fsync` and `synchronous_commit` on).
 //!
-//! `cargo bench --bench bench -- [names] [--smoke] [--seconds S] [--rounds N] [--json] [--foreign-minutes M]`
+//! `cargo bench --bench bench -- [names] [--smoke] [--seconds S] [--rounds N] [--json] [--foreign-minutes M]
+//! [--growth-millions N]`
 //!
 //! The sides of a comparison run in turns; a figure is the median of its rounds, a ratio the median of the ratios within each
 //! round, so that what else the machine does meets both sides alike. The exit code is 1 when a figure is below its bar;
@@ -14,19 +15,28 @@ mod bulk_import;
 mod cluster;
 mod command;
 mod cpu;
+mod feed;
+mod followers;
+mod growth;
 mod hot_stream;
 mod http;
+mod lags;
 mod load;
 mod measure;
 mod members;
 mod plans;
+mod program;
 mod query;
 mod rebuild;
+mod server;
+mod start;
+mod steady;
 mod table;
 
 use clap::Parser;
 use cluster::Cluster;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::process::ExitCode;
 use std::time::Duration;
 use table::Table;
@@ -43,9 +53,18 @@ const NAMES: &[&str] = &[
     "bulk_import",
     "command",
     "http",
+    "lag",
+    "feed_latency",
+    "feed_throughput",
+    "feed_readers",
+    "feed_connections",
     "query",
     "rebuild",
+    "start",
 ];
+
+/// Those that run only when they are named: they take an hour.
+const ON_DEMAND: &[&str] = &["growth"];
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -66,6 +85,9 @@ struct Arguments {
     /// How long the foreign snapshot is held open under load.
     #[arg(long)]
     foreign_minutes: Option<f64>,
+    /// How many millions of events the log of `growth` comes to.
+    #[arg(long, default_value_t = 20)]
+    growth_millions: usize,
     /// Given by `cargo bench`; without meaning here.
     #[arg(long, hide = true)]
     bench: bool,
@@ -78,6 +100,7 @@ pub(crate) struct Settings {
     pub(crate) side: Duration,
     pub(crate) rounds: usize,
     pub(crate) foreign: Duration,
+    pub(crate) growth_events: usize,
 }
 
 impl From<&Arguments> for Settings {
@@ -90,6 +113,7 @@ impl From<&Arguments> for Settings {
             side: or(arguments.seconds, 2.0, 0.5),
             rounds: arguments.rounds.unwrap_or(if arguments.smoke { 3 } else { 5 }),
             foreign: or(arguments.foreign_minutes.map(|minutes| minutes * 60.0), 30.0, 3.0),
+            growth_events: arguments.growth_millions * 1_000_000,
         }
     }
 }
@@ -99,14 +123,19 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let settings = Settings::from(&arguments);
     for name in &arguments.names {
-        anyhow::ensure!(NAMES.contains(&name.as_str()), "no bench {name}; there are {}", NAMES.join(", "));
+        let known = [NAMES, ON_DEMAND].concat();
+        anyhow::ensure!(known.contains(&name.as_str()), "no bench {name}; there are {}", known.join(", "));
     }
+    // Both ends of a thousand connections are here.
+    let (_, files_max) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, files_max, files_max)?;
     // As in production, counters and histograms are kept.
     let _figures = PrometheusBuilder::new().install_recorder()?;
     let cluster = Cluster::start().await?;
     let mut table = Table::new(settings);
-    for name in NAMES {
-        if arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name) {
+    for name in NAMES.iter().chain(ON_DEMAND) {
+        let is_usual = arguments.names.is_empty() && NAMES.contains(name);
+        if is_usual || arguments.names.iter().any(|wanted| wanted == name) {
             eprintln!("{name} …");
             run(name, &cluster, settings, &mut table).await?;
         }
@@ -128,8 +157,15 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "bulk_import" => bulk_import::run(cluster, settings, table).await,
         "command" => command::run(cluster, settings, table).await,
         "http" => http::run(cluster, settings, table).await,
+        "lag" => lags::run(cluster, settings, table).await,
+        "feed_latency" => feed::latency(cluster, settings, table).await,
+        "feed_throughput" => feed::throughput(cluster, settings, table).await,
+        "feed_readers" => feed::readers(cluster, settings, table).await,
+        "feed_connections" => start::connections(settings, table).await,
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
+        "start" => start::run(settings, table).await,
+        "growth" => growth::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),
     }
 }

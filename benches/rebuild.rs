@@ -21,7 +21,7 @@ use store::{EventStore, Expected, NewEvent, StreamAppend, StreamId};
 
 const ROUNDS: usize = 3;
 /// Events of each account; an append holds ten of each of a hundred accounts.
-const EVENTS_EACH: i64 = 100;
+pub(crate) const EVENTS_EACH: i64 = 100;
 const ACCOUNTS_AN_APPEND: usize = 100;
 const EVENTS_A_TIME: i64 = 10;
 /// The live rows have to be there before they can be compared.
@@ -49,7 +49,7 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
     cluster.checkpoint().await?;
     let (mut copies, mut rebuilds) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        copies.push(head.0 as f64 / copied(&log).await?.as_secs_f64());
+        copies.push(head.0 as f64 / copied(&log, "copy events to stdout (format binary)").await?.as_secs_f64());
         let rebuilt =
             projector.rebuild(&log.database, Arc::clone(&store) as _, Purpose::Check, Arc::new(|_| {})).await?;
         anyhow::ensure!(rebuilt.agrees(), "the replay came to other rows");
@@ -65,11 +65,11 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
     Ok(())
 }
 
-/// The same rows, whole, through one connection.
-async fn copied(log: &BenchDatabase) -> anyhow::Result<Duration> {
+/// The rows of the log, whole, through one connection.
+pub(crate) async fn copied(log: &BenchDatabase, statement: &'static str) -> anyhow::Result<Duration> {
     let mut connection: PgConnection = log.superuser().await?;
     let begun = Instant::now();
-    let mut rows = connection.copy_out_raw("copy events to stdout (format binary)").await?;
+    let mut rows = connection.copy_out_raw(statement).await?;
     let mut bytes = 0;
     while let Some(chunk) = rows.try_next().await? {
         bytes += chunk.len();
@@ -79,7 +79,7 @@ async fn copied(log: &BenchDatabase) -> anyhow::Result<Duration> {
 }
 
 /// Accounts that earn and redeem in turn.
-async fn fill(store: &Arc<PostgresStore>, accounts: usize) -> anyhow::Result<()> {
+pub(crate) async fn fill(store: &Arc<PostgresStore>, accounts: usize) -> anyhow::Result<()> {
     let mut ids = Ids::new();
     let streams: Vec<StreamId> = (0..accounts).map(|_| ids.stream()).collect();
     for from in (0..EVENTS_EACH).step_by(EVENTS_A_TIME as usize) {
@@ -96,7 +96,7 @@ async fn fill(store: &Arc<PostgresStore>, accounts: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-fn stored(stream: StreamId, number: i64) -> anyhow::Result<NewEvent> {
+pub(crate) fn stored(stream: StreamId, number: i64) -> anyhow::Result<NewEvent> {
     let encoded = Event::from(happened(number)?).encode();
     Ok(NewEvent {
         event_type: encoded.event_type,
