@@ -10,6 +10,7 @@ use domain::phone::Phone;
 use futures::future::BoxFuture;
 use projections::Projections;
 use projections::customers::customers;
+use projections::customers::customers::by_name::{NameQuery, find_by_name};
 use projections::loyalty::loyalty_balances;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ const CLIENTS: usize = 16;
 enum Query {
     BalanceById,
     CustomerByPhone,
+    /// A beginning that half of all names have.
+    CustomersByWord,
+    /// Two words, of which 500 have both.
+    CustomersByTwoWords,
 }
 
 struct Asking {
@@ -58,11 +63,24 @@ async fn ask_until(pools: Pools, rows: u64, query: Query, end: Instant) -> anyho
                 let phone = Phone::parse(&format!("+49151{number:08}"), None)?;
                 customers::find_by_phone(&pools, TENANT, &phone).await?.is_some()
             }
+            Query::CustomersByWord => names_found(&pools, "given1").await?,
+            Query::CustomersByTwoWords => {
+                names_found(&pools, &format!("Fámily{} given{}", number % FAMILIES, number % GIVEN)).await?
+            }
         };
         anyhow::ensure!(found, "row {number} was not found");
         counted.add(1, asked);
     }
     Ok(counted)
+}
+
+/// How many different words names have.
+const GIVEN: u64 = 200;
+const FAMILIES: u64 = 2_000;
+
+async fn names_found(pools: &Pools, asked: &str) -> anyhow::Result<bool> {
+    let page = find_by_name(pools, TENANT, &NameQuery::parse(asked)?, None, 50).await?;
+    Ok(!page.value.rows.is_empty())
 }
 
 /// `SELECT` by primary key, by the same number of clients.
@@ -123,13 +141,19 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
     cluster.checkpoint().await?;
     let asking = |query| Asking { pools: pools.clone(), rows, query };
     let (mut by_id, mut by_phone) = (asking(Query::BalanceById), asking(Query::CustomerByPhone));
+    let (mut by_word, mut by_words) = (asking(Query::CustomersByWord), asking(Query::CustomersByTwoWords));
     let mut pgbench = Pgbench::new(cluster, DATABASE, rows)?;
-    let [base, id, phone] = in_turns(settings, [&mut pgbench as &mut dyn Load, &mut by_id, &mut by_phone]).await?;
+    let turns = [&mut pgbench as &mut dyn Load, &mut by_id, &mut by_phone, &mut by_word, &mut by_words];
+    let [base, id, phone, word, words] = in_turns(settings, turns).await?;
     for (what, rounds) in [("balance by id", id), ("customer by phone", phone)] {
         let line = Line::new("query", format!("{what}, {rows} rows, 16 clients"), rounds.rate(), "queries/s");
         table.add(line.beside("pgbench", base.rate(), rounds.ratio_to(&base)).hold(Hold::Ratio(0.5)));
         let p99 = Line::new("query", format!("{what}, p99"), rounds.latency_ms(0.99), "ms");
         table.add(p99.hold(Hold::AtMost(5.0)));
+    }
+    for (what, rounds) in [("customers by a word", word), ("customers by two words", words)] {
+        table.add(Line::new("query", format!("{what}, 50 of {rows} rows, 16 clients"), rounds.rate(), "queries/s"));
+        table.add(Line::new("query", format!("{what}, p99"), rounds.latency_ms(0.99), "ms"));
     }
     projections.stop().await;
     store.close().await;
@@ -141,8 +165,12 @@ fn rows_of(count: u64) -> String {
     format!(
         "insert into customers_g1.customers (id, tenant, kind, status, name, phone, purchase_count, registered_on, created_at, \
          updated_at, created_position, position, version) \
-         select lpad(to_hex(n), 32, '0')::uuid, 1, 'individual', 'active', 'Ana Example', '+49151' || lpad(n::text, 8, '0'), \
+         select lpad(to_hex(n), 32, '0')::uuid, 1, 'individual', 'active', \
+         'Given' || n % {GIVEN} || ' Fámily' || n % {FAMILIES}, '+49151' || lpad(n::text, 8, '0'), \
          0, '2026-01-01', '2026-01-01', '2026-01-01', n, n, 1 from generate_series(1, {count}) n; \
+         insert into customers_g1.customer_words (tenant, customer_id, word) \
+         select 1, lpad(to_hex(n), 32, '0')::uuid, word from generate_series(1, {count}) n, \
+         lateral (values ('given' || n % {GIVEN}), ('family' || n % {FAMILIES})) of_name (word); \
          insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, lifetime_earned, redeemed, \
          expired, reversed, earned_last_12_months, tier, next_tier, points_to_next_tier, enrolled_on, lots, updated_at, \
          position, version) \

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commands::CommandError;
 use domain::{Refusal, RefusalKind};
+use projections::time_travel::{EVENTS_MAX, TimeTravelError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -339,6 +340,26 @@ impl From<CommandError> for Problem {
             }
             CommandError::Busy => Self::busy(),
             CommandError::Internal(cause) => Self::internal().because(cause),
+        }
+    }
+}
+
+impl From<TimeTravelError> for Problem {
+    fn from(error: TimeTravelError) -> Self {
+        match error {
+            TimeTravelError::Unknown => Self::not_found("not_found", "nothing ever happened there"),
+            TimeTravelError::NotYet => Self::not_found("not_known_then", "there was nothing of it then"),
+            TimeTravelError::VersionBeyondHead { asked, head } => {
+                let detail = format!("version {asked} was asked for; the last one is {head}");
+                let problem = Self::bad_request("version_beyond_head", detail).with("head", head);
+                problem.at(Place::Parameter("at_version".to_owned()))
+            }
+            TimeTravelError::TooLong => {
+                let detail = format!("more than {EVENTS_MAX} events would have to be read; ask for an earlier version");
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "history_too_long", detail)
+            }
+            undecodable @ TimeTravelError::Undecodable { .. } => Self::internal().because(undecodable),
+            TimeTravelError::Store(error) => error.into(),
         }
     }
 }

@@ -108,7 +108,8 @@ macro_rules! recorded {
     };
 }
 
-fn decode_one<M: ReadModel>(read: &RecordedEvent) -> Result<Recorded, String> {
+/// Decodes one event.
+pub(crate) fn decode_one<M: ReadModel>(read: &RecordedEvent) -> Result<Recorded, String> {
     let event = Event::decode(read.event_type, read.schema_version, read.payload.as_bytes(), sealed(&read.personal));
     Ok(recorded!(read, event.map_err(|error| error.to_string())?, occasion::<M>(read.metadata.as_bytes())?))
 }

@@ -23,11 +23,12 @@ pub mod read_model;
 pub mod rebuild;
 pub mod runner;
 pub mod testing;
+pub mod time_travel;
 
 pub use generations::{outdated, prepare};
 pub use node::{Projections, Projector};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
-pub use query::{AsOf, Back, Page};
+pub use query::{AsOf, Back, Page, lowest_position};
 pub use read_model::{ReadModel, Recorded};
 
 /// All projectors of this build.

@@ -2,7 +2,8 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row, Type};
-use store::{Position, StoreError};
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId};
 
 /// An answer, and the position of the log that it reflects: both are of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +43,13 @@ impl Back {
     }
 }
 
-/// A part of a list that goes back in time.
+/// A part of a list; of one that goes back in time, unless `N` says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// Its rows, the newest first.
+pub struct Page<T, N = Position> {
+    /// Its rows, in the order of the list: the newest first.
     pub rows: Vec<T>,
-    /// What to ask for next stands before this position; none at the end of the list.
-    pub next: Option<Position>,
+    /// What to ask for next stands behind this place; none at the end of the list.
+    pub next: Option<N>,
 }
 
 /// A stored value that is not what its column promises.
@@ -70,23 +71,45 @@ pub(crate) fn as_of<T>(row: &PgRow, value: T) -> Result<AsOf<T>, sqlx::Error> {
     Ok(AsOf { value, position: Position(get(row, "as_of")?) })
 }
 
-/// Reads a page. Each row carries `as_of`; without a position it stands for that alone, because there is nothing to list.
+/// Reads a page of a list that goes back in time.
 pub(crate) fn page<T>(
     found: &[PgRow],
     back: Back,
     read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
 ) -> Result<AsOf<Page<T>>, sqlx::Error> {
+    listed(found, back.limit, read, |row| Ok(Position(get(row, "position")?)))
+}
+
+/// Reads a page. Each row carries `as_of`; without a position it stands for that alone, because there is nothing to list.
+pub(crate) fn listed<T, N>(
+    found: &[PgRow],
+    limit: usize,
+    read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+    place: impl Fn(&PgRow) -> Result<N, sqlx::Error>,
+) -> Result<AsOf<Page<T, N>>, sqlx::Error> {
     let Some(first) = found.first() else {
         return Ok(AsOf { value: Page { rows: Vec::new(), next: None }, position: Position(0) });
     };
     let is_empty = get::<Option<i64>>(first, "position")?.is_none();
-    let listed = if is_empty { &[] } else { &found[..found.len().min(back.limit)] };
-    let rows = listed.iter().map(read).collect::<Result<_, _>>()?;
-    let next = match listed.last() {
-        Some(last) if found.len() > listed.len() => Some(Position(get(last, "position")?)),
-        Some(_) | None => None,
-    };
-    as_of(first, Page { rows, next })
+    let shown = if is_empty { &[] } else { &found[..found.len().min(limit)] };
+    let rows = shown.iter().map(read).collect::<Result<_, _>>()?;
+    let last = shown.last().filter(|_| found.len() > shown.len());
+    as_of(first, Page { rows, next: last.map(place).transpose()? })
+}
+
+/// The position that all of these projections have reached. Of rows read afterwards it says the least.
+///
+/// # Errors
+/// When the database is away.
+pub async fn lowest_position(
+    pools: &Pools,
+    tenant: TenantId,
+    projectors: &[&'static str],
+) -> Result<Position, StoreError> {
+    let sql = "select coalesce(min(position), 0) as position from projection_positions where projector = any($1)";
+    let found = pools.request.fetch_optional(tenant, sqlx::query(sql).bind(projectors)).await;
+    let row = found.map_err(failed("projection_positions"))?;
+    row.map_or(Ok(Position(0)), |row| get(&row, "position").map(Position)).map_err(failed("projection_positions"))
 }
 
 pub(crate) fn get<'r, T>(row: &'r PgRow, column: &'static str) -> Result<T, sqlx::Error>

@@ -10,5 +10,7 @@ mod feed;
 mod imports;
 mod loyalty;
 mod rebuild;
+mod searching;
 mod seeing;
 mod support;
+mod time_travel;

@@ -6,8 +6,8 @@ use crate::body::JsonBody;
 use crate::headers::{Idempotency, MinPosition, Parameters, PathId};
 use crate::http::loyalty::PointsView;
 use crate::http::wire::Fields;
-use crate::http::{Done, Found, history, wait_for};
-use crate::problem::{Place, Problem};
+use crate::http::{Done, Found, history, time_travel, wait_for};
+use crate::problem::Problem;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -20,21 +20,25 @@ use domain::ids::{CategoryCode, Channel, CustomerId, ExternalSystem, Language, O
 use domain::phone::Phone;
 use domain::text::{CompanyName, PersonName, ReferenceText};
 use domain::{Currency, Event, Money};
+use projections::ReadModel;
 use projections::customers::customers::{self, CustomerRow, Customers};
-use projections::{AsOf, ReadModel};
+use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod overview;
+mod search;
 mod timeline;
 
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
-        .route("/v1/customers", post(register).get(find))
+        .route("/v1/customers", post(register).get(search::find))
         .route("/v1/customers/{id}", get(get_customer))
         .route("/v1/customers/{id}/purchases", post(record_purchase))
         .route("/v1/customers/{id}/refunds", post(refund))
         .route("/v1/customers/{id}/events", get(history::get_events))
         .route("/v1/customers/{id}/timeline", get(timeline::get_timeline))
+        .route("/v1/customers/{id}/overview", get(overview::get_overview))
 }
 
 #[derive(Debug, Deserialize)]
@@ -388,14 +392,25 @@ struct ReferenceView {
     reference: String,
 }
 
-/// `GET /v1/customers/{id}`
+/// `GET /v1/customers/{id}`, now or as it was
 async fn get_customer(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(asked): Parameters<time_travel::Asked>,
     min_position: MinPosition,
 ) -> Result<Found<CustomerView>, Problem> {
     caller.require(Scope::CustomersRead)?;
+    if let Some(past) = asked.read(&caller)? {
+        let position = time_travel::reflected(&api, min_position).await?;
+        let row = customers::find_past(&*api.store, caller.tenant, id, past.until).await;
+        let row = row.map_err(|error| match error {
+            TimeTravelError::Unknown => customer_not_found(),
+            error => error.into(),
+        })?;
+        // No ETag: what was cannot be changed.
+        return Ok(Found { position, version: None, body: CustomerView::of(row, &caller) });
+    }
     wait_for(&api, &[Customers::NAME], min_position).await?;
     let row = customers::find(&api.pools, caller.tenant, id).await?;
     let row = row.ok_or_else(customer_not_found)?;
@@ -405,61 +420,6 @@ async fn get_customer(
 
 fn customer_not_found() -> Problem {
     Problem::not_found("customer_not_found", "the customer is not known")
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Search {
-    phone: Option<String>,
-    email: Option<String>,
-    reference: Option<String>,
-}
-
-#[derive(Serialize)]
-struct CustomersView {
-    items: Vec<CustomerView>,
-}
-
-/// `GET /v1/customers?phone=…`, `?email=…` or `?reference=system:…`
-async fn find(
-    State(api): State<Api>,
-    caller: Caller,
-    Parameters(search): Parameters<Search>,
-    min_position: MinPosition,
-) -> Result<Found<CustomersView>, Problem> {
-    caller.require(Scope::CustomersRead)?;
-    wait_for(&api, &[Customers::NAME], min_position).await?;
-    let found = look_up(&api, &caller, &search).await?;
-    let position = found.as_ref().map(|row| row.position).unwrap_or_default();
-    let items = found.into_iter().map(|row| CustomerView::of(row.value, &caller)).collect();
-    Ok(Found { position, version: None, body: CustomersView { items } })
-}
-
-async fn look_up(api: &Api, caller: &Caller, search: &Search) -> Result<Option<AsOf<CustomerRow>>, Problem> {
-    let (pools, tenant) = (&api.pools, caller.tenant);
-    let wrong = |name: &str, detail: &str| {
-        Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_parameter", detail)
-    };
-    match (&search.phone, &search.email, &search.reference) {
-        (Some(phone), None, None) => {
-            // In a query string an unescaped plus is a space.
-            let phone = Phone::parse(&phone.replacen(' ', "+", usize::from(phone.starts_with(' '))), None)
-                .map_err(|error| wrong("phone", &error.to_string()))?;
-            Ok(customers::find_by_phone(pools, tenant, &phone).await?)
-        }
-        (None, Some(email), None) => {
-            let email = Email::parse(email).map_err(|error| wrong("email", &error.to_string()))?;
-            Ok(customers::find_by_email(pools, tenant, &email).await?)
-        }
-        (None, None, Some(reference)) => {
-            let parts = reference.split_once(':');
-            let (system, name) = parts.ok_or_else(|| wrong("reference", "must be system:reference"))?;
-            let system = ExternalSystem::parse(system).map_err(|error| wrong("reference", &error.to_string()))?;
-            let name = ReferenceText::parse(name).map_err(|error| wrong("reference", &error.to_string()))?;
-            Ok(customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await?)
-        }
-        _ => Err(Problem::bad_request("one_criterion_needed", "give exactly one of phone, email and reference")),
-    }
 }
 
 impl CustomerView {

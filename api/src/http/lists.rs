@@ -1,6 +1,6 @@
 //! What lists have in common: how much is asked for, where to go on, and which kinds of events.
 //!
-//! A list goes back in time by position, which never changes, so no row is missed or told twice while others are added.
+//! Most lists go back in time by position, which never changes, so no row is missed or told twice while others are added.
 
 use crate::problem::{Place, Problem};
 use domain::Event;
@@ -21,9 +21,38 @@ pub(crate) struct ListView<T> {
     next_cursor: Option<String>,
 }
 
+/// A place in a list, as callers carry it: opaque to them.
+pub(crate) trait Cursor: Sized {
+    fn text(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+
+    /// Only what was given out comes back as the same text.
+    fn parse(text: &str) -> Result<Self, Problem> {
+        Self::read(text).filter(|place| place.text() == text).ok_or_else(foreign_cursor)
+    }
+}
+
+impl Cursor for Position {
+    fn text(&self) -> String {
+        format!("{CURSOR_PREFIX}{:x}", self.0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let number = i64::from_str_radix(text.strip_prefix(CURSOR_PREFIX)?, 16).ok()?;
+        Some(Self(number)).filter(|position| position.0 > 0)
+    }
+}
+
+/// Blames a cursor that does not belong here.
+pub(crate) fn foreign_cursor() -> Problem {
+    let place = Place::Parameter("cursor".to_owned());
+    Problem::bad_parameter(place, "invalid_cursor", "the cursor is none that was given out here")
+}
+
 impl<T> ListView<T> {
-    pub(crate) fn of<R>(page: Page<R>, view: impl Fn(R) -> T) -> Self {
-        Self { items: page.rows.into_iter().map(view).collect(), next_cursor: page.next.map(cursor) }
+    pub(crate) fn of<R, N: Cursor>(page: Page<R, N>, view: impl Fn(R) -> T) -> Self {
+        let next_cursor = page.next.as_ref().map(Cursor::text);
+        Self { items: page.rows.into_iter().map(view).collect(), next_cursor }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -31,30 +60,19 @@ impl<T> ListView<T> {
     }
 }
 
-/// Reads `limit` and `cursor`.
-pub(crate) fn back(limit: Option<usize>, cursor: Option<&str>) -> Result<Back, Problem> {
-    let limit = match limit.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => limit,
-        _ => return Err(wrong("limit", "limit must be from 1 to 200")),
-    };
-    let newest = Back::newest(limit);
-    let Some(text) = cursor else { return Ok(newest) };
-    let before = before(text).ok_or_else(|| {
-        let place = Place::Parameter("cursor".to_owned());
-        Problem::bad_parameter(place, "invalid_cursor", "the cursor is none that was given out here")
-    })?;
-    Ok(Back { before, ..newest })
+/// Reads `limit`.
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => Err(wrong("limit", "limit must be from 1 to 200")),
+    }
 }
 
-/// Says where a list goes on. Opaque to callers.
-fn cursor(next: Position) -> String {
-    format!("{CURSOR_PREFIX}{:x}", next.0)
-}
-
-/// Only what was given out comes back as the same text.
-fn before(text: &str) -> Option<Position> {
-    let number = i64::from_str_radix(text.strip_prefix(CURSOR_PREFIX)?, 16).ok()?;
-    Some(Position(number)).filter(|position| number > 0 && cursor(*position) == text)
+/// Reads `limit` and `cursor` of a list that goes back in time.
+pub(crate) fn back(asked: Option<usize>, cursor: Option<&str>) -> Result<Back, Problem> {
+    let newest = Back::newest(limit(asked)?);
+    let before = cursor.map(Position::parse).transpose()?;
+    Ok(before.map_or(newest, |before| Back { before, ..newest }))
 }
 
 /// Reads `type`: an event type, or the beginning of some followed by an asterisk.
@@ -75,12 +93,12 @@ pub(crate) fn wrong(name: &str, detail: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{back, before, cursor, event_types};
+    use super::{Cursor, back, event_types};
     use store::Position;
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given_out() {
-        assert_eq!(before(&cursor(Position(300))), Some(Position(300)));
+        assert_eq!(Position::parse(&Position(300).text()).expect("it was given out"), Position(300));
         for made_up in ["", "b", "b0", "b-7", "b+7", "b007", "B7", "bA", "7", "bffffffffffffffff", "garbage"] {
             assert_eq!(back(None, Some(made_up)).expect_err("refused").code(), "invalid_cursor", "{made_up}");
         }

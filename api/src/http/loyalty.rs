@@ -3,10 +3,10 @@
 use crate::Api;
 use crate::amount::AmountText;
 use crate::body::JsonBody;
-use crate::headers::{Idempotency, MinPosition, PathId};
+use crate::headers::{Idempotency, MinPosition, Parameters, PathId};
 use crate::http::customers::is_repeated;
 use crate::http::wire::Fields;
-use crate::http::{Done, Found, wait_for};
+use crate::http::{Done, Found, time_travel, wait_for};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +20,7 @@ use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Event, Money};
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalances};
+use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -249,7 +250,7 @@ async fn redeem(
 }
 
 #[derive(Serialize)]
-struct LoyaltyView {
+pub(crate) struct LoyaltyView {
     customer_id: Uuid,
     currency: Currency,
     balance: i64,
@@ -300,14 +301,25 @@ impl From<LoyaltyBalance> for LoyaltyView {
     }
 }
 
-/// `GET /v1/customers/{id}/loyalty`
+/// `GET /v1/customers/{id}/loyalty`, now or as it was
 async fn get_loyalty(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(asked): Parameters<time_travel::Asked>,
     min_position: MinPosition,
 ) -> Result<Found<LoyaltyView>, Problem> {
     caller.require(Scope::LoyaltyRead)?;
+    if let Some(past) = asked.read(&caller)? {
+        let position = time_travel::reflected(&api, min_position).await?;
+        let row = loyalty_balances::find_past(&*api.store, caller.tenant, id, past.until).await;
+        let row = row.map_err(|error| match error {
+            TimeTravelError::Unknown => not_a_member(),
+            error => error.into(),
+        })?;
+        let date = past.date(&caller, row.updated_at);
+        return Ok(Found { position, version: None, body: row.on(date).into() });
+    }
     wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
     let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
     let known = known.ok_or_else(not_a_member)?;

@@ -10,6 +10,7 @@ pub(crate) mod lists;
 pub(crate) mod loyalty;
 pub(crate) mod metrics;
 pub(crate) mod recorded;
+pub(crate) mod time_travel;
 pub(crate) mod wire;
 
 use crate::Api;
@@ -63,7 +64,7 @@ pub(crate) struct Found<T> {
 
 impl<T> Found<lists::ListView<T>> {
     /// A part of a list. It has no version: it changes with each row that is added.
-    pub(crate) fn list<R>(page: AsOf<Page<R>>, view: impl Fn(R) -> T) -> Self {
+    pub(crate) fn list<R, N: lists::Cursor>(page: AsOf<Page<R, N>>, view: impl Fn(R) -> T) -> Self {
         Self { position: page.position, version: None, body: lists::ListView::of(page.value, view) }
     }
 }

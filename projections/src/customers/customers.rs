@@ -1,12 +1,15 @@
-//! Table `customers` with its child `customer_references`: one row per customer, for the till's search and the profile.
+//! Table `customers` with its children `customer_references` and `customer_words`: one row per customer, for the till's search and
+//! the profile.
 //!
 //! It holds personal data in plain, because people search for it; what was erased is blank. Uniqueness is not kept here:
 //! claims of the log keep it.
 
 use crate::query::{AsOf, as_of, failed, get, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::Event;
+use domain::aggregate::Category;
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind};
 use domain::email::Email;
 use domain::event::Personal;
@@ -16,8 +19,11 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use std::collections::BTreeSet;
 use store::postgres::Pools;
-use store::{Position, StoreError, TenantId, Version};
+use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
 use uuid::Uuid;
+
+pub mod by_name;
+mod words;
 
 /// The system whose reference stands in the column `stripe_customer_id`.
 const STRIPE: &str = "stripe";
@@ -123,11 +129,11 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["customers", "customer_references"];
+    const VERSION: i32 = 2;
+    const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
-    const PERSONAL: &'static [&'static str] = &["name", "company", "email", "phone", "reference"];
+    const PERSONAL: &'static [&'static str] = &["name", "company", "email", "phone", "reference", "word"];
     const HANDLES: &'static [&'static str] = CustomerEvent::TYPES;
     const REVEALS: bool = true;
 
@@ -157,7 +163,8 @@ impl ReadModel for Customers {
     async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         let rows: Vec<&CustomerRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
         upsert(&rows).execute(&mut *conn).await?;
-        replace_references(conn, changes).await
+        replace_references(conn, changes).await?;
+        words::replace(conn, changes).await
     }
 }
 
@@ -340,6 +347,20 @@ async fn replace_references(conn: &mut PgConnection, changes: &[ChangeOf<Custome
 pub async fn find(pools: &Pools, tenant: TenantId, id: Uuid) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
     let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/as_of.sql"), "where c.id = $1");
     one(pools, tenant, sqlx::query(sql).bind(id)).await
+}
+
+/// A customer as it was, from its events.
+///
+/// # Errors
+/// As [`TimeTravelError`] says.
+pub async fn find_past(
+    store: &dyn EventStore,
+    tenant: TenantId,
+    id: Uuid,
+    until: Until,
+) -> Result<CustomerRow, TimeTravelError> {
+    let stream = StreamId { category: Category::Customer.as_str(), id };
+    row_of::<Customers>(store, tenant, stream, until, |recorded, _| recorded).await
 }
 
 /// The customer whose primary phone this is.

@@ -5,7 +5,9 @@
 
 use crate::query::{AsOf, as_of, failed, get, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::aggregate::Category;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Event};
@@ -15,7 +17,7 @@ use sqlx::query::Query;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres};
 use store::postgres::Pools;
-use store::{Position, StoreError, TenantId, Version};
+use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
 use uuid::Uuid;
 
 const PROGRAMME: Programme = Programme::STANDARD;
@@ -408,6 +410,36 @@ pub async fn find(
         .map(|row| read(&row).and_then(|value| as_of(&row, value.on(today))))
         .transpose()
         .map_err(failed("loyalty_balances"))
+}
+
+/// An account as it was, from its events.
+///
+/// # Errors
+/// As [`TimeTravelError`] says.
+pub async fn find_past(
+    store: &dyn EventStore,
+    tenant: TenantId,
+    account: Uuid,
+    until: Until,
+) -> Result<LoyaltyBalanceRow, TimeTravelError> {
+    let stream = StreamId { category: Category::Loyalty.as_str(), id: account };
+    row_of::<LoyaltyBalances>(store, tenant, stream, until, rebalanced).await
+}
+
+/// The event with the balance that it leaves among those that count: what is left out has moved no points.
+fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Recorded {
+    use LoyaltyEvent as E;
+    let available = row.map_or(0, |row| row.available);
+    if let Event::Loyalty(event) = &mut recorded.event {
+        match event {
+            E::PointsEarned { points, balance, .. } => *balance = available.saturating_add(*points),
+            E::PointsRedeemed { points, balance, .. }
+            | E::PointsReversed { points, balance, .. }
+            | E::PointsExpired { points, balance, .. } => *balance = available.saturating_sub(*points),
+            E::Enrolled { .. } | E::TierUpgraded { .. } => {}
+        }
+    }
+    recorded
 }
 
 #[cfg(test)]

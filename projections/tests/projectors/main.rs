@@ -7,5 +7,7 @@ mod failing;
 mod finding;
 mod following;
 mod rebuilding;
+mod searching;
 mod sharing;
+mod travelling;
 mod world;

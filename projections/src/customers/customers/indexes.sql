@@ -5,3 +5,4 @@ create index idx_customers_stripe_customer_id on customers (tenant, stripe_custo
     where stripe_customer_id is not null;
 create index idx_customers_registered on customers (tenant, created_position);
 create index idx_customer_references on customer_references (tenant, system, reference);
+create index idx_customer_words on customer_words (tenant, word, customer_id);

@@ -58,3 +58,13 @@ comment on column customer_references.tenant is 'Whose customer.';
 comment on column customer_references.customer_id is 'The customer.';
 comment on column customer_references.system is 'The other system.';
 comment on column customer_references.reference is 'Its name for the customer.';
+create table customer_words (
+    tenant      int  not null,
+    customer_id uuid not null,
+    word        text collate "C" not null,
+    primary key (customer_id, word)
+);
+comment on table customer_words is 'The words of the names of customers and companies that may be found: small letters without accents.';
+comment on column customer_words.tenant is 'Whose customer.';
+comment on column customer_words.customer_id is 'The customer.';
+comment on column customer_words.word is 'A word of its name or company, compared byte by byte.';

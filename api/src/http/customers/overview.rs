@@ -1,0 +1,98 @@
+//! `GET /v1/customers/{id}/overview`: all that somebody at the desk needs to know of a customer, in one answer.
+
+use super::timeline::EntryView;
+use super::{CustomerView, customer_not_found};
+use crate::Api;
+use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::loyalty::LoyaltyView;
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use chrono::NaiveDate;
+use commands::{Caller, Scope};
+use projections::customers::customer_timeline::{self, CustomerTimeline};
+use projections::customers::customers::{self, CustomerRow, Customers};
+use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
+use projections::{Back, ReadModel, lowest_position};
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+use uuid::Uuid;
+
+const TIMELINE_ENTRIES: usize = 20;
+const PURCHASES: usize = 5;
+
+/// There is nothing to ask for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {}
+
+#[derive(Serialize)]
+pub(super) struct OverviewView {
+    customer: CustomerView,
+    /// None: the customer is not a member.
+    loyalty: Option<LoyaltyView>,
+    figures: FiguresView,
+    last_purchases: Vec<EntryView>,
+    timeline: Vec<EntryView>,
+}
+
+#[derive(Serialize)]
+struct FiguresView {
+    customer_for_days: i64,
+    purchase_count: i64,
+    first_purchase_on: Option<NaiveDate>,
+    last_purchase_on: Option<NaiveDate>,
+    days_since_last_purchase: Option<i64>,
+}
+
+impl FiguresView {
+    fn of(row: &CustomerRow, today: NaiveDate) -> Self {
+        // A business date may be a day ahead.
+        let days_since = |date: NaiveDate| (today - date).num_days().max(0);
+        Self {
+            customer_for_days: days_since(row.registered_on),
+            purchase_count: row.purchase_count,
+            first_purchase_on: row.first_purchase_on,
+            last_purchase_on: row.last_purchase_on,
+            days_since_last_purchase: row.last_purchase_on.map(days_since),
+        }
+    }
+}
+
+pub(super) async fn get_overview(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Parameters(Asked {}): Parameters<Asked>,
+    min_position: MinPosition,
+) -> Result<Found<OverviewView>, Problem> {
+    caller.require(Scope::CustomersRead)?;
+    caller.require(Scope::LoyaltyRead)?;
+    let read_models = [Customers::NAME, LoyaltyBalances::NAME, CustomerTimeline::NAME];
+    wait_for(&api, &read_models, min_position).await?;
+    // Before the rows: what they show may be newer, never older.
+    let position = lowest_position(&api.pools, caller.tenant, &read_models).await?;
+    let row = customers::find(&api.pools, caller.tenant, id).await?.ok_or_else(customer_not_found)?.value;
+    let loyalty = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
+    let body = OverviewView {
+        loyalty: loyalty.map(|known| known.value.into()),
+        figures: FiguresView::of(&row, caller.today()),
+        last_purchases: entries(&api, &caller, id, Some(PURCHASE), PURCHASES).await?,
+        timeline: entries(&api, &caller, id, None, TIMELINE_ENTRIES).await?,
+        customer: CustomerView::of(row, &caller),
+    };
+    Ok(Found { position, version: None, body })
+}
+
+const PURCHASE: &[&str] = &["customer.purchase.recorded"];
+
+async fn entries(
+    api: &Api,
+    caller: &Caller,
+    customer: Uuid,
+    types: Option<&[&str]>,
+    count: usize,
+) -> Result<Vec<EntryView>, StoreError> {
+    let page = customer_timeline::list(&api.pools, caller.tenant, customer, types, Back::newest(count)).await?;
+    Ok(page.value.rows.into_iter().map(EntryView::from).collect())
+}

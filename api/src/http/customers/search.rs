@@ -1,0 +1,176 @@
+//! `GET /v1/customers`: a customer by phone, e-mail or reference; customers by name.
+
+use super::CustomerView;
+use crate::Api;
+use crate::headers::{MinPosition, Parameters};
+use crate::http::lists::{self, Cursor, ListView, wrong};
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use commands::{Caller, Scope};
+use domain::email::Email;
+use domain::ids::ExternalSystem;
+use domain::phone::Phone;
+use domain::text::ReferenceText;
+use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
+use projections::customers::customers::{self, CustomerRow, Customers};
+use projections::{AsOf, Page, ReadModel};
+use serde::Deserialize;
+use uuid::Uuid;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    phone: Option<String>,
+    email: Option<String>,
+    reference: Option<String>,
+    name: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+enum Search {
+    Phone(Phone),
+    Email(Email),
+    Reference(ExternalSystem, ReferenceText),
+    Name(NameQuery, Option<NamePlace>),
+}
+
+pub(super) async fn find(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(asked): Parameters<Asked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<CustomerView>>, Problem> {
+    caller.require(Scope::CustomersRead)?;
+    let limit = lists::limit(asked.limit)?;
+    let search = asked.read()?;
+    if matches!(search, Search::Name(..)) {
+        // Beginnings of names, asked for one letter after the other, would spell out what is masked.
+        caller.require(Scope::CustomersPii)?;
+    }
+    wait_for(&api, &[Customers::NAME], min_position).await?;
+    let page = search.run(&api, &caller, limit).await?;
+    Ok(Found::list(page, |row| CustomerView::of(row, &caller)))
+}
+
+impl Asked {
+    fn read(self) -> Result<Search, Problem> {
+        let search = match (self.phone, self.email, self.reference, self.name) {
+            (None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
+            (Some(phone), None, None, None) => by_phone(&phone)?,
+            (None, Some(email), None, None) => {
+                Search::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?)
+            }
+            (None, None, Some(reference), None) => by_reference(&reference)?,
+            _ => {
+                let detail = "give exactly one of phone, email, reference and name";
+                return Err(Problem::bad_request("one_criterion_needed", detail));
+            }
+        };
+        match self.cursor {
+            None => Ok(search),
+            Some(_) => Err(lists::foreign_cursor()),
+        }
+    }
+}
+
+fn by_phone(phone: &str) -> Result<Search, Problem> {
+    // In a query string an unescaped plus is a space.
+    let phone = phone.replacen(' ', "+", usize::from(phone.starts_with(' ')));
+    Phone::parse(&phone, None).map(Search::Phone).map_err(|error| wrong("phone", &error.to_string()))
+}
+
+fn by_reference(reference: &str) -> Result<Search, Problem> {
+    let parts = reference.split_once(':');
+    let (system, name) = parts.ok_or_else(|| wrong("reference", "must be system:reference"))?;
+    let system = ExternalSystem::parse(system).map_err(|error| wrong("reference", &error.to_string()))?;
+    let name = ReferenceText::parse(name).map_err(|error| wrong("reference", &error.to_string()))?;
+    Ok(Search::Reference(system, name))
+}
+
+fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
+    let query = NameQuery::parse(name).map_err(|error| wrong("name", &error.to_string()))?;
+    let after = cursor.map(NamePlace::parse).transpose()?;
+    if after.as_ref().is_some_and(|place| !query.leads_to(place)) {
+        return Err(lists::foreign_cursor());
+    }
+    Ok(Search::Name(query, after))
+}
+
+impl Search {
+    async fn run(
+        self,
+        api: &Api,
+        caller: &Caller,
+        limit: usize,
+    ) -> Result<AsOf<Page<CustomerRow, NamePlace>>, Problem> {
+        let (pools, tenant) = (&api.pools, caller.tenant);
+        let found = match self {
+            Self::Phone(phone) => customers::find_by_phone(pools, tenant, &phone).await?,
+            Self::Email(email) => customers::find_by_email(pools, tenant, &email).await?,
+            Self::Reference(system, name) => {
+                customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await?
+            }
+            Self::Name(query, after) => {
+                return Ok(by_name::find_by_name(pools, tenant, &query, after, limit).await?);
+            }
+        };
+        let position = found.as_ref().map(|row| row.position).unwrap_or_default();
+        Ok(AsOf { position, value: Page { rows: found.into_iter().map(|row| row.value).collect(), next: None } })
+    }
+}
+
+const NAME_CURSOR_PREFIX: &str = "n";
+
+impl Cursor for NamePlace {
+    fn text(&self) -> String {
+        format!("{NAME_CURSOR_PREFIX}{}.{}", self.customer.simple(), hex::encode(&self.word))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (customer, word) = text.strip_prefix(NAME_CURSOR_PREFIX)?.split_once('.')?;
+        let word = String::from_utf8(hex::decode(word).ok()?).ok()?;
+        // Not every text may go to the database.
+        let is_a_word = word.chars().all(char::is_alphanumeric) && word.chars().count() <= NameQuery::CHARS_MAX;
+        is_a_word.then_some(Self { word, customer: Uuid::try_parse(customer).ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Cursor, NamePlace};
+    use uuid::Uuid;
+
+    fn name(name: &str, cursor: Option<&str>) -> Asked {
+        Asked { name: Some(name.to_owned()), cursor: cursor.map(str::to_owned), ..Asked::default() }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given_out_and_for_its_own_question_only() {
+        let place = NamePlace { word: "núñez7".to_owned(), customer: Uuid::from_u128(7) };
+        assert_eq!(NamePlace::parse(&place.text()).expect("it was given out"), place);
+        let place = NamePlace { word: "nunez".to_owned(), customer: Uuid::from_u128(7) }.text();
+        assert!(name("nú", Some(&place)).read().is_ok());
+        let garbage = ["", "n", "n.", "b7", "n7.61", &place.to_uppercase(), &format!("{place}00")];
+        for cursor in garbage {
+            let refused = name("nú", Some(cursor)).read().expect_err("refused");
+            assert_eq!(refused.code(), "invalid_cursor", "{cursor}");
+        }
+        assert_eq!(name("garcia", Some(&place)).read().expect_err("refused").code(), "invalid_cursor");
+        let by_phone = Asked { phone: Some("+34612345678".to_owned()), name: None, ..name("", Some(&place)) };
+        assert_eq!(by_phone.read().expect_err("refused").code(), "invalid_cursor");
+    }
+
+    #[test]
+    fn one_thing_is_asked_for_at_a_time() {
+        let both = Asked { phone: Some("+34612345678".to_owned()), ..name("ana", None) };
+        assert_eq!(both.read().expect_err("refused").code(), "one_criterion_needed");
+        assert_eq!(Asked::default().read().expect_err("refused").code(), "one_criterion_needed");
+        for nothing in ["", "—", "%"] {
+            assert_eq!(name(nothing, None).read().expect_err("refused").code(), "invalid_parameter");
+        }
+    }
+}
