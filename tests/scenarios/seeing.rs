@@ -126,6 +126,9 @@ async fn what_cannot_be_listed_is_refused_and_says_why() {
         (format!("{}?type=nothing.*", lists[2]), "type"),
         (format!("{}?actor=", lists[2]), "actor"),
         (format!("{}?actor=a%00b", lists[2]), "actor"),
+        (format!("{}?request=a%20b", lists[2]), "request"),
+        (format!("{}?stream=customer", lists[2]), "stream"),
+        (format!("{}?stream=nothing-00000000-0000-7000-8000-000000000000", lists[2]), "stream"),
         (format!("{}?customer=ana", lists[2]), "customer"),
         (format!("{}?from=yesterday", lists[2]), "from"),
         (format!("{}?to=2026-13-01", lists[2]), "to"),
@@ -228,15 +231,32 @@ async fn the_audit_trail_is_searched_by_who_whom_what_and_when() {
     assert_eq!((items(&of_ana).len(), all_of(&of_ana, "customer_id").iter().all(|id| **id == json!(ana))), (4, true));
     let keys = search("type=access.key.*").await;
     assert_eq!(all_of(&keys, "type"), ["access.key.created", "access.key.created"], "the admin's and the till's");
-    let then = search("from=2020-05-05&to=2020-05-05").await;
-    assert_eq!(all_of(&then, "position"), all_of(&by_till, "position")[1..], "the expiry happened now");
-    assert_eq!(items(&search("from=2020-05-06&to=2020-12-31").await).len(), 0);
+    let request = requests[0].as_str().expect("an id");
+    assert_eq!(all_of(&search(&format!("request={request}")).await, "position"), all_of(&by_till, "position"));
+    let of_stream = search(&format!("stream=loyalty-{eva}")).await;
+    let ids = [3, 2, 1].map(|version| json!(format!("loyalty-{eva}/{version}")));
+    assert_eq!(all_of(&of_stream, "id"), ids.iter().collect::<Vec<_>>());
+    // Times are those of the log: what happened in 2020 was told now. A moment begins a range and does not belong to what ends there.
+    assert_eq!(items(&search("from=2020-05-05&to=2020-05-05").await).len(), 0);
+    let recorded_at = items(&by_till)[0]["recorded_at"].as_str().expect("a time");
+    assert_eq!(all_of(&search(&format!("from={recorded_at}")).await, "position"), all_of(&by_till, "position"));
+    let earlier = search(&format!("to={recorded_at}&limit=1")).await;
+    let first = items(&by_till)[2]["position"].as_i64().expect("a position");
+    assert_eq!(items(&earlier)[0]["position"], first - 1);
     let both = search(&format!("actor=key:{till}&customer={ana}")).await;
     assert_eq!(items(&both).len(), 0);
 
+    let (mut in_pages, mut asked) = (vec![], "limit=3&type=*".to_owned());
+    loop {
+        let page = search(&asked).await;
+        in_pages.extend(items(&page).iter().filter_map(|item| item["position"].as_i64()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        asked = format!("limit=3&type=*&cursor={cursor}");
+    }
     let all = search("limit=200").await;
     let positions: Vec<i64> = items(&all).iter().filter_map(|item| item["position"].as_i64()).collect();
     assert_eq!(positions, (1..=world.head().await).rev().collect::<Vec<_>>(), "every event is there");
+    assert_eq!(in_pages, positions, "also page by page, batches cut in two");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! The audit trail over HTTP: who caused which event, when and on which occasion.
+//! The audit trail over HTTP: who caused which event, when and on which occasion. Times are those at which events were written into
+//! the log.
 
 use crate::Api;
 use crate::headers::{MinPosition, Parameters};
-use crate::http::lists::{self, ListView, wrong};
+use crate::http::lists::{self, Cursor, ListView, wrong};
 use crate::http::wire::When;
 use crate::http::{Found, wait_for};
 use crate::problem::Problem;
@@ -11,12 +12,16 @@ use axum::extract::State;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use commands::{Caller, Scope};
+use domain::aggregate::Category;
 use projections::ReadModel;
-use projections::audit::audit_trail::{self, AuditRow, AuditTrail, Search};
+use projections::audit::audit_trail::{self, AuditPlace, AuditRow, AuditTrail, Search};
 use serde::{Deserialize, Serialize};
+use store::Position;
 use uuid::Uuid;
 
-const ACTOR_LENGTH_MAX: usize = 128;
+const ID_LENGTH_MAX: usize = 128;
+/// Tells our cursors from others.
+const CURSOR_PREFIX: &str = "a";
 
 pub(crate) fn routes() -> Router<Api> {
     Router::new().route("/v1/audit/events", get(search_events))
@@ -26,7 +31,9 @@ pub(crate) fn routes() -> Router<Api> {
 #[serde(deny_unknown_fields)]
 struct Asked {
     actor: Option<String>,
+    request: Option<String>,
     customer: Option<Uuid>,
+    stream: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
     from: Option<String>,
@@ -42,7 +49,9 @@ impl Asked {
             types: lists::event_types(self.kind.as_deref())?,
             from: when("from", self.from.as_deref())?.map(|from| from.moment(caller)),
             to: when("to", self.to.as_deref())?.map(|to| to.end(caller)),
-            actor: self.actor.map(actor).transpose()?,
+            actor: self.actor.map(|text| id("actor", text, "must be an actor such as key:<id> or cli")).transpose()?,
+            request: self.request.map(|text| id("request", text, "must be the id of a request")).transpose()?,
+            stream: self.stream.as_deref().map(stream).transpose()?,
         })
     }
 }
@@ -53,10 +62,30 @@ fn when(name: &str, text: Option<&str>) -> Result<Option<When>, Problem> {
     text.map(read).transpose()
 }
 
-/// No actor is called otherwise, and not every text may go to the database.
-fn actor(text: String) -> Result<String, Problem> {
-    let fits = (1..=ACTOR_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text) } else { Err(wrong("actor", "must be an actor such as key:<id> or cli")) }
+/// No id is written otherwise, and not every text may go to the database.
+fn id(name: &str, text: String, detail: &str) -> Result<String, Problem> {
+    let fits = (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text) } else { Err(wrong(name, detail)) }
+}
+
+fn stream(text: &str) -> Result<String, Problem> {
+    let parts = text
+        .split_once('-')
+        .and_then(|(category, id)| Some(format!("{}-{}", Category::parse(category)?, Uuid::try_parse(id).ok()?)));
+    parts.filter(|parts| parts == text).ok_or_else(|| wrong("stream", "must be a stream such as customer-<id>"))
+}
+
+impl Cursor for AuditPlace {
+    fn text(&self) -> String {
+        format!("{CURSOR_PREFIX}{:x}.{:x}", self.recorded_at.timestamp_micros(), self.position.0)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (recorded_at, position) = text.strip_prefix(CURSOR_PREFIX)?.split_once('.')?;
+        let number = |text: &str| i64::from_str_radix(text, 16).ok().filter(|number| *number > 0);
+        let recorded_at = DateTime::from_timestamp_micros(number(recorded_at)?)?;
+        Some(Self { recorded_at, position: Position(number(position)?) })
+    }
 }
 
 #[derive(Serialize)]
@@ -101,9 +130,42 @@ async fn search_events(
     min_position: MinPosition,
 ) -> Result<Found<ListView<AuditedView>>, Problem> {
     caller.require(Scope::AuditRead)?;
-    let back = lists::back(asked.limit, asked.cursor.as_deref())?;
+    let limit = lists::limit(asked.limit)?;
+    let before = asked.cursor.as_deref().map(AuditPlace::parse).transpose()?;
     let search = asked.search(&caller)?;
     wait_for(&api, &[AuditTrail::NAME], min_position).await?;
-    let page = audit_trail::search(&api.pools, caller.tenant, search, back).await?;
+    let page = audit_trail::search(&api.pools, caller.tenant, search, before, limit).await?;
     Ok(Found::list(page, AuditedView::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AuditPlace, Cursor, id, stream};
+    use store::Position;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given_out() {
+        let recorded_at = "2026-03-01T12:00:00.123456Z".parse().expect("a time");
+        let place = AuditPlace { recorded_at, position: Position(300) };
+        assert_eq!(AuditPlace::parse(&place.text()).expect("it was given out"), place);
+        let far = format!("a{:x}.7", i64::MAX);
+        for made_up in ["", "a", "a7", "a7.", "a.7", "a-7.7", "a7.-7", "a07.7", "A7.7", "b7", "a0.7", "a7.0", &far] {
+            assert_eq!(AuditPlace::parse(made_up).expect_err("refused").code(), "invalid_cursor", "{made_up}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_a_category_and_an_id_and_an_id_is_one_visible_word() {
+        let known = "access_key-0198c2f0-0000-7000-8000-000000000001";
+        assert_eq!(stream(known).expect("valid"), known);
+        for wrong in
+            ["", "customer", "customer-7", "nobody-0198c2f0-0000-7000-8000-000000000001", &known.to_uppercase()]
+        {
+            assert_eq!(stream(wrong).expect_err("refused").code(), "invalid_parameter", "{wrong}");
+        }
+        assert!(id("request", "req-1".to_owned(), "").is_ok());
+        for wrong in ["", "a b", "a\u{0}", &"x".repeat(129)] {
+            assert!(id("request", wrong.to_owned(), "").is_err(), "{wrong}");
+        }
+    }
 }

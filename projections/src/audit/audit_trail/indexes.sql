@@ -1,4 +1,7 @@
-create index idx_audit_trail_actor on audit_trail (tenant, actor, position desc);
-create index idx_audit_trail_customer on audit_trail (tenant, customer_id, position desc) where customer_id is not null;
-create index idx_audit_trail_type on audit_trail (tenant, event_type, position desc);
-create index idx_audit_trail_occurred on audit_trail (tenant, occurred_at);
+create index idx_audit_trail_recorded on audit_trail (tenant, recorded_at desc, position desc);
+create index idx_audit_trail_actor on audit_trail (tenant, actor, recorded_at desc, position desc);
+create index idx_audit_trail_request on audit_trail (tenant, request_id, recorded_at desc, position desc) where request_id is not null;
+create index idx_audit_trail_customer on audit_trail (tenant, customer_id, recorded_at desc, position desc)
+    where customer_id is not null;
+create index idx_audit_trail_stream on audit_trail (tenant, stream, recorded_at desc, position desc);
+create index idx_audit_trail_type on audit_trail (tenant, event_type, recorded_at desc, position desc);

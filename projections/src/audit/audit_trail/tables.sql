@@ -16,7 +16,7 @@ create table audit_trail (
 );
 comment on table audit_trail is 'One row per event of any type. A row never changes.';
 comment on column audit_trail.tenant is 'Whose event.';
-comment on column audit_trail.position is 'Position of the event; of one tenant at most. The tenant stands first in the key, so that the newest events of a tenant are found without another index.';
+comment on column audit_trail.position is 'Position of the event; of one tenant at most.';
 comment on column audit_trail.event_type is 'Wire name of the event.';
 comment on column audit_trail.category is 'Kind of the stream.';
 comment on column audit_trail.stream is 'The stream: category and id.';
