@@ -86,6 +86,10 @@ async fn names_are_looked_for_by_those_who_may_see_them_and_within_the_own_tenan
     for path in [by_name.as_str(), by_phone] {
         let found = world.ask_as(Some(&theirs), Method::GET, path, None).await;
         assert_eq!((found.status, names(&found.body).len()), (200, 0), "{path}: {}", found.body);
+        assert!(
+            found.position.is_some_and(|reflected| reflected >= last),
+            "{path}: an empty answer reflects something"
+        );
     }
 }
 

@@ -136,6 +136,15 @@ async fn hot_queries_use_their_index_under_row_level_security() {
         let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
         assert!(plan[0].contains(index), "{condition}: {plan:#?}");
     }
+    let references = "insert into customers_g1.customer_references (tenant, customer_id, system, reference) \
+                      select tenant, id, 'erp', 'E' || phone from customers_g1.customers";
+    engine.execute(references).await.unwrap();
+    world.as_admin().await.execute("analyze customers_g1.customer_references").await.unwrap();
+    let by_reference = "select * from customers c join customer_references f on f.customer_id = c.id \
+                        where f.system = 'erp' and f.reference = 'E+34106'";
+    let plan = plan(&mut request, by_reference).await;
+    assert!(plan.contains("idx_customer_references") && plan.contains("customers_pkey"), "{plan}");
+    assert!(!plan.contains("Seq Scan on customer"), "{plan}");
 }
 
 const ACCOUNT: &str = "'00000000-0000-0000-0000-000000000106'";

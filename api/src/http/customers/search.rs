@@ -14,8 +14,10 @@ use domain::phone::Phone;
 use domain::text::ReferenceText;
 use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
 use projections::customers::customers::{self, CustomerRow, Customers};
-use projections::{AsOf, Page, ReadModel};
+use projections::{AsOf, Page, ReadModel, lowest_position};
 use serde::Deserialize;
+use store::postgres::Pools;
+use store::{StoreError, TenantId};
 use uuid::Uuid;
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,10 +34,16 @@ pub(super) struct Asked {
 /// What is looked for.
 #[derive(Debug)]
 enum Search {
+    One(One),
+    Name(NameQuery, Option<NamePlace>),
+}
+
+/// What only one customer has.
+#[derive(Debug)]
+enum One {
     Phone(Phone),
     Email(Email),
     Reference(ExternalSystem, ReferenceText),
-    Name(NameQuery, Option<NamePlace>),
 }
 
 pub(super) async fn find(
@@ -58,11 +66,11 @@ pub(super) async fn find(
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let search = match (self.phone, self.email, self.reference, self.name) {
+        let one = match (self.phone, self.email, self.reference, self.name) {
             (None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
             (Some(phone), None, None, None) => by_phone(&phone)?,
             (None, Some(email), None, None) => {
-                Search::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?)
+                One::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?)
             }
             (None, None, Some(reference), None) => by_reference(&reference)?,
             _ => {
@@ -71,24 +79,24 @@ impl Asked {
             }
         };
         match self.cursor {
-            None => Ok(search),
+            None => Ok(Search::One(one)),
             Some(_) => Err(lists::foreign_cursor()),
         }
     }
 }
 
-fn by_phone(phone: &str) -> Result<Search, Problem> {
+fn by_phone(phone: &str) -> Result<One, Problem> {
     // In a query string an unescaped plus is a space.
     let phone = phone.replacen(' ', "+", usize::from(phone.starts_with(' ')));
-    Phone::parse(&phone, None).map(Search::Phone).map_err(|error| wrong("phone", &error.to_string()))
+    Phone::parse(&phone, None).map(One::Phone).map_err(|error| wrong("phone", &error.to_string()))
 }
 
-fn by_reference(reference: &str) -> Result<Search, Problem> {
+fn by_reference(reference: &str) -> Result<One, Problem> {
     let parts = reference.split_once(':');
     let (system, name) = parts.ok_or_else(|| wrong("reference", "must be system:reference"))?;
     let system = ExternalSystem::parse(system).map_err(|error| wrong("reference", &error.to_string()))?;
     let name = ReferenceText::parse(name).map_err(|error| wrong("reference", &error.to_string()))?;
-    Ok(Search::Reference(system, name))
+    Ok(One::Reference(system, name))
 }
 
 fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
@@ -108,18 +116,31 @@ impl Search {
         limit: usize,
     ) -> Result<AsOf<Page<CustomerRow, NamePlace>>, Problem> {
         let (pools, tenant) = (&api.pools, caller.tenant);
-        let found = match self {
-            Self::Phone(phone) => customers::find_by_phone(pools, tenant, &phone).await?,
-            Self::Email(email) => customers::find_by_email(pools, tenant, &email).await?,
-            Self::Reference(system, name) => {
-                customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await?
-            }
+        let one = match self {
+            Self::One(one) => one,
             Self::Name(query, after) => {
                 return Ok(by_name::find_by_name(pools, tenant, &query, after, limit).await?);
             }
         };
-        let position = found.as_ref().map(|row| row.position).unwrap_or_default();
-        Ok(AsOf { position, value: Page { rows: found.into_iter().map(|row| row.value).collect(), next: None } })
+        if let Some(found) = one.find(pools, tenant).await? {
+            return Ok(found.map(|row| Page { rows: vec![row], next: None }));
+        }
+        // An answer says what it reflects, also when it is empty; so it looks again after the position was read.
+        let position = lowest_position(pools, tenant, &[Customers::NAME]).await?;
+        let found = one.find(pools, tenant).await?;
+        Ok(AsOf { position, value: Page { rows: found.map(|row| row.value).into_iter().collect(), next: None } })
+    }
+}
+
+impl One {
+    async fn find(&self, pools: &Pools, tenant: TenantId) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+        match self {
+            Self::Phone(phone) => customers::find_by_phone(pools, tenant, phone).await,
+            Self::Email(email) => customers::find_by_email(pools, tenant, email).await,
+            Self::Reference(system, name) => {
+                customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await
+            }
+        }
     }
 }
 
