@@ -76,6 +76,11 @@ pub(crate) struct Settings {
     pub(crate) feed_clients_per_key_max: usize,
     /// How often a reader of the feed is asked for its key again.
     pub(crate) feed_recheck_seconds: u32,
+    /// Most requests a second with one key, and without one that works from one address; 0: no limit.
+    pub(crate) requests_per_key: u32,
+    pub(crate) failures_per_address: u32,
+    /// How long requests in flight get to finish when the server is told to stop.
+    pub(crate) drain_seconds: u32,
     /// Whether read models of another version are made again when the server starts; else it does not start.
     pub(crate) rebuild_on_start: bool,
 }
@@ -101,6 +106,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("feed_clients_max", &["CLIENTELA_FEED_CLIENTS_MAX"]),
     ("feed_clients_per_key_max", &["CLIENTELA_FEED_CLIENTS_PER_KEY_MAX"]),
     ("feed_recheck_seconds", &["CLIENTELA_FEED_RECHECK_SECONDS"]),
+    ("requests_per_key", &["CLIENTELA_REQUESTS_PER_KEY"]),
+    ("failures_per_address", &["CLIENTELA_FAILURES_PER_ADDRESS"]),
+    ("drain_seconds", &["CLIENTELA_DRAIN_SECONDS"]),
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
 ];
 
@@ -173,6 +181,9 @@ impl Effective {
                 .get("feed_clients_per_key_max")?
                 .ok_or_else(|| required("feed_clients_per_key_max"))?,
             feed_recheck_seconds: self.get("feed_recheck_seconds")?.ok_or_else(|| required("feed_recheck_seconds"))?,
+            requests_per_key: self.get("requests_per_key")?.ok_or_else(|| required("requests_per_key"))?,
+            failures_per_address: self.get("failures_per_address")?.ok_or_else(|| required("failures_per_address"))?,
+            drain_seconds: self.get("drain_seconds")?.ok_or_else(|| required("drain_seconds"))?,
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
         };
         if settings.open && !settings.listen.ip().is_loopback() {
@@ -226,6 +237,9 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("feed_clients_max", json!(doors.feed_clients_max)),
         ("feed_clients_per_key_max", json!(doors.feed_clients_per_key_max)),
         ("feed_recheck_seconds", json!(doors.feed_recheck.as_secs())),
+        ("requests_per_key", json!(doors.requests_per_key)),
+        ("failures_per_address", json!(doors.failures_per_address)),
+        ("drain_seconds", json!(doors.drain_timeout.as_secs())),
         ("rebuild_on_start", json!(true)),
     ])
 }
@@ -269,9 +283,12 @@ fn from_text(key: &str, text: &str) -> Value {
             "false" | "0" | "no" => json!(false),
             _ => json!(text),
         },
-        "feed_clients_max" | "feed_clients_per_key_max" | "feed_recheck_seconds" => {
-            text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
-        }
+        "feed_clients_max"
+        | "feed_clients_per_key_max"
+        | "feed_recheck_seconds"
+        | "requests_per_key"
+        | "failures_per_address"
+        | "drain_seconds" => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
         "cors_origins" => text.split(',').map(|origin| json!(origin.trim())).collect(),
         _ => json!(text),
     }

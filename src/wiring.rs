@@ -217,6 +217,9 @@ impl Node {
             feed_clients_max: settings.feed_clients_max,
             feed_clients_per_key_max: settings.feed_clients_per_key_max,
             feed_recheck: Duration::from_secs(settings.feed_recheck_seconds.max(1).into()),
+            requests_per_key: settings.requests_per_key,
+            failures_per_address: settings.failures_per_address,
+            drain_timeout: Duration::from_secs(settings.drain_seconds.into()),
             ..api::Config::default()
         };
         open_files::make_room(&mut config);

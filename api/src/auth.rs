@@ -6,18 +6,20 @@
 use crate::Api;
 use crate::config::Config;
 use crate::headers::Occasion;
+use crate::limits::Limits;
 use crate::problem::Problem;
 use async_trait::async_trait;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use commands::{Caller, Scope};
 use moka::future::Cache;
 use projections::access::{api_keys, tenants};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::postgres::Pools;
@@ -93,6 +95,7 @@ pub struct Keys {
     known: Cache<[u8; 32], Arc<KnownKey>>,
     // A cache of its own, so that a flood of made-up keys does not push out the real ones.
     unknown: Cache<[u8; 32], ()>,
+    limits: Limits,
 }
 
 /// Why the directory gave no key.
@@ -114,6 +117,7 @@ impl Keys {
                 .max_capacity(config.keys_max)
                 .time_to_live(config.unknown_key_ttl.min(KEY_TTL_MAX))
                 .build(),
+            limits: Limits::new(config),
         }
     }
 
@@ -123,10 +127,15 @@ impl Keys {
         self.unknown.invalidate(digest).await;
     }
 
-    async fn find(&self, digest: [u8; 32]) -> Result<Option<Arc<KnownKey>>, Problem> {
+    /// Whoever guesses gets the directory asked only so often.
+    async fn find(&self, digest: [u8; 32], address: Option<IpAddr>) -> Result<Option<Arc<KnownKey>>, Problem> {
+        if let Some(key) = self.known.get(&digest).await {
+            return Ok(Some(key));
+        }
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
+        self.limits.stranger(address)?;
         match self.known.try_get_with(digest, self.ask(digest)).await {
             Ok(key) => Ok(Some(key)),
             Err(miss) => match miss.as_ref() {
@@ -158,8 +167,24 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// The caller of a request, by its key; on an open server an administrator when there is none.
+/// The caller of a request, by its key; on an open server an administrator when there is none. Who has none that works is counted.
 pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occasion) -> Result<Caller, Problem> {
+    counted(api, occasion, identify(api, headers, occasion).await)
+}
+
+/// Counts a stranger: whoever is one too often is told so instead.
+pub(crate) fn counted<T>(api: &Api, occasion: &Occasion, found: Result<T, Problem>) -> Result<T, Problem> {
+    match found {
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            api.keys.limits.failed(occasion.address)?;
+            Err(problem)
+        }
+        found => found,
+    }
+}
+
+/// The caller of a request, who is not counted as a stranger.
+pub(crate) async fn identify(api: &Api, headers: &HeaderMap, occasion: &Occasion) -> Result<Caller, Problem> {
     let Some(text) = given_key(headers) else {
         return match api.config.open && is_for_loopback(headers) {
             true => open_caller(api, occasion).await,
@@ -175,7 +200,8 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occa
 /// The caller whose key has this digest, if it works now.
 pub(crate) async fn caller_with(api: &Api, digest: [u8; 32], occasion: &Occasion) -> Result<Caller, Problem> {
     let now = api.clock.now();
-    let key = valid_key(api, digest, now).await?;
+    let key = valid_key(api, digest, occasion.address, now).await?;
+    api.keys.limits.request(key.id)?;
     Ok(Caller {
         tenant: key.tenant,
         actor: format!("key:{}", key.id),
@@ -188,8 +214,13 @@ pub(crate) async fn caller_with(api: &Api, digest: [u8; 32], occasion: &Occasion
 }
 
 /// The key with this digest, if it works now.
-async fn valid_key(api: &Api, digest: [u8; 32], now: DateTime<Utc>) -> Result<Arc<KnownKey>, Problem> {
-    let key = api.keys.find(digest).await?.ok_or_else(unknown_key)?;
+async fn valid_key(
+    api: &Api,
+    digest: [u8; 32],
+    address: Option<IpAddr>,
+    now: DateTime<Utc>,
+) -> Result<Arc<KnownKey>, Problem> {
+    let key = api.keys.find(digest, address).await?.ok_or_else(unknown_key)?;
     if key.revoked {
         return Err(Problem::unauthorized("key_revoked", "the key was revoked", CHALLENGE_INVALID));
     }
@@ -238,7 +269,7 @@ impl Standing {
             return Err(ticket_expired());
         }
         api.keys.forget(&digest).await;
-        let key = valid_key(api, digest, api.clock.now()).await?;
+        let key = valid_key(api, digest, None, api.clock.now()).await?;
         let is_held = |wanted: &Scope| key.scopes.iter().any(|held| held.grants(*wanted));
         match scopes.iter().find(|wanted| !is_held(wanted)) {
             Some(missing) => Err(Problem::scope_missing(missing.as_str())),

@@ -31,6 +31,10 @@ pub struct Config {
     pub feed_clients_per_key_max: usize,
     /// How often a reader of the feed is asked for its key again.
     pub feed_recheck: Duration,
+    /// Most requests a second with one key, over two seconds; 0: no limit.
+    pub requests_per_key: u32,
+    /// Most requests a second without a key that works from one address, over twenty seconds; 0: no limit.
+    pub failures_per_address: u32,
     /// Longest time that requests in flight get to finish at shutdown.
     pub drain_timeout: Duration,
     /// How long a key that was found is believed without looking again. At most 60 s.
@@ -65,6 +69,8 @@ impl Default for Config {
             feed_clients_max: 2_000,
             feed_clients_per_key_max: 500,
             feed_recheck: Duration::from_secs(60),
+            requests_per_key: 10_000,
+            failures_per_address: 50,
             drain_timeout: Duration::from_secs(25),
             key_ttl: Duration::from_secs(30),
             unknown_key_ttl: Duration::from_secs(2),

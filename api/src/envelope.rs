@@ -4,13 +4,14 @@
 use crate::Config;
 use crate::headers::{Occasion, TRACEPARENT, X_REQUEST_ID, given_request_id, given_traceparent};
 use crate::problem::Problem;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::error::Error;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ pub(crate) async fn surround(mut request: Request, next: Next) -> Response {
     let occasion = Occasion {
         request_id: given_request_id(request.headers()).unwrap_or_else(new_request_id),
         traceparent: given_traceparent(request.headers()),
+        address: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()),
     };
     let method = method_label(request.method());
     let route =

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName};
 use commands::IdempotencyKey;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Names a request, in and out.
@@ -29,6 +30,8 @@ pub struct Occasion {
     pub request_id: Arc<str>,
     /// The caller's trace context, when it is well-formed.
     pub traceparent: Option<Arc<str>>,
+    /// Where the connection comes from.
+    pub address: Option<IpAddr>,
 }
 
 impl Occasion {

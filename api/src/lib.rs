@@ -12,6 +12,7 @@ mod connection;
 mod envelope;
 pub mod headers;
 pub mod http;
+mod limits;
 pub mod problem;
 pub mod serve;
 

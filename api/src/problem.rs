@@ -165,6 +165,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(2)
     }
 
+    /// 429: too many requests with a key, or without one that works from an address.
+    #[must_use]
+    pub fn rate_limited(by: &str, retry_after_s: u32) -> Self {
+        let detail = format!("too many requests by this {by}");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).with("by", by).retry_after(retry_after_s)
+    }
+
     /// 503: too much to do at the moment.
     #[must_use]
     pub fn busy() -> Self {

@@ -104,7 +104,7 @@ impl KeyDirectory for FewKeys {
         ];
         let found = keys.into_iter().find(|(name, _)| is(name));
         Ok(found.map(|(name, scopes)| KnownKey {
-            id: Uuid::from_u128(7),
+            id: Uuid::from_slice(&digest[..16]).expect("16 bytes"),
             tenant: TenantId(1),
             zone: Tz::UTC,
             digest: *digest,
@@ -415,6 +415,44 @@ async fn too_much_at_once_is_turned_away() {
     );
     insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:busy","title":"Busy","status":503,"detail":"the server has too many requests in flight","code":"busy","request_id":"test"}"#);
     assert_eq!(doors.get("/health/live", None).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_may_send_so_many_requests_and_then_has_to_wait() {
+    let doors = doors(Config { requests_per_key: 1, ..Config::default() });
+    for _ in 0..2 {
+        assert_eq!(doors.get("/v1/customers", Some("reader")).await.status, StatusCode::BAD_REQUEST);
+    }
+    let refused = doors.get("/v1/customers", Some("reader")).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers["retry-after"], "1");
+    insta::assert_snapshot!(refused.body, @r#"{"type":"urn:clientela:problem:rate_limited","title":"Rate limited","status":429,"detail":"too many requests by this key","code":"rate_limited","request_id":"test","by":"key"}"#);
+    assert_eq!(doors.get("/metrics", Some("operator")).await.status, StatusCode::OK, "another key has its own");
+    assert_eq!(doors.get("/health/live", None).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_comes_too_often_without_a_key_that_works_is_not_looked_up_any_more() {
+    let doors = doors(Config { failures_per_address: 1, ..Config::default() });
+    let from = |address: &str, key: &str| {
+        let mut request = Request::get("/v1/customers").header("x-api-key", key).body(Body::empty()).expect("valid");
+        let peer = format!("{address}:5000").parse::<SocketAddr>().expect("an address");
+        request.extensions_mut().insert(ConnectInfo(peer));
+        doors.ask(request)
+    };
+    assert_eq!(from("203.0.113.7", "reader").await.status, StatusCode::BAD_REQUEST);
+    for guess in 0..20 {
+        assert_eq!(from("203.0.113.7", &format!("guess-{guess}")).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let asked = doors.keys.asked.load(Ordering::Relaxed);
+    for guess in 20..30 {
+        let refused = from("203.0.113.7", &format!("guess-{guess}")).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.body);
+        assert!(refused.headers.contains_key("retry-after") && refused.body.contains("by this address"));
+    }
+    assert_eq!(doors.keys.asked.load(Ordering::Relaxed), asked, "the directory is left alone");
+    assert_eq!(from("203.0.113.7", "reader").await.status, StatusCode::BAD_REQUEST, "a key that is known works on");
+    assert_eq!(from("203.0.113.8", "guess-0").await.status, StatusCode::UNAUTHORIZED, "others are not held to account");
 }
 
 #[tokio::test]

@@ -12,5 +12,7 @@ mod loyalty;
 mod rebuild;
 mod searching;
 mod seeing;
+mod shutdown;
 mod support;
+mod tenants;
 mod time_travel;

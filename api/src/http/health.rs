@@ -1,7 +1,7 @@
 //! Is the server alive, is it ready, how are its parts. Without a key the answers are terse.
 
 use crate::Api;
-use crate::auth::authenticate;
+use crate::auth::identify;
 use crate::headers::Occasion;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -63,7 +63,7 @@ async fn ready(State(api): State<Api>) -> Response {
 async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
     let (status, components) = probe(&api).await;
     let is_operator =
-        authenticate(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
+        identify(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
     let code = if is_ready(&components) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(Health { status, components: is_operator.then_some(components) })).into_response()
 }

@@ -92,17 +92,22 @@ pub(super) async fn admit(api: &Api, request: &Parts, ticket: Option<&str>) -> R
             Ok(Admitted { caller, standing, reveal })
         }
         Some(text) => {
-            let ticket = Ticket::read(text, &api.ticket_key).ok_or_else(auth::ticket_unknown)?;
-            let end = ticket.end()?;
-            if end <= api.clock.now() {
-                return Err(auth::ticket_expired());
-            }
-            let caller = auth::caller_with(api, ticket.digest, &occasion).await?;
+            let (ticket, end, caller) = auth::counted(api, &occasion, by_ticket(api, text, &occasion).await)?;
             let reveal = ticket.personal && caller.require(Scope::CustomersPii).is_ok();
             let standing = Standing { digest: Some(ticket.digest), expires_at: Some(end) };
             Ok(Admitted { caller, standing, reveal })
         }
     }
+}
+
+/// Whose ticket it is, and until when it works.
+async fn by_ticket(api: &Api, text: &str, occasion: &Occasion) -> Result<(Ticket, DateTime<Utc>, Caller), Problem> {
+    let ticket = Ticket::read(text, &api.ticket_key).ok_or_else(auth::ticket_unknown)?;
+    let end = ticket.end()?;
+    if end <= api.clock.now() {
+        return Err(auth::ticket_expired());
+    }
+    Ok((ticket, end, auth::caller_with(api, ticket.digest, occasion).await?))
 }
 
 impl Ticket {
