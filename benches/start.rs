@@ -4,6 +4,7 @@ use crate::Settings;
 use crate::followers::{Followers, Pace, follow};
 use crate::measure::median;
 use crate::program::Program;
+use crate::steady::Delays;
 use crate::table::{Hold, Line, Table};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ pub(crate) async fn connections(settings: Settings, table: &mut Table) -> anyhow
     let mut program =
         Program::new(vec![most("CLIENTELA_FEED_CLIENTS_MAX"), most("CLIENTELA_FEED_CLIENTS_PER_KEY_MAX")])?;
     program.start().await?;
-    commanded(&program, "before").await?;
+    let alone = commanded(&program, "before").await?;
     let (before, begun) = (program.resident_bytes()?, Instant::now());
     let (address, key) = (program.address()?, program.key()?);
     let readers = Followers::open(address, &key, count, Pace::Attentive).await?;
@@ -48,9 +49,12 @@ pub(crate) async fn connections(settings: Settings, table: &mut Table) -> anyhow
     let refused = follow(address, &key, "from=now", Pace::Attentive).await.err();
     let told = refused.map(|error| error.to_string()).unwrap_or_default();
     anyhow::ensure!(told.contains("503"), "one too many was not refused: {told}");
-    let (taken, commands) = (readers.bytes(), commanded(&program, "meanwhile").await?);
-    let line = Line::new("feed connections", format!("commands while {count} follow, slowest of 100"), commands, "ms");
-    table.add(line.hold(Hold::AtMost(100.0)));
+    let (taken, followed) = (readers.bytes(), commanded(&program, "meanwhile").await?);
+    for (quantile, name) in [(0.5, "p50"), (0.95, "p95")] {
+        let what = format!("commands while {count} follow, {name}");
+        let (followed, alone) = (followed.at(quantile), alone.at(quantile));
+        table.add(Line::new("feed connections", what, followed, "ms").beside("nobody", alone, followed / alone));
+    }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let events = (readers.bytes() - taken) as f64 / count as f64;
     anyhow::ensure!(events > 100.0 * 400.0, "not every reader was told of every event: {events} bytes each");
@@ -60,14 +64,14 @@ pub(crate) async fn connections(settings: Settings, table: &mut Table) -> anyhow
     program.stop()
 }
 
-/// A hundred commands one after the other; how many milliseconds the slowest took.
-async fn commanded(program: &Program, name: &str) -> anyhow::Result<f64> {
-    let mut slowest = Duration::ZERO;
+/// A hundred commands one after the other.
+async fn commanded(program: &Program, name: &str) -> anyhow::Result<Delays> {
+    let mut took = Vec::new();
     for number in 0..100 {
         let begun = Instant::now();
         let body = json!({"name": "Ana Example", "emails": [format!("{name}-{number}@example.com")]});
         program.posted("/v1/customers", &body).await?;
-        slowest = slowest.max(begun.elapsed());
+        took.push(begun.elapsed().as_secs_f64() * 1e3);
     }
-    Ok(slowest.as_secs_f64() * 1e3)
+    Ok(Delays::new(took))
 }

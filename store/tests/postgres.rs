@@ -11,8 +11,8 @@ use store::personal_data::Keys;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore, Role};
 use store::{
-    AppendError, EventStore, Expected, Filter, NewEvent, Personal, Position, ReadAll, Signal, SignalStream,
-    StreamAppend, TenantId,
+    AppendError, EventStore, Expected, Filter, NewEvent, Personal, Position, ReadAll, RecordedEvent, Signal,
+    SignalStream, StreamAppend, TenantId,
 };
 
 #[path = "support/cutting_proxy.rs"]
@@ -164,6 +164,42 @@ async fn what_lies_ready_for_a_reader_outside_is_bounded_in_events_and_bytes() {
         }
         assert_eq!(seen, (1..=appends).collect::<Vec<_>>());
     }
+}
+
+/// The next event of a feed.
+async fn next_event(signals: &mut SignalStream) -> Arc<RecordedEvent> {
+    loop {
+        if let Signal::Events { events, .. } = signals.next().await.expect("goes on").expect("reads")
+            && let Some(event) = events.first()
+        {
+            return Arc::clone(event);
+        }
+    }
+}
+
+#[tokio::test]
+async fn readers_outside_share_an_event_that_is_opened_and_written_out_once() {
+    let world = World::start().await;
+    let follow = |reveal| world.store.feed(Position(0), Filter::default(), reveal);
+    let mut readers = [follow(true), follow(true), follow(false), follow(false)];
+    for reader in &mut readers {
+        assert!(matches!(reader.next().await, Some(Ok(Signal::CaughtUp(Position(0))))));
+    }
+    let secret = NewEvent { subject_id: Some(fresh_id()), personal: Some(b"Ana".to_vec()), ..happened(1) };
+    world.store.append(to(fresh_stream("contract"), Expected::NoStream, vec![secret])).await.expect("kept");
+    let mut events = Vec::new();
+    for reader in &mut readers {
+        events.push(next_event(reader).await);
+    }
+    let [seeing, too, blind, also_blind] = events.try_into().expect("four of them");
+    assert_eq!(seeing.personal, Personal::Opened(b"Ana".as_slice().into()));
+    assert!(matches!(blind.personal, Personal::Sealed(_)));
+    assert!(Arc::ptr_eq(&seeing, &too) && Arc::ptr_eq(&blind, &also_blind));
+    let write_out = |event: &RecordedEvent, text: &str| -> String {
+        event.rendering.get_or_make(|| Ok::<_, ()>(text.to_owned())).expect("made").to_owned()
+    };
+    assert_eq!([write_out(&seeing, "Ana"), write_out(&too, "again")], ["Ana", "Ana"]);
+    assert_eq!(write_out(&blind, "somebody"), "somebody", "what the others see is not shown to who may not");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,7 +41,9 @@ pub(super) struct BoundedFollow {
     at: Position,
     out: mpsc::Sender<Buffered>,
     room: Arc<Semaphore>,
-    _admitted: Admitted,
+    admitted: Admitted,
+    /// The head of the log when it was last asked for.
+    head: Position,
 }
 
 /// A signal that lies ready, and the room that it takes until it is fetched.
@@ -58,8 +60,8 @@ impl BoundedFollow {
             signal
         });
         let at = feed.after;
-        let _admitted = tail.admit();
-        (Self { reader, tail, feed, at, out, room, _admitted }, signals.boxed())
+        let (admitted, head) = (tail.admit(), Position(0));
+        (Self { reader, tail, feed, at, out, room, admitted, head }, signals.boxed())
     }
 
     pub(super) async fn run(mut self) {
@@ -81,13 +83,10 @@ impl BoundedFollow {
                 }
             }
             tokio::select! {
-                () = self.tail.pause() => {}
-                () = self.out.closed() => return Err(End::Unheard),
-            }
-            tokio::select! {
                 changed = head.changed() => changed.map_err(|_| closing())?,
                 () = self.out.closed() => return Err(End::Unheard),
             }
+            self.admitted.moment().await;
         }
     }
 
@@ -112,14 +111,18 @@ impl BoundedFollow {
         self.pass_on(events, through, room, page_places - left).await
     }
 
-    /// Passes on a page of the log; true: that was all.
+    /// Passes on a page of the log; true: there is no more of it. The head is asked for when the page begins where it was.
     async fn read_page(&mut self) -> Result<bool, End> {
         // First the room, then the page: while the reader stands still nothing is held for it but what lies ready.
         let (page_places, room) = self.room_for_a_page().await?;
-        let Page { events, through, head } = self.page(page_places).await?;
+        let is_asked = self.head <= self.at;
+        if is_asked {
+            self.head = self.reader.head().await?;
+        }
+        let Page { events, through, .. } = self.page(page_places).await?;
         let places = places_of(events.iter());
         self.pass_on(events.into_iter().map(Arc::new).collect(), through, room, places).await?;
-        Ok(through == head)
+        Ok(is_asked && through == self.head)
     }
 
     async fn pass_on(
@@ -144,7 +147,7 @@ impl BoundedFollow {
     async fn page(&self, places_max: usize) -> Result<Page, StoreError> {
         let _turn = self.tail.turn().await;
         let extent = Extent { events: places_max as i64, positions: PAGE_POSITIONS };
-        let mut page = self.reader.page(self.at, &self.feed.filter, extent).await?;
+        let mut page = self.reader.page_below(self.head, self.at, &self.feed.filter, extent).await?;
         let fitting = fitting(page.events.iter(), places_max).max(1);
         if fitting < page.events.len() {
             page.events.truncate(fitting);

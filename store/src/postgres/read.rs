@@ -58,7 +58,17 @@ impl Reader {
 
     /// The next events after a position that pass the filter.
     pub(super) async fn page(&self, after: Position, filter: &Filter, extent: Extent) -> Result<Page, StoreError> {
-        let head = self.head().await?;
+        self.page_below(self.head().await?, after, filter, extent).await
+    }
+
+    /// The same where the head is known already.
+    pub(super) async fn page_below(
+        &self,
+        head: Position,
+        after: Position,
+        filter: &Filter,
+        extent: Extent,
+    ) -> Result<Page, StoreError> {
         if after > head {
             return Err(StoreError::BeyondHead { asked: after, head });
         }

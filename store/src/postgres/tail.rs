@@ -10,7 +10,7 @@ use sqlx::postgres::PgListener;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast, mpsc, watch};
 use tracing::{debug, warn};
 
@@ -22,10 +22,10 @@ const POLL: Duration = Duration::from_secs(1);
 const HINT_GAP: Duration = Duration::from_millis(5);
 /// Readers outside who read a page at the same time; the projectors and the writer keep the other sessions.
 const PAGE_READERS_MAX: usize = 4;
-/// What one delivery to a reader outside may cost: with so many readers that their turns take longer than [`PAUSE_MIN`], each
-/// pauses for all of them after its own, and what came meanwhile is delivered together.
+/// What one delivery to a reader outside may cost. When there are so many readers that a round of them takes longer than
+/// [`ROUND_MIN`], each has its own moment in the round, and what came since the last one is delivered together.
 const DELIVERY: Duration = Duration::from_micros(50);
-const PAUSE_MIN: Duration = Duration::from_millis(1);
+const ROUND_MIN: Duration = Duration::from_millis(1);
 const CHANNEL: &str = "clientela_log";
 
 /// The place where subscriptions meet the end of the log.
@@ -35,7 +35,15 @@ pub(super) struct Tail {
     head: watch::Receiver<Position>,
     recent: Recent,
     turns: Arc<Semaphore>,
-    readers: Arc<AtomicU32>,
+    readers: Arc<Readers>,
+}
+
+/// The readers outside: how many there are, how many there have been, and when rounds began.
+#[derive(Debug)]
+struct Readers {
+    there: AtomicU32,
+    numbered: AtomicU32,
+    since: Instant,
 }
 
 impl Tail {
@@ -51,26 +59,21 @@ impl Tail {
         let (batches_out, kept) = (batches.clone(), recent.clone());
         let follower = Follower { reader, batches: batches_out, recent: kept, head: head_sender, at: None, commits };
         stop.spawn(follower.run(own, hinted));
-        Self { batches, head, recent, turns: Arc::new(Semaphore::new(PAGE_READERS_MAX)), readers: Arc::default() }
+        let readers =
+            Arc::new(Readers { there: AtomicU32::new(0), numbered: AtomicU32::new(0), since: Instant::now() });
+        Self { batches, head, recent, turns: Arc::new(Semaphore::new(PAGE_READERS_MAX)), readers }
     }
 
     /// Counts a reader outside for as long as what is answered lives.
     pub(super) fn admit(&self) -> Admitted {
-        self.readers.fetch_add(1, Ordering::Relaxed);
-        Admitted(Arc::clone(&self.readers))
-    }
-
-    /// The pause between two deliveries to a reader outside, so that many of them leave the processors to the writer.
-    pub(super) async fn pause(&self) {
-        let pause = DELIVERY * self.readers();
-        if pause >= PAUSE_MIN {
-            tokio::time::sleep(pause).await;
-        }
+        self.readers.there.fetch_add(1, Ordering::Relaxed);
+        let number = self.readers.numbered.fetch_add(1, Ordering::Relaxed);
+        Admitted { readers: Arc::clone(&self.readers), number }
     }
 
     /// How many readers outside there are.
     pub(super) fn readers(&self) -> u32 {
-        self.readers.load(Ordering::Relaxed)
+        self.readers.there.load(Ordering::Relaxed)
     }
 
     /// The head as this node has seen it, to wait for a change of it.
@@ -100,12 +103,36 @@ impl Tail {
 
 /// A reader outside, as long as it is there.
 #[derive(Debug)]
-pub(super) struct Admitted(Arc<AtomicU32>);
+pub(super) struct Admitted {
+    readers: Arc<Readers>,
+    number: u32,
+}
+
+impl Admitted {
+    /// Waits for this reader's moment, so that many of them leave the processors to the writer.
+    pub(super) async fn moment(&self) {
+        let readers = self.readers.there.load(Ordering::Relaxed);
+        if let Some(wait) = wait(self.readers.since.elapsed(), self.number, readers) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.readers.there.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// How long it is to the next moment of the reader with this number; none when there are so few that all may go at once.
+fn wait(now: Duration, number: u32, readers: u32) -> Option<Duration> {
+    let round = DELIVERY * readers;
+    if round < ROUND_MIN {
+        return None;
+    }
+    let moment = DELIVERY * (number % readers);
+    let since = (now + round - moment).as_micros() % round.as_micros();
+    Some(round - Duration::from_micros(u64::try_from(since).ok()?))
 }
 
 /// Ends the background tasks of a store.
@@ -339,5 +366,23 @@ impl Follow {
 
     async fn send(&self, signal: Signal) -> Result<(), End> {
         self.out.send(Ok(signal)).await.map_err(|_| End::Unheard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use std::time::Duration;
+
+    #[test]
+    fn a_few_readers_go_at_once_and_many_one_after_the_other() {
+        let micros =
+            |now, number, readers| wait(Duration::from_micros(now), number, readers).map(|wait| wait.as_micros());
+        assert_eq!([micros(7, 0, 0), micros(7, 0, 1), micros(7, 18, 19)], [None; 3]);
+        let all: Vec<_> = (0..4).map(|number| micros(12_000_000, number, 100)).collect();
+        assert_eq!(all, [5_000, 50, 100, 150].map(Some), "the first has just had its moment");
+        assert_eq!(micros(12_000_051, 1, 100), Some(4_999));
+        assert_eq!(micros(12_000_051, 101, 100), Some(4_999), "numbers go on when readers leave");
+        assert_eq!(micros(0, 99, 100), Some(4_950), "at the very beginning");
     }
 }
