@@ -80,6 +80,9 @@ impl Generation {
     /// Turns the views to this generation, and with them all who read and write. Within a transaction of the caller.
     pub(crate) async fn go_live(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
         for table in projector.tables {
+            if !self.extends_view(conn, table).await? {
+                run(conn, format!("drop view {VIEWS}.{table}")).await?;
+            }
             let (schema, grantees) = (self.schema(), "clientela_engine, clientela_request");
             let view = format!(
                 "create or replace view {VIEWS}.{table} with (security_invoker = true) as select * from {schema}.{table}; \
@@ -99,6 +102,15 @@ impl Generation {
             .execute(&mut *conn)
             .await?;
         Ok(())
+    }
+
+    /// Whether its table begins with the columns of the view. Only then can the view be turned; else it is made anew.
+    async fn extends_view(&self, conn: &mut PgConnection, table: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(include_str!("generations/extends_view.sql"))
+            .bind(format!("{VIEWS}.{table}"))
+            .bind(format!("{}.{table}", self.schema()))
+            .fetch_one(conn)
+            .await
     }
 
     /// Removes its tables and all that is known of it. It must not be live.

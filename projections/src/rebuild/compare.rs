@@ -75,6 +75,10 @@ pub(super) async fn compare(
 ) -> Result<Vec<TableDifference>, sqlx::Error> {
     let mut differences = Vec::with_capacity(projector.tables.len());
     for table in projector.tables {
+        if !exists(conn, table, live).await? {
+            differences.push(all_added(conn, table, replayed).await?);
+            continue;
+        }
         let shape = shape(conn, table, live, replayed).await?;
         let joined = joined(table, &shape, live, replayed);
         let mut difference = counted(conn, table, &shape, &joined).await?;
@@ -84,6 +88,22 @@ pub(super) async fn compare(
         differences.push(difference);
     }
     Ok(differences)
+}
+
+/// Whether a generation has a table: an older build may not have known it.
+async fn exists(conn: &mut PgConnection, table: &str, generation: &Generation) -> Result<bool, sqlx::Error> {
+    let name = format!("{}.{table}", generation.schema());
+    sqlx::query_scalar("select to_regclass($1) is not null").bind(name).fetch_one(conn).await
+}
+
+async fn all_added(
+    conn: &mut PgConnection,
+    table: &'static str,
+    replayed: &Generation,
+) -> Result<TableDifference, sqlx::Error> {
+    let count = format!("select count(*) from {}.{table}", replayed.schema());
+    let added = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(conn).await?;
+    Ok(TableDifference { table, rows: 0, added, gone: 0, changed: 0, columns: Vec::new(), examples: Vec::new() })
 }
 
 async fn shape(

@@ -2,6 +2,7 @@
 
 use crate::world::{Node, PATIENCE, SHOP, World, bought, earned, enrolled, registered};
 use projections::customers::customers;
+use projections::customers::customers::by_name::{NameQuery, find_by_name};
 use projections::rebuild::{Progress, Purpose, RebuildError, Rebuilt};
 use projections::{Projector, ReadModel, Recorded, projectors};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
@@ -68,6 +69,29 @@ async fn a_rebuild_comes_to_the_same_rows_and_takes_the_place_of_the_old_ones() 
         assert!(checked.agrees() && !checked.swapped, "{checked:#?}");
         assert_eq!(generations(&world, projector.name).await, [(2, true)], "a check leaves nothing behind");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_build_that_had_other_tables_and_columns_are_made_again() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (_, last) = some_customers(&world, 3).await;
+    node.sees("customers", last).await;
+    node.projections.stop().await;
+    // A table less, and a column less between others.
+    let older = "drop view read_models.customer_words; drop table customers_g1.customer_words; \
+                 alter table customers_g1.customers drop column language cascade; \
+                 create view read_models.customers with (security_invoker = true) as select * from customers_g1.customers; \
+                 update projection_generations set version = 0 where projector = 'customers'";
+    world.as_role(Role::Rebuild).await.execute(older).await.unwrap();
+    let rebuilt = rebuild(&world, &named("customers"), Purpose::Swap).await.unwrap();
+    let differences: Vec<_> = rebuilt.differences.iter().map(|table| (table.table, table.rows, table.added)).collect();
+    assert!(rebuilt.swapped, "{rebuilt:#?}");
+    assert_eq!((differences[0], differences[2]), (("customers", 3, 0), ("customer_words", 0, 3)));
+    let node = world.node().await;
+    node.sees("customers", last).await;
+    let found = find_by_name(&node.pools, SHOP, &NameQuery::parse("ana1").unwrap(), None, 5).await.unwrap();
+    assert_eq!((found.value.rows.len(), found.value.rows[0].language.as_deref()), (1, None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
