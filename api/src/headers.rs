@@ -3,12 +3,13 @@
 use crate::problem::{Place, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use commands::IdempotencyKey;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use store::Version;
 
 /// Names a request, in and out.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -95,6 +96,60 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     }
 }
 
+/// The version that a change is for: the `ETag` of what the caller has seen, given back in `If-Match`. An asterisk is for any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IfMatch(pub Option<Version>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all(header::IF_MATCH).iter();
+        let Some(value) = values.next() else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or_default().trim();
+        match (text, version_of(text), values.next()) {
+            ("*", _, None) => Ok(Self(None)),
+            (_, Some(version), None) => Ok(Self(Some(version))),
+            _ => Err(Problem::bad_parameter(
+                Place::Header("If-Match".to_owned()),
+                "invalid_if_match",
+                "If-Match must be given once, with one ETag that was given out here, such as \"3\", or with *",
+            )),
+        }
+    }
+}
+
+/// What guards a change: the name of the request, so that a repeat changes nothing more, and the version that it is for.
+#[derive(Debug)]
+pub struct Guards {
+    /// `Idempotency-Key`.
+    pub key: Option<IdempotencyKey>,
+    /// `If-Match`.
+    pub seen: Option<Version>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Guards {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Idempotency(key) = Idempotency::from_request_parts(parts, state).await?;
+        let IfMatch(seen) = IfMatch::from_request_parts(parts, state).await?;
+        Ok(Self { key, seen })
+    }
+}
+
+/// What stands in `ETag` for a version of a stream.
+#[must_use]
+pub(crate) fn etag(version: Version) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("\"{version}\"")).ok()
+}
+
+/// Only what was given out comes back as the same text.
+fn version_of(tag: &str) -> Option<Version> {
+    let version: Version = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+    Some(version).filter(|version| *version > 0 && format!("\"{version}\"") == tag)
+}
+
 /// The position that a query has to have seen: header `X-Min-Position` or parameter `min_position`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinPosition(pub Option<i64>);
@@ -164,7 +219,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 
 #[cfg(test)]
 mod tests {
-    use super::{Idempotency, MinPosition, Parameters, given_request_id, given_traceparent};
+    use super::{Idempotency, IfMatch, MinPosition, Parameters, given_request_id, given_traceparent};
     use crate::problem::Problem;
     use axum::extract::FromRequestParts;
     use axum::http::{HeaderMap, HeaderValue, Request};
@@ -225,6 +280,26 @@ mod tests {
         for bad in ["", "two words", "é", &"k".repeat(256)] {
             assert_eq!(key(bad).await.expect_err("refused").code(), "invalid_idempotency_key");
         }
+    }
+
+    #[tokio::test]
+    async fn a_version_is_matched_as_it_was_given_out() {
+        let given = |value: &str| {
+            extract::<IfMatch>(
+                Request::patch("/").header("if-match", value).body(()).expect("the request is well-formed"),
+            )
+        };
+        assert_eq!(given("\"7\"").await.expect("valid"), IfMatch(Some(7)));
+        assert_eq!(super::etag(7).expect("a tag"), "\"7\"");
+        assert_eq!(given("*").await.expect("valid"), IfMatch(None));
+        assert_eq!(extract::<IfMatch>(get("/")).await.expect("valid"), IfMatch(None));
+        for bad in
+            ["", "7", "W/\"7\"", "\"0\"", "\"-1\"", "\"07\"", "\"+7\"", "\"7\", \"8\"", "\"99999999999\"", "\"a\""]
+        {
+            assert_eq!(given(bad).await.expect_err("refused").code(), "invalid_if_match", "{bad}");
+        }
+        let twice = Request::patch("/").header("if-match", "\"7\"").header("if-match", "\"7\"");
+        extract::<IfMatch>(twice.body(()).expect("well-formed")).await.expect_err("refused");
     }
 
     #[tokio::test]

@@ -315,12 +315,14 @@ impl From<Refusal> for Problem {
         let status = match refusal.kind {
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
             RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Stale => StatusCode::PRECONDITION_FAILED,
             RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, refusal.code, refusal.message);
-        let problem = match refusal.field {
-            Some(pointer) => problem.at(Place::Pointer(pointer)),
-            None => problem,
+        let problem = match (refusal.field, refusal.kind) {
+            (Some(pointer), _) => problem.at(Place::Pointer(pointer)),
+            (None, RefusalKind::Stale) => problem.at(Place::Header("If-Match".to_owned())),
+            (None, RefusalKind::NotFound | RefusalKind::Conflict | RefusalKind::Invalid) => problem,
         };
         refusal.facts.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value))
     }
@@ -444,6 +446,7 @@ mod tests {
         let cases: Vec<Problem> = vec![
             refusal(RefusalKind::NotFound).into(),
             refusal(RefusalKind::Conflict).into(),
+            refusal(RefusalKind::Stale).into(),
             refusal(RefusalKind::Invalid).into(),
             CommandError::Forbidden { scope: Scope::CustomersWrite }.into(),
             CommandError::KeyReused.into(),
@@ -455,7 +458,7 @@ mod tests {
             StoreError::BeyondHead { asked: Position(9), head: Position(7) }.into(),
         ];
         let lines: Vec<_> = cases.iter().map(|case| format!("{} {}", case.status().as_u16(), case.code())).collect();
-        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head");
+        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 412 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use crate::clock::moment;
 use crate::decide_loop::{self, Job, Message};
 use crate::error::CommandError;
 use crate::identity::{IdempotencyKey, Once, command_id, fingerprint};
+use crate::refusals;
 use crate::states::States;
 use chrono::{DateTime, Utc};
 use domain::{Event, Refusal};
@@ -141,6 +142,19 @@ impl Request {
     #[must_use]
     pub fn content(self, content: Value) -> Self {
         Self { content, ..self }
+    }
+
+    /// Only as long as a stream of its scope is at the version that the caller has seen, if one was named. What there is not is
+    /// left to the decision: it says so better.
+    #[must_use]
+    pub fn only_if_at(self, stream: StreamId, seen: Option<Version>) -> Self {
+        let Some(seen) = seen else { return self };
+        let (decide, content) = (self.decide, serde_json::json!({"only_if_at": seen, "request": self.content}));
+        let decide = move |states: &States<'_>| match states.version(&stream) {
+            version if version == seen || version == 0 => decide(states),
+            version => Err(refusals::changed_since(seen, version)),
+        };
+        Self { decide: Box::new(decide), content, ..self }
     }
 
     /// As the next of a series.

@@ -2,6 +2,7 @@
 
 use domain::{Refusal, RefusalKind};
 use serde_json::Map;
+use store::Version;
 
 /// Another owner holds a claim. A kind such as `reference:erp` says by what it is followed; callers are told the first part.
 pub(crate) fn taken(kind: &str) -> Refusal {
@@ -21,6 +22,16 @@ pub(crate) fn already_happened() -> Refusal {
 /// The customer was erased.
 pub(crate) fn erased() -> Refusal {
     refusal("customer_erased", "the customer was erased")
+}
+
+/// The caller has seen another version than there is now.
+pub(crate) fn changed_since(seen: Version, version: Version) -> Refusal {
+    let facts = [("expected_version", seen), ("version", version)];
+    Refusal {
+        kind: RefusalKind::Stale,
+        facts: facts.into_iter().map(|(name, version)| (name.to_owned(), version.into())).collect(),
+        ..refusal("version_changed", &format!("version {seen} was expected; it has changed to version {version} since"))
+    }
 }
 
 /// A time zone that nobody knows.

@@ -8,13 +8,16 @@
 pub mod access;
 pub mod aggregate;
 pub(crate) mod calendar;
+pub mod country;
 pub mod customers;
 pub mod decider;
+pub mod document;
 pub mod email;
 pub mod event;
 pub mod ids;
 pub mod loyalty;
 pub mod money;
+pub mod patch;
 pub mod phone;
 pub mod refusal;
 #[cfg(any(test, feature = "testing"))]
@@ -25,4 +28,5 @@ pub use aggregate::{Aggregate, AggregateState, Category, SnapshotError};
 pub use decider::Decider;
 pub use event::{DecodeError, Encoded, Event, Personal, Sealed};
 pub use money::{Currency, Money};
+pub use patch::Patch;
 pub use refusal::{InvalidValue, Refusal, RefusalKind};

@@ -16,6 +16,8 @@ pub enum RefusalKind {
     NotFound,
     /// It contradicts what has already happened.
     Conflict,
+    /// The caller asked for it only as long as nobody else had changed the same.
+    Stale,
     /// It breaks a rule, whoever asks and however often.
     Invalid,
 }

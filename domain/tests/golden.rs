@@ -12,7 +12,9 @@ use std::sync::Once;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::access::events::{AccessEvent, KeyDigest};
 use domain::access::scope::Scope;
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::country::Country;
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
+use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
     CategoryCode, Channel, ExternalSystem, Label, Language, OrderId, RefundId, Sku, Source, TenantId, TimeZoneName,
@@ -118,7 +120,7 @@ fn customers() -> Vec<Example> {
         registered_on: day("2026-01-10"),
         personal: Contact { phones: contact().phones, ..Contact::default() }.into(),
     };
-    vec![Example::new(full, minimal), purchase(), Example::required(refund())]
+    vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())]
 }
 
 fn contact() -> Contact {
@@ -131,7 +133,34 @@ fn contact() -> Contact {
             system: ExternalSystem::parse("stripe").unwrap(),
             reference: ReferenceText::parse("cus_00000000000000").unwrap(),
         }],
+        documents: vec![],
     }
+}
+
+fn updated() -> Example {
+    use CustomerField as F;
+    let spain = Country::parse("ES").unwrap();
+    let personal = Contact {
+        references: vec![],
+        documents: vec![
+            Document::parse(DocumentKind::Dni, "12345678-Z", spain).unwrap(),
+            Document::parse(DocumentKind::Passport, "XDD 123 456", Country::parse("MX").unwrap()).unwrap(),
+        ],
+        ..contact()
+    };
+    let full = CustomerEvent::Updated {
+        changed: vec![F::Name, F::Company, F::Emails, F::Phones, F::Documents, F::Language, F::Currency],
+        language: Some(Language::parse("es-MX").unwrap()),
+        currency: Some(currency("MXN")),
+        personal: personal.into(),
+    };
+    let minimal = CustomerEvent::Updated {
+        changed: vec![F::Language],
+        language: None,
+        currency: None,
+        personal: Contact::default().into(),
+    };
+    Example::new(full, minimal)
 }
 
 fn purchase() -> Example {

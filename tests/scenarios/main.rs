@@ -9,6 +9,7 @@ mod customers;
 mod feed;
 mod imports;
 mod loyalty;
+mod profile;
 mod rebuild;
 mod searching;
 mod seeing;

@@ -29,11 +29,12 @@ use uuid::Uuid;
 mod overview;
 mod search;
 mod timeline;
+mod update;
 
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/v1/customers", post(register).get(search::find))
-        .route("/v1/customers/{id}", get(get_customer))
+        .route("/v1/customers/{id}", get(get_customer).patch(update::update))
         .route("/v1/customers/{id}/purchases", post(record_purchase))
         .route("/v1/customers/{id}/refunds", post(refund))
         .route("/v1/customers/{id}/events", get(history::get_events))
@@ -134,7 +135,14 @@ impl RegisterBody {
             .map(|(index, body)| body.read(&format!("/references/{index}"), fields))
             .collect();
         let references = references.into_iter().collect::<Option<Vec<_>>>();
-        Some(Contact { name: name?, company: company?, emails: emails?, phones: phones?, references: references? })
+        Some(Contact {
+            name: name?,
+            company: company?,
+            emails: emails?,
+            phones: phones?,
+            references: references?,
+            documents: Vec::new(),
+        })
     }
 }
 

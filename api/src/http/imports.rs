@@ -9,7 +9,6 @@ use crate::http::wire::{Fields, date_as_written};
 use crate::problem::{Place, Problem};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::routing::post;
 use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
 use commands::{Caller, Scope};
@@ -101,7 +100,7 @@ async fn import_purchases(
         Err(problem) => Some(RowView::refused(row.row, "refused", &problem)),
     });
     let view = ImportView { results: results.collect(), position: position.0 };
-    Ok(Done { status: StatusCode::OK, position, location: None, body: view })
+    Ok(Done::changed(position, None, view))
 }
 
 const fn position_of(outcome: &RowOutcome) -> Option<Position> {

@@ -14,7 +14,7 @@ pub(crate) mod time_travel;
 pub(crate) mod wire;
 
 use crate::Api;
-use crate::headers::{MinPosition, X_POSITION};
+use crate::headers::{self, MinPosition, X_POSITION};
 use crate::problem::Problem;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -29,14 +29,20 @@ pub(crate) struct Done<T> {
     pub(crate) status: StatusCode,
     pub(crate) position: Position,
     pub(crate) location: Option<String>,
+    pub(crate) version: Option<Version>,
     pub(crate) body: T,
 }
 
 impl<T> Done<T> {
+    /// 200, whether something changed or not: asked again, it is as it was asked.
+    pub(crate) fn changed(position: Position, version: Option<Version>, body: T) -> Self {
+        Self { status: StatusCode::OK, position, location: None, version, body }
+    }
+
     /// 201 the first time, 200 when it was done before.
     pub(crate) fn once(repeated: bool, position: Position, body: T) -> Self {
         let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
-        Self { status, position, location: None, body }
+        Self { status, position, location: None, version: None, body }
     }
 
     pub(crate) fn at(self, location: String) -> Self {
@@ -51,6 +57,7 @@ impl<T: Serialize> IntoResponse for Done<T> {
         if let Some(location) = self.location.and_then(|path| HeaderValue::try_from(path).ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }
+        tag(&mut response, self.version);
         response
     }
 }
@@ -75,11 +82,14 @@ impl<T: Serialize> IntoResponse for Found<T> {
         if self.position > Position(0) {
             response.headers_mut().insert(X_POSITION, HeaderValue::from(self.position.0));
         }
-        let tag = self.version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
-        if let Some(tag) = tag {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
+        tag(&mut response, self.version);
         response
+    }
+}
+
+fn tag(response: &mut Response, version: Option<Version>) {
+    if let Some(tag) = version.and_then(headers::etag) {
+        response.headers_mut().insert(header::ETAG, tag);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::problem::{FieldError, Place, Problem};
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::Caller;
 use commands::caller::beginning_of;
-use domain::{Currency, InvalidValue, Money};
+use domain::{Currency, InvalidValue, Money, Patch};
 
 /// Reads fields one after the other and remembers what is wrong with them.
 #[derive(Debug, Default)]
@@ -28,6 +28,29 @@ impl Fields {
             None => Some(None),
             Some(text) => self.keep(pointer, read(text)).map(Some),
         }
+    }
+
+    /// Keeps what is to become of a field: none when its new value is wrong.
+    pub(crate) fn keep_patch<S, T>(
+        &mut self,
+        patch: &Patch<S>,
+        read: impl FnOnce(&mut Self, &S) -> Option<T>,
+    ) -> Option<Patch<T>> {
+        match patch {
+            Patch::Keep => Some(Patch::Keep),
+            Patch::Remove => Some(Patch::Remove),
+            Patch::Set(value) => read(self, value).map(Patch::Set),
+        }
+    }
+
+    /// The same of a field that is a text.
+    pub(crate) fn keep_patched_text<T, E: InvalidValue>(
+        &mut self,
+        pointer: &str,
+        patch: &Patch<String>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Patch<T>> {
+        self.keep_patch(patch, |fields, text| fields.keep(pointer, read(text)))
     }
 
     /// Keeps the values of a list, each under its own pointer.

@@ -1,13 +1,15 @@
 //! Commands on customers: who may, on which streams, with which facts and claims. The rules are the domain's.
 //!
-//! A customer's addresses and references are claims of the log: one owner each. A purchase and its points, a refund and
+//! A customer's e-mails, phones, documents and references are claims of the log: one owner each. A purchase and its points, a refund and
 //! the points taken back, are one append on the customer and the loyalty account.
 
 mod import;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
+pub use update::{Update, update};
 
 use crate::caller::{Caller, Scope};
 use crate::changes::{Change, Changes};
@@ -21,6 +23,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::customers::commands::CustomerCommand;
 use domain::customers::customer::Customer;
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::document::Document;
 use domain::email::Email;
 use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
@@ -141,6 +144,12 @@ pub fn reference_claim(reference: &ExternalReference) -> ClaimKey {
     ClaimKey { kind: format!("reference:{}", reference.system), value: reference.reference.as_str().to_owned() }
 }
 
+/// The claim of an identity document.
+#[must_use]
+pub fn document_claim(document: &Document) -> ClaimKey {
+    ClaimKey { kind: "document".to_owned(), value: document.identity() }
+}
+
 /// The stream of a customer.
 #[must_use]
 pub fn customer_stream(customer: CustomerId) -> StreamId {
@@ -150,7 +159,8 @@ pub fn customer_stream(customer: CustomerId) -> StreamId {
 fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
     let emails = contact.emails.iter().map(email_claim);
     let phones = contact.phones.iter().map(phone_claim);
-    emails.chain(phones).chain(contact.references.iter().map(reference_claim)).collect()
+    let documents = contact.documents.iter().map(document_claim);
+    emails.chain(phones).chain(contact.references.iter().map(reference_claim)).chain(documents).collect()
 }
 
 fn registration(request: Register, occurred_at: DateTime<Utc>, on: NaiveDate) -> Request {

@@ -1,19 +1,20 @@
 //! Customers: claims, purchases with their points, refunds and imports, through the whole pipeline.
 
 use super::{
-    ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, email_claim, import_purchases,
-    record_purchase, refund, register,
+    ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, Update, email_claim, import_purchases,
+    record_purchase, refund, register, update,
 };
 use crate::error::CommandError;
 use crate::loyalty::{self, Earn};
 use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, Scope};
 use chrono::NaiveDate;
+use domain::customers::commands::CustomerPatch;
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId, RefundId};
 use domain::phone::Phone;
-use domain::{Currency, Money};
+use domain::{Currency, Money, Patch, RefusalKind};
 
 fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -101,6 +102,77 @@ async fn an_address_is_one_customers_however_it_is_written() {
         ..person("c@example.com")
     };
     assert_eq!(refusal_code(&register(&node.commands, &caller(), None, same_reference).await), "reference_taken");
+}
+
+fn change(customer: CustomerId, patch: CustomerPatch) -> Update {
+    Update { customer, patch }
+}
+
+fn emails(texts: &[&str]) -> CustomerPatch {
+    let emails = texts.iter().map(|text| Email::parse(text).unwrap()).collect();
+    CustomerPatch { emails: Patch::Set(emails), ..CustomerPatch::default() }
+}
+
+#[tokio::test]
+async fn an_address_that_is_given_up_is_anothers_and_one_that_is_kept_is_not() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let eva = member(&node, "eva@example.com").await;
+    let takes = |customer, texts: &'static [&'static str]| {
+        let request = change(customer, emails(texts));
+        let node = &node;
+        async move { update(&node.commands, &caller(), None, request, None).await }
+    };
+    assert_eq!(refusal_code(&takes(eva, &["ANA@example.com"]).await), "email_taken");
+    let moved = takes(ana, &["new@example.com", "second@example.com"]).await.unwrap();
+    assert_eq!((event_types(&moved), moved.events[0].version), (vec!["customer.updated"], 2));
+    assert!(!node.store.events().last().unwrap().payload.contains("example.com"));
+    assert_eq!(refusal_code(&takes(eva, &["second@example.com"]).await), "email_taken");
+    takes(eva, &["ana@example.com"]).await.unwrap();
+    takes(ana, &["second@example.com", "new@example.com"]).await.unwrap();
+    assert_eq!(refusal_code(&takes(eva, &["new@example.com"]).await), "email_taken");
+    assert_eq!(takes(ana, &["second@example.com", "new@example.com"]).await.unwrap().events, []);
+    let scope = Caller { scopes: vec![Scope::CustomersRead, Scope::CustomersPii], ..caller() };
+    let refused = update(&node.commands, &scope, None, change(ana, emails(&[])), None).await;
+    assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::CustomersWrite })));
+}
+
+#[tokio::test]
+async fn a_change_of_what_was_seen_is_refused_when_it_has_changed_since() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let named =
+        |name: &str| change(ana, CustomerPatch { name: Patch::Set(name.parse().unwrap()), ..Default::default() });
+    let key = |text: &str| Some(text.try_into().unwrap());
+    update(&node.commands, &caller(), key("k-1"), named("Ana"), Some(1)).await.unwrap();
+    let stale = update(&node.commands, &caller(), key("k-2"), named("Eva"), Some(1)).await.unwrap_err();
+    let refusal = stale.refusal().unwrap();
+    assert_eq!((refusal.kind, refusal.code.as_str()), (RefusalKind::Stale, "version_changed"));
+    assert_eq!(serde_json::to_string(&refusal.facts).unwrap(), r#"{"expected_version":1,"version":2}"#);
+    let again = update(&node.commands, &caller(), key("k-1"), named("Ana"), Some(1)).await.unwrap();
+    assert!(again.repeated, "a repeat is no change of what has changed");
+    let other = update(&node.commands, &caller(), key("k-1"), named("Ana"), Some(2)).await;
+    assert!(matches!(other, Err(CommandError::KeyReused)));
+    update(&node.another().commands, &caller(), None, named("Eva"), Some(2)).await.unwrap();
+    let nobody = Update { customer: CustomerId::new(crate::ids::new_id()), ..named("Eva") };
+    assert_eq!(refusal_code(&update(&node.commands, &caller(), None, nobody, Some(7)).await), "customer_not_found");
+}
+
+#[tokio::test]
+async fn of_two_who_change_what_they_have_seen_one_is_refused() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let other = node.another();
+    let named =
+        |name: &str| change(ana, CustomerPatch { name: Patch::Set(name.parse().unwrap()), ..Default::default() });
+    let clerk = caller();
+    let (one, two) = tokio::join!(
+        update(&node.commands, &clerk, None, named("Ana"), Some(1)),
+        update(&other.commands, &clerk, None, named("Eva"), Some(1)),
+    );
+    let mut codes = [refusal_code(&one), refusal_code(&two)];
+    codes.sort_unstable();
+    assert_eq!(codes, ["done", "version_changed"]);
 }
 
 #[tokio::test]

@@ -4,9 +4,14 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::customers::events::{Contact, CustomerKind, PurchaseLine};
+use crate::document::Document;
+use crate::email::Email;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source};
 use crate::money::{Currency, Money};
+use crate::patch::Patch;
+use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::text::{CompanyName, PersonName};
 
 /// A request to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub enum CustomerCommand {
         /// The business date.
         registered_on: NaiveDate,
     },
+    /// Change what is known of it.
+    Update(CustomerPatch),
     /// Remember that the customer bought something.
     RecordPurchase {
         /// The order; recorded once.
@@ -54,6 +61,25 @@ pub enum CustomerCommand {
     },
 }
 
+/// What is to become of what is known of a customer. Of a list all is given or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CustomerPatch {
+    /// The person's name.
+    pub name: Patch<PersonName>,
+    /// The company's name.
+    pub company: Patch<CompanyName>,
+    /// All e-mail addresses, the primary one first.
+    pub emails: Patch<Vec<Email>>,
+    /// All telephone numbers, the primary one first.
+    pub phones: Patch<Vec<Phone>>,
+    /// All identity documents.
+    pub documents: Patch<Vec<Document>>,
+    /// The language to write in.
+    pub language: Patch<Language>,
+    /// The preferred currency.
+    pub currency: Patch<Currency>,
+}
+
 /// Why a customer's command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -61,11 +87,14 @@ pub enum CustomerError {
     /// There is no such customer.
     #[error("the customer is not known")]
     NotFound,
+    /// Nobody knows any more who it was.
+    #[error("the customer was erased")]
+    Erased,
     /// The id is another registration's.
     #[error("the customer is already registered, with other data")]
     AlreadyRegistered,
-    /// Neither e-mail nor phone nor reference.
-    #[error("at least one e-mail address, phone number or external reference is needed")]
+    /// Neither e-mail nor phone nor document nor reference.
+    #[error("at least one e-mail address, phone number, identity document or external reference is needed")]
     ContactRequired,
     /// A business without a name.
     #[error("a business needs a company name")]
@@ -146,6 +175,7 @@ impl CustomerError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "customer_not_found",
+            Self::Erased => "customer_erased",
             Self::AlreadyRegistered => "customer_already_registered",
             Self::ContactRequired => "contact_required",
             Self::CompanyRequired => "company_required",
@@ -164,9 +194,10 @@ impl CustomerError {
     const fn kind(&self) -> RefusalKind {
         match self {
             Self::NotFound => RefusalKind::NotFound,
-            Self::AlreadyRegistered | Self::OrderAlreadyRecorded { .. } | Self::RefundAlreadyRecorded { .. } => {
-                RefusalKind::Conflict
-            }
+            Self::Erased
+            | Self::AlreadyRegistered
+            | Self::OrderAlreadyRecorded { .. }
+            | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
             Self::ContactRequired
             | Self::CompanyRequired
             | Self::TooMany { .. }
@@ -191,6 +222,7 @@ impl CustomerError {
                 Some("/amount".to_owned())
             }
             Self::NotFound
+            | Self::Erased
             | Self::AlreadyRegistered
             | Self::ContactRequired
             | Self::OrderAlreadyRecorded { .. }

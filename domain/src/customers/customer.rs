@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::months_after;
-use crate::customers::commands::{CustomerCommand, CustomerError};
-use crate::customers::events::{Contact, CustomerEvent, CustomerKind, PurchaseLine};
+use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
+use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, PurchaseLine};
 use crate::decider::Decider;
 use crate::event::Personal;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source};
@@ -24,6 +24,8 @@ pub const EMAILS_MAX: usize = 10;
 pub const PHONES_MAX: usize = 10;
 /// The most external references of a customer.
 pub const REFERENCES_MAX: usize = 20;
+/// The most identity documents of a customer.
+pub const DOCUMENTS_MAX: usize = 10;
 /// The most lines of a purchase.
 pub const LINES_MAX: usize = 500;
 
@@ -93,6 +95,7 @@ impl Decider for Customer {
             CustomerCommand::Register { kind, contact, language, currency, source, registered_on } => {
                 register(state, Profile { kind, language, currency, source, registered_on }, contact)
             }
+            CustomerCommand::Update(patch) => update(state, &patch),
             CustomerCommand::RecordPurchase { order, channel, lines, total, on } => {
                 record_purchase(state, Purchase { order, channel, lines, total, on })
             }
@@ -111,6 +114,9 @@ impl Decider for Customer {
                     Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
                 Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
             }
+            (Self::Active(customer), E::Updated { changed, language, currency, personal }) => {
+                Self::Active(Box::new(customer.with_changes(changed, language.as_ref(), *currency, personal)))
+            }
             (Self::Active(customer), E::PurchaseRecorded { order, channel, lines, total, on }) => {
                 let fingerprint = fingerprint(channel.as_ref(), lines);
                 Self::Active(Box::new(customer.with_purchase(order.clone(), *total, *on, fingerprint)))
@@ -119,7 +125,10 @@ impl Decider for Customer {
                 let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
                 Self::Active(Box::new(customer.with_refund(refund.clone(), recorded, *refunded, *on)))
             }
-            (state @ Self::Unregistered, E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => state,
+            (
+                state @ Self::Unregistered,
+                E::Updated { .. } | E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. },
+            ) => state,
         }
     }
 }
@@ -146,6 +155,31 @@ impl ActiveCustomer {
     fn new(profile: Profile, contact: Personal<Contact>) -> Self {
         let latest = profile.registered_on;
         Self { profile, contact, orders: BTreeMap::new(), refunds: BTreeMap::new(), latest }
+    }
+
+    fn with_changes(
+        mut self,
+        changed: &[CustomerField],
+        language: Option<&Language>,
+        currency: Option<Currency>,
+        personal: &Personal<Contact>,
+    ) -> Self {
+        for field in changed {
+            match field {
+                CustomerField::Language => self.profile.language = language.cloned(),
+                CustomerField::Currency => self.profile.currency = currency,
+                CustomerField::Name
+                | CustomerField::Company
+                | CustomerField::Emails
+                | CustomerField::Phones
+                | CustomerField::Documents => {}
+            }
+        }
+        self.contact = match (self.contact, personal) {
+            (Personal::Known(contact), Personal::Known(new)) => Personal::Known(contact.with(changed, new)),
+            (Personal::Erased, _) | (_, Personal::Erased) => Personal::Erased,
+        };
+        self
     }
 
     fn with_purchase(mut self, order: OrderId, total: Money, on: NaiveDate, fingerprint: u64) -> Self {
@@ -222,11 +256,48 @@ fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<
     Ok(vec![CustomerEvent::Created { kind, language, currency, source, registered_on, personal: contact.into() }])
 }
 
+fn update(state: &Customer, patch: &CustomerPatch) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let customer = state.active()?;
+    let before = customer.contact.known().ok_or(CustomerError::Erased)?;
+    let after = patch.contact(before);
+    check_contact(customer.profile.kind, &after)?;
+    let language = patch.language.applied(customer.profile.language.as_ref());
+    let currency = patch.currency.applied(customer.profile.currency.as_ref());
+    let mut changed = before.differing(&after);
+    changed.extend((language != customer.profile.language).then_some(CustomerField::Language));
+    changed.extend((currency != customer.profile.currency).then_some(CustomerField::Currency));
+    if changed.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(vec![CustomerEvent::Updated {
+        language: language.filter(|_| changed.contains(&CustomerField::Language)),
+        currency: currency.filter(|_| changed.contains(&CustomerField::Currency)),
+        personal: Contact::default().with(&changed, &after).into(),
+        changed,
+    }])
+}
+
+impl CustomerPatch {
+    /// The contact after the patch.
+    fn contact(&self, before: &Contact) -> Contact {
+        Contact {
+            name: self.name.applied(before.name.as_ref()),
+            company: self.company.applied(before.company.as_ref()),
+            emails: self.emails.applied(Some(&before.emails)).unwrap_or_default(),
+            phones: self.phones.applied(Some(&before.phones)).unwrap_or_default(),
+            references: before.references.clone(),
+            documents: self.documents.applied(Some(&before.documents)).unwrap_or_default(),
+        }
+    }
+}
+
 fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerError> {
     at_most("emails", EMAILS_MAX, contact.emails.len())?;
     at_most("phones", PHONES_MAX, contact.phones.len())?;
     at_most("references", REFERENCES_MAX, contact.references.len())?;
-    if contact.emails.is_empty() && contact.phones.is_empty() && contact.references.is_empty() {
+    at_most("documents", DOCUMENTS_MAX, contact.documents.len())?;
+    let Contact { emails, phones, references, documents, .. } = contact;
+    if emails.is_empty() && phones.is_empty() && references.is_empty() && documents.is_empty() {
         return Err(CustomerError::ContactRequired);
     }
     if kind == CustomerKind::Business && contact.company.is_none() {

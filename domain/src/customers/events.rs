@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
 use crate::email::Email;
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
@@ -28,6 +29,18 @@ events! {
             /// The business date.
             registered_on: NaiveDate,
             /// Who it is.
+            personal: Personal<Contact>,
+        },
+        /// What is known of the customer changed.
+        #[serde(rename = "customer.updated")]
+        Updated {
+            /// What changed, each once: a field that has no value below was taken away.
+            changed: Vec<CustomerField>,
+            /// The language to write in.
+            language: Option<Language>,
+            /// The currency the customer prefers.
+            currency: Option<Currency>,
+            /// Who it is, as far as that changed.
             personal: Personal<Contact>,
         },
         /// The customer bought something.
@@ -89,6 +102,28 @@ impl CustomerKind {
 
 impl Clear for CustomerKind {}
 
+/// What of a customer may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerField {
+    /// The person's name.
+    Name,
+    /// The company's name.
+    Company,
+    /// All e-mail addresses.
+    Emails,
+    /// All telephone numbers.
+    Phones,
+    /// All identity documents.
+    Documents,
+    /// The language to write in.
+    Language,
+    /// The preferred currency.
+    Currency,
+}
+
+impl Clear for CustomerField {}
+
 clear_values! {
     /// One line of a purchase.
     pub struct PurchaseLine {
@@ -121,6 +156,39 @@ pub struct Contact {
     /// What other systems call the customer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<ExternalReference>,
+    /// What the state has given the customer to show who it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
+}
+
+impl Contact {
+    /// With those fields that changed as another contact has them.
+    #[must_use]
+    pub fn with(mut self, changed: &[CustomerField], other: &Self) -> Self {
+        for field in changed {
+            match field {
+                CustomerField::Name => self.name.clone_from(&other.name),
+                CustomerField::Company => self.company.clone_from(&other.company),
+                CustomerField::Emails => self.emails.clone_from(&other.emails),
+                CustomerField::Phones => self.phones.clone_from(&other.phones),
+                CustomerField::Documents => self.documents.clone_from(&other.documents),
+                CustomerField::Language | CustomerField::Currency => {}
+            }
+        }
+        self
+    }
+
+    /// The fields in which another contact differs; references have events of their own.
+    pub(crate) fn differing(&self, other: &Self) -> Vec<CustomerField> {
+        let differs = [
+            (CustomerField::Name, self.name != other.name),
+            (CustomerField::Company, self.company != other.company),
+            (CustomerField::Emails, self.emails != other.emails),
+            (CustomerField::Phones, self.phones != other.phones),
+            (CustomerField::Documents, self.documents != other.documents),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
 }
 
 /// What another system calls a customer.

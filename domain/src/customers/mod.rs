@@ -2,7 +2,8 @@
 //!
 //! - Words: *contact* is all that tells who a customer is; an *external reference* is what another system calls them; an
 //!   *order* is known by the number of the system that took it; *on* is a business date.
-//! - A customer has at least one of e-mail, phone and external reference; a business has a company name.
+//! - A customer has at least one of e-mail, phone, identity document and external reference, also after a change; a business
+//!   has a company name. A change that changes nothing makes no event.
 //! - An order is recorded once; a refund is made once and never gives back more than was bought; both are possible for
 //!   24 months after the purchase.
 //! - One aggregate: [`customer::Customer`].

@@ -3,17 +3,21 @@
 use chrono::NaiveDate;
 use proptest::prelude::*;
 
-use crate::customers::commands::{CustomerCommand, CustomerError};
+use crate::country::Country;
+use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::customer::Customer;
-use crate::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
 use crate::decider::Decider;
+use crate::document::{Document, DocumentKind};
 use crate::email::Email;
+use crate::event::Personal;
 use crate::ids::{Channel, ExternalSystem, OrderId, RefundId, Sku};
 use crate::money::{Currency, Money};
+use crate::patch::Patch;
 use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
-use crate::text::{CompanyName, ReferenceText};
+use crate::text::{CompanyName, PersonName, ReferenceText};
 
 #[test]
 fn a_customer_is_registered() {
@@ -78,6 +82,80 @@ fn the_same_registration_again_changes_nothing_and_another_is_refused() {
     given::<Customer>([created()])
         .when(register(CustomerKind::Individual, by_phone()))
         .then_refused(CustomerError::AlreadyRegistered);
+}
+
+#[test]
+fn only_what_changes_is_told() {
+    let patch = CustomerPatch {
+        name: Patch::Set(PersonName::parse("Ana Torres").unwrap()),
+        emails: Patch::Keep,
+        phones: Patch::Set(by_phone().phones),
+        language: Patch::Remove,
+        currency: Patch::Set(Currency::parse("EUR").unwrap()),
+        ..CustomerPatch::default()
+    };
+    let told = updated(
+        &[CustomerField::Name, CustomerField::Phones, CustomerField::Currency],
+        Contact { name: Some(PersonName::parse("Ana Torres").unwrap()), ..by_phone() },
+    );
+    let state = given::<Customer>([created()]).when(CustomerCommand::Update(patch.clone())).then([told.clone()]);
+    let customer = state.active().unwrap();
+    let after = Contact { emails: by_email().emails, name: Some("Ana Torres".parse().unwrap()), ..by_phone() };
+    assert_eq!((customer.contact().known(), customer.profile().currency.unwrap().code()), (Some(&after), "EUR"));
+    given::<Customer>([created(), told]).when(CustomerCommand::Update(patch)).then([]);
+}
+
+#[test]
+fn what_is_taken_away_is_named_and_has_no_value() {
+    let named = Contact { name: Some("Ana".parse().unwrap()), ..by_phone() };
+    let history = [created(), updated(&[CustomerField::Name, CustomerField::Phones], named)];
+    let patch = CustomerPatch { name: Patch::Remove, emails: Patch::Remove, ..CustomerPatch::default() };
+    let told = updated(&[CustomerField::Name, CustomerField::Emails], Contact::default());
+    let state = given::<Customer>(history).when(CustomerCommand::Update(patch)).then([told]);
+    assert_eq!(state.active().unwrap().contact().known(), Some(&by_phone()));
+}
+
+#[test]
+fn a_change_that_changes_nothing_is_none() {
+    let patch = CustomerPatch {
+        name: Patch::Remove,
+        emails: Patch::Set(by_email().emails),
+        language: Patch::Remove,
+        ..CustomerPatch::default()
+    };
+    given::<Customer>([created()]).when(CustomerCommand::Update(patch)).then([]);
+    given::<Customer>([created()]).when(CustomerCommand::Update(CustomerPatch::default())).then([]);
+}
+
+#[test]
+fn the_rules_of_a_registration_hold_after_a_change_too() {
+    let change = |patch| given::<Customer>([created()]).when(CustomerCommand::Update(patch));
+    let patch = |emails| CustomerPatch { emails, ..CustomerPatch::default() };
+    change(patch(Patch::Remove)).then_refused(CustomerError::ContactRequired);
+    change(patch(Patch::Set(vec![by_email().emails[0].clone(); 11])))
+        .then_refused(CustomerError::TooMany { items: "emails", limit: 10 });
+    let dni = Document::parse(DocumentKind::Dni, "12345678Z", Country::ES).unwrap();
+    let documents = |count| CustomerPatch { documents: Patch::Set(vec![dni.clone(); count]), ..patch(Patch::Remove) };
+    let by_document = Contact { documents: vec![dni.clone()], ..Contact::default() };
+    change(documents(1)).then([updated(&[CustomerField::Emails, CustomerField::Documents], by_document)]);
+    change(documents(11)).then_refused(CustomerError::TooMany { items: "documents", limit: 10 });
+
+    let shop = Contact { company: Some("Café".parse().unwrap()), ..by_email() };
+    let business = Customer::decide(&Customer::initial(), register(CustomerKind::Business, shop)).unwrap();
+    let no_company = CustomerPatch { company: Patch::Remove, ..CustomerPatch::default() };
+    given::<Customer>(business).when(CustomerCommand::Update(no_company)).then_refused(CustomerError::CompanyRequired);
+}
+
+#[test]
+fn nobody_and_who_was_erased_are_not_changed() {
+    let change = || CustomerCommand::Update(CustomerPatch { name: Patch::Remove, ..CustomerPatch::default() });
+    given::<Customer>([]).when(change()).then_refused(CustomerError::NotFound);
+    let CustomerEvent::Created { kind, language, currency, source, registered_on, .. } = created() else {
+        unreachable!()
+    };
+    let personal = Personal::Erased;
+    let erased = CustomerEvent::Created { kind, language, currency, source, registered_on, personal };
+    given::<Customer>([erased]).when(change()).then_refused(CustomerError::Erased);
 }
 
 #[test]
@@ -326,6 +404,11 @@ fn created() -> CustomerEvent {
         registered_on: day("2026-01-10"),
         personal: by_email().into(),
     }
+}
+
+fn updated(changed: &[CustomerField], contact: Contact) -> CustomerEvent {
+    let currency = changed.contains(&CustomerField::Currency).then(|| Currency::parse("EUR").unwrap());
+    CustomerEvent::Updated { changed: changed.to_vec(), language: None, currency, personal: contact.into() }
 }
 
 fn by_email() -> Contact {

@@ -106,6 +106,9 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Created { kind, language, currency, source, registered_on, personal: _ } => json!({
             "kind": kind, "language": language, "currency": currency, "source": source, "on": registered_on,
         }),
+        E::Updated { changed, language, currency, personal: _ } => {
+            json!({"changed": changed, "language": language, "currency": currency})
+        }
         E::PurchaseRecorded { order, channel, lines, total, on } => json!({
             "order_id": order, "channel": channel, "lines": lines.len(), "total": total.amount(),
             "currency": total.currency(), "on": on,

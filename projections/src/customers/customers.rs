@@ -10,7 +10,7 @@ use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::Event;
 use domain::aggregate::Category;
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind};
 use domain::email::Email;
 use domain::event::Personal;
 use domain::phone::Phone;
@@ -129,12 +129,12 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
     const PERSONAL: &'static [&'static str] = &["name", "company", "email", "phone", "reference", "word"];
-    const HANDLES: &'static [&'static str] = CustomerEvent::TYPES;
+    const HANDLES: &'static [&'static str] = &["customer.*"];
     const REVEALS: bool = true;
 
     type Key = Uuid;
@@ -173,6 +173,7 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
     use CustomerEvent as E;
     let row = match (row, event) {
         (_, E::Created { .. }) => created(event, recorded)?,
+        (Some(row), E::Updated { .. }) => updated(row, event),
         (Some(row), E::PurchaseRecorded { on, .. }) => CustomerRow {
             purchase_count: row.purchase_count + 1,
             first_purchase_on: Some(row.first_purchase_on.map_or(*on, |first| first.min(*on))),
@@ -180,7 +181,7 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             ..row
         },
         (Some(row), E::PurchaseRefunded { .. }) => row,
-        (None, E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => return None,
+        (None, E::Updated { .. } | E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => return None,
     };
     Some(CustomerRow {
         updated_at: row.updated_at.max(recorded.occurred_at),
@@ -223,6 +224,24 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         Personal::Known(contact) => with_contact(row, contact),
         Personal::Erased => CustomerRow { status: CustomerStatus::Erased, ..row },
     })
+}
+
+/// What is named and has no value, or none that is still known, is blank.
+fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
+    let CustomerEvent::Updated { changed, language, currency, personal } = event else { return row };
+    let contact = personal.known().cloned().unwrap_or_default();
+    for field in changed {
+        match field {
+            CustomerField::Name => row.name = contact.name.as_ref().map(|name| name.as_str().to_owned()),
+            CustomerField::Company => row.company = contact.company.as_ref().map(|name| name.as_str().to_owned()),
+            CustomerField::Emails => row.email = contact.emails.first().map(Email::normalized),
+            CustomerField::Phones => row.phone = contact.phones.first().map(|phone| phone.as_str().to_owned()),
+            CustomerField::Documents => {}
+            CustomerField::Language => row.language = language.as_ref().map(|language| language.as_str().to_owned()),
+            CustomerField::Currency => row.currency = currency.map(|currency| currency.code().to_owned()),
+        }
+    }
+    row
 }
 
 fn with_contact(row: CustomerRow, contact: &Contact) -> CustomerRow {

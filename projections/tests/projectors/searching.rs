@@ -20,6 +20,7 @@ fn named(name: Option<&str>, company: Option<&str>) -> Event {
         emails: vec![],
         phones: vec![],
         references: vec![],
+        documents: vec![],
     };
     let created = CustomerEvent::Created {
         kind: CustomerKind::Individual,

@@ -209,6 +209,14 @@ impl World {
         Answer::of(request.header("Idempotency-Key", key).json(&body).send().await.expect("an answer")).await
     }
 
+    /// Changes with the admin key; if asked, only what has this `ETag`.
+    pub(crate) async fn patch(&self, path: &str, etag: Option<&str>, body: Value) -> Answer {
+        let request = self.http.patch(format!("{}{path}", self.url)).bearer_auth(&self.key).json(&body);
+        let request = if let Some(etag) = etag { request.header("If-Match", etag) } else { request };
+        let request = request.header("Content-Type", "application/merge-patch+json");
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
     /// Sends any bytes as JSON.
     pub(crate) async fn post_bytes(&self, path: &str, body: &[u8]) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);
@@ -270,6 +278,11 @@ impl Answer {
         let bytes = response.bytes().await.expect("the whole answer");
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Self { status, body, position, headers }
+    }
+
+    /// The version that it is about.
+    pub(crate) fn etag(&self) -> Option<&str> {
+        self.headers.get("etag").and_then(|value| value.to_str().ok())
     }
 
     /// Status, code and places of the errors, as one line.

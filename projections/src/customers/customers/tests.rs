@@ -4,7 +4,7 @@ use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
 use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::event::Personal;
 use domain::ids::{ExternalSystem, OrderId, RefundId};
@@ -31,6 +31,7 @@ fn ana() -> Contact {
             system: ExternalSystem::parse("stripe").unwrap(),
             reference: ReferenceText::parse("cus_123").unwrap(),
         }],
+        documents: vec![],
     }
 }
 
@@ -74,6 +75,43 @@ fn a_customer_is_found_by_the_first_of_each_contact_normalised() {
     let stripe = CustomerReference { system: "stripe".to_owned(), reference: "cus_123".to_owned() };
     assert_eq!(row.references.into_iter().collect::<Vec<_>>(), [stripe]);
     assert_eq!((row.version, row.position.0, row.created_position.0), (1, 10, 10));
+}
+
+#[test]
+fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
+    use CustomerField as F;
+    let changed = CustomerEvent::Updated {
+        changed: vec![F::Name, F::Emails, F::Phones, F::Language, F::Currency],
+        language: None,
+        currency: Some(Currency::parse("EUR").unwrap()),
+        personal: Contact { emails: vec![Email::parse("New@example.com").unwrap()], ..Contact::default() }.into(),
+    };
+    let row = row_of([created(ana().into()), changed]).unwrap();
+    assert_eq!((row.name, row.email.as_deref(), row.phone), (None, Some("new@example.com"), None));
+    assert_eq!((row.language, row.currency.as_deref()), (None, Some("EUR")));
+    assert_eq!((row.stripe_customer_id.as_deref(), row.references.len()), (Some("cus_123"), 1));
+    assert_eq!((row.version, row.position.0), (2, 20));
+    let named = CustomerEvent::Updated {
+        changed: vec![F::Name],
+        language: None,
+        currency: None,
+        personal: Contact { name: Some(PersonName::parse("Eva").unwrap()), ..Contact::default() }.into(),
+    };
+    let row = row_of([created(ana().into()), named]).unwrap();
+    assert_eq!((row.name.as_deref(), row.email.as_deref()), (Some("Eva"), Some("ana@example.com")));
+}
+
+#[test]
+fn a_change_of_who_was_erased_tells_nothing() {
+    let changed = CustomerEvent::Updated {
+        changed: vec![CustomerField::Name, CustomerField::Emails],
+        language: None,
+        currency: None,
+        personal: Personal::Erased,
+    };
+    let row = row_of([created(Personal::Erased), changed.clone()]).unwrap();
+    assert_eq!((row.status, row.name, row.email), (CustomerStatus::Erased, None, None));
+    assert_eq!(row_of([changed]), None);
 }
 
 #[test]

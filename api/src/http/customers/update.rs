@@ -1,0 +1,117 @@
+//! `PATCH /v1/customers/{id}`: changes what is known of a customer, by JSON merge patch (RFC 7396).
+//!
+//! A field that is not named stays, one that is null goes, a list is replaced as a whole. External references, addresses and
+//! preferences have paths of their own.
+
+use crate::Api;
+use crate::body::JsonBody;
+use crate::headers::{Guards, PathId};
+use crate::http::Done;
+use crate::http::wire::Fields;
+use crate::problem::Problem;
+use axum::extract::State;
+use commands::customers::Update;
+use commands::{Caller, Committed, Scope};
+use domain::aggregate::Category;
+use domain::customers::commands::CustomerPatch;
+use domain::customers::events::{CustomerEvent, CustomerField};
+use domain::email::Email;
+use domain::ids::{CustomerId, Language};
+use domain::phone::Phone;
+use domain::text::{CompanyName, PersonName};
+use domain::{Currency, Event, Patch};
+use serde::{Deserialize, Serialize};
+use store::Version;
+use uuid::Uuid;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateBody {
+    #[serde(default)]
+    name: Patch<String>,
+    #[serde(default)]
+    company: Patch<String>,
+    #[serde(default)]
+    emails: Patch<Vec<String>>,
+    #[serde(default)]
+    phones: Patch<Vec<String>>,
+    #[serde(default)]
+    language: Patch<String>,
+    #[serde(default)]
+    currency: Patch<String>,
+}
+
+impl UpdateBody {
+    fn read(&self) -> Result<CustomerPatch, Problem> {
+        let mut fields = Fields::default();
+        let name = fields.keep_patched_text("/name", &self.name, PersonName::parse);
+        let company = fields.keep_patched_text("/company", &self.company, CompanyName::parse);
+        let emails = fields.keep_patch(&self.emails, |fields, texts| fields.keep_all("/emails", texts, Email::parse));
+        let phone = |text: &str| Phone::parse(text, None);
+        let phones = fields.keep_patch(&self.phones, |fields, texts| fields.keep_all("/phones", texts, phone));
+        let language = fields.keep_patched_text("/language", &self.language, Language::parse);
+        let currency = fields.keep_patched_text("/currency", &self.currency, Currency::parse);
+        let read = || {
+            Some(CustomerPatch {
+                name: name?,
+                company: company?,
+                emails: emails?,
+                phones: phones?,
+                documents: Patch::Keep,
+                language: language?,
+                currency: currency?,
+            })
+        };
+        fields.end(read())
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct UpdatedView {
+    customer_id: Uuid,
+    changed: Vec<CustomerField>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Version>,
+    position: i64,
+    repeated: bool,
+}
+
+pub(super) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<UpdateBody>,
+) -> Result<Done<UpdatedView>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = Update { customer: CustomerId::new(id), patch: body.read()? };
+    let committed = commands::customers::update(&api.commands, &caller, key, request, seen).await?;
+    let (position, version) = (committed.position, customer_version(&committed));
+    let view = UpdatedView {
+        customer_id: id,
+        changed: changed(&committed),
+        version,
+        position: position.0,
+        repeated: committed.repeated,
+    };
+    Ok(Done::changed(position, version, view))
+}
+
+/// The version of the customer's stream that a command led to; none when nothing happened to it.
+pub(super) fn customer_version(committed: &Committed) -> Option<Version> {
+    let of_customer = |category: &str| category == Category::Customer.as_str();
+    committed
+        .events
+        .iter()
+        .rev()
+        .find(|recorded| of_customer(recorded.stream.category))
+        .map(|recorded| recorded.version)
+}
+
+fn changed(committed: &Committed) -> Vec<CustomerField> {
+    let fields = committed.events.iter().filter_map(|recorded| match &recorded.event {
+        Event::Customer(CustomerEvent::Updated { changed, .. }) => Some(changed.clone()),
+        Event::Customer(_) | Event::Loyalty(_) | Event::Access(_) => None,
+    });
+    fields.flatten().collect()
+}

@@ -1,0 +1,72 @@
+//! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
+
+use super::{claims_of, customer_stream};
+use crate::caller::{Caller, Scope};
+use crate::changes::Changes;
+use crate::error::CommandError;
+use crate::execute::{Commands, Committed, Request, content_of};
+use crate::identity::IdempotencyKey;
+use crate::states::States;
+use domain::customers::commands::{CustomerCommand, CustomerPatch};
+use domain::customers::customer::Customer;
+use domain::customers::events::CustomerEvent;
+use domain::ids::CustomerId;
+use domain::{Decider, Refusal};
+use serde::Serialize;
+use store::{ClaimKey, Version};
+
+/// A change of what is known of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Update {
+    /// Who.
+    pub customer: CustomerId,
+    /// What is to become of each field.
+    pub patch: CustomerPatch,
+}
+
+/// Changes what is known of a customer; if asked, only as the caller has seen it.
+///
+/// # Errors
+/// As [`CommandError`] says; [`CommandError::Claimed`] when an e-mail, phone or document is another customer's.
+pub async fn update(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Update,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let (stream, content) = (customer_stream(request.customer), content_of(&request));
+    let decide = move |states: &States<'_>| decide_update(states, &request);
+    let request = Request::new("customers.update", caller.now, [stream], decide).content(content).keyed(key);
+    commands.execute(caller, request.only_if_at(stream, seen)).await
+}
+
+fn decide_update(states: &States<'_>, request: &Update) -> Result<Changes, Refusal> {
+    let customer = states.get::<Customer>(request.customer.as_uuid());
+    let updated = Customer::decide(customer, CustomerCommand::Update(request.patch.clone()))?;
+    let (free, taken) = moved_claims(customer, &updated);
+    let mut changes = Changes::of(customer_stream(request.customer), updated);
+    for claim in free {
+        changes.release(claim, request.customer.as_uuid());
+    }
+    for claim in taken {
+        changes.take(claim, request.customer.as_uuid());
+    }
+    Ok(changes)
+}
+
+/// The claims that are a customer's no more, and those that have become so.
+fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey>, Vec<ClaimKey>) {
+    let before = held_claims(customer);
+    let after =
+        if updated.is_empty() { before.clone() } else { held_claims(&Customer::fold(customer.clone(), updated)) };
+    let free = before.iter().filter(|claim| !after.contains(claim)).cloned().collect();
+    let taken = after.into_iter().filter(|claim| !before.contains(claim)).collect();
+    (free, taken)
+}
+
+fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
+    let contact = customer.active().ok().and_then(|customer| customer.contact().known());
+    contact.map(claims_of).unwrap_or_default()
+}
