@@ -14,6 +14,7 @@ mod logging;
 mod migrate;
 mod open_files;
 mod output;
+mod projection;
 mod rebuild;
 mod secrets;
 mod serve;
@@ -52,6 +53,9 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Prove that read models are what the log says; prints what is not
     Check(rebuild::CheckArgs),
+    /// How projections are; let one rest, or leave out an event that it cannot digest
+    #[command(subcommand)]
+    Projections(projection::Command),
     /// Import from CSV files into a running server
     #[command(subcommand)]
     Import(import::Command),
@@ -93,6 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&common, args).await,
         Command::Rebuild(args) => rebuild::run(&common, args).await,
         Command::Check(args) => rebuild::check(&common, args).await,
+        Command::Projections(projections) => projection::run(&common, projections).await,
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
         Command::Feed(feed) => feed::run(&common, feed).await,

@@ -164,6 +164,10 @@ fn text(rebuilt: &Rebuilt, purpose: Purpose) -> String {
     if rebuilt.resumed_from.0 > 0 {
         lines.push(format!("  went on from position {}, where an earlier run had come", rebuilt.resumed_from));
     }
+    if !rebuilt.skipped.is_empty() {
+        let positions: Vec<_> = rebuilt.skipped.iter().map(ToString::to_string).collect();
+        lines.push(format!("  left out, because they were skipped: the events at {}", positions.join(", ")));
+    }
     rebuilt.differences.iter().for_each(|difference| lines.extend(told(difference)));
     lines.push(match (purpose, rebuilt.swap_ms) {
         (_, Some(ms)) => format!("  generation {} is live; the projector was held for {ms:.0} ms", rebuilt.generation),

@@ -86,6 +86,7 @@ pub fn router(api: Api) -> Router {
         .merge(http::customers::routes())
         .merge(http::loyalty::routes())
         .merge(http::audit::routes())
+        .merge(http::projections::routes())
         .merge(http::imports::routes(&api.config))
         .merge(http::feed::ticket_routes())
         .layer(limited);

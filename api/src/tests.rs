@@ -221,6 +221,25 @@ async fn every_operation_refuses_bad_keys_and_missing_scopes() {
 }
 
 #[tokio::test]
+async fn projections_are_for_operators() {
+    let doors = doors(Config::default());
+    let paths =
+        ["/v1/projections/customers/skip", "/v1/projections/customers/pause", "/v1/projections/customers/resume"];
+    for (key, status) in [("made-up", 401), ("expired", 401), ("reader", 403), ("broken", 503)] {
+        assert_eq!(doors.get("/v1/projections", Some(key)).await.status.as_u16(), status, "as {key}");
+        for path in paths {
+            let answer = doors.post(path, key, r#"{"position":1,"reason":"a"}"#).await;
+            assert_eq!(answer.status.as_u16(), status, "POST {path} as {key}");
+        }
+    }
+    for path in paths {
+        let unknown = doors.post(path, "operator", r#"{"position":1,"reason":"a"}"#).await;
+        assert!(unknown.status == StatusCode::NOT_FOUND && unknown.body.contains("projection_not_found"), "{path}");
+    }
+    assert_eq!(doors.get("/v1/projections", Some("operator")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn a_real_key_that_works_no_more_says_why() {
     let doors = doors(Config::default());
     for (key, code) in [("made-up", "key_unknown"), ("expired", "key_expired"), ("revoked", "key_revoked")] {

@@ -19,7 +19,7 @@ pub(crate) fn encode(change: &Change, occurred_at: DateTime<Utc>) -> Result<NewE
         occurred_at: change.occurred_at.unwrap_or(occurred_at),
         once_id: change.once_id,
         subject_id: subject,
-        customer_id: subject,
+        customer_id: customer_of(&change.stream),
         payload: String::from_utf8(encoded.payload)?,
         personal: encoded.personal,
     })
@@ -33,11 +33,20 @@ pub(crate) fn decode(recorded: &RecordedEvent) -> Result<Event, DecodeError> {
     Event::decode(recorded.event_type, recorded.schema_version, recorded.payload.as_bytes(), sealed(&recorded.personal))
 }
 
-/// Whose personal data a stream's events and snapshots hold: a loyalty account has the id of its customer.
+/// Whose personal data a stream's events and snapshots hold: a loyalty account has the id of its customer. What operators
+/// wrote about a projector is sealed under a key of that stream.
 pub(crate) fn subject_of(stream: &StreamId) -> Option<Uuid> {
     match Category::parse(stream.category)? {
-        Category::Customer | Category::Loyalty => Some(stream.id),
+        Category::Customer | Category::Loyalty | Category::Projection => Some(stream.id),
         Category::Tenant | Category::ApiKey => None,
+    }
+}
+
+/// On whose timeline a stream's events stand.
+fn customer_of(stream: &StreamId) -> Option<Uuid> {
+    match Category::parse(stream.category)? {
+        Category::Customer | Category::Loyalty => Some(stream.id),
+        Category::Tenant | Category::ApiKey | Category::Projection => None,
     }
 }
 

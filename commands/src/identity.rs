@@ -154,7 +154,7 @@ fn separate(index: usize, text: &mut String) {
     }
 }
 
-fn hash(label: &str, parts: &[&str]) -> [u8; 16] {
+pub(crate) fn hash(label: &str, parts: &[&str]) -> [u8; 16] {
     let mut hasher = Sha256::new();
     hasher.update(label.as_bytes());
     for part in parts {

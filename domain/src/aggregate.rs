@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::api_key::ApiKey;
+use crate::access::projection::Projection;
 use crate::access::tenant::Tenant;
 use crate::customers::customer::Customer;
 use crate::decider::Decider;
@@ -24,11 +25,14 @@ pub enum Category {
     /// A key of the API.
     #[serde(rename = "access_key")]
     ApiKey,
+    /// A projector, as its operators see it.
+    #[serde(rename = "access_projection")]
+    Projection,
 }
 
 impl Category {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Customer, Self::Loyalty, Self::Tenant, Self::ApiKey];
+    pub const ALL: &[Self] = &[Self::Customer, Self::Loyalty, Self::Tenant, Self::ApiKey, Self::Projection];
 
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +41,7 @@ impl Category {
             Self::Loyalty => "loyalty",
             Self::Tenant => "access_tenant",
             Self::ApiKey => "access_key",
+            Self::Projection => "access_projection",
         }
     }
 
@@ -52,6 +57,7 @@ impl Category {
             Self::Loyalty => LoyaltyAccount::SNAPSHOT_VERSION,
             Self::Tenant => Tenant::SNAPSHOT_VERSION,
             Self::ApiKey => ApiKey::SNAPSHOT_VERSION,
+            Self::Projection => Projection::SNAPSHOT_VERSION,
         }
     }
 }
@@ -99,6 +105,7 @@ aggregates! {
     LoyaltyAccount => Loyalty, snapshot version 1;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
+    Projection => Projection, snapshot version 1;
 }
 
 /// The state of any aggregate.
@@ -112,6 +119,8 @@ pub enum AggregateState {
     Tenant(Tenant),
     /// Of a key.
     ApiKey(ApiKey),
+    /// Of a projector.
+    Projection(Projection),
 }
 
 /// A snapshot that cannot be read: to be thrown away, it is made again from the events.
@@ -130,6 +139,7 @@ impl AggregateState {
             Category::Loyalty => Self::Loyalty(LoyaltyAccount::initial()),
             Category::Tenant => Self::Tenant(Tenant::initial()),
             Category::ApiKey => Self::ApiKey(ApiKey::initial()),
+            Category::Projection => Self::Projection(Projection::initial()),
         }
     }
 
@@ -140,6 +150,7 @@ impl AggregateState {
             Self::Loyalty(_) => Category::Loyalty,
             Self::Tenant(_) => Category::Tenant,
             Self::ApiKey(_) => Category::ApiKey,
+            Self::Projection(_) => Category::Projection,
         }
     }
 
@@ -151,9 +162,13 @@ impl AggregateState {
             (Self::Loyalty(state), Event::Loyalty(event)) => Self::Loyalty(LoyaltyAccount::evolve(state, event)),
             (Self::Tenant(state), Event::Access(event)) => Self::Tenant(Tenant::evolve(state, event)),
             (Self::ApiKey(state), Event::Access(event)) => Self::ApiKey(ApiKey::evolve(state, event)),
+            (Self::Projection(state), Event::Access(event)) => Self::Projection(Projection::evolve(state, event)),
             (state @ Self::Customer(_), Event::Loyalty(_) | Event::Access(_))
             | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Access(_))
-            | (state @ (Self::Tenant(_) | Self::ApiKey(_)), Event::Customer(_) | Event::Loyalty(_)) => state,
+            | (
+                state @ (Self::Tenant(_) | Self::ApiKey(_) | Self::Projection(_)),
+                Event::Customer(_) | Event::Loyalty(_),
+            ) => state,
         }
     }
 
@@ -164,6 +179,7 @@ impl AggregateState {
             Self::Loyalty(state) => serde_json::to_vec(state),
             Self::Tenant(state) => serde_json::to_vec(state),
             Self::ApiKey(state) => serde_json::to_vec(state),
+            Self::Projection(state) => serde_json::to_vec(state),
         };
         written.expect("states are made of values and maps with textual keys, which always have a JSON form")
     }
@@ -178,6 +194,7 @@ impl AggregateState {
             Category::Loyalty => serde_json::from_slice(snapshot).map(Self::Loyalty),
             Category::Tenant => serde_json::from_slice(snapshot).map(Self::Tenant),
             Category::ApiKey => serde_json::from_slice(snapshot).map(Self::ApiKey),
+            Category::Projection => serde_json::from_slice(snapshot).map(Self::Projection),
         };
         read.map_err(|source| SnapshotError { category, source })
     }

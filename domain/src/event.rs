@@ -35,7 +35,7 @@ pub enum Event {
     Customer(CustomerEvent),
     /// Of a loyalty account.
     Loyalty(LoyaltyEvent),
-    /// Of a tenant or a key.
+    /// Of a tenant, a key or a projector.
     Access(AccessEvent),
 }
 
@@ -111,6 +111,7 @@ impl Event {
             Self::Access(event) => match event {
                 AccessEvent::TenantCreated { .. } => Category::Tenant,
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => Category::ApiKey,
+                AccessEvent::ProjectionSkipped { .. } => Category::Projection,
             },
         }
     }

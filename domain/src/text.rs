@@ -102,6 +102,8 @@ bounded_text! {
     CompanyName: 200;
     /// What another system calls a customer.
     ReferenceText: 128;
+    /// Why somebody did something, in their own words.
+    ReasonText: 500;
 }
 
 fn bounded(text: &str, max: usize) -> Result<&str, TextError> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::access::events::{AccessEvent, KeyDigest};
+use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
@@ -22,8 +22,8 @@ use domain::ids::{
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
-use domain::text::{CompanyName, PersonName, ReferenceText};
-use domain::{Currency, Event, Money, Sealed};
+use domain::text::{CompanyName, PersonName, ReasonText, ReferenceText};
+use domain::{Currency, Event, Money, Personal, Sealed};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -249,12 +249,19 @@ fn access() -> Vec<Example> {
         scopes,
         expires_at,
     };
+    let skipped = |personal| AccessEvent::ProjectionSkipped {
+        projector: Label::parse("loyalty_balances").unwrap(),
+        position: 4_711,
+        personal,
+    };
+    let reason = SkipReason { reason: ReasonText::parse("Written by a broken till; the customer was told.").unwrap() };
     let expires_at: DateTime<Utc> = "2027-01-10T09:30:00.250Z".parse().unwrap();
     let full = key(Scope::ALL.to_vec(), Some(expires_at));
     vec![
         Example::required(tenant),
         Example::new(full, key(vec![Scope::CustomersRead], None)),
         Example::required(AccessEvent::KeyRevoked { key: Uuid::from_u128(7) }),
+        Example::new(skipped(reason.into()), skipped(Personal::Erased)),
     ]
 }
 

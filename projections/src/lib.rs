@@ -11,12 +11,14 @@
 pub mod access;
 pub mod audit;
 mod batch;
+mod control;
 pub mod customers;
 #[cfg(test)]
 mod folding;
 mod generations;
 pub mod loyalty;
 mod node;
+mod overview;
 mod progress;
 mod query;
 pub mod read_model;
@@ -25,8 +27,10 @@ pub mod runner;
 pub mod testing;
 pub mod time_travel;
 
+pub use control::SkipError;
 pub use generations::{outdated, prepare};
 pub use node::{Projections, Projector};
+pub use overview::{Lease, Pause, ProjectionOverview, Rebuilding};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};
 pub use query::{AsOf, Back, Page, lowest_position};
 pub use read_model::{ReadModel, Recorded};

@@ -2,6 +2,8 @@
 //!
 //! Any number of nodes may run this on one database: each projector has one owner at a time, by lease.
 
+use crate::control::{Control, SkipError};
+use crate::overview::{self, ProjectionOverview};
 use crate::progress::{Behind, Board, ProjectorStatus};
 use crate::read_model::ReadModel;
 use crate::rebuild::{self, Purpose, RebuildError, Rebuilt, Site, Tell};
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::consumer::Leases;
 use store::postgres::{Database, Pools};
-use store::{EventStore, Position};
+use store::{EventStore, Position, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +79,7 @@ pub struct Projections {
     store: Arc<dyn EventStore>,
     board: Arc<Board>,
     paused: watch::Sender<bool>,
+    control: Arc<Control>,
     stop: CancellationToken,
     running: Mutex<Option<Running>>,
 }
@@ -114,6 +117,7 @@ impl Projections {
         let board = Arc::new(Board::new(pools.engine.clone(), &names));
         let paused = watch::Sender::new(false);
         let stop = CancellationToken::new();
+        let control = Arc::new(Control::new(pools.engine.clone(), &names));
         let leases = Leases::keep(pools.engine.clone(), node, &names);
         let runners = projectors
             .iter()
@@ -124,6 +128,7 @@ impl Projections {
                     store: Arc::clone(&store),
                     lease: leases.of(projector.name)?,
                     paused: paused.subscribe(),
+                    orders: control.orders_of(projector.name)?,
                     stop: stop.clone(),
                     board: Arc::clone(&board),
                     progress: Arc::clone(progress),
@@ -133,12 +138,13 @@ impl Projections {
             })
             .collect();
         let helpers = vec![
+            tokio::spawn(Arc::clone(&control).follow(stop.clone())),
             tokio::spawn(Arc::clone(&board).observe(stop.clone())),
             tokio::spawn(Arc::clone(&board).send_hints(stop.clone())),
             tokio::spawn(Arc::clone(&board).hear_hints(stop.clone())),
         ];
         let running = Mutex::new(Some(Running { leases, runners, helpers }));
-        Self { store, board, paused, stop, running }
+        Self { store, board, paused, control, stop, running }
     }
 
     /// How each projector is.
@@ -151,6 +157,50 @@ impl Projections {
             }
         };
         self.board.status(head).await
+    }
+
+    /// How each projector is on all nodes, for its operators.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn overview(&self) -> Result<(Position, Vec<ProjectionOverview>), StoreError> {
+        let head = self.store.head().await?;
+        Ok((head, overview::read(&self.board, head).await?))
+    }
+
+    /// The names of the projectors of this node.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.board.projectors.iter().map(|progress| progress.name)
+    }
+
+    /// Lets a projector rest, on all nodes and over restarts, until [`Self::resume_projector`].
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn pause_projector(&self, projector: &str, by: &str) -> Result<(), StoreError> {
+        self.control.pause(projector, by).await
+    }
+
+    /// Ends the rest of a projector.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn resume_projector(&self, projector: &str) -> Result<(), StoreError> {
+        self.control.resume(projector).await
+    }
+
+    /// Lets a projector leave out the event at which it has failed, after `act` has written down who says so and why. The
+    /// projector is held meanwhile. Made again, it does what is left to do.
+    ///
+    /// # Errors
+    /// When it has not failed there, or `act` fails.
+    pub async fn skip<T, E>(
+        &self,
+        projector: &str,
+        position: Position,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, SkipError<E>> {
+        self.control.skip(projector, position, act).await
     }
 
     /// Waits until the rows of all these projectors reflect a position. A projector that has failed before it answers at

@@ -192,7 +192,7 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) projectors: Vec<Arc<Progress>>,
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     waiters: watch::Sender<usize>,
     hint: Notify,
     projected: Notify,

@@ -104,6 +104,8 @@ pub struct Rebuilt {
     pub events: u64,
     /// Time of the replay, in seconds.
     pub replay_seconds: f64,
+    /// Positions of events that were left out, because an operator let the projector skip them.
+    pub skipped: Vec<Position>,
     /// What differs, by table.
     pub differences: Vec<TableDifference>,
     /// Whether the new rows are live now.
@@ -152,6 +154,7 @@ pub(crate) async fn rebuild<M: ReadModel>(
         position,
         events: work.replay.events,
         replay_seconds,
+        skipped: work.replay.skipped.iter().copied().filter(|skipped| *skipped <= position).collect(),
         differences,
         swapped: swap_ms.is_some(),
         swap_ms,
@@ -195,7 +198,8 @@ impl<M: ReadModel> Work<M> {
         };
         let nothing = Checkpoint { generation: generation.number, epoch: 0, position: Position(0) };
         let checkpoint = consumer::newest(&mut conn, M::NAME, generation.number).await?.unwrap_or(nothing);
-        let replay = Replay::new(site.store, generation.clone(), checkpoint);
+        let skipped = consumer::skipped(&mut conn, M::NAME, Position(0)).await?;
+        let replay = Replay::new(site.store, generation.clone(), checkpoint, skipped);
         let live = Generation::of(M::NAME, live);
         Ok(Self { projector, database: site.database, conn, live, generation, is_ready, replay })
     }
@@ -256,6 +260,11 @@ impl<M: ReadModel> Work<M> {
             let near = self.live_position().await?;
             self.replay_to(near, tell).await?;
             let mut hold = Hold::begin(&self.database, M::NAME).await?;
+            if consumer::skipped(&mut hold.conn, M::NAME, Position(0)).await? != *self.replay.skipped {
+                hold.end().await?;
+                remove(&mut self.conn, &self.generation).await;
+                return Err(RebuildError::TooBusy("an event was skipped meanwhile"));
+            }
             let end = live_position(&mut hold.conn, M::NAME, &self.live).await?;
             if end.0 - self.replay.checkpoint.position.0 <= HELD_EVENTS_MAX {
                 self.replay_to(end, tell).await?;
@@ -322,10 +331,12 @@ async fn live_position(conn: &mut PgConnection, projector: &str, live: &Generati
     Ok(newest.map_or(Position(0), |checkpoint| checkpoint.position))
 }
 
-/// The generation that an interrupted rebuild of this version left, and whether it is ready; what others left is removed.
+/// The generation that an interrupted rebuild of this version left, and whether it is ready; what others left is removed, and
+/// so is what may hold an event that was skipped since.
 async fn unfinished(conn: &mut PgConnection, projector: &Projector) -> Result<Option<(Generation, bool)>, sqlx::Error> {
     let rows = sqlx::query(
-        "select generation, version = $2 and retired_at is null as usable, ready_at is not null as ready \
+        "select generation, ready_at is not null as ready, version = $2 and retired_at is null \
+         and not exists (select from projection_skips s where s.projector = $1 and s.skipped_at > created_at) as usable \
          from projection_generations where projector = $1 and not live order by generation",
     )
     .bind(projector.name)

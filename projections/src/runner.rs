@@ -4,14 +4,18 @@
 //! What goes wrong is one of three: *transient* (the database is away: try again), *poison* (an event that cannot be
 //! decoded, applied or written: the events before it are committed, then it is tried a few times, then the projector has
 //! `failed` at that position, which all nodes can see, and tries again now and then) or *unfit* (the rows cannot belong to
-//! this log or this build: `failed` as well). An event is never skipped. Other projectors are not concerned.
+//! this log or this build: `failed` as well). An event is never skipped, unless an operator said so ([`crate::control`]).
+//! Other projectors are not concerned.
 
 use crate::batch::{self, Poison, Undigested};
+use crate::control::Orders;
 use crate::generations::{self, Generation};
 use crate::progress::{Board, Progress, ProjectorError, ProjectorState};
 use crate::read_model::{ReadModel, Rows};
 use futures::{FutureExt, StreamExt};
 use sqlx::PgPool;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -116,6 +120,8 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) lease: watch::Receiver<Option<i64>>,
     pub(crate) paused: watch::Receiver<bool>,
+    /// None until they were read for the first time.
+    pub(crate) orders: watch::Receiver<Option<Orders>>,
     pub(crate) stop: CancellationToken,
     pub(crate) board: Arc<Board>,
     pub(crate) progress: Arc<Progress>,
@@ -127,13 +133,18 @@ pub(crate) struct Runner<M> {
     around: Surroundings,
     backoff: Backoff,
     prune_in: u32,
+    /// The orders under which it works.
+    orders: Option<Orders>,
+    /// What it leaves out, from where it began.
+    skipped: BTreeSet<Position>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: ReadModel> Runner<M> {
     pub(crate) fn new(around: Surroundings) -> Self {
         let backoff = Backoff::new(around.pace.retry_first, around.pace.retry_longest);
-        Self { around, backoff, prune_in: PRUNE_EACH, model: PhantomData }
+        let (orders, skipped) = (None, BTreeSet::new());
+        Self { around, backoff, prune_in: PRUNE_EACH, orders, skipped, model: PhantomData }
     }
 
     /// Runs until the node stops.
@@ -162,27 +173,31 @@ impl<M: ReadModel> Runner<M> {
             }
             let paused = *self.around.paused.borrow_and_update();
             let lease = *self.around.lease.borrow_and_update();
-            match lease {
-                Some(epoch) if !paused => return Some(epoch),
-                Some(_) => self.around.progress.works(ProjectorState::Paused),
-                None => self.around.progress.rests(ProjectorState::Standby),
+            self.orders = *self.around.orders.borrow_and_update();
+            match (lease, self.orders) {
+                (Some(epoch), Some(orders)) if !paused && !orders.paused => return Some(epoch),
+                (Some(_), Some(_)) => self.around.progress.works(ProjectorState::Paused),
+                (None, _) | (_, None) => self.around.progress.rests(ProjectorState::Standby),
             }
             tokio::select! {
                 () = self.around.stop.cancelled() => return None,
                 changed = self.around.paused.changed() => changed.ok()?,
                 changed = self.around.lease.changed() => changed.ok()?,
+                changed = self.around.orders.changed() => changed.ok()?,
             }
         }
     }
 
-    /// Ends when the runner has to let go: stop, pause, or the lease is not held under `epoch` any more.
+    /// Ends when the runner has to let go: stop, pause, other orders, or the lease is not held under `epoch` any more.
     fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<M> {
-        let Surroundings { stop, mut paused, mut lease, .. } = self.around.clone();
+        let Surroundings { stop, mut paused, mut lease, mut orders, .. } = self.around.clone();
+        let known = self.orders;
         async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = paused.wait_for(|paused| *paused) => {}
                 _ = lease.wait_for(|held| *held != Some(epoch)) => {}
+                _ = orders.wait_for(|orders| *orders != known) => {}
             }
         }
     }
@@ -235,6 +250,7 @@ impl<M: ReadModel> Runner<M> {
             return Err(Trouble::Unfit(None, reason));
         }
         let checkpoint = consumer::take_over(&mut tx, M::NAME, generation, epoch).await?.ok_or(Trouble::Fenced)?;
+        self.skipped = consumer::skipped(&mut tx, M::NAME, checkpoint.position).await?;
         tx.commit().await?;
         let head = self.around.store.head().await?;
         if checkpoint.position > head {
@@ -247,7 +263,8 @@ impl<M: ReadModel> Runner<M> {
 
     /// Commits what was gathered, in as many transactions as it takes; stops before an event that cannot be digested.
     async fn commit(&mut self, checkpoint: &mut Checkpoint, gathered: &Gathered) -> Result<(), Trouble> {
-        let mut rest = gathered.events.as_slice();
+        let events = self.without_skipped(&gathered.events);
+        let mut rest = events.as_ref();
         let mut at_most = self.around.pace.batch_max;
         loop {
             let (batch, later) = rest.split_at(rest.len().min(at_most));
@@ -267,6 +284,13 @@ impl<M: ReadModel> Runner<M> {
                 return Ok(());
             }
         }
+    }
+
+    fn without_skipped<'a>(&self, events: &'a [Arc<RecordedEvent>]) -> Cow<'a, [Arc<RecordedEvent>]> {
+        if self.skipped.is_empty() {
+            return Cow::Borrowed(events);
+        }
+        events.iter().filter(|event| !self.skipped.contains(&event.position)).cloned().collect()
     }
 
     /// Rows and checkpoint in one transaction.
@@ -294,7 +318,7 @@ impl<M: ReadModel> Runner<M> {
                 M::write(&mut tx, &changes).await?;
             }
         }
-        if !consumer::advance(&mut tx, M::NAME, checkpoint, to).await? {
+        if !consumer::advance_without(&mut tx, M::NAME, checkpoint, to, &self.skipped).await? {
             return Err(Refused::Trouble(Trouble::Fenced));
         }
         if self.prune_in == PRUNE_EACH {

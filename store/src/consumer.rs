@@ -10,7 +10,7 @@
 
 use crate::Position;
 use sqlx::{PgConnection, PgPool, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -113,15 +113,48 @@ pub async fn advance(
     from: &Checkpoint,
     to: Position,
 ) -> Result<bool, sqlx::Error> {
+    advance_without(conn, consumer, from, to, &BTreeSet::new()).await
+}
+
+/// As [`advance`], by a consumer that left out the events at `skipped`: it may not have digested one that is to be left out.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn advance_without(
+    conn: &mut PgConnection,
+    consumer: &str,
+    from: &Checkpoint,
+    to: Position,
+    skipped: &BTreeSet<Position>,
+) -> Result<bool, sqlx::Error> {
     let written = sqlx::query(include_str!("consumer/advance.sql"))
         .bind(consumer)
         .bind(from.generation)
         .bind(from.epoch)
         .bind(from.position.0)
         .bind(to.0)
+        .bind(skipped.iter().map(|position| position.0).collect::<Vec<_>>())
         .execute(conn)
         .await?;
     Ok(written.rows_affected() == 1)
+}
+
+/// The events that a consumer leaves out for good, live and in each rebuild, behind a position.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn skipped(
+    conn: &mut PgConnection,
+    consumer: &str,
+    after: Position,
+) -> Result<BTreeSet<Position>, sqlx::Error> {
+    let positions: Vec<i64> =
+        sqlx::query_scalar("select position from projection_skips where projector = $1 and position > $2")
+            .bind(consumer)
+            .bind(after.0)
+            .fetch_all(conn)
+            .await?;
+    Ok(positions.into_iter().map(Position).collect())
 }
 
 /// Writes the next checkpoint of a generation that is still being made, where nobody else writes.

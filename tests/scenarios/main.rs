@@ -10,6 +10,7 @@ mod feed;
 mod imports;
 mod loyalty;
 mod profile;
+mod operating;
 mod rebuild;
 mod searching;
 mod seeing;

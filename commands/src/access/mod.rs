@@ -1,4 +1,4 @@
-//! Commands on tenants and keys of the API. The rules are the domain's; secrets are made here and told once.
+//! Commands on tenants, keys of the API and projectors. The rules are the domain's; secrets are made here and told once.
 
 #[cfg(test)]
 mod tests;
@@ -7,17 +7,19 @@ use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
-use crate::identity::IdempotencyKey;
+use crate::identity::{self, IdempotencyKey};
 use crate::ids::{new_id, random_bytes};
 use crate::refusals;
 use crate::states::{States, stream_of};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::access::api_key::ApiKey;
-use domain::access::commands::{ApiKeyCommand, TenantCommand};
+use domain::access::commands::{ApiKeyCommand, ProjectionCommand, TenantCommand};
 use domain::access::events::{AccessEvent, KeyDigest};
+use domain::access::projection::Projection;
 use domain::access::tenant::Tenant;
 use domain::ids::{Label, TenantId, TimeZoneName};
+use domain::text::ReasonText;
 use domain::{Decider, Event, Refusal};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -45,6 +47,17 @@ pub struct CreateKey {
     pub scopes: Vec<Scope>,
     /// When it ceases to work; never when absent.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// An event to be left out by a projector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkipEvent {
+    /// Name of the projector.
+    pub projector: Label,
+    /// Position of the event.
+    pub position: i64,
+    /// Why.
+    pub reason: ReasonText,
 }
 
 /// A key that was made.
@@ -135,6 +148,29 @@ pub async fn revoke_key(
     commands.execute(caller, revocation.content(content_of(&revoked)).keyed(key)).await
 }
 
+/// Lets a projector leave out an event that it cannot digest. Whether it has failed there is not known here: ask before, and
+/// hold the projector meanwhile.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn skip_event(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: SkipEvent,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::Operations)?;
+    let (stream, content) = (projection_stream(caller.tenant, &request.projector), content_of(&request));
+    let SkipEvent { projector, position, reason } = request;
+    let skip = ProjectionCommand::Skip { projector, position, reason };
+    let decide = move |states: &States<'_>| {
+        let events = Projection::decide(states.get::<Projection>(stream.id), skip.clone())?;
+        Ok(Changes::of(stream, events))
+    };
+    let request = Request::new("access.skip_event", caller.now, [stream], decide);
+    commands.execute(caller, request.content(content).keyed(key)).await
+}
+
 /// What a key is known by: SHA-256 of its text. Keys are random, so nothing slower is needed.
 #[must_use]
 pub fn digest_of(secret: &str) -> KeyDigest {
@@ -151,6 +187,13 @@ pub fn tenant_stream(tenant: TenantId) -> StreamId {
 #[must_use]
 pub fn key_stream(key: Uuid) -> StreamId {
     stream_of::<ApiKey>(key)
+}
+
+/// The stream of a projector, as a tenant's operators see it.
+#[must_use]
+pub fn projection_stream(tenant: store::TenantId, projector: &Label) -> StreamId {
+    let id = identity::hash("clientela/projection/v1", &[&tenant.to_string(), projector.as_str()]);
+    stream_of::<Projection>(Uuid::from_bytes(id))
 }
 
 /// The claim of a tenant's name, in tenant 0.

@@ -1,6 +1,9 @@
 //! Tenants and keys through the whole pipeline.
 
-use super::{CreateKey, CreateTenant, create_key, create_tenant, digest_of, key_stream, revoke_key, tenant_stream};
+use super::{
+    CreateKey, CreateTenant, SkipEvent, create_key, create_tenant, digest_of, key_stream, projection_stream,
+    revoke_key, skip_event, tenant_stream,
+};
 use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, CommandError, Scope};
 use domain::Event;
@@ -89,4 +92,23 @@ async fn only_an_administrator_makes_keys() {
     let till = Caller { scopes: vec![Scope::LoyaltyWrite], ..caller() };
     let refused = create_key(&node.commands, &till, None, key_named("till-1")).await;
     assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::Admin })));
+}
+
+#[tokio::test]
+async fn an_event_is_skipped_once_and_the_reason_is_sealed() {
+    let node = Node::start();
+    let projector = Label::parse("customers").unwrap();
+    let reason = "the till at gate 7 wrote it twice".parse().unwrap();
+    let skip = SkipEvent { projector: projector.clone(), position: 7, reason };
+    let skipped = skip_event(&node.commands, &caller(), None, skip.clone()).await.unwrap();
+    assert_eq!(event_types(&skipped), ["access.projection.skipped"]);
+    let stream = projection_stream(caller().tenant, &projector);
+    let events = node.store.events_of(stream);
+    assert_eq!((events[0].subject_id, events[0].customer_id), (Some(stream.id), None));
+    assert!(!events[0].payload.contains("gate"), "{}", events[0].payload);
+    assert_eq!(event_types(&skip_event(&node.commands, &caller(), None, skip.clone()).await.unwrap()), [""; 0]);
+
+    let reader = Caller { scopes: vec![Scope::AuditRead], ..caller() };
+    let refused = skip_event(&node.commands, &reader, None, skip).await;
+    assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::Operations })));
 }

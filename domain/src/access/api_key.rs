@@ -66,7 +66,8 @@ impl Decider for ApiKey {
                 expires_at: *expires_at,
             }),
             (Self::Active(key) | Self::Revoked(key), E::KeyRevoked { .. }) => Self::Revoked(key),
-            (state @ Self::Absent, E::KeyRevoked { .. }) | (state, E::TenantCreated { .. }) => state,
+            (state @ Self::Absent, E::KeyRevoked { .. })
+            | (state, E::TenantCreated { .. } | E::ProjectionSkipped { .. }) => state,
         }
     }
 }

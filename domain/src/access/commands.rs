@@ -1,4 +1,4 @@
-//! What may be asked of tenants and keys, and how it may be refused.
+//! What may be asked of tenants, keys and projectors, and how it may be refused.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use crate::access::events::KeyDigest;
 use crate::access::scope::Scope;
 use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::{Refusal, RefusalKind};
+use crate::text::ReasonText;
 
 /// A request to a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,20 @@ pub enum ApiKeyCommand {
     },
     /// Make it cease to work.
     Revoke,
+}
+
+/// A request about a projector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectionCommand {
+    /// Let it leave out an event.
+    Skip {
+        /// Its name.
+        projector: Label,
+        /// Position of the event.
+        position: i64,
+        /// Why.
+        reason: ReasonText,
+    },
 }
 
 /// Why a command to a tenant or a key is refused.

@@ -1,4 +1,4 @@
-//! What happens to tenants and keys, stored for ever.
+//! What happens to tenants, keys and the projectors that operators look after, stored for ever.
 
 use std::fmt;
 
@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use crate::access::scope::Scope;
 use crate::event::upcast::Upcaster;
-use crate::event::{Clear, events};
+use crate::event::{Clear, Personal, events};
 use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::InvalidValue;
+use crate::text::ReasonText;
 
 events! {
-    /// An event of a tenant or a key.
+    /// An event of a tenant, a key or a projector.
     pub enum AccessEvent {
         /// A tenant was set up.
         #[serde(rename = "access.tenant.created")]
@@ -45,7 +46,24 @@ events! {
             /// Its id.
             key: Uuid,
         },
+        /// An operator let a projector leave out an event that it cannot digest.
+        #[serde(rename = "access.projection.skipped")]
+        ProjectionSkipped {
+            /// Name of the projector.
+            projector: Label,
+            /// Position of the event that it leaves out.
+            position: i64,
+            /// Why.
+            personal: Personal<SkipReason>,
+        },
     }
+}
+
+/// Why an event was left out, in the words of whoever said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipReason {
+    /// The words.
+    pub reason: ReasonText,
 }
 
 /// The upcasters of old versions.

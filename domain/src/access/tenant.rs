@@ -48,7 +48,9 @@ impl Decider for Tenant {
             AccessEvent::TenantCreated { tenant, name, time_zone } => {
                 Self::Active { tenant: *tenant, name: name.clone(), time_zone: time_zone.clone() }
             }
-            AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => state,
+            AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } | AccessEvent::ProjectionSkipped { .. } => {
+                state
+            }
         }
     }
 }

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::access::api_key::ApiKey;
-use crate::access::commands::{AccessError, ApiKeyCommand, TenantCommand};
-use crate::access::events::{AccessEvent, KeyDigest};
+use crate::access::commands::{AccessError, ApiKeyCommand, ProjectionCommand, TenantCommand};
+use crate::access::events::{AccessEvent, KeyDigest, SkipReason};
+use crate::access::projection::Projection;
 use crate::access::scope::Scope;
 use crate::access::tenant::Tenant;
 use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
+use crate::text::ReasonText;
 
 #[test]
 fn a_tenant_is_created_once() {
@@ -47,6 +49,23 @@ fn a_key_is_revoked_once_and_for_good() {
 fn a_key_that_was_never_made_is_not_revoked() {
     given::<ApiKey>([]).when(ApiKeyCommand::Revoke).then_refused(AccessError::KeyNotFound);
     assert_eq!(Refusal::from(AccessError::KeyNotFound).kind, RefusalKind::NotFound);
+}
+
+#[test]
+fn an_event_is_skipped_once() {
+    let skip = |position| ProjectionCommand::Skip {
+        projector: Label::parse("loyalty_balances").unwrap(),
+        position,
+        reason: ReasonText::parse("written by a broken till").unwrap(),
+    };
+    let skipped = |position| AccessEvent::ProjectionSkipped {
+        projector: Label::parse("loyalty_balances").unwrap(),
+        position,
+        personal: SkipReason { reason: ReasonText::parse("written by a broken till").unwrap() }.into(),
+    };
+    given::<Projection>([]).when(skip(7)).then([skipped(7)]);
+    given::<Projection>([skipped(7)]).when(skip(7)).then([]);
+    given::<Projection>([skipped(7)]).when(skip(8)).then([skipped(8)]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_damaged_snapshot_is_an_error_that_names_its_category() {
 fn an_event_of_another_aggregate_changes_nothing() {
     let loyalty: Event = enrolled().into();
     let access: Event = AccessEvent::KeyRevoked { key: uuid::Uuid::nil() }.into();
-    for category in [Category::Customer, Category::Tenant, Category::ApiKey] {
+    for category in [Category::Customer, Category::Tenant, Category::ApiKey, Category::Projection] {
         let state = AggregateState::initial(category);
         assert_eq!(state.clone().evolve(&loyalty), state);
         assert_eq!(state.clone().evolve(&access), state);

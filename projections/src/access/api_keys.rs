@@ -70,7 +70,9 @@ impl ReadModel for ApiKeys {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Access(AccessEvent::KeyCreated { key, .. } | AccessEvent::KeyRevoked { key }) => vec![*key],
-            Event::Access(AccessEvent::TenantCreated { .. }) | Event::Customer(_) | Event::Loyalty(_) => vec![],
+            Event::Access(AccessEvent::TenantCreated { .. } | AccessEvent::ProjectionSkipped { .. })
+            | Event::Customer(_)
+            | Event::Loyalty(_) => vec![],
         }
     }
 
@@ -94,7 +96,7 @@ impl ReadModel for ApiKeys {
                 Some(ApiKeyRow { revoked_at, position: recorded.position, ..row })
             }
             (None, E::KeyRevoked { .. }) => None,
-            (row, E::TenantCreated { .. }) => row,
+            (row, E::TenantCreated { .. } | E::ProjectionSkipped { .. }) => row,
         }
     }
 

@@ -45,7 +45,9 @@ impl ReadModel for Tenants {
     fn keys(recorded: &Recorded) -> Vec<i32> {
         match &recorded.event {
             Event::Access(AccessEvent::TenantCreated { tenant, .. }) => vec![tenant.get()],
-            Event::Access(AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. })
+            Event::Access(
+                AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } | AccessEvent::ProjectionSkipped { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_) => vec![],
         }
@@ -60,7 +62,9 @@ impl ReadModel for Tenants {
                 created_at: recorded.occurred_at,
                 position: recorded.position,
             }),
-            Event::Access(AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. })
+            Event::Access(
+                AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } | AccessEvent::ProjectionSkipped { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_) => row,
         }

@@ -7,7 +7,7 @@ use crate::read_model::{Change, ChangeOf, ReadModel, Recorded, Rows};
 use crate::rebuild::RebuildError;
 use futures::StreamExt;
 use sqlx::{Connection, PgConnection};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::consumer::{self, Checkpoint};
@@ -31,6 +31,8 @@ pub(super) struct Replay<M: ReadModel> {
     store: Arc<dyn EventStore>,
     generation: Generation,
     pub(super) checkpoint: Checkpoint,
+    /// What the live projector leaves out, and so does this.
+    pub(super) skipped: Arc<BTreeSet<Position>>,
     rows: Rows<M>,
     /// Rows that are not yet written as they are, and as what they are known to the tables.
     changed: HashMap<M::Key, Option<M::Row>>,
@@ -42,9 +44,15 @@ pub(super) struct Replay<M: ReadModel> {
 impl<M: ReadModel> Replay<M> {
     const ROWS_MAX: usize = if M::APPEND_ONLY { APPENDED_ROWS_MAX } else { ROWS_MAX };
 
-    pub(super) fn new(store: Arc<dyn EventStore>, generation: Generation, checkpoint: Checkpoint) -> Self {
-        let knows_all = checkpoint.position == Position(0);
-        Self { store, generation, checkpoint, rows: Rows::<M>::new(), changed: HashMap::new(), knows_all, events: 0 }
+    pub(super) fn new(
+        store: Arc<dyn EventStore>,
+        generation: Generation,
+        checkpoint: Checkpoint,
+        skipped: BTreeSet<Position>,
+    ) -> Self {
+        let (knows_all, skipped) = (checkpoint.position == Position(0), Arc::new(skipped));
+        let (rows, changed) = (Rows::<M>::new(), HashMap::new());
+        Self { store, generation, checkpoint, skipped, rows, changed, knows_all, events: 0 }
     }
 
     /// Brings the tables from where they stand to a position.
@@ -54,7 +62,7 @@ impl<M: ReadModel> Replay<M> {
         end: Position,
         tell: &(dyn Fn(Position, u64) + Send + Sync),
     ) -> Result<(), RebuildError> {
-        let mut chunks = decoded::<M>(Arc::clone(&self.store), self.checkpoint.position, end);
+        let mut chunks = decoded::<M>(Arc::clone(&self.store), self.checkpoint.position, end, &self.skipped);
         let mut written_at = Instant::now();
         while let Some(decoding) = chunks.recv().await {
             let chunk = decoding.await.unwrap_or_else(|died| std::panic::resume_unwind(died.into_panic()))?;
@@ -141,14 +149,21 @@ impl<M: ReadModel> Replay<M> {
 type Decoding = JoinHandle<Result<Vec<Recorded>, RebuildError>>;
 
 /// Reads on a task of its own, some chunks ahead of the fold, and decodes each chunk on another while the next one is read.
-fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, through: Position) -> mpsc::Receiver<Decoding> {
+fn decoded<M: ReadModel>(
+    store: Arc<dyn EventStore>,
+    after: Position,
+    through: Position,
+    skipped: &Arc<BTreeSet<Position>>,
+) -> mpsc::Receiver<Decoding> {
     let (chunks, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let skipped = Arc::clone(skipped);
     tokio::spawn(async move {
         let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
         let scan = Scan { after, through, types, reveal: M::REVEALS, metadata: M::TELLS_OCCASION };
         let mut pages = store.scan(scan);
         while let Some(page) = pages.next().await {
-            let decoding = tokio::spawn(async move { decode::<M>(&page?.await?) });
+            let skipped = Arc::clone(&skipped);
+            let decoding = tokio::spawn(async move { decode::<M>(page?.await?, &skipped) });
             // Who asked may have gone.
             if chunks.send(decoding).await.is_err() {
                 return;
@@ -158,6 +173,13 @@ fn decoded<M: ReadModel>(store: Arc<dyn EventStore>, after: Position, through: P
     receiver
 }
 
-fn decode<M: ReadModel>(page: &[ScannedEvent]) -> Result<Vec<Recorded>, RebuildError> {
-    batch::decode_scanned::<M>(page).map_err(|(position, reason)| RebuildError::Poison { position, reason })
+/// The events of a page, decoded, without those that are left out.
+fn decode<M: ReadModel>(
+    mut page: Vec<ScannedEvent>,
+    skipped: &BTreeSet<Position>,
+) -> Result<Vec<Recorded>, RebuildError> {
+    if !skipped.is_empty() {
+        page.retain(|event| !skipped.contains(&event.position));
+    }
+    batch::decode_scanned::<M>(&page).map_err(|(position, reason)| RebuildError::Poison { position, reason })
 }

@@ -6,6 +6,7 @@ mod documenting;
 mod failing;
 mod finding;
 mod following;
+mod operating;
 mod rebuilding;
 mod searching;
 mod sharing;

@@ -1,0 +1,118 @@
+//! Projections from the operator's chair: list, pause, resume, skip.
+
+use crate::support::World;
+use nix::sys::signal::Signal;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
+use std::time::{Duration, Instant};
+
+fn shown(world: &World, name: &str) -> Value {
+    let list = world.run_json(&["projections", "list", "--json"]);
+    let items = list["items"].as_array().expect("items");
+    items.iter().find(|item| item["name"] == name).expect("it is listed").clone()
+}
+
+fn comes_to_show(world: &World, name: &str, state: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let item = shown(world, name);
+        if item["state"] == state {
+            return item;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{item}: {}", world.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Makes an event unreadable, as only somebody can who owns the whole database.
+async fn spoil(world: &World, position: i64) {
+    let mut admin = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    admin.execute("set session_replication_role = replica").await.expect("set");
+    let spoiled = sqlx::query("update events set payload = '{\"nonsense\":true}' where position = $1")
+        .bind(position)
+        .execute(&mut admin)
+        .await
+        .expect("spoiled");
+    assert_eq!(spoiled.rows_affected(), 1);
+}
+
+fn told(world: &World, words: &[&str]) -> String {
+    let output = world.run(words);
+    assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
+    let mut world = World::start().await;
+    let member = world.member("ana@example.com").await;
+    let paused = world.run_json(&["projections", "pause", "customers", "--json"]);
+    assert_eq!(paused, json!({"projection": "customers", "paused": true}));
+    assert_eq!(comes_to_show(&world, "customers", "paused")["pause"]["by"].as_str().map(|by| &by[..4]), Some("key:"));
+    world.end(Signal::SIGTERM);
+    world.serve(&[]);
+    comes_to_show(&world, "customers", "paused");
+
+    let spoiled = world.buys(&member, "order-1", "10.00").await.position.expect("a position");
+    world.loyalty_at(&member, Some(spoiled)).await;
+    let begun = Instant::now();
+    while shown(&world, "customer_timeline")["position"].as_i64() < Some(spoiled)
+        || shown(&world, "audit_trail")["position"].as_i64() < Some(spoiled)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", world.log());
+    }
+    spoil(&world, spoiled - 1).await;
+    let other = world.member("ben@example.com").await;
+    let last = world.buys(&other, "order-2", "20.00").await.position.expect("a position");
+    assert_eq!(world.run_json(&["projections", "resume", "customers", "--json"])["paused"], false);
+
+    let failed = comes_to_show(&world, "customers", "failed");
+    assert_eq!((&failed["error"]["position"], &failed["skipped"]), (&json!(spoiled - 1), &json!([])));
+    assert!(failed["error"]["event_id"].as_str().is_some_and(|id| id.contains(&member)), "{failed}");
+    let list = world.run(&["projections", "list"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.contains(&format!("customers: cannot get past position {}, event customer:", spoiled - 1)), "{list}");
+
+    let wrong = told(&world, &["projections", "skip", "customers", "--position", "1", "--reason", "a guess"]);
+    assert!(wrong.contains(&format!("has failed at position {}, not at 1", spoiled - 1)), "{wrong}");
+    let well = told(&world, &["projections", "skip", "loyalty_balances", "--position", "1", "--reason", "a guess"]);
+    assert!(well.contains("409 projection_not_failed"), "{well}");
+    let at = (spoiled - 1).to_string();
+    let words = ["projections", "skip", "customers", "--position", &at, "--reason", "the disk bit", "--json"];
+    let skipped = world.run_json(&words);
+    assert_eq!(skipped, json!({"projection": "customers", "position": spoiled - 1, "skipped": true}));
+    let seen = world.get(&format!("/v1/customers/{other}?min_position={last}")).await;
+    assert_eq!((seen.status, &seen.body["purchase_count"]), (200, &json!(1)), "{}", seen.body);
+    assert_eq!(comes_to_show(&world, "customers", "live")["skipped"], json!([spoiled - 1]));
+    world.run_json(&words);
+
+    let audited = world.get("/v1/audit/events?type=access.projection.skipped").await.body;
+    assert_eq!(audited["items"].as_array().map(Vec::len), Some(1), "{audited}");
+    assert!(audited["items"][0]["actor"].as_str().is_some_and(|actor| actor.starts_with("key:")), "{audited}");
+    let checked = world.run(&["check", "customers"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success() && said.contains(&format!("skipped: the events at {at}")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_wrongly_is_refused_with_what_there_is() {
+    let world = World::start().await;
+    let unknown = told(&world, &["projections", "pause", "balances"]);
+    assert!(unknown.contains("there is no such projection; there are customers, customer_timeline"), "{unknown}");
+    assert_eq!(world.run(&["projections", "pause", "../x"]).status.code(), Some(2));
+    let path = "/v1/projections/customers/skip";
+    for (body, pointer) in [
+        (json!({"position": 1}), "/reason"),
+        (json!({"position": 1, "reason": "  "}), "/reason"),
+        (json!({"position": 1, "reason": "a".repeat(501)}), "/reason"),
+        (json!({"position": "one", "reason": "a"}), "/position"),
+        (json!({"position": 1, "reason": "a", "force": true}), "/force"),
+    ] {
+        let refused = world.ask_as(Some(world.key()), Method::POST, path, Some(body)).await;
+        assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (422, &json!(pointer)), "{}", refused.body);
+    }
+    let till = world.run_json(&["key", "create", "till", "--scope", "customers:read", "--json"]);
+    let refused = world.ask_as(till["key"].as_str(), Method::GET, "/v1/projections", None).await;
+    assert_eq!((refused.status, &refused.body["scope"]), (403, &json!("operations")));
+}
