@@ -233,6 +233,7 @@ async fn database(settings: &Settings) -> Vec<Finding> {
         Ok(()) => Finding::ok("roles", "none passes row-level security by; the schema is up to date"),
         Err(error) => Finding::fail("roles", error.to_string()),
     });
+    findings.push(analysts(&database, settings).await);
     findings.extend(pooler(settings, &mut connection).await);
     let _closed = connection.close().await; // it was only looked at
     findings
@@ -267,6 +268,28 @@ async fn clocks(connection: &mut PgConnection) -> Finding {
             Finding::warn(PART, format!("this machine and the database differ by {skew} ms: run an NTP client on both"))
         }
         Err(error) => Finding::warn(PART, format!("the database does not tell its time: {error}")),
+    }
+}
+
+/// Whether this login can make logins for analysts.
+async fn analysts(database: &Database, settings: &Settings) -> Finding {
+    const PART: &str = "analysts";
+    if settings.database_url.is_none() {
+        return Finding::ok(
+            PART,
+            "`clientela tenant analyst` can make logins; the socket's folder decides who reaches it",
+        );
+    }
+    let asked = async {
+        let mut conn = PgConnection::connect_with(&database.admin_options()).await?;
+        let sql = "select rolsuper or rolcreaterole from pg_roles where rolname = current_user";
+        let may: bool = sqlx::query_scalar(sql).fetch_one(&mut conn).await?;
+        conn.close().await.map(|()| may)
+    };
+    match asked.await {
+        Ok(true) => Finding::ok(PART, "`clientela tenant analyst` can make logins with this DATABASE_URL"),
+        Ok(false) => Finding::ok(PART, "for `clientela tenant analyst` give a DATABASE_URL whose login has CREATEROLE"),
+        Err(error) => Finding::warn(PART, format!("cannot be looked at: {error}")),
     }
 }
 

@@ -9,6 +9,7 @@ use commands::access::{CreateTenant, create_tenant};
 use domain::ids::{Label, TenantId, TimeZoneName};
 use projections::access::tenants;
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
 use std::process::ExitCode;
 use std::time::Duration;
 use store::{EventStore, Position};
@@ -34,12 +35,31 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Give the tenant's analysts a login to the database, for SQL on the read models; the password is shown this once
+    Analyst(Analyst),
     /// List the tenants
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `tenant analyst` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Analyst {
+    /// Name of the tenant
+    #[arg(value_parser = Label::parse)]
+    name: Label,
+    /// Remove the login
+    #[arg(long, conflicts_with = "rotate")]
+    remove: bool,
+    /// Give the login another password
+    #[arg(long)]
+    rotate: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 fn number(text: &str) -> Result<TenantId, String> {
@@ -67,6 +87,7 @@ async fn carry_out(node: &Node, command: Command) -> anyhow::Result<()> {
             };
             create(node, CreateTenant { tenant, name, time_zone }, json).await
         }
+        Command::Analyst(asked) => analyst(node, asked).await,
         Command::List { json } => list(node, json).await,
     }
 }
@@ -94,6 +115,48 @@ async fn number_of(node: &Node, name: &Label) -> anyhow::Result<TenantId> {
     // Tenant 1 is the one that the first start of the server makes.
     let highest = known.iter().map(|row| row.tenant.0).max().unwrap_or(crate::first_start::FIRST_TENANT);
     Ok(TenantId::new(highest.checked_add(1).context("no number is free")?)?)
+}
+
+async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
+    let known = tenants::all(&node.pools).await?;
+    let found = known.iter().find(|row| row.name == asked.name.as_str()).with_context(|| {
+        let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
+        format!("there is no tenant {}; there are {}", asked.name, names.join(", "))
+    })?;
+    let (database, tenant) = (node.database(), found.tenant);
+    if asked.remove {
+        let login = database.remove_analyst(tenant).await?;
+        return match asked.json {
+            true => print_json(&json!({"tenant": tenant.0, "login": login, "removed": true})),
+            false => {
+                println!("the login {login} is removed");
+                Ok(())
+            }
+        };
+    }
+    let made = match asked.rotate {
+        true => database.renew_analyst(tenant).await?,
+        false => database.add_analyst(tenant).await?,
+    };
+    let (login, password) = (&made.login, made.password());
+    let command = psql(&database.admin_options(), login);
+    if asked.json {
+        return print_json(&json!({"tenant": tenant.0, "login": login, "password": password, "psql": command}));
+    }
+    println!("{password}");
+    eprintln!(
+        "Shown this once: the password of {login}, which reads the rows of {}. Log in with\n  {command}",
+        asked.name
+    );
+    Ok(())
+}
+
+/// How the analyst logs in, as this machine reaches the database.
+fn psql(options: &PgConnectOptions, login: &str) -> String {
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
+    let (port, database) = (options.get_port(), options.get_database().unwrap_or(login));
+    format!("psql \"host='{host}' port={port} dbname='{database}' user={login}\"")
 }
 
 async fn list(node: &Node, json: bool) -> anyhow::Result<()> {

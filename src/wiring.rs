@@ -237,6 +237,11 @@ impl Node {
         })
     }
 
+    /// The database, for what is done with logins.
+    pub(crate) fn database(&self) -> &Database {
+        &self.ground.database
+    }
+
     /// Whether the node runs a private cluster.
     pub(crate) fn is_private(&self) -> bool {
         self.ground.is_private()

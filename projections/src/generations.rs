@@ -11,6 +11,9 @@ use store::postgres::{Database, Role};
 /// The schema of the views.
 const VIEWS: &str = "read_models";
 
+/// Who may read the views.
+const READERS: [&str; 3] = ["clientela_engine", "clientela_request", "clientela_analyst"];
+
 /// One generation of a read model's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Generation {
@@ -62,7 +65,7 @@ impl Generation {
         for table in projector.tables {
             run(&mut tx, walls(&self.schema(), table)).await?;
         }
-        run(&mut tx, format!("grant usage on schema {} to clientela_engine, clientela_request", self.schema())).await?;
+        run(&mut tx, format!("grant usage on schema {} to {}", self.schema(), READERS.join(", "))).await?;
         sqlx::query(
             "update projection_generations set ready_at = clock_timestamp() where projector = $1 and generation = $2",
         )
@@ -84,6 +87,7 @@ impl Generation {
                 run(conn, format!("drop view {VIEWS}.{table}")).await?;
             }
             let (schema, grantees) = (self.schema(), "clientela_engine, clientela_request");
+            let (schema, grantees) = (self.schema(), READERS.join(", "));
             let view = format!(
                 "create or replace view {VIEWS}.{table} with (security_invoker = true) as select * from {schema}.{table}; \
                  grant select on {VIEWS}.{table} to {grantees}"
@@ -125,7 +129,8 @@ impl Generation {
     }
 }
 
-/// The walls of one table: each tenant sees its own rows, the engine and the rebuild see all.
+/// The walls of one table: each tenant sees its own rows, the engine and the rebuild see all. A request's tenant is a setting of
+/// its session, which the program makes; an analyst's follows from the login.
 fn walls(schema: &str, table: &str) -> String {
     format!(
         "alter table {schema}.{table} enable row level security, force row level security; \
@@ -134,8 +139,40 @@ fn walls(schema: &str, table: &str) -> String {
          create policy request on {schema}.{table} for select to clientela_request \
              using (tenant = nullif(current_setting('app.tenant', true), '')::int); \
          grant select, insert, update, delete on {schema}.{table} to clientela_engine; \
-         grant select on {schema}.{table} to clientela_request"
+         grant select on {schema}.{table} to clientela_request; {}",
+        analysts_wall(schema, table)
     )
+}
+
+fn analysts_wall(schema: &str, table: &str) -> String {
+    format!(
+        "create policy analyst on {schema}.{table} for select to clientela_analyst \
+             using (tenant = (select public.analyst_tenant())); \
+         grant select on {schema}.{table} to clientela_analyst"
+    )
+}
+
+/// Lets analysts read what was made before there were any.
+async fn let_analysts_in(conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+    let made: Vec<i32> = sqlx::query_scalar(
+        "select generation from projection_generations g where projector = $1 and ready_at is not null \
+         and not exists (select from pg_policies p where p.policyname = 'analyst' \
+                         and p.schemaname = g.projector || '_g' || g.generation)",
+    )
+    .bind(projector.name)
+    .fetch_all(&mut *conn)
+    .await?;
+    for number in made {
+        let schema = Generation::of(projector.name, number).schema();
+        for table in projector.tables {
+            run(conn, analysts_wall(&schema, table)).await?;
+        }
+        run(conn, format!("grant usage on schema {schema} to clientela_analyst")).await?;
+    }
+    for table in projector.tables {
+        run(conn, format!("grant select on {VIEWS}.{table} to clientela_analyst")).await?;
+    }
+    Ok(())
 }
 
 /// Runs a statement made of names that are constants of this program.
@@ -151,13 +188,15 @@ pub async fn prepare(database: &Database, projectors: &[Projector]) -> Result<()
     let mut conn = PgConnection::connect_with(&database.options(Role::Rebuild)).await?;
     let views = format!(
         "select pg_advisory_lock(hashtext('clientela.prepare')); set client_min_messages = warning; \
-         create schema if not exists {VIEWS}; grant usage on schema {VIEWS} to clientela_engine, clientela_request"
+         create schema if not exists {VIEWS}; grant usage on schema {VIEWS} to {}",
+        READERS.join(", ")
     );
     run(&mut conn, views).await?;
     for projector in projectors {
         if live(&mut conn, projector.name).await?.is_none() {
             make_first(&mut conn, projector).await?;
         }
+        let_analysts_in(&mut conn, projector).await?;
     }
     conn.close().await
 }

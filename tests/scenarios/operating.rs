@@ -116,3 +116,58 @@ async fn what_is_asked_wrongly_is_refused_with_what_there_is() {
     let refused = world.ask_as(till["key"].as_str(), Method::GET, "/v1/projections", None).await;
     assert_eq!((refused.status, &refused.body["scope"]), (403, &json!("operations")));
 }
+
+/// Asks in SQL as the analyst, with the program that analysts use.
+fn asked_in_sql(analyst: &Value, password: &str, sql: &str) -> std::process::Output {
+    let psql = analyst["psql"].as_str().expect("a command");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("{psql} -X -A -t -q -c \"$0\""), sql]).env("PGPASSWORD", password);
+    command.output().expect("psql runs")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_analyst_asks_in_sql() {
+    let world = World::embedded();
+    let member = world.member("ana@example.com").await;
+    let bought = world.buys(&member, "order-1", "10.00").await;
+    world.loyalty_at(&member, bought.position).await;
+    world.run_json(&["tenant", "create", "second", "--json"]);
+    let name = world.run_json(&["tenant", "list", "--json"])[0]["name"].as_str().expect("a name").to_owned();
+    let analyst = world.run_json(&["tenant", "analyst", &name, "--json"]);
+    let second = world.run_json(&["tenant", "analyst", "second", "--json"]);
+    let password = |analyst: &Value| analyst["password"].as_str().expect("a password").to_owned();
+    let rows = asked_in_sql(
+        &analyst,
+        &password(&analyst),
+        "set app.tenant = '2'; select account, available from loyalty_balances",
+    );
+    assert_eq!(String::from_utf8_lossy(&rows.stdout), format!("{member}|10\n"), "{rows:?}");
+    let rows = asked_in_sql(&second, &password(&second), "set app.tenant = '1'; select count(*) from loyalty_balances");
+    assert_eq!(String::from_utf8_lossy(&rows.stdout), "0\n", "{rows:?}");
+    let events = asked_in_sql(&analyst, &password(&analyst), "select * from public.events");
+    assert!(String::from_utf8_lossy(&events.stderr).contains("permission denied"), "{events:?}");
+
+    let twice = told(&world, &["tenant", "analyst", &name]);
+    assert!(twice.contains("is there already: --rotate gives it another password"), "{twice}");
+    let unknown = told(&world, &["tenant", "analyst", "third"]);
+    assert!(unknown.contains(&format!("there is no tenant third; there are {name}, second")), "{unknown}");
+    let renewed = world.run_json(&["tenant", "analyst", &name, "--rotate", "--json"]);
+    assert!(!asked_in_sql(&analyst, &password(&analyst), "select 1").status.success(), "the old password");
+    assert!(asked_in_sql(&analyst, &password(&renewed), "select 1").status.success());
+    let removed = world.run_json(&["tenant", "analyst", &name, "--remove", "--json"]);
+    assert_eq!((&removed["login"], &removed["removed"]), (&analyst["login"], &json!(true)));
+    assert!(!asked_in_sql(&analyst, &password(&renewed), "select 1").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_login_that_may_make_no_logins_is_told_what_it_lacks() {
+    let world = World::start().await;
+    let name = world.run_json(&["tenant", "list", "--json"])[0]["name"].as_str().expect("a name").to_owned();
+    let refused = told(&world, &["tenant", "analyst", &name]);
+    assert!(refused.contains("may not create roles: set DATABASE_URL to one with CREATEROLE"), "{refused}");
+    assert_eq!(world.run(&["tenant", "analyst", &name, "--remove", "--rotate"]).status.code(), Some(2));
+    let found = world.run_json(&["doctor", "--json"]);
+    let analysts =
+        found.as_array().and_then(|all| all.iter().find(|one| one["part"] == "analysts")).expect("a finding");
+    assert!(analysts["says"].as_str().is_some_and(|says| says.contains("CREATEROLE")), "{analysts}");
+}

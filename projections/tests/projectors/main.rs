@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests: what does not work fails them")]
 
+mod analysts;
 mod documenting;
 mod failing;
 mod finding;

@@ -13,6 +13,7 @@ use domain::{Currency, Event, Money};
 use projections::runner::Pace;
 use projections::testing::prepared_database;
 use projections::{Projections, Projector, ProjectorState, ProjectorStatus, projectors};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -100,6 +101,10 @@ impl World {
 
     pub(crate) async fn as_role(&self, role: Role) -> PgConnection {
         PgConnection::connect_with(&self.database.options(role)).await.unwrap()
+    }
+
+    pub(crate) fn admin_options(&self) -> PgConnectOptions {
+        self.test.admin_options()
     }
 
     pub(crate) async fn as_admin(&self) -> PgConnection {

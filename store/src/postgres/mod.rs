@@ -2,8 +2,10 @@
 //!
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
 //! [`tail`] follows, [`bounded_follow`] for readers outside, [`committed`] is what they share,
-//! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants, [`embedded`] runs a private server.
+//! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants,
+//! [`analysts`] the logins of people, [`embedded`] runs a private server.
 
+mod analysts;
 mod batch;
 mod bounded_follow;
 mod committed;
@@ -21,6 +23,7 @@ mod tail;
 pub mod testing;
 mod writer;
 
+pub use analysts::{AnalystError, AnalystLogin};
 pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
 

@@ -48,11 +48,14 @@ pub(in crate::postgres) const DISPOSABLE: &[(&str, &str)] = &[
     ("log_checkpoints", "off"),
 ];
 
-/// Every local connection is trusted: who reaches the socket at all is decided by its folder.
+/// Every local connection is trusted but those of analysts: who reaches the socket at all is decided by its folder. Should an
+/// operator have it listen on a network, nobody but analysts comes in that way.
 pub(super) const HOST_BASED_AUTHENTICATION: &str = "\
 # Written at each start. The socket's folder (0700) decides who may connect.
+local all +clientela_analyst scram-sha-256
 local all all trust
 local replication all trust
+host all +clientela_analyst all scram-sha-256
 ";
 
 /// What `local.conf` says until the operator changes it.
