@@ -8,6 +8,7 @@
 use crate::query::{failed, get};
 use sqlx::{PgConnection, PgPool};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use store::consumer;
 use store::{Position, StoreError};
@@ -78,7 +79,7 @@ impl Control {
     }
 
     /// Looks at the orders, again and again.
-    pub(crate) async fn follow(self: std::sync::Arc<Self>, stop: CancellationToken) {
+    pub(crate) async fn follow(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.read().await {
                 Ok(orders) => self.tell(&orders),
@@ -105,7 +106,7 @@ impl Control {
     fn tell(&self, orders: &[(String, Orders)]) {
         for (projector, now) in orders {
             if let Some(known) = self.known.get(projector.as_str()) {
-                known.send_if_modified(|known| std::mem::replace(known, Some(*now)) != Some(*now));
+                known.send_if_modified(|known| known.replace(*now) != Some(*now));
             }
         }
     }

@@ -11,6 +11,8 @@
 pub mod access;
 pub mod audit;
 mod batch;
+#[cfg(debug_assertions)]
+mod changed_rule;
 mod control;
 pub mod customers;
 #[cfg(test)]
@@ -38,7 +40,7 @@ pub use read_model::{ReadModel, Recorded};
 /// All projectors of this build.
 #[must_use]
 pub fn projectors() -> Vec<Projector> {
-    vec![
+    let projectors = vec![
         Projector::of::<customers::customers::Customers>(),
         Projector::of::<customers::customer_timeline::CustomerTimeline>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
@@ -47,5 +49,8 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),
-    ]
+    ];
+    #[cfg(debug_assertions)]
+    let projectors = changed_rule::in_force(projectors);
+    projectors
 }

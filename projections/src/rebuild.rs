@@ -188,7 +188,8 @@ impl<M: ReadModel> Work<M> {
         }
         let projector = Projector::of::<M>();
         let (live, _) = generations::live(&mut conn, M::NAME).await?.ok_or(RebuildError::NotPrepared)?;
-        let (generation, is_ready) = match unfinished(&mut conn, &projector).await? {
+        let head = site.store.head().await?;
+        let (generation, is_ready) = match unfinished(&mut conn, &projector, head).await? {
             Some(found) => found,
             None => {
                 let fresh = Generation::of(M::NAME, generations::next_number(&mut conn, M::NAME).await?);
@@ -205,7 +206,7 @@ impl<M: ReadModel> Work<M> {
     }
 
     async fn live_position(&mut self) -> Result<Position, RebuildError> {
-        live_position(&mut self.conn, M::NAME, &self.live).await
+        live_position(&mut self.conn, M::NAME, &self.live, self.replay.head().await?).await
     }
 
     async fn replay_to(&mut self, end: Position, tell: &Arc<Tell>) -> Result<(), RebuildError> {
@@ -265,7 +266,7 @@ impl<M: ReadModel> Work<M> {
                 remove(&mut self.conn, &self.generation).await;
                 return Err(RebuildError::TooBusy("an event was skipped meanwhile"));
             }
-            let end = live_position(&mut hold.conn, M::NAME, &self.live).await?;
+            let end = live_position(&mut hold.conn, M::NAME, &self.live, self.replay.head().await?).await?;
             if end.0 - self.replay.checkpoint.position.0 <= HELD_EVENTS_MAX {
                 self.replay_to(end, tell).await?;
                 return Ok(hold);
@@ -326,21 +327,34 @@ async fn connect(database: &Database) -> Result<PgConnection, sqlx::Error> {
     PgConnection::connect_with(&options).await
 }
 
-async fn live_position(conn: &mut PgConnection, projector: &str, live: &Generation) -> Result<Position, RebuildError> {
+/// Where the live rows stand; where the log ends, should they be rows of a log that went on: it was restored to an older point.
+async fn live_position(
+    conn: &mut PgConnection,
+    projector: &str,
+    live: &Generation,
+    head: Position,
+) -> Result<Position, RebuildError> {
     let newest = consumer::newest(conn, projector, live.number).await?;
-    Ok(newest.map_or(Position(0), |checkpoint| checkpoint.position))
+    Ok(newest.map_or(Position(0), |checkpoint| checkpoint.position.min(head)))
 }
 
 /// The generation that an interrupted rebuild of this version left, and whether it is ready; what others left is removed, and
-/// so is what may hold an event that was skipped since.
-async fn unfinished(conn: &mut PgConnection, projector: &Projector) -> Result<Option<(Generation, bool)>, sqlx::Error> {
+/// so is what may hold an event that was skipped since, or that the log has not got any more.
+async fn unfinished(
+    conn: &mut PgConnection,
+    projector: &Projector,
+    head: Position,
+) -> Result<Option<(Generation, bool)>, sqlx::Error> {
     let rows = sqlx::query(
         "select generation, ready_at is not null as ready, version = $2 and retired_at is null \
-         and not exists (select from projection_skips s where s.projector = $1 and s.skipped_at > created_at) as usable \
-         from projection_generations where projector = $1 and not live order by generation",
+         and not exists (select from projection_skips s where s.projector = $1 and s.skipped_at > created_at) \
+         and not exists (select from projection_checkpoints c \
+                         where c.projector = $1 and c.generation = g.generation and c.position > $3) as usable \
+         from projection_generations g where projector = $1 and not live order by generation",
     )
     .bind(projector.name)
     .bind(projector.version)
+    .bind(head.0)
     .fetch_all(&mut *conn)
     .await?;
     let mut found = None;

@@ -87,7 +87,8 @@ impl From<StoreError> for Trouble {
             StoreError::BeyondHead { asked, head } => Self::Unfit(
                 Some(asked),
                 format!(
-                    "its checkpoint {asked} is beyond the head of the log, {head}: the log was restored to an older point"
+                    "its checkpoint {asked} is beyond the head of the log, {head}: the log was restored to an older point; \
+                     rebuild it"
                 ),
             ),
             StoreError::Corrupt { .. } => Self::Unfit(None, error.to_string()),

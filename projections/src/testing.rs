@@ -23,7 +23,10 @@ pub async fn prepared_database() -> (TestDatabase, Database) {
     let test = create_database(Some(&template)).await;
     // A copy has the objects of its template, but not the grants on the database itself.
     let mut admin = PgConnection::connect_with(&test.admin_options()).await.expect("a connection");
-    let grant = format!("grant create on database {} to clientela_rebuild", test.name());
+    let name = test.name();
+    let grant = format!(
+        "grant create on database {name} to clientela_rebuild; revoke temporary on database {name} from public"
+    );
     admin.execute(sqlx::AssertSqlSafe(grant)).await.expect("granted");
     admin.close().await.expect("a clean end");
     let database = Database::with_role_logins(test.admin_options());

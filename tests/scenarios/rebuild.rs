@@ -87,3 +87,42 @@ async fn rows_of_another_version_are_made_again_at_the_start() {
     }
     assert_eq!(world.get(&format!("/v1/customers/{member}")).await.body["purchase_count"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_rule_shows_what_it_means_to_the_business_before_it_is_live() {
+    let world = World::start().await;
+    let member = some_history(&world).await;
+    // The program with its next version's rule: points count twice.
+    let changed = |words: &[&str]| {
+        let output = world.command().args(words).env("CLIENTELA_CHANGED_RULE", "1").output().expect("it runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let earned = async || world.get(&format!("/v1/customers/{member}/loyalty")).await.body["lifetime_earned"].clone();
+    let said = changed(&["rebuild", "loyalty_balances", "--no-swap"]);
+    assert!(said.contains("of 1 live rows 1 would change and 0 would go; 0 would be added"), "{said}");
+    assert!(said.contains("lifetime_earned: in 1 rows, in sum from 120 to 240"), "{said}");
+    assert!(said.contains("lifetime_earned 120 → 240") && said.contains("is kept beside the live one"), "{said}");
+    assert_eq!(earned().await, 120, "nothing is live yet");
+
+    let swapped: serde_json::Value =
+        serde_json::from_str(&changed(&["rebuild", "loyalty_balances", "--json"])).expect("JSON");
+    let difference = &swapped[0]["differences"][0];
+    assert_eq!((&swapped[0]["swapped"], &difference["changed"]), (&true.into(), &1.into()), "{swapped}");
+    let told = changed(&["check", "loyalty_balances"]);
+    assert!(told.contains("all 1 rows are what the events say"), "{told}");
+    assert_eq!(earned().await, 240);
+    // The running server is of the version before, and says so instead of mixing the two.
+    let begun = std::time::Instant::now();
+    let reason = loop {
+        let status: serde_json::Value = world.run_json(&["projections", "list", "--json"]);
+        let items = status["items"].as_array().expect("items");
+        let found = items.iter().find(|item| item["name"] == "loyalty_balances").expect("it is listed");
+        if found["state"] == "failed" {
+            break found["error"]["reason"].as_str().expect("a reason").to_owned();
+        }
+        assert!(begun.elapsed().as_secs() < 60, "{found}");
+        world.buys(&member, &format!("order-{}", begun.elapsed().as_millis() + 2), "1.00").await;
+    };
+    assert!(reason.contains("made by version 2, this build has 1: rebuild it"), "{reason}");
+}

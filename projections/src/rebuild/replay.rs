@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::consumer::{self, Checkpoint};
-use store::{EventStore, Position, Scan, ScannedEvent, TypePattern};
+use store::{EventStore, Position, Scan, ScannedEvent, StoreError, TypePattern};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -53,6 +53,11 @@ impl<M: ReadModel> Replay<M> {
         let (knows_all, skipped) = (checkpoint.position == Position(0), Arc::new(skipped));
         let (rows, changed) = (Rows::<M>::new(), HashMap::new());
         Self { store, generation, checkpoint, skipped, rows, changed, knows_all, events: 0 }
+    }
+
+    /// The end of the log.
+    pub(super) async fn head(&self) -> Result<Position, StoreError> {
+        self.store.head().await
     }
 
     /// Brings the tables from where they stand to a position.

@@ -6,6 +6,7 @@ use domain::ids::{Label, TenantId as DomainTenant, TimeZoneName};
 use projections::projectors;
 use projections::rebuild::{Progress, Purpose};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,9 +46,13 @@ impl World {
     }
 }
 
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(Cow::into_owned)
+}
+
 async fn error_code(conn: &mut PgConnection, sql: &str) -> Option<String> {
     let error = conn.execute(AssertSqlSafe(sql.to_owned())).await.err()?;
-    error.as_database_error()?.code().map(|code| code.into_owned())
+    code(&error)
 }
 
 /// Tables and their columns, as the page on read models lists them.
@@ -185,13 +190,13 @@ async fn a_login_is_made_renewed_and_removed() {
     let second = world.database.renew_analyst(SHOP).await.unwrap();
     assert!(before.ping().await.is_err(), "sessions of the old password are ended");
     let refused = world.as_analyst(&first).await.unwrap_err();
-    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("28P01"), "{refused}");
+    assert_eq!(code(&refused).as_deref(), Some("28P01"), "{refused}");
     let mut sessions = Vec::new();
     for _ in 0..5 {
         sessions.push(world.as_analyst(&second).await.unwrap());
     }
     let one_more = world.as_analyst(&second).await.unwrap_err();
-    assert_eq!(one_more.as_database_error().and_then(|error| error.code()).as_deref(), Some("53300"), "{one_more}");
+    assert_eq!(code(&one_more).as_deref(), Some("53300"), "{one_more}");
 
     assert_eq!(world.database.remove_analyst(SHOP).await.unwrap(), second.login);
     assert!(sessions[0].ping().await.is_err() && world.as_analyst(&second).await.is_err());

@@ -4,9 +4,11 @@ use crate::world::{PATIENCE, SHOP, World, bought, enrolled, hasty, key_created, 
 use domain::Event;
 use projections::customers::customers;
 use projections::read_model::{ChangeOf, Rows};
+use projections::rebuild::{Progress, Purpose};
 use projections::{Projector, ProjectorState, ReadModel, Recorded, projectors};
 use sqlx::PgConnection;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::contract::fresh_id;
@@ -129,6 +131,13 @@ async fn rows_of_a_later_log_are_refused() {
     let reason = status.error.unwrap().reason;
     assert!(reason.contains("1000") && reason.contains("beyond the head"), "{reason}");
     node.sees("customers", last).await;
+    let projector = projectors().into_iter().find(|projector| projector.name == "loyalty_balances").unwrap();
+    let tell = Arc::new(|_: Progress| {});
+    let made = projector.rebuild(&world.database, world.store.clone(), Purpose::Swap, tell).await.unwrap();
+    assert_eq!((made.position, made.swapped, made.agrees()), (last, true, true), "{made:#?}");
+    node.is("loyalty_balances", ProjectorState::Live).await;
+    let next = world.append(SHOP, fresh_id(), [enrolled()]).await;
+    node.sees("loyalty_balances", next).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
