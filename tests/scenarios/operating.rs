@@ -82,6 +82,7 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
     let words = ["projections", "skip", "customers", "--position", &at, "--reason", "the disk bit", "--json"];
     let skipped = world.run_json(&words);
     assert_eq!(skipped, json!({"projection": "customers", "position": spoiled - 1, "skipped": true}));
+    comes_to_show(&world, "customers", "live");
     let seen = world.get(&format!("/v1/customers/{other}?min_position={last}")).await;
     assert_eq!((seen.status, &seen.body["purchase_count"]), (200, &json!(1)), "{}", seen.body);
     assert_eq!(comes_to_show(&world, "customers", "live")["skipped"], json!([spoiled - 1]));

@@ -68,6 +68,7 @@ async fn the_event_at_which_a_projector_has_failed_is_skipped_and_no_other_live_
     assert_eq!(node.shows("customers").await.skipped, [], "what is not written down does not happen");
 
     node.skips("customers", poison).await.unwrap();
+    node.is("customers", ProjectorState::Live).await;
     node.sees("customers", last).await;
     let found = customers::find(&node.pools, SHOP, ana).await.unwrap().unwrap().value;
     assert_eq!(found.purchase_count, 3, "it has gone on");
