@@ -86,7 +86,6 @@ impl Generation {
             if !self.extends_view(conn, table).await? {
                 run(conn, format!("drop view {VIEWS}.{table}")).await?;
             }
-            let (schema, grantees) = (self.schema(), "clientela_engine, clientela_request");
             let (schema, grantees) = (self.schema(), READERS.join(", "));
             let view = format!(
                 "create or replace view {VIEWS}.{table} with (security_invoker = true) as select * from {schema}.{table}; \
@@ -152,25 +151,21 @@ fn analysts_wall(schema: &str, table: &str) -> String {
     )
 }
 
-/// Lets analysts read what was made before there were any.
+/// Lets analysts read what was made before there were any. It may have been made by another version, with other tables.
 async fn let_analysts_in(conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
-    let made: Vec<i32> = sqlx::query_scalar(
-        "select generation from projection_generations g where projector = $1 and ready_at is not null \
+    let closed: Vec<(String, String)> = sqlx::query_as(
+        "select c.schemaname::text, c.tablename::text from projection_generations g \
+         join pg_tables c on c.schemaname = g.projector || '_g' || g.generation \
+         where g.projector = $1 and g.ready_at is not null \
          and not exists (select from pg_policies p where p.policyname = 'analyst' \
-                         and p.schemaname = g.projector || '_g' || g.generation)",
+                         and p.schemaname = c.schemaname and p.tablename = c.tablename)",
     )
     .bind(projector.name)
     .fetch_all(&mut *conn)
     .await?;
-    for number in made {
-        let schema = Generation::of(projector.name, number).schema();
-        for table in projector.tables {
-            run(conn, analysts_wall(&schema, table)).await?;
-        }
+    for (schema, table) in closed {
+        run(conn, analysts_wall(&schema, &table)).await?;
         run(conn, format!("grant usage on schema {schema} to clientela_analyst")).await?;
-    }
-    for table in projector.tables {
-        run(conn, format!("grant select on {VIEWS}.{table} to clientela_analyst")).await?;
     }
     Ok(())
 }
@@ -198,6 +193,7 @@ pub async fn prepare(database: &Database, projectors: &[Projector]) -> Result<()
         }
         let_analysts_in(&mut conn, projector).await?;
     }
+    run(&mut conn, format!("grant select on all tables in schema {VIEWS} to clientela_analyst")).await?;
     conn.close().await
 }
 
