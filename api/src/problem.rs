@@ -413,6 +413,7 @@ mod tests {
     use axum::response::IntoResponse;
     use commands::{CommandError, Scope};
     use domain::{Refusal, RefusalKind};
+    use projections::time_travel::TimeTravelError;
     use serde_json::json;
     use store::{Position, StoreError};
 
@@ -456,9 +457,15 @@ mod tests {
             CommandError::Internal("a bug".into()).into(),
             StoreError::Unavailable("no connection".into()).into(),
             StoreError::BeyondHead { asked: Position(9), head: Position(7) }.into(),
+            TimeTravelError::Unknown.into(),
+            TimeTravelError::NotYet.into(),
+            TimeTravelError::VersionBeyondHead { asked: 9, head: 7 }.into(),
+            TimeTravelError::TooLong.into(),
+            TimeTravelError::Undecodable { event: "customer-7/1".to_owned(), reason: "nonsense".to_owned() }.into(),
+            TimeTravelError::Store(StoreError::Unavailable("no connection".into())).into(),
         ];
         let lines: Vec<_> = cases.iter().map(|case| format!("{} {}", case.status().as_u16(), case.code())).collect();
-        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 412 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head");
+        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 412 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head, 404 not_found, 404 not_known_then, 400 version_beyond_head, 422 history_too_long, 500 internal, 503 unavailable");
     }
 
     #[tokio::test]

@@ -110,3 +110,24 @@ async fn the_past_has_the_walls_and_the_masks_of_the_present() {
     assert_eq!(ask(&till, &profile).await.body["name"], "A***");
     assert_eq!(ask(&till, &loyalty).await.refusal(), "403 scope_missing");
 }
+
+#[tokio::test]
+async fn who_was_renamed_is_found_by_the_new_name_and_was_called_by_the_old_one() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let changed = world.patch(&path, None, json!({"name": "Eva Núñez"})).await;
+    let position = changed.position.expect("a command answers with its position");
+    for (name, count) in [("nunez", 1), ("ana", 0)] {
+        let found = world.get(&format!("/v1/customers?name={name}&min_position={position}")).await;
+        assert_eq!(found.body["items"].as_array().map(Vec::len), Some(count), "{name}: {}", found.body);
+    }
+    let created = recorded_at(&world, &customer, "customer.created").await;
+    for (asked, name) in [
+        ("at_version=1".to_owned(), "Ana Torres"),
+        (format!("as_recorded_at={}", created[0]), "Ana Torres"),
+        ("at_version=2".to_owned(), "Eva Núñez"),
+    ] {
+        assert_eq!(world.get(&format!("{path}?{asked}")).await.body["name"], name, "{asked}");
+    }
+}

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::Event;
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalanceRow};
-use projections::time_travel::{TimeTravelError, Until};
+use projections::time_travel::{EVENTS_MAX, TimeTravelError, Until};
 use store::contract::fresh_id;
 use store::{StreamId, TenantId};
 use uuid::Uuid;
@@ -99,4 +99,23 @@ async fn a_customer_is_seen_as_it_was_known() {
     assert_eq!((by_day_5.version, by_day_5.purchase_count), (3, 1), "the one told late is in it");
     let beyond = past(Until { version: Some(4), ..Until::default() }).await.unwrap_err();
     assert!(matches!(beyond, TimeTravelError::VersionBeyondHead { asked: 4, head: 3 }), "{beyond:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_events_are_read_than_a_query_may_take() {
+    let world = World::start().await;
+    let ana = fresh_id();
+    world.append(SHOP, ana, [registered("ana", "+34600000001")]).await;
+    for thousand in 0..EVENTS_MAX / 1_000 {
+        let orders = (1..=1_000).map(|order| bought(u32::try_from(thousand * 1_000 + order).unwrap()));
+        world.append(SHOP, ana, orders).await;
+    }
+    let most = i32::try_from(EVENTS_MAX).unwrap();
+    let until = |version| Until { version: Some(version), ..Until::default() };
+    let past = async |until| customers::find_past(&*world.store, SHOP, ana, until).await;
+    assert_eq!(past(until(most)).await.unwrap().purchase_count, i64::from(most) - 1);
+    for too_much in [until(most + 1), until(i32::MAX), Until { occurred_before: day_end(9), ..Until::default() }] {
+        let refused = past(too_much).await.unwrap_err();
+        assert!(matches!(refused, TimeTravelError::TooLong), "{too_much:?}: {refused:?}");
+    }
 }
