@@ -8,6 +8,7 @@ use crate::members::{Members, Redeemers};
 use crate::program::resident_bytes;
 use crate::rebuild;
 use crate::table::{Hold, Line, Table};
+use domain::Moment;
 use domain::ids::CustomerId;
 use futures::future::BoxFuture;
 use projections::Projections;
@@ -32,13 +33,14 @@ struct Asking {
 impl Load for Asking {
     fn run(&mut self, span: Duration) -> BoxFuture<'_, anyhow::Result<Run>> {
         Box::pin(async move {
-            let (begun, mut counted, today) = (Instant::now(), Counted::new(), occurred_at().date_naive());
+            let (begun, mut counted) = (Instant::now(), Counted::new());
+            let now = Moment { at: occurred_at(), today: occurred_at().date_naive() };
             for customer in self.customers.iter().cycle() {
                 if begun.elapsed() > span {
                     break;
                 }
                 let asked = Instant::now();
-                let found = loyalty_balances::find(&self.pools, TENANT, customer.as_uuid(), today).await?;
+                let found = loyalty_balances::find(&self.pools, TENANT, customer.as_uuid(), now).await?;
                 anyhow::ensure!(found.is_some(), "a member without a balance");
                 counted.add(1, asked);
             }

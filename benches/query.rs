@@ -6,6 +6,7 @@ use crate::load::{Ids, TENANT, occurred_at};
 use crate::measure::{Counted, Load, Run, in_turns};
 use crate::table::{Hold, Line, Table};
 use anyhow::Context;
+use domain::Moment;
 use domain::phone::Phone;
 use futures::future::BoxFuture;
 use projections::Projections;
@@ -50,14 +51,15 @@ impl Load for Asking {
 }
 
 async fn ask_until(pools: Pools, rows: u64, query: Query, end: Instant) -> anyhow::Result<Counted> {
-    let (mut ids, mut counted, today) = (Ids::new(), Counted::new(), occurred_at().date_naive());
+    let (mut ids, mut counted, now) =
+        (Ids::new(), Counted::new(), Moment { at: occurred_at(), today: occurred_at().date_naive() });
     while Instant::now() < end {
         let number = ids.number() % rows + 1;
         let asked = Instant::now();
         let found = match query {
             Query::BalanceById => {
                 let account = Uuid::from_u128(number.into());
-                loyalty_balances::find(&pools, TENANT, account, today).await?.is_some()
+                loyalty_balances::find(&pools, TENANT, account, now).await?.is_some()
             }
             Query::CustomerByPhone => {
                 let phone = Phone::parse(&format!("+49151{number:08}"), None)?;

@@ -134,6 +134,7 @@ fn happened(number: i64) -> anyhow::Result<LoyaltyEvent> {
             points: 120,
             discount: Money::parse("1.20", euro)?,
             from: vec![LotPoints { lot, points: 120 }],
+            hold: None,
             redeemed_on: on,
             balance: 0,
         },

@@ -8,6 +8,7 @@
 mod support;
 
 use chrono::{Datelike, NaiveDate};
+use domain::Moment;
 use flate2::read::GzDecoder;
 use futures::StreamExt;
 use nix::sys::signal::{Signal, kill};
@@ -158,13 +159,17 @@ async fn differences(pools: &Pools, name: &str, customer: &Expected) -> Vec<Stri
     }
     for day in [TODAY, LATER] {
         let date = NaiveDate::from_ymd_opt(day.0, day.1, day.2).expect("a date");
-        let balance = loyalty_balances::find(pools, TENANT, row.id, date).await.expect("the database answers");
+        let balance = loyalty_balances::find(pools, TENANT, row.id, noon(date)).await.expect("the database answers");
         let (balance, wanted) = (balance.map(|balance| shown(&balance.value)), Some(wanted(customer, day)));
         if balance != wanted {
             different.push(format!("{name} on {date}: {balance:?} instead of {wanted:?}"));
         }
     }
     different
+}
+
+fn noon(today: NaiveDate) -> Moment {
+    Moment { at: today.and_hms_opt(12, 0, 0).expect("a time").and_utc(), today }
 }
 
 /// Sessions on the private database of the server.

@@ -217,6 +217,31 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// The ids of a customer and of a hold in the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldPath {
+    /// The customer.
+    pub customer: uuid::Uuid,
+    /// The hold.
+    pub hold: uuid::Uuid,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HoldPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let ids = axum::extract::Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (customer, hold) = ids.map_or_else(|_| Default::default(), |ids| ids.0);
+        let read = |name: &str, text: &str| {
+            uuid::Uuid::try_parse(text).map_err(|_| {
+                let place = Place::Parameter(name.to_owned());
+                Problem::bad_parameter(place, "invalid_id", "the id in the path is not a UUID")
+            })
+        };
+        Ok(Self { customer: read("id", &customer)?, hold: read("hold", &hold)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Idempotency, IfMatch, MinPosition, Parameters, given_request_id, given_traceparent};

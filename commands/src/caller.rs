@@ -4,7 +4,7 @@ use crate::error::CommandError;
 use crate::refusals;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use domain::Refusal;
+use domain::{Moment, Refusal};
 use store::TenantId;
 
 pub use domain::access::scope::Scope;
@@ -62,6 +62,18 @@ impl Caller {
     #[must_use]
     pub fn business_date(&self, at: DateTime<Utc>) -> NaiveDate {
         at.with_timezone(&self.zone).date_naive()
+    }
+
+    /// A moment with its business date.
+    #[must_use]
+    pub fn moment(&self, at: DateTime<Utc>) -> Moment {
+        Moment { at, today: self.business_date(at) }
+    }
+
+    /// The time of the request with its business date.
+    #[must_use]
+    pub fn this_moment(&self) -> Moment {
+        self.moment(self.now)
     }
 
     /// The business date now.

@@ -102,7 +102,7 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 1;
-    LoyaltyAccount => Loyalty, snapshot version 1;
+    LoyaltyAccount => Loyalty, snapshot version 2;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;

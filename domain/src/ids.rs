@@ -51,43 +51,57 @@ impl InvalidValue for IdentifierError {
     }
 }
 
-/// A customer; also the id of the customer's loyalty account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CustomerId(Uuid);
+/// Declares a newtype around a UUID that was made outside, where randomness is.
+macro_rules! uuids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl CustomerId {
-    /// Wraps an id that was made outside, where randomness is.
-    pub const fn new(id: Uuid) -> Self {
-        Self(id)
-    }
+        impl $name {
+            /// Wraps an id that was made outside, where randomness is.
+            pub const fn new(id: Uuid) -> Self {
+                Self(id)
+            }
 
-    /// The id as a UUID, which is also the stream's.
-    pub const fn as_uuid(&self) -> Uuid {
-        self.0
-    }
+            /// The id as a UUID, which is also the stream's if it has one.
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
 
-    /// Reads an id in any of the usual spellings of UUIDs.
-    ///
-    /// # Errors
-    /// When it is not a UUID.
-    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-        Uuid::try_parse(text).map(Self).map_err(|_| IdentifierError::NotAUuid)
-    }
+            /// Reads an id in any of the usual spellings of UUIDs.
+            ///
+            /// # Errors
+            /// When it is not a UUID.
+            pub fn parse(text: &str) -> Result<Self, IdentifierError> {
+                Uuid::try_parse(text).map(Self).map_err(|_| IdentifierError::NotAUuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentifierError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+
+        impl Clear for $name {}
+    )*};
 }
 
-impl fmt::Display for CustomerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for CustomerId {
-    type Err = IdentifierError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
+uuids! {
+    /// A customer; also the id of the customer's loyalty account.
+    CustomerId;
+    /// Points that are held for an order until it is paid.
+    HoldId;
 }
 
 /// A tenant: a small number, because it stands on every row.
@@ -130,7 +144,6 @@ impl fmt::Display for TenantId {
     }
 }
 
-impl Clear for CustomerId {}
 impl Clear for TenantId {}
 
 /// Declares a newtype around a bounded text of a given alphabet.

@@ -7,7 +7,7 @@
 
 pub mod access;
 pub mod aggregate;
-pub(crate) mod calendar;
+pub mod calendar;
 pub mod country;
 pub mod customers;
 pub mod decider;
@@ -25,6 +25,7 @@ pub mod testing;
 pub mod text;
 
 pub use aggregate::{Aggregate, AggregateState, Category, SnapshotError};
+pub use calendar::Moment;
 pub use decider::Decider;
 pub use event::{DecodeError, Encoded, Event, Personal, Sealed};
 pub use money::{Currency, Money};

@@ -17,9 +17,10 @@ use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerK
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    CategoryCode, Channel, ExternalSystem, Label, Language, OrderId, RefundId, Sku, Source, TenantId, TimeZoneName,
+    CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, Sku, Source, TenantId,
+    TimeZoneName,
 };
-use domain::loyalty::events::{LotPoints, LoyaltyEvent};
+use domain::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{CompanyName, PersonName, ReasonText, ReferenceText};
@@ -215,14 +216,6 @@ fn loyalty() -> Vec<Example> {
     };
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
-    let redeemed = LoyaltyEvent::PointsRedeemed {
-        order: order(),
-        points: 300,
-        discount: money("3.00"),
-        from: vec![LotPoints { lot: 1, points: 200 }, LotPoints { lot: 2, points: 100 }],
-        redeemed_on: day("2026-02-09"),
-        balance: 730,
-    };
     let reversed = LoyaltyEvent::PointsReversed {
         order: order(),
         refund: refund_id(),
@@ -232,8 +225,69 @@ fn loyalty() -> Vec<Example> {
         reversed_on: day("2026-02-20"),
         balance: -2,
     };
-    let expired = LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on: day("2028-02-09"), balance: 0 };
-    [enrolled, earned, upgraded, redeemed, reversed, expired].map(Example::required).into()
+    let required = [enrolled, earned, upgraded, reversed].map(Example::required);
+    required.into_iter().chain([redeemed(), expired()]).chain(holds()).chain(reviews()).collect()
+}
+
+fn redeemed() -> Example {
+    let redeemed = |hold| LoyaltyEvent::PointsRedeemed {
+        order: order(),
+        points: 300,
+        discount: money("3.00"),
+        from: lots(),
+        hold,
+        redeemed_on: day("2026-02-09"),
+        balance: 730,
+    };
+    Example::new(redeemed(Some(hold())), redeemed(None))
+}
+
+fn expired() -> Example {
+    let expires_on = day("2028-02-09");
+    let expired = |hold| LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on, hold, balance: 0 };
+    Example::new(expired(Some(hold())), expired(None))
+}
+
+fn holds() -> [Example; 2] {
+    let placed = LoyaltyEvent::HoldPlaced {
+        hold: hold(),
+        order: order(),
+        points: 300,
+        discount: money("3.00"),
+        from: lots(),
+        placed_on: day("2026-02-09"),
+        lapses_at: "2026-02-09T23:05:00Z".parse::<DateTime<Utc>>().unwrap(),
+        lapses_on: day("2026-02-10"),
+        balance: 730,
+    };
+    let released = LoyaltyEvent::HoldReleased {
+        hold: hold(),
+        order: order(),
+        points: 300,
+        reason: ReleaseReason::Lapsed,
+        paid_debt: 50,
+        returned: vec![LotPoints { lot: 1, points: 150 }, LotPoints { lot: 2, points: 100 }],
+        released_at: "2026-02-09T23:05:00Z".parse::<DateTime<Utc>>().unwrap(),
+        released_on: day("2026-02-10"),
+        balance: 1_030,
+    };
+    [placed, released].map(Example::required)
+}
+
+fn reviews() -> [Example; 2] {
+    let on = day("2027-01-10");
+    let (from, to) = (Tier::Gold, Tier::Silver);
+    let downgraded = LoyaltyEvent::TierDowngraded { from, to, earned_12_months: 1_200, on };
+    let kept = LoyaltyEvent::TierKept { tier: Tier::Gold, earned_12_months: 6_000, on };
+    [downgraded, kept].map(Example::required)
+}
+
+fn hold() -> HoldId {
+    HoldId::new(Uuid::from_u128(0x0190_a5a0_0000_7000_8000_0000_0000_0007))
+}
+
+fn lots() -> Vec<LotPoints> {
+    vec![LotPoints { lot: 1, points: 200 }, LotPoints { lot: 2, points: 100 }]
 }
 
 fn access() -> Vec<Example> {

@@ -1,4 +1,4 @@
-//! Loyalty over HTTP: become a member, earn, redeem, see the balance.
+//! Loyalty over HTTP: become a member, earn, hold, redeem, see the balance.
 
 use crate::Api;
 use crate::amount::AmountText;
@@ -24,6 +24,7 @@ use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod holds;
 mod kpis;
 mod ledger;
 
@@ -32,6 +33,9 @@ pub(crate) fn routes() -> Router<Api> {
         .route("/v1/customers/{id}/loyalty", post(enrol).get(get_loyalty))
         .route("/v1/customers/{id}/loyalty/earn", post(earn))
         .route("/v1/customers/{id}/loyalty/redeem", post(redeem))
+        .route("/v1/customers/{id}/loyalty/holds", post(holds::place))
+        .route("/v1/customers/{id}/loyalty/holds/{hold}/capture", post(holds::capture))
+        .route("/v1/customers/{id}/loyalty/holds/{hold}/release", post(holds::release))
         .route("/v1/customers/{id}/loyalty/ledger", get(ledger::get_ledger))
         .route("/v1/loyalty/kpis", get(kpis::get_kpis))
 }
@@ -60,7 +64,7 @@ impl PointsView {
         if told.balance.is_some() && told.tier.is_some() {
             return told;
         }
-        match loyalty_balances::find(&api.pools, caller.tenant, account, caller.today()).await {
+        match loyalty_balances::find(&api.pools, caller.tenant, account, caller.this_moment()).await {
             Ok(Some(known)) => Self {
                 balance: told.balance.or(Some(known.value.available)),
                 tier: told.tier.or(Some(known.value.tier)),
@@ -93,12 +97,14 @@ impl PointsView {
                 ..self
             },
             E::TierUpgraded { to, .. } => Self { tier: Some(*to), tier_upgraded: Some(*to), ..self },
+            E::TierDowngraded { to: tier, .. } | E::TierKept { tier, .. } => Self { tier: Some(*tier), ..self },
             E::PointsReversed { points, balance, .. } => {
                 Self { points_reversed: self.points_reversed + points, balance: Some(*balance), ..self }
             }
-            E::PointsRedeemed { balance, .. } | E::PointsExpired { balance, .. } => {
-                Self { balance: Some(*balance), ..self }
-            }
+            E::PointsRedeemed { balance, .. }
+            | E::PointsExpired { balance, .. }
+            | E::HoldPlaced { balance, .. }
+            | E::HoldReleased { balance, .. } => Self { balance: Some(*balance), ..self },
         }
     }
 }
@@ -266,6 +272,9 @@ pub(crate) struct LoyaltyView {
     reversed: i64,
     enrolled_on: NaiveDate,
     expiries: Vec<ExpiryView>,
+    holds: Vec<holds::HoldView>,
+    review_on: Option<NaiveDate>,
+    projected_tier: Option<Tier>,
     version: i32,
 }
 
@@ -296,6 +305,9 @@ impl From<LoyaltyBalance> for LoyaltyView {
             expiries: expiries
                 .map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on })
                 .collect(),
+            holds: known.holds.into_iter().map(Into::into).collect(),
+            review_on: known.review_on,
+            projected_tier: known.projected_tier,
             version: known.version,
         }
     }
@@ -317,11 +329,11 @@ async fn get_loyalty(
             TimeTravelError::Unknown => not_a_member(),
             error => error.into(),
         })?;
-        let date = past.date(&caller, row.updated_at);
-        return Ok(Found { position, version: None, body: row.on(date).into() });
+        let then = past.moment(&caller, row.updated_at);
+        return Ok(Found { position, version: None, body: row.at(then).into() });
     }
     wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
-    let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
+    let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.this_moment()).await?;
     let known = known.ok_or_else(not_a_member)?;
     // No ETag: the balance also changes with the day.
     Ok(Found { position: known.position, version: None, body: known.value.into() })

@@ -21,6 +21,9 @@ pub(crate) struct Asked {
     at_version: Option<Version>,
 }
 
+/// The precision of times in the log.
+const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
+
 /// A point in the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Past {
@@ -51,9 +54,12 @@ impl Asked {
 }
 
 impl Past {
-    /// The business date there; of a version the day on which it came about.
-    pub(crate) fn date(&self, caller: &Caller, came_about_at: DateTime<Utc>) -> NaiveDate {
-        self.date.unwrap_or_else(|| caller.business_date(came_about_at))
+    /// The last moment that is included, with its business date; of a version the moment when it came about.
+    pub(crate) fn moment(&self, caller: &Caller, came_about_at: DateTime<Utc>) -> domain::Moment {
+        let before = self.until.occurred_before.or(self.until.recorded_before);
+        let asked = before.map(|end| (end - MICROSECOND).min(caller.now));
+        let then = caller.moment(asked.unwrap_or(came_about_at));
+        domain::Moment { today: self.date.unwrap_or(then.today), ..then }
     }
 }
 
@@ -71,7 +77,7 @@ impl Moment {
         let when = when.ok_or_else(|| wrong(name, "must be a time of RFC 3339 or a date such as 2026-03-01"))?;
         let (begins, end) = match when {
             // Times have microseconds: what happened at this one is included.
-            When::At(time) => (time, time + TimeDelta::microseconds(1)),
+            When::At(time) => (time, time + MICROSECOND),
             When::On(_) => (when.moment(caller), when.end(caller)),
         };
         if begins > caller.now {

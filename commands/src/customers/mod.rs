@@ -29,7 +29,7 @@ use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::phone::Phone;
-use domain::{Currency, Decider, Money, Refusal};
+use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
 use store::{ClaimKey, StreamId};
 
@@ -217,7 +217,7 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
             if account.member().is_ok() && !states.happened(earned_id) {
-                let earn = LoyaltyCommand::Earn { order: order.clone(), total, on, today: today.date };
+                let earn = LoyaltyCommand::Earn { order: order.clone(), total, on, now: today.now };
                 today.append(&mut changes, customer, LoyaltyAccount::decide(account, earn)?);
             }
         }
@@ -236,11 +236,11 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let Refund { customer, refund, order, amount, .. } = request.clone();
-        let command = CustomerCommand::Refund { refund, order, amount, on, today: today.date };
+        let command = CustomerCommand::Refund { refund, order, amount, on, today: today.now.today };
         let refunded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
         let mut changes = Changes::none();
         for event in refunded {
-            let reverse = reversal(&event, states.get::<LoyaltyAccount>(customer.as_uuid()), today.date)?;
+            let reverse = reversal(&event, states.get::<LoyaltyAccount>(customer.as_uuid()), today.now)?;
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             today.append(&mut changes, customer, reverse);
         }
@@ -253,14 +253,14 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
 fn reversal(
     refunded: &CustomerEvent,
     account: &LoyaltyAccount,
-    today: NaiveDate,
+    now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
     let CustomerEvent::PurchaseRefunded { order, refund, remaining, .. } = refunded else { return Ok(Vec::new()) };
     if !account.member().is_ok_and(|member| member.has_earned(order)) {
         return Ok(Vec::new());
     }
     let (order, refund) = (order.clone(), refund.clone());
-    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, today };
+    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, now };
     Ok(LoyaltyAccount::decide(account, reverse)?)
 }
 

@@ -1,8 +1,10 @@
 //! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
-//! once, a refund reverses once, a lot expires once.
+//! once, a refund reverses once, a lot expires once, a hold ends once, a tier is reviewed once a year.
 
+pub mod due;
+pub mod holds;
 #[cfg(test)]
 mod tests;
 
@@ -12,14 +14,14 @@ use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
 use crate::states::{States, stream_of};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::customers::customer::Customer;
-use domain::ids::{CustomerId, OrderId, RefundId};
+use domain::ids::{CustomerId, HoldId, OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
-use domain::{Currency, Decider, Money, Refusal};
+use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
 use store::{StreamId, TenantId};
 
@@ -92,13 +94,13 @@ pub async fn earn(
     caller.require(Scope::LoyaltyWrite)?;
     caller.require_business_time("/occurred_at", request.at)?;
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
-    let (on, today) = (caller.business_date(occurred_at), Today::of(caller).date);
+    let (on, now) = (caller.business_date(occurred_at), caller.this_moment());
     let Earn { customer, order, total, .. } = request;
     let once = earned_once(customer, &order);
     let once_id = once.id(caller.tenant);
     let account = on_account(caller, "loyalty.earn", customer, move |states| match states.happened(once_id) {
-        true => LoyaltyCommand::Expire { today },
-        false => LoyaltyCommand::Earn { order: order.clone(), total, on, today },
+        true => LoyaltyCommand::Settle { now },
+        false => LoyaltyCommand::Earn { order: order.clone(), total, on, now },
     });
     let request = Request { occurred_at, ..account };
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
@@ -115,26 +117,15 @@ pub async fn redeem(
     request: Redeem,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::LoyaltyWrite)?;
-    let (content, today) = (content_of(&request), Today::of(caller).date);
+    let (content, now) = (content_of(&request), caller.this_moment());
     let Redeem { customer, points, order } = request;
     let once = redeemed_once(customer, &order);
     let request = on_account(caller, "loyalty.redeem", customer, move |_| LoyaltyCommand::Redeem {
         points,
         order: order.clone(),
-        today,
+        now,
     });
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
-}
-
-/// Lets expire what is due by now. Made again on the same day it finds nothing to do.
-///
-/// # Errors
-/// As [`CommandError`] says.
-pub async fn expire(commands: &Commands, caller: &Caller, customer: CustomerId) -> Result<Committed, CommandError> {
-    caller.require(Scope::LoyaltyWrite)?;
-    let today = Today::of(caller).date;
-    let request = on_account(caller, "loyalty.expire", customer, move |_| LoyaltyCommand::Expire { today });
-    commands.execute(caller, request.content(content_of(&customer))).await
 }
 
 /// The stream of a customer's loyalty account.
@@ -166,8 +157,14 @@ pub(crate) fn earned_once(customer: CustomerId, order: &OrderId) -> Once {
     Once::new(account_stream(customer), "earn", order.as_str())
 }
 
+/// An order becomes a discount, held before or not.
 fn redeemed_once(customer: CustomerId, order: &OrderId) -> Once {
     Once::new(account_stream(customer), "redeem", order.as_str())
+}
+
+/// Held points come back.
+fn ended_once(customer: CustomerId, hold: HoldId) -> Once {
+    Once::new(account_stream(customer), "end_hold", hold.to_string())
 }
 
 /// What names a refund of an order, in once-only facts: no order or refund has a space in it. Frozen for ever.
@@ -175,32 +172,48 @@ pub(crate) fn refund_key(order: &OrderId, refund: &RefundId) -> String {
     format!("{order} {refund}")
 }
 
-/// The business day of a command, where the tenant is.
+/// The moment of a command, where the tenant is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Today {
-    pub(crate) date: NaiveDate,
+    pub(crate) now: Moment,
     zone: Tz,
     tenant: TenantId,
 }
 
 impl Today {
     pub(crate) fn of(caller: &Caller) -> Self {
-        Self { date: caller.today(), zone: caller.zone, tenant: caller.tenant }
+        Self { now: caller.this_moment(), zone: caller.zone, tenant: caller.tenant }
     }
 
-    /// Adds an account's events, each with the once-only fact that it records. Points expire when their day begins,
-    /// whenever that is noticed.
+    /// Adds an account's events, each with the once-only fact that it records. What comes about with time has the time when it
+    /// came about, whenever that is noticed.
     pub(crate) fn append(&self, changes: &mut Changes, customer: CustomerId, events: Vec<LoyaltyEvent>) {
         for event in events {
             let once = once_of(customer, &event);
-            let expired_on =
-                if let LoyaltyEvent::PointsExpired { expires_on, .. } = &event { Some(*expires_on) } else { None };
+            let occurred_at = self.came_about(&event);
             changes.push(Change {
                 stream: account_stream(customer),
                 event: event.into(),
                 once_id: once.map(|once| once.id(self.tenant)),
-                occurred_at: expired_on.map(|date| beginning_of(date, self.zone)),
+                occurred_at,
             });
+        }
+    }
+
+    /// Points expire, and tiers are reviewed, when their day begins; a hold lapses when it does. None: at the time of the command.
+    fn came_about(&self, event: &LoyaltyEvent) -> Option<DateTime<Utc>> {
+        use LoyaltyEvent as E;
+        match event {
+            E::PointsExpired { expires_on: on, .. } | E::TierDowngraded { on, .. } | E::TierKept { on, .. } => {
+                Some(beginning_of(*on, self.zone))
+            }
+            E::HoldReleased { released_at, .. } => Some(*released_at),
+            E::Enrolled { .. }
+            | E::PointsEarned { .. }
+            | E::TierUpgraded { .. }
+            | E::HoldPlaced { .. }
+            | E::PointsRedeemed { .. }
+            | E::PointsReversed { .. } => None,
         }
     }
 }
@@ -213,7 +226,14 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::PointsReversed { order, refund, .. } => {
             Some(Once::new(account, "reverse", refund_key(order, refund)))
         }
-        LoyaltyEvent::PointsExpired { lot, .. } => Some(Once::new(account, "expire", lot.to_string())),
-        LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::TierUpgraded { .. } => None,
+        LoyaltyEvent::PointsExpired { lot, hold: None, .. } => Some(Once::new(account, "expire", lot.to_string())),
+        LoyaltyEvent::PointsExpired { lot, hold: Some(hold), .. } => {
+            Some(Once::new(account, "expire", format!("{lot} {hold}")))
+        }
+        LoyaltyEvent::HoldReleased { hold, .. } => Some(ended_once(customer, *hold)),
+        LoyaltyEvent::TierDowngraded { on, .. } | LoyaltyEvent::TierKept { on, .. } => {
+            Some(Once::new(account, "review", on.to_string()))
+        }
+        LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::TierUpgraded { .. } | LoyaltyEvent::HoldPlaced { .. } => None,
     }
 }

@@ -1,13 +1,17 @@
 //! Loyalty accounts through the whole pipeline: what happens once, when points expire, many tills at once.
 
-use super::{Earn, Enrol, Redeem, earn, enrol, expire, redeem};
-use crate::Caller;
+use super::due::{expire_due, lapse_due_holds, review_year};
+use super::holds::{CaptureHold, PlaceHold, ReleaseHold, capture, place, release};
+use super::{Earn, Enrol, Redeem, earn, enrol, redeem};
 use crate::customers::{Register, register};
+use crate::identity::IdempotencyKey;
 use crate::testing::node::{Node, caller, event_types, refusal_code};
+use crate::{Caller, Committed};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
-use domain::ids::{CustomerId, OrderId};
-use domain::{Currency, Money};
+use domain::ids::{CustomerId, HoldId, OrderId};
+use domain::loyalty::events::LoyaltyEvent;
+use domain::{Currency, Event, Money};
 use futures::future::join_all;
 
 fn euro() -> Currency {
@@ -77,10 +81,109 @@ async fn points_expire_when_their_day_begins_where_the_tenant_is() {
     let ana = customer(&node, Some(euro())).await;
     earn(&node.commands, &caller(), None, earning(ana, "7", "500.00")).await.unwrap();
     let later = Caller { now: "2028-12-24T10:00:00Z".parse().unwrap(), zone: chrono_tz::Europe::Madrid, ..caller() };
-    let expired = expire(&node.commands, &later, ana).await.unwrap();
+    let expired = expire_due(&node.commands, &later, ana).await.unwrap();
     assert_eq!(event_types(&expired), ["loyalty.points.expired"]);
     assert_eq!(expired.events[0].occurred_at.to_rfc3339(), "2028-11-21T23:00:00+00:00");
-    assert_eq!(event_types(&expire(&node.commands, &later, ana).await.unwrap()), [""; 0]);
+    assert_eq!(event_types(&expire_due(&node.commands, &later, ana).await.unwrap()), [""; 0]);
+    assert!(node.store.events().last().unwrap().once_id.is_some());
+}
+
+fn holding(customer: CustomerId, order: &str, points: i64) -> PlaceHold {
+    PlaceHold { customer, points, order: OrderId::parse(order).unwrap() }
+}
+
+fn held(committed: &Committed) -> HoldId {
+    let held = committed.events.iter().find_map(|recorded| match &recorded.event {
+        Event::Loyalty(LoyaltyEvent::HoldPlaced { hold, .. }) => Some(*hold),
+        _ => None,
+    });
+    held.unwrap()
+}
+
+/// A quarter of an hour later: holds are over.
+fn after_a_while() -> Caller {
+    let now = caller().now + chrono::TimeDelta::minutes(15);
+    Caller { now, ..caller() }
+}
+
+#[tokio::test]
+async fn a_hold_is_placed_and_captured_once_by_key_and_by_order() {
+    let node = Node::start();
+    let ana = customer(&node, Some(euro())).await;
+    earn(&node.commands, &caller(), None, earning(ana, "7", "500.00")).await.unwrap();
+    let key = || Some(IdempotencyKey::new("till-4/77").unwrap());
+    let placed = place(&node.commands, &caller(), key(), holding(ana, "8", 300)).await.unwrap();
+    let again = place(&node.commands, &caller(), key(), holding(ana, "8", 300)).await.unwrap();
+    assert_eq!(
+        (event_types(&placed), &again.events, again.repeated),
+        (vec!["loyalty.hold.placed"], &placed.events, true)
+    );
+    assert_eq!(event_types(&place(&node.commands, &caller(), None, holding(ana, "8", 300)).await.unwrap()), [""; 0]);
+    assert_eq!(node.available(ana), 200);
+    let request = CaptureHold { customer: ana, hold: held(&placed), order: OrderId::parse("8").unwrap() };
+    let captured = capture(&node.commands, &caller(), None, request.clone()).await.unwrap();
+    assert_eq!(event_types(&captured), ["loyalty.points.redeemed"]);
+    let again = capture(&node.commands, &after_a_while(), None, request).await.unwrap();
+    assert_eq!((again.events, again.repeated), (captured.events, true));
+    let beside = redeem(&node.commands, &caller(), None, redeeming(ana, "8", 100)).await;
+    assert_eq!(refusal_code(&beside), "order_already_redeemed");
+    assert_eq!(node.available(ana), 200);
+}
+
+#[tokio::test]
+async fn a_hold_is_released_once_and_what_lapsed_needs_no_release() {
+    let node = Node::start();
+    let ana = customer(&node, Some(euro())).await;
+    earn(&node.commands, &caller(), None, earning(ana, "7", "500.00")).await.unwrap();
+    let placed = place(&node.commands, &caller(), None, holding(ana, "8", 300)).await.unwrap();
+    let request = ReleaseHold { customer: ana, hold: held(&placed) };
+    let released = release(&node.commands, &caller(), None, request.clone()).await.unwrap();
+    let again = release(&node.commands, &caller(), None, request).await.unwrap();
+    assert_eq!(
+        (event_types(&released), again.events, again.repeated),
+        (vec!["loyalty.hold.released"], released.events, true)
+    );
+    let placed = place(&node.commands, &caller(), None, holding(ana, "8", 300)).await.unwrap();
+    let lapsed = lapse_due_holds(&node.commands, &after_a_while(), ana).await.unwrap();
+    assert_eq!(event_types(&lapsed), ["loyalty.hold.released"]);
+    assert_eq!(lapsed.events[0].occurred_at, after_a_while().now);
+    assert_eq!(event_types(&lapse_due_holds(&node.commands, &after_a_while(), ana).await.unwrap()), [""; 0]);
+    let request = ReleaseHold { customer: ana, hold: held(&placed) };
+    assert_eq!(event_types(&release(&node.commands, &after_a_while(), None, request).await.unwrap()), [""; 0]);
+    let unknown = ReleaseHold { customer: ana, hold: HoldId::new(uuid::Uuid::nil()) };
+    assert_eq!(refusal_code(&release(&node.commands, &caller(), None, unknown).await), "hold_not_found");
+    let order = OrderId::parse("8").unwrap();
+    let late = CaptureHold { customer: ana, hold: held(&placed), order };
+    assert_eq!(refusal_code(&capture(&node.commands, &after_a_while(), None, late).await), "hold_over");
+    assert_eq!(node.available(ana), 500);
+}
+
+#[tokio::test]
+async fn sixty_four_tills_at_once_hold_no_more_than_there_is() {
+    let node = Node::start();
+    let ana = customer(&node, Some(euro())).await;
+    earn(&node.commands, &caller(), None, earning(ana, "7", "1000.00")).await.unwrap();
+    let other = node.another();
+    let (clerk, tills) = (caller(), [&node.commands, &other.commands]);
+    let placed = (0..64).map(|n| place(tills[n % 2], &clerk, None, holding(ana, &format!("o-{n}"), 100)));
+    let answers = join_all(placed).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
+    assert_eq!(answers.iter().filter(|answer| refusal_code(answer) == "insufficient_points").count(), 54);
+    assert_eq!(node.available(ana), 0);
+}
+
+#[tokio::test]
+async fn a_tier_is_reviewed_once_when_its_day_begins_where_the_tenant_is() {
+    let node = Node::start();
+    let ana = customer(&node, Some(euro())).await;
+    earn(&node.commands, &caller(), None, earning(ana, "7", "5000.00")).await.unwrap();
+    let later = |now: &str| Caller { now: now.parse().unwrap(), zone: chrono_tz::Europe::Madrid, ..caller() };
+    let too_early = later("2027-11-21T22:59:59Z");
+    assert_eq!(event_types(&review_year(&node.commands, &too_early, ana).await.unwrap()), [""; 0]);
+    let reviewed = review_year(&node.commands, &later("2027-11-21T23:00:00Z"), ana).await.unwrap();
+    assert_eq!(event_types(&reviewed), ["loyalty.tier.downgraded"]);
+    assert_eq!(reviewed.events[0].occurred_at.to_rfc3339(), "2027-11-21T23:00:00+00:00");
+    assert_eq!(event_types(&review_year(&node.commands, &later("2028-01-01T00:00:00Z"), ana).await.unwrap()), [""; 0]);
     assert!(node.store.events().last().unwrap().once_id.is_some());
 }
 
@@ -90,4 +193,6 @@ async fn who_is_no_member_is_told_so() {
     let ana = customer(&node, None).await;
     let answer = redeem(&node.commands, &caller(), None, redeeming(ana, "7", 100)).await;
     assert_eq!(refusal_code(&answer), "not_a_member");
+    assert_eq!(refusal_code(&place(&node.commands, &caller(), None, holding(ana, "7", 100)).await), "not_a_member");
+    assert_eq!(refusal_code(&review_year(&node.commands, &caller(), ana).await), "not_a_member");
 }

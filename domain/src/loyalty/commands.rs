@@ -3,11 +3,13 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::ids::{OrderId, RefundId};
+use crate::calendar::Moment;
+use crate::ids::{HoldId, OrderId, RefundId};
+use crate::loyalty::loyalty_account::HoldEnd;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 
-/// A request to a loyalty account. `today` is the business date now; what is due by then expires first.
+/// A request to a loyalty account. What is due by `now` lapses or expires first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoyaltyCommand {
     /// Make the customer a member.
@@ -25,8 +27,8 @@ pub enum LoyaltyCommand {
         total: Money,
         /// The business date of the purchase.
         on: NaiveDate,
-        /// The business date now.
-        today: NaiveDate,
+        /// When it is asked.
+        now: Moment,
     },
     /// Spend points on a discount.
     Redeem {
@@ -34,8 +36,8 @@ pub enum LoyaltyCommand {
         points: i64,
         /// The order that is discounted; redeems once.
         order: OrderId,
-        /// The business date now.
-        today: NaiveDate,
+        /// When it is asked.
+        now: Moment,
     },
     /// Take back what a purchase earned, because it was refunded.
     Reverse {
@@ -45,13 +47,47 @@ pub enum LoyaltyCommand {
         refund: RefundId,
         /// What of the order's total has not been refunded.
         remaining_total: Money,
-        /// The business date now.
-        today: NaiveDate,
+        /// When it is asked.
+        now: Moment,
     },
-    /// Let expire what is due.
-    Expire {
-        /// The business date now.
-        today: NaiveDate,
+    /// Keep points for an order until it is paid, so that the discount that was promised is there.
+    PlaceHold {
+        /// The hold, under a new id.
+        hold: HoldId,
+        /// How many points.
+        points: i64,
+        /// The order that they are for; has one open hold at most.
+        order: OrderId,
+        /// From when on the hold is over by itself.
+        lapses: Moment,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Spend the points of a hold.
+    CaptureHold {
+        /// The hold.
+        hold: HoldId,
+        /// The order that is discounted: the one they are held for.
+        order: OrderId,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Give the points of a hold back, because the order came to nothing.
+    ReleaseHold {
+        /// The hold.
+        hold: HoldId,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Let lapse and expire what is due.
+    Settle {
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Review the tier, if a review is due.
+    Review {
+        /// When it is asked.
+        now: Moment,
     },
 }
 
@@ -112,6 +148,44 @@ pub enum LoyaltyError {
         /// What it has redeemed.
         points: i64,
     },
+    /// Points are held for the order already: other ones than asked for, or they were to be spent beside the hold.
+    #[error("{points} points are held for order {order}: capture or release hold {hold} first")]
+    OrderAlreadyHeld {
+        /// The order.
+        order: OrderId,
+        /// The hold.
+        hold: HoldId,
+        /// How many points it holds.
+        points: i64,
+    },
+    /// More holds than an account may have at once.
+    #[error("an account has at most {limit} holds at once")]
+    TooManyHolds {
+        /// The most that an account may have.
+        limit: usize,
+    },
+    /// There is no such hold, or it ended long ago.
+    #[error("the account has no hold {hold}")]
+    HoldNotFound {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// The hold is over.
+    #[error("hold {hold} is over: it {ended}")]
+    HoldOver {
+        /// The hold.
+        hold: HoldId,
+        /// How it ended.
+        ended: HoldEnd,
+    },
+    /// The hold is for another order.
+    #[error("hold {hold} is for order {order}")]
+    HoldOfAnotherOrder {
+        /// The hold.
+        hold: HoldId,
+        /// The order that it is for.
+        order: OrderId,
+    },
 }
 
 impl LoyaltyError {
@@ -125,6 +199,11 @@ impl LoyaltyError {
             Self::InsufficientPoints { .. } => "insufficient_points",
             Self::PointsLimit { .. } => "points_limit",
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
+            Self::OrderAlreadyHeld { .. } => "order_already_held",
+            Self::TooManyHolds { .. } => "too_many_holds",
+            Self::HoldNotFound { .. } => "hold_not_found",
+            Self::HoldOver { .. } => "hold_over",
+            Self::HoldOfAnotherOrder { .. } => "hold_of_another_order",
         }
     }
 }
@@ -132,7 +211,7 @@ impl LoyaltyError {
 impl From<LoyaltyError> for Refusal {
     fn from(error: LoyaltyError) -> Self {
         let (kind, field) = match &error {
-            LoyaltyError::NotAMember => (RefusalKind::NotFound, None),
+            LoyaltyError::NotAMember | LoyaltyError::HoldNotFound { .. } => (RefusalKind::NotFound, None),
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
                 (RefusalKind::Invalid, Some("/total"))
@@ -140,7 +219,11 @@ impl From<LoyaltyError> for Refusal {
             LoyaltyError::PointsNotRedeemable { .. } | LoyaltyError::InsufficientPoints { .. } => {
                 (RefusalKind::Invalid, Some("/points"))
             }
-            LoyaltyError::OrderAlreadyRedeemed { .. } => (RefusalKind::Conflict, None),
+            LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
+            LoyaltyError::OrderAlreadyRedeemed { .. }
+            | LoyaltyError::OrderAlreadyHeld { .. }
+            | LoyaltyError::TooManyHolds { .. }
+            | LoyaltyError::HoldOver { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)
     }

@@ -1,11 +1,11 @@
 //! What happens to a loyalty account, stored for ever.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, events};
-use crate::ids::{OrderId, RefundId};
+use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
 
@@ -20,6 +20,28 @@ pub struct LotPoints {
 }
 
 impl Clear for LotPoints {}
+
+/// Why held points came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseReason {
+    /// Somebody asked for it: the order came to nothing.
+    Cancelled,
+    /// Nobody captured them in time.
+    Lapsed,
+}
+
+impl ReleaseReason {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
+impl Clear for ReleaseReason {}
 
 events! {
     /// An event of a loyalty account. A `balance` is what is available after the event; below zero only by reversal.
@@ -68,6 +90,72 @@ events! {
             /// The business date: the latest on which the account has earned.
             on: NaiveDate,
         },
+        /// The yearly review found too few points for the tier.
+        #[serde(rename = "loyalty.tier.downgraded")]
+        TierDowngraded {
+            /// The tier before.
+            from: Tier,
+            /// The tier from now on.
+            to: Tier,
+            /// The points that were counted.
+            earned_12_months: i64,
+            /// The business date of the review: an anniversary of the enrolment, whenever it was made.
+            on: NaiveDate,
+        },
+        /// The yearly review found enough points for the tier.
+        #[serde(rename = "loyalty.tier.kept")]
+        TierKept {
+            /// The tier.
+            tier: Tier,
+            /// The points that were counted.
+            earned_12_months: i64,
+            /// The business date of the review: an anniversary of the enrolment, whenever it was made.
+            on: NaiveDate,
+        },
+        /// Points were set aside for an order, so that the discount that was promised is there when it is paid.
+        #[serde(rename = "loyalty.hold.placed")]
+        HoldPlaced {
+            /// The hold.
+            hold: HoldId,
+            /// The order that they are for.
+            order: OrderId,
+            /// The points set aside.
+            points: i64,
+            /// What they will be worth.
+            discount: Money,
+            /// The lots they come from.
+            from: Vec<LotPoints>,
+            /// The business date.
+            placed_on: NaiveDate,
+            /// From when on the hold is over by itself.
+            lapses_at: DateTime<Utc>,
+            /// The business date of that moment.
+            lapses_on: NaiveDate,
+            /// Available afterwards.
+            balance: i64,
+        },
+        /// Points that were set aside came back.
+        #[serde(rename = "loyalty.hold.released")]
+        HoldReleased {
+            /// The hold.
+            hold: HoldId,
+            /// The order that they were for.
+            order: OrderId,
+            /// The points that came back.
+            points: i64,
+            /// Why.
+            reason: ReleaseReason,
+            /// How many of them paid points that were owed; the others can be redeemed.
+            paid_debt: i64,
+            /// The lots to which the others went.
+            returned: Vec<LotPoints>,
+            /// When; of a hold that lapsed the moment when it did, whenever that was noticed.
+            released_at: DateTime<Utc>,
+            /// The business date of that moment.
+            released_on: NaiveDate,
+            /// Available afterwards.
+            balance: i64,
+        },
         /// Points became a discount.
         #[serde(rename = "loyalty.points.redeemed")]
         PointsRedeemed {
@@ -79,6 +167,8 @@ events! {
             discount: Money,
             /// The lots they came from.
             from: Vec<LotPoints>,
+            /// The hold that had set them aside.
+            hold: Option<HoldId>,
             /// The business date.
             redeemed_on: NaiveDate,
             /// Available afterwards.
@@ -102,15 +192,17 @@ events! {
             /// Available afterwards.
             balance: i64,
         },
-        /// What was left of a lot grew too old.
+        /// What was left of a lot grew too old, or what came back from a hold to a lot that was too old by then.
         #[serde(rename = "loyalty.points.expired")]
         PointsExpired {
             /// The number of the lot.
             lot: u32,
             /// The points lost.
             points: i64,
-            /// The day since which they are gone.
+            /// The first day on which the points of the lot are gone.
             expires_on: NaiveDate,
+            /// The hold that had kept them.
+            hold: Option<HoldId>,
             /// Available afterwards.
             balance: i64,
         },
@@ -118,4 +210,8 @@ events! {
 }
 
 /// The upcasters of old versions.
-pub(crate) const UPCASTERS: &[Upcaster] = &[];
+pub(crate) const UPCASTERS: &[Upcaster] = &[
+    // Before there were holds.
+    Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
+    Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },
+];

@@ -1,8 +1,11 @@
-//! A loyalty account: lots of points, the debt if any, the tier, and the orders that may still matter.
+//! A loyalty account: lots of points, the debt if any, the open holds, the tier, and the orders that may still matter.
 //!
 //! The state forgets: an order when its points could no longer be alive, 24 months after the latest business date at which
 //! it came; a day's earnings when no window can count them any more. So it does not grow for ever; that an order counts
 //! once beyond that is the log's to know.
+
+mod holding;
+mod tiers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,12 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Moment;
 use crate::decider::Decider;
-use crate::ids::{OrderId, RefundId};
+use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent};
+use crate::loyalty::holds::GivenBack;
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
+
+pub use holding::{Hold, HoldEnd};
 
 const PROGRAMME: Programme = Programme::STANDARD;
 
@@ -38,9 +45,15 @@ pub struct Member {
     currency: Currency,
     enrolled_on: NaiveDate,
     tier: Tier,
+    /// When the tier is reviewed next; none while it is the lowest.
+    review_on: Option<NaiveDate>,
     lots: Vec<Lot>,
     debt: i64,
+    holds: Vec<Hold>,
+    over: Vec<holding::Over>,
     next_lot: u32,
+    /// The latest day whose lots are recorded as expired.
+    expired_until: Option<NaiveDate>,
     earned: BTreeMap<OrderId, EarnedOrder>,
     redeemed: BTreeMap<OrderId, RedeemedOrder>,
     earned_by_day: BTreeMap<NaiveDate, i64>,
@@ -77,6 +90,7 @@ struct EarnedOrder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct RedeemedOrder {
     points: i64,
+    hold: Option<HoldId>,
     remembered_until: NaiveDate,
 }
 
@@ -92,16 +106,26 @@ impl Decider for LoyaltyAccount {
     fn decide(state: &Self, command: LoyaltyCommand) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
         match command {
             LoyaltyCommand::Enrol { currency, on } => enrol(state, currency, on),
-            LoyaltyCommand::Earn { order, total, on, today } => {
-                after_expiry(state, today, |member| earn(member, order, total, on, today))
+            LoyaltyCommand::Earn { order, total, on, now } => {
+                after_due(state, now, |member| earn(member, order, total, on, now.today))
             }
-            LoyaltyCommand::Redeem { points, order, today } => {
-                after_expiry(state, today, |member| redeem(member, points, order, today))
+            LoyaltyCommand::Redeem { points, order, now } => {
+                after_due(state, now, |member| redeem(member, points, order, now.today))
             }
-            LoyaltyCommand::Reverse { order, refund, remaining_total, today } => {
-                after_expiry(state, today, |member| reverse(member, order, refund, remaining_total, today))
+            LoyaltyCommand::Reverse { order, refund, remaining_total, now } => {
+                after_due(state, now, |member| reverse(member, order, refund, remaining_total, now.today))
             }
-            LoyaltyCommand::Expire { today } => after_expiry(state, today, |_| Ok(vec![])),
+            LoyaltyCommand::PlaceHold { hold, points, order, lapses, now } => {
+                after_due(state, now, |member| holding::place(member, (hold, order), points, lapses, now))
+            }
+            LoyaltyCommand::CaptureHold { hold, order, now } => {
+                after_due(state, now, |member| holding::capture(member, hold, order, now))
+            }
+            LoyaltyCommand::ReleaseHold { hold, now } => {
+                after_due(state, now, |member| holding::release(member, hold, now))
+            }
+            LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
+            LoyaltyCommand::Review { now } => after_due(state, now, |member| Ok(tiers::review(member, now))),
         }
     }
 
@@ -114,6 +138,10 @@ impl Decider for LoyaltyAccount {
                 state @ Self::NotEnrolled,
                 E::PointsEarned { .. }
                 | E::TierUpgraded { .. }
+                | E::TierDowngraded { .. }
+                | E::TierKept { .. }
+                | E::HoldPlaced { .. }
+                | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
                 | E::PointsExpired { .. },
@@ -136,7 +164,8 @@ impl LoyaltyAccount {
 }
 
 impl Member {
-    /// What may be redeemed; below zero when points are owed. Lots whose time is up count until their expiry is recorded.
+    /// What may be redeemed; below zero when points are owed. Held points are not in it. Lots whose time is up count until
+    /// their expiry is recorded.
     pub fn available(&self) -> i64 {
         sum_of(self.lots.iter().map(|lot| lot.points)).saturating_sub(self.debt)
     }
@@ -144,6 +173,11 @@ impl Member {
     /// The tier.
     pub const fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// When the tier is reviewed next; none while it is the lowest.
+    pub const fn review_on(&self) -> Option<NaiveDate> {
+        self.review_on
     }
 
     /// The lots that have points left, in the order in which they expire.
@@ -169,9 +203,13 @@ impl Member {
     /// The points earned, less those reversed, in the twelve calendar months that end on a day, or on the latest day on
     /// which the account has earned if that is later.
     pub fn earned_last_12_months(&self, on: NaiveDate) -> i64 {
-        let reference = self.reference(on);
-        let before = PROGRAMME.before_window(reference);
-        let counted = self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= reference);
+        self.earned_within(self.reference(on))
+    }
+
+    /// The points earned, less those reversed, in the twelve calendar months that end on a day.
+    fn earned_within(&self, last: NaiveDate) -> i64 {
+        let before = PROGRAMME.before_window(last);
+        let counted = self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= last);
         sum_of(counted.map(|(_, points)| *points))
     }
 
@@ -214,9 +252,13 @@ impl Member {
             currency,
             enrolled_on: on,
             tier: Tier::Bronze,
+            review_on: None,
             lots: Vec::new(),
             debt: 0,
+            holds: Vec::new(),
+            over: Vec::new(),
             next_lot: 1,
+            expired_until: None,
             earned: BTreeMap::new(),
             redeemed: BTreeMap::new(),
             earned_by_day: BTreeMap::new(),
@@ -235,10 +277,28 @@ impl Member {
                 self.debt = self.debt.saturating_sub(*paid_debt);
                 self.add_lot(Lot { points: points.saturating_sub(*paid_debt), ..lot });
             }
-            E::TierUpgraded { to, .. } => self.tier = *to,
-            E::PointsRedeemed { order, points, redeemed_on, from, .. } => {
-                self.add_redeemed(order, *points, *redeemed_on);
-                self.take(from);
+            E::TierUpgraded { to: tier, on, .. }
+            | E::TierDowngraded { to: tier, on, .. }
+            | E::TierKept { tier, on, .. } => {
+                self.tier = *tier;
+                self.review_on = PROGRAMME.review_after(*on, self.enrolled_on, *tier);
+            }
+            E::HoldPlaced { hold, order, points, discount, from, placed_on, lapses_at, lapses_on, .. } => {
+                self.see(*placed_on);
+                let lapses = Moment { at: *lapses_at, today: *lapses_on };
+                let (id, order, points, discount, lots) = (*hold, order.clone(), *points, *discount, Vec::new());
+                self.add_hold(Hold { id, order, points, discount, lapses, lots }, from);
+            }
+            E::HoldReleased { hold, reason, paid_debt, returned, .. } => {
+                let back = GivenBack { paid_debt: *paid_debt, returned: returned.clone() };
+                self.release_hold(*hold, &back, (*reason).into());
+            }
+            E::PointsRedeemed { order, points, redeemed_on, from, hold, .. } => {
+                self.add_redeemed(order, *points, *hold, *redeemed_on);
+                match hold {
+                    Some(hold) => self.capture_hold(*hold),
+                    None => self.take(from),
+                }
             }
             E::PointsReversed { order, refund, points, from, reversed_on, .. } => {
                 self.add_reversed(order, refund, *points, *reversed_on);
@@ -246,7 +306,13 @@ impl Member {
                 let drawn = sum_of(from.iter().map(|used| used.points));
                 self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
             }
-            E::PointsExpired { lot, .. } => self.add_expired(*lot),
+            E::PointsExpired { lot, points, expires_on, hold, .. } => {
+                self.add_expired(*lot, *expires_on);
+                match hold {
+                    Some(_) => self.take(&[LotPoints { lot: *lot, points: *points }]),
+                    None => self.lots.retain(|other| other.number != *lot),
+                }
+            }
         }
         self
     }
@@ -255,7 +321,7 @@ impl Member {
         let Lot { number, points, earned_on, expires_on } = lot;
         self.see(earned_on);
         self.latest_earned_on = Some(self.reference(earned_on));
-        let before = PROGRAMME.before_window(self.reference(earned_on));
+        let before = PROGRAMME.before_counted(self.reference(earned_on), self.review_on);
         let of_day = self.earned_by_day.entry(earned_on).or_default();
         *of_day = of_day.saturating_add(points);
         self.earned_by_day.retain(|day, _| *day > before);
@@ -285,10 +351,10 @@ impl Member {
         }
     }
 
-    fn add_redeemed(&mut self, order: &OrderId, points: i64, on: NaiveDate) {
+    fn add_redeemed(&mut self, order: &OrderId, points: i64, hold: Option<HoldId>, on: NaiveDate) {
         self.see(on);
         let remembered_until = PROGRAMME.expires_on(self.latest);
-        self.redeemed.insert(order.clone(), RedeemedOrder { points, remembered_until });
+        self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, remembered_until });
     }
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
@@ -302,8 +368,8 @@ impl Member {
         self.see(on);
     }
 
-    fn add_expired(&mut self, lot: u32) {
-        self.lots.retain(|other| other.number != lot);
+    fn add_expired(&mut self, lot: u32, on: NaiveDate) {
+        self.expired_until = Some(self.expired_until.map_or(on, |latest| latest.max(on)));
         if let Some(earned) = self.earned.values_mut().find(|earned| earned.lot == lot) {
             earned.expired = true;
         }
@@ -336,20 +402,27 @@ fn enrol(state: &LoyaltyAccount, currency: Currency, on: NaiveDate) -> Result<Ve
     }
 }
 
-/// Decides on the account as it is once what is due by today has expired; those expiries happen first.
-fn after_expiry(
+/// Decides on the account as it is once what is due by now has lapsed and expired; that happens first.
+fn after_due(
     state: &LoyaltyAccount,
-    today: NaiveDate,
+    now: Moment,
     decide: impl FnOnce(&Member) -> Result<Vec<LoyaltyEvent>, LoyaltyError>,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     let member = state.member()?;
-    let mut events = expire(member, today);
-    let member = match events.is_empty() {
-        true => Cow::Borrowed(member),
-        false => Cow::Owned(events.iter().fold(member.clone(), Member::evolve)),
-    };
+    let mut events = holding::lapse(member, now);
+    let member = after(member, &events);
+    let expired = expire(&member, now.today);
+    let member = after(&member, &expired);
+    events.extend(expired);
     events.extend(decide(&member)?);
     Ok(events)
+}
+
+fn after<'m>(member: &'m Member, events: &[LoyaltyEvent]) -> Cow<'m, Member> {
+    match events.is_empty() {
+        true => Cow::Borrowed(member),
+        false => Cow::Owned(events.iter().fold(member.clone(), Member::evolve)),
+    }
 }
 
 fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
@@ -357,7 +430,8 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     let due = member.lots.iter().take_while(|lot| lot.expires_on <= today);
     due.map(|lot| {
         balance = balance.saturating_sub(lot.points);
-        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on: lot.expires_on, balance }
+        let (expires_on, hold) = (lot.expires_on, None);
+        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on, hold, balance }
     })
     .collect()
 }
@@ -382,7 +456,7 @@ fn earn(
     let (lot, earned_on, expires_on) = (member.next_lot, on, PROGRAMME.expires_on(on));
     let (available, limit) = (member.available(), POINTS_MAX);
     let balance = available.saturating_add(points);
-    if points.max(balance) > limit {
+    if points.max(balance.saturating_add(member.held())) > limit {
         return Err(LoyaltyError::PointsLimit { available, points, limit });
     }
     let paid_debt = member.debt.min(points);
@@ -398,23 +472,13 @@ fn earn(
         paid_debt,
         balance,
     };
-    let upgraded = upgrade(member, points, on);
+    let upgraded = tiers::upgrade(member, points, on);
     let left = points - paid_debt;
     let expired = (expires_on <= today && left > 0).then(|| {
         let balance = balance - left;
-        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, balance }
+        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, hold: None, balance }
     });
     Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
-}
-
-/// The tier that these points and those earned within the window reach, when it is higher. The window ends on the latest
-/// day on which the account has earned, so a purchase told late is judged as of now and not as of then.
-fn upgrade(member: &Member, points: i64, on: NaiveDate) -> Option<LoyaltyEvent> {
-    let reference = member.reference(on);
-    let counted = if on > PROGRAMME.before_window(reference) { points } else { 0 };
-    let earned_12_months = member.earned_last_12_months(on).saturating_add(counted);
-    let (from, to) = (member.tier, PROGRAMME.tier_for(earned_12_months));
-    (to > from).then_some(LoyaltyEvent::TierUpgraded { from, to, earned_12_months, on: reference })
 }
 
 fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
@@ -422,6 +486,16 @@ fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Res
         let conflict = LoyaltyError::OrderAlreadyRedeemed { order, points: redeemed.points };
         return if redeemed.points == points { Ok(vec![]) } else { Err(conflict) };
     }
+    if let Some(held) = member.hold_for(&order) {
+        return Err(LoyaltyError::OrderAlreadyHeld { order, hold: held.id, points: held.points });
+    }
+    let discount = discount_of(member, points)?;
+    let (from, hold, balance) = (member.draw(points, None), None, member.available() - points);
+    Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, from, hold, redeemed_on: today, balance }])
+}
+
+/// What points are worth that are asked for, if so many may be spent at once and are available.
+fn discount_of(member: &Member, points: i64) -> Result<Money, LoyaltyError> {
     let (multiple_of, minimum) = (PROGRAMME.redeem_multiple, PROGRAMME.redeem_minimum);
     let not_redeemable = LoyaltyError::PointsNotRedeemable { points, multiple_of, minimum };
     if !PROGRAMME.redeemable(points) {
@@ -431,9 +505,7 @@ fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Res
     if points > available {
         return Err(LoyaltyError::InsufficientPoints { points, available });
     }
-    let discount = PROGRAMME.discount(points, member.currency).ok_or(not_redeemable)?;
-    let (from, balance) = (member.draw(points, None), available - points);
-    Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, from, redeemed_on: today, balance }])
+    PROGRAMME.discount(points, member.currency).ok_or(not_redeemable)
 }
 
 /// Takes back `earned − already reversed − what the remaining total would have earned at the same multiplier`. Points that

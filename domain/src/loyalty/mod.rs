@@ -2,15 +2,18 @@
 //!
 //! - Words: a *lot* is the points of one purchase, with its expiry; *available* is what may be redeemed; a *debt* is what
 //!   was taken back but already spent; *on* and *today* are business dates of the tenant.
-//! - Points expire oldest lot first; each decision first lets expire what is due.
+//! - Points expire oldest lot first; each decision first lets lapse and expire what is due.
 //! - Redemption never takes more than is available. Only a reversal can make the balance negative; earning pays that first.
-//! - A tier is reached at once and never lost without a review. A late event reopens no decision.
+//! - A *hold* sets points aside for an order: they are not available, do not expire, and become the discount that was promised
+//!   (*capture*) or come back (*release*), by themselves when its time is over (*lapse*).
+//! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - One aggregate: [`loyalty_account::LoyaltyAccount`], under the customer's id; its rules: [`programme::Programme`].
 //!
-//! Deliberately absent, for now: campaigns, holds, pending points, stamps, the yearly review.
+//! Deliberately absent, for now: campaigns, pending points, stamps.
 
 pub mod commands;
 pub mod events;
+pub mod holds;
 pub mod loyalty_account;
 pub mod programme;
 #[cfg(test)]

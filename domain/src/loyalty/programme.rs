@@ -3,10 +3,10 @@
 //! Pure numbers in whole points and percent; an account applies them and writes the outcome into its events, so that a
 //! change of the rules never rewrites history.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{months_after, months_before};
+use crate::calendar::{anniversary_after, months_after, months_before};
 use crate::event::Clear;
 use crate::money::{Currency, Money};
 
@@ -78,6 +78,10 @@ pub struct Programme {
     pub expiry_months: u32,
     /// A tier counts the points earned within so many calendar months.
     pub tier_window_months: u32,
+    /// A hold is over by itself after so many minutes.
+    pub hold_minutes: u32,
+    /// An account has at most so many holds at once.
+    pub holds_max: usize,
     /// The tiers, the lowest first.
     pub tiers: [TierRule; 4],
 }
@@ -91,6 +95,8 @@ impl Programme {
         redeem_minimum: 100,
         expiry_months: 24,
         tier_window_months: 12,
+        hold_minutes: 15,
+        holds_max: 32,
         tiers: [
             TierRule { tier: Tier::Bronze, from_points: 0, multiplier_percent: 100 },
             TierRule { tier: Tier::Silver, from_points: 1_000, multiplier_percent: 125 },
@@ -139,6 +145,26 @@ impl Programme {
     /// The first day on which points earned on a day are gone.
     pub fn expires_on(&self, earned_on: NaiveDate) -> NaiveDate {
         months_after(earned_on, self.expiry_months)
+    }
+
+    /// The first moment at which a hold is over.
+    pub fn lapses_at(&self, placed_at: DateTime<Utc>) -> DateTime<Utc> {
+        let lapses_at = placed_at.checked_add_signed(TimeDelta::minutes(self.hold_minutes.into()));
+        lapses_at.unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// When the tier of a member is reviewed next, after a day on which a tier was reached or reviewed. The lowest tier is not
+    /// reviewed: nobody can lose it.
+    pub fn review_after(&self, on: NaiveDate, enrolled_on: NaiveDate, tier: Tier) -> Option<NaiveDate> {
+        (self.threshold(tier) > 0).then(|| anniversary_after(enrolled_on, on))
+    }
+
+    /// The last day of which no window needs the earnings any more: neither the one that ends on `reference` nor that of the next
+    /// review, which may come late. Nothing is kept for a review that is more than a window late.
+    pub fn before_counted(&self, reference: NaiveDate, review_on: Option<NaiveDate>) -> NaiveDate {
+        let before = self.before_window(reference);
+        let before_review = review_on.map_or(before, |on| self.before_window(on));
+        before.min(before_review.max(self.before_window(before)))
     }
 
     /// The last day before the window that ends on a day: what was earned after it counts.

@@ -1,17 +1,21 @@
 //! What loyalty accounts may do, as given / when / then.
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 
+use crate::calendar::Moment;
 use crate::decider::Decider;
-use crate::ids::{OrderId, RefundId};
+use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::{LotPoints, LoyaltyEvent};
+use crate::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
-use crate::loyalty::programme::Tier;
+use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
+
+mod holds;
+mod reviews;
 
 mod membership {
     use super::*;
@@ -26,12 +30,16 @@ mod membership {
 
     #[test]
     fn who_is_not_a_member_neither_earns_nor_redeems() {
-        let today = day("2026-02-09");
+        let now = noon("2026-02-09");
         for command in [
             earn("order-7", "24.50", "2026-02-09"),
             redeem(100, "order-7", "2026-02-09"),
             reverse("order-7", "0.00", "2026-02-09"),
-            LoyaltyCommand::Expire { today },
+            LoyaltyCommand::Settle { now },
+            LoyaltyCommand::Review { now },
+            place(1, 100, "order-7", "2026-02-09T12:00:00Z"),
+            capture(1, "order-7", "2026-02-09T12:00:00Z"),
+            release(1, "2026-02-09T12:00:00Z"),
         ] {
             given::<LoyaltyAccount>([]).when(command).then_refused(LoyaltyError::NotAMember);
         }
@@ -77,7 +85,7 @@ mod earning {
 
     #[test]
     fn an_order_told_years_late_still_earns_only_once() {
-        let late = LoyaltyEvent::PointsExpired { lot: 2, points: 24, expires_on: day("2025-01-10"), balance: 10 };
+        let late = expired(2, 24, "2025-01-10", 10);
         let history = [
             enrolled(),
             earned(1, "order-1", 10, "2026-02-09"),
@@ -91,9 +99,9 @@ mod earning {
     #[test]
     fn another_currency_than_the_accounts_is_refused() {
         let total = Money::parse("24.50", code("EUR")).unwrap();
-        let (on, today) = (day("2026-02-09"), day("2026-02-09"));
+        let (on, now) = (day("2026-02-09"), noon("2026-02-09"));
         given::<LoyaltyAccount>([enrolled()])
-            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, today })
+            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, now })
             .then_refused(mismatch());
     }
 
@@ -117,9 +125,9 @@ mod earning {
             order: order("order-7"),
             total: usd("24.00"),
             on: day("2023-01-10"),
-            today: day("2026-02-09"),
+            now: noon("2026-02-09"),
         };
-        let expired = LoyaltyEvent::PointsExpired { lot: 1, points: 24, expires_on: day("2025-01-10"), balance: 0 };
+        let expired = expired(1, 24, "2025-01-10", 0);
         let state = given::<LoyaltyAccount>([enrolled()])
             .when(late.clone())
             .then([earned(1, "order-7", 24, "2023-01-10"), expired]);
@@ -251,11 +259,10 @@ mod expiring {
     #[test]
     fn points_live_until_the_day_before_the_24th_month_is_full() {
         let history = || [enrolled(), earned(1, "order-1", 100, "2026-02-09")];
-        given::<LoyaltyAccount>(history()).when(LoyaltyCommand::Expire { today: day("2028-02-08") }).then([]);
-        let state = given::<LoyaltyAccount>(history())
-            .when(LoyaltyCommand::Expire { today: day("2028-02-09") })
-            .then([expired(1, 100, "2028-02-09", 0)]);
-        assert_eq!(LoyaltyAccount::decide(&state, LoyaltyCommand::Expire { today: day("2028-02-09") }), Ok(vec![]));
+        given::<LoyaltyAccount>(history()).when(settle("2028-02-08")).then([]);
+        let state =
+            given::<LoyaltyAccount>(history()).when(settle("2028-02-09")).then([expired(1, 100, "2028-02-09", 0)]);
+        assert_eq!(LoyaltyAccount::decide(&state, settle("2028-02-09")), Ok(vec![]));
     }
 
     #[test]
@@ -267,7 +274,7 @@ mod expiring {
             earned(3, "order-3", 7, "2027-01-15"),
         ];
         given::<LoyaltyAccount>(history)
-            .when(LoyaltyCommand::Expire { today: day("2028-03-01") })
+            .when(settle("2028-03-01"))
             .then([expired(2, 50, "2028-01-15", 107), expired(1, 100, "2028-02-09", 7)]);
     }
 
@@ -286,7 +293,7 @@ mod expiring {
     #[test]
     fn spent_points_do_not_expire() {
         let history = [enrolled(), earned(1, "order-1", 100, "2026-02-09"), redeemed("order-7", 100, "1.00", 0)];
-        given::<LoyaltyAccount>(history).when(LoyaltyCommand::Expire { today: day("2028-02-09") }).then([]);
+        given::<LoyaltyAccount>(history).when(settle("2028-02-09")).then([]);
     }
 }
 
@@ -390,9 +397,9 @@ mod reversing {
     #[test]
     fn another_currency_than_the_accounts_is_refused() {
         let remaining_total = Money::zero(code("EUR"));
-        let (order, refund, today) = (order("order-1"), refund("refund-1"), day("2026-02-20"));
+        let (order, refund, now) = (order("order-1"), refund("refund-1"), noon("2026-02-20"));
         given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
-            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, today })
+            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, now })
             .then_refused(mismatch());
     }
 }
@@ -407,7 +414,7 @@ mod holding {
 
     fn buy(order_id: &str, yen: i64) -> LoyaltyCommand {
         let total = Money::from_minor(yen, code("JPY")).unwrap();
-        LoyaltyCommand::Earn { order: order(order_id), total, on: day("2026-02-09"), today: day("2026-02-09") }
+        LoyaltyCommand::Earn { order: order(order_id), total, on: day("2026-02-09"), now: noon("2026-02-09") }
     }
 
     fn endless(mut event: LoyaltyEvent) -> LoyaltyEvent {
@@ -458,7 +465,7 @@ mod holding {
             earn("order-9", "1.00", "2026-02-09"),
             redeem(100, "order-9", "2026-02-09"),
             reverse("order-2", "0.00", "2026-02-09"),
-            LoyaltyCommand::Expire { today: day("2029-01-01") },
+            settle("2029-01-01"),
         ] {
             let _ = LoyaltyAccount::decide(&state, command);
         }
@@ -493,9 +500,16 @@ mod any_history {
         prop_assert!(after.debt() == 0 || in_lots == 0, "points and debt at once");
         prop_assert!(after.lots().iter().all(|lot| lot.points > 0));
         prop_assert!(after.lots().is_sorted_by_key(|lot| (lot.expires_on, lot.number)));
-        prop_assert!(after.tier() >= before.tier());
+        let is_review = matches!(event, LoyaltyEvent::TierDowngraded { .. });
+        prop_assert!(after.tier() >= before.tier() || is_review, "a tier lost without a review");
+        prop_assert_eq!(after.review_on().is_some(), after.tier() > Tier::Bronze);
         prop_assert!(balance(event).is_none_or(|balance| balance == after.available()));
-        prop_assert!(!matches!(event, LoyaltyEvent::PointsRedeemed { balance, .. } if *balance < 0), "overdrawn");
+        prop_assert!(!is_overdrawn(event), "overdrawn by {:?}", event);
+        prop_assert_eq!(after.available() + after.held() - before.available() - before.held(), moved(event));
+        prop_assert!(
+            after.holds().iter().all(|hold| hold.points == hold.lots.iter().map(|lot| lot.points).sum::<i64>())
+        );
+        prop_assert!(after.holds().is_sorted_by_key(|hold| (hold.lapses.at, hold.id)));
         prop_assert!(after.earned_last_12_months(day("2026-01-10")) >= 0);
         Ok(state)
     }
@@ -506,8 +520,98 @@ mod any_history {
             E::PointsEarned { balance, .. }
             | E::PointsRedeemed { balance, .. }
             | E::PointsReversed { balance, .. }
-            | E::PointsExpired { balance, .. } => Some(*balance),
-            E::Enrolled { .. } | E::TierUpgraded { .. } => None,
+            | E::PointsExpired { balance, .. }
+            | E::HoldPlaced { balance, .. }
+            | E::HoldReleased { balance, .. } => Some(*balance),
+            E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
+        }
+    }
+
+    /// Only what was promised before may be spent by who owes points.
+    fn is_overdrawn(event: &LoyaltyEvent) -> bool {
+        use LoyaltyEvent as E;
+        match event {
+            E::PointsRedeemed { balance, hold: None, .. } | E::HoldPlaced { balance, .. } => *balance < 0,
+            _ => false,
+        }
+    }
+
+    /// What an event adds to all that the member has, held points included.
+    fn moved(event: &LoyaltyEvent) -> i64 {
+        use LoyaltyEvent as E;
+        match event {
+            E::PointsEarned { points, .. } => *points,
+            E::PointsRedeemed { points, .. } | E::PointsReversed { points, .. } | E::PointsExpired { points, .. } => {
+                -points
+            }
+            E::Enrolled { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::HoldPlaced { .. }
+            | E::HoldReleased { .. } => 0,
+        }
+    }
+
+    proptest! {
+        /// What a command makes happen, and the account after it, do not depend on when a job let lapse and expire what was due.
+        #[test]
+        fn is_the_same_however_late_the_job_ran(
+            commands in prop::collection::vec(any_command(), 1..40),
+            jobs in prop::collection::vec(any_moment(), 0..20),
+        ) {
+            let punctual: Vec<_> = commands.iter().cloned().chain(jobs.into_iter().map(|now| LoyaltyCommand::Settle { now })).collect();
+            let (with, asked) = told(in_time(punctual));
+            let (without, asked_alone) = told(in_time(commands));
+            prop_assert_eq!(asked, asked_alone);
+            let settled = |state: &LoyaltyAccount| {
+                let member = member(&after(state, settle("2030-06-01"))).clone();
+                (member.lots().to_vec(), member.debt(), member.holds().to_vec(), member.tier(), member.review_on())
+            };
+            prop_assert_eq!(settled(&with), settled(&without));
+        }
+    }
+
+    /// In the order in which they are asked; the job's turn comes before what is asked at the same moment.
+    fn in_time(mut commands: Vec<LoyaltyCommand>) -> Vec<LoyaltyCommand> {
+        commands.sort_by_key(|command| (asked_at(command), !matches!(command, LoyaltyCommand::Settle { .. })));
+        commands
+    }
+
+    /// The account after all of them, and what each command but the job's made happen beside what was due.
+    fn told(commands: Vec<LoyaltyCommand>) -> (LoyaltyAccount, Vec<Result<Vec<LoyaltyEvent>, LoyaltyError>>) {
+        let mut state = given::<LoyaltyAccount>([enrolled()]).state();
+        let mut told = vec![];
+        for command in commands {
+            let is_job = matches!(command, LoyaltyCommand::Settle { .. });
+            let decided = LoyaltyAccount::decide(&state, command);
+            state = LoyaltyAccount::fold(state, decided.as_deref().unwrap_or_default());
+            if !is_job {
+                told.push(decided.map(|events| events.into_iter().filter(|event| !was_due(event)).collect()));
+            }
+        }
+        (state, told)
+    }
+
+    const fn was_due(event: &LoyaltyEvent) -> bool {
+        matches!(
+            event,
+            LoyaltyEvent::PointsExpired { .. } | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
+        )
+    }
+
+    const fn asked_at(command: &LoyaltyCommand) -> Option<Moment> {
+        use LoyaltyCommand as C;
+        match command {
+            C::Enrol { .. } => None,
+            C::Earn { now, .. }
+            | C::Redeem { now, .. }
+            | C::Reverse { now, .. }
+            | C::PlaceHold { now, .. }
+            | C::CaptureHold { now, .. }
+            | C::ReleaseHold { now, .. }
+            | C::Settle { now }
+            | C::Review { now } => Some(*now),
         }
     }
 
@@ -515,10 +619,11 @@ mod any_history {
     fn is_forgotten_once_it_cannot_matter() {
         let mut state = given::<LoyaltyAccount>([enrolled()]).state();
         for days in 0..1_600_u64 {
-            let (on, today) = (day("2026-01-10") + Days::new(days), day("2026-01-10") + Days::new(days));
+            let on = day("2026-01-10") + Days::new(days);
+            let now = noon(&on.to_string());
             let order_id = order(&format!("order-{days}"));
-            let bought = LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, today };
-            let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, today };
+            let bought = LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, now };
+            let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, now };
             for command in [bought, spent] {
                 let events = LoyaltyAccount::decide(&state, command).unwrap();
                 state = LoyaltyAccount::fold(state, &events);
@@ -529,24 +634,68 @@ mod any_history {
     }
 }
 
+/// On any day of some years, at noon or shortly after.
+fn any_moment() -> impl Strategy<Value = Moment> {
+    (0_u64..1_500, 0_i64..60).prop_map(|(days, minutes)| {
+        let noon = noon(&(day("2026-01-10") + Days::new(days)).to_string());
+        Moment { at: noon.at + TimeDelta::minutes(minutes), ..noon }
+    })
+}
+
+/// Holds last for minutes or for years here, so that all else happens while they are open, too.
 pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let order_id = (1..8).prop_map(|number| order(&format!("order-{number}")));
     let date = (0_u64..1_500).prop_map(|days| day("2026-01-10") + Days::new(days));
     let total = (0_i64..300_000).prop_map(|minor| Money::from_minor(minor, code("USD")).unwrap());
     let refund = (1..5).prop_map(|number| refund(&format!("refund-{number}")));
-    let earn = (order_id.clone(), total.clone(), date.clone(), date.clone())
-        .prop_map(|(order, total, on, today)| LoyaltyCommand::Earn { order, total, on, today });
-    let redeem = (1_i64..30, order_id.clone(), date.clone())
-        .prop_map(|(hundreds, order, today)| LoyaltyCommand::Redeem { points: 100 * hundreds, order, today });
-    let reverse = (order_id, refund, total, date.clone()).prop_map(|(order, refund, remaining_total, today)| {
-        LoyaltyCommand::Reverse { order, refund, remaining_total, today }
+    let hold = (1_u128..8).prop_map(hold);
+    let points = (1_i64..30).prop_map(|hundreds| 100 * hundreds);
+    let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];
+    let earn = (order_id.clone(), total.clone(), date, any_moment())
+        .prop_map(|(order, total, on, now)| LoyaltyCommand::Earn { order, total, on, now });
+    let redeem = (points.clone(), order_id.clone(), any_moment())
+        .prop_map(|(points, order, now)| LoyaltyCommand::Redeem { points, order, now });
+    let reverse = (order_id.clone(), refund, total, any_moment()).prop_map(|(order, refund, remaining_total, now)| {
+        LoyaltyCommand::Reverse { order, refund, remaining_total, now }
     });
-    let expire = date.prop_map(|today| LoyaltyCommand::Expire { today });
-    prop_oneof![4 => earn, 3 => redeem, 3 => reverse, 1 => expire]
+    // An id of its own for each order: two holds never have the same.
+    let place = (1_u128..8, points, lasting, any_moment()).prop_map(|(number, points, lasting, now)| {
+        let at = now.at + lasting;
+        let lapses = Moment { at, today: at.date_naive() };
+        LoyaltyCommand::PlaceHold {
+            hold: self::hold(number),
+            points,
+            order: order(&format!("order-{number}")),
+            lapses,
+            now,
+        }
+    });
+    let capture = (hold.clone(), order_id, any_moment()).prop_map(|(hold, order, now)| LoyaltyCommand::CaptureHold {
+        hold,
+        order,
+        now,
+    });
+    let capture_own = (1_u128..8, any_moment()).prop_map(|(number, now)| LoyaltyCommand::CaptureHold {
+        hold: self::hold(number),
+        order: order(&format!("order-{number}")),
+        now,
+    });
+    let release = (hold, any_moment()).prop_map(|(hold, now)| LoyaltyCommand::ReleaseHold { hold, now });
+    let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
+    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
+    prop_oneof![
+        6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 1 => settle, 1 => review
+    ]
 }
 
 fn member(state: &LoyaltyAccount) -> &Member {
     state.member().unwrap()
+}
+
+/// The account after a command that is not refused.
+fn after(state: &LoyaltyAccount, command: LoyaltyCommand) -> LoyaltyAccount {
+    let events = LoyaltyAccount::decide(state, command).unwrap();
+    LoyaltyAccount::fold(state.clone(), &events)
 }
 
 fn lots(state: &LoyaltyAccount) -> Vec<(u32, i64)> {
@@ -562,11 +711,29 @@ fn earn(order_id: &str, total: &str, on: &str) -> LoyaltyCommand {
 }
 
 fn earn_late(order_id: &str, total: &str, on: &str, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Earn { order: order(order_id), total: usd(total), on: day(on), today: day(today) }
+    LoyaltyCommand::Earn { order: order(order_id), total: usd(total), on: day(on), now: noon(today) }
 }
 
 fn redeem(points: i64, order_id: &str, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Redeem { points, order: order(order_id), today: day(today) }
+    LoyaltyCommand::Redeem { points, order: order(order_id), now: noon(today) }
+}
+
+fn settle(today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Settle { now: noon(today) }
+}
+
+fn place(number: u128, points: i64, order_id: &str, at: &str) -> LoyaltyCommand {
+    let (hold, order, now) = (hold(number), order(order_id), moment(at));
+    let lapses_at = Programme::STANDARD.lapses_at(now.at);
+    LoyaltyCommand::PlaceHold { hold, points, order, lapses: utc(lapses_at), now }
+}
+
+fn capture(number: u128, order_id: &str, at: &str) -> LoyaltyCommand {
+    LoyaltyCommand::CaptureHold { hold: hold(number), order: order(order_id), now: moment(at) }
+}
+
+fn release(number: u128, at: &str) -> LoyaltyCommand {
+    LoyaltyCommand::ReleaseHold { hold: hold(number), now: moment(at) }
 }
 
 fn reverse(order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
@@ -575,7 +742,7 @@ fn reverse(order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
 
 fn reverse_by(refund_id: &str, order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
     let (order, refund) = (order(order_id), refund(refund_id));
-    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), today: day(today) }
+    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), now: noon(today) }
 }
 
 pub(crate) fn enrolled() -> LoyaltyEvent {
@@ -635,6 +802,7 @@ fn redeemed_on(order_id: &str, points: i64, discount: &str, balance: i64, on: &s
         points,
         discount: usd(discount),
         from: vec![LotPoints { lot: 1, points }],
+        hold: None,
         redeemed_on: day(on),
         balance,
     }
@@ -653,7 +821,7 @@ fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> Lo
 }
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {
-    LoyaltyEvent::PointsExpired { lot, points, expires_on: day(expires_on), balance }
+    LoyaltyEvent::PointsExpired { lot, points, expires_on: day(expires_on), hold: None, balance }
 }
 
 fn usd(amount: &str) -> Money {
@@ -666,6 +834,23 @@ fn code(currency: &str) -> Currency {
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
+}
+
+/// Where it is never another day than in Greenwich.
+fn utc(at: DateTime<Utc>) -> Moment {
+    Moment { at, today: at.date_naive() }
+}
+
+fn moment(at: &str) -> Moment {
+    utc(at.parse().unwrap())
+}
+
+fn noon(date: &str) -> Moment {
+    moment(&format!("{date}T12:00:00Z"))
+}
+
+fn hold(number: u128) -> HoldId {
+    HoldId::new(uuid::Uuid::from_u128(number))
 }
 
 fn order(text: &str) -> OrderId {

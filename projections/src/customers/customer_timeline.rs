@@ -42,7 +42,7 @@ pub struct CustomerTimeline;
 
 impl ReadModel for CustomerTimeline {
     const NAME: &'static str = "customer_timeline";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["customer_timeline"];
     const TABLES_SQL: &'static str = include_str!("customer_timeline/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customer_timeline/indexes.sql");
@@ -132,9 +132,23 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         E::TierUpgraded { from, to, earned_12_months, on } => {
             json!({"from": from, "to": to, "earned_12_months": earned_12_months, "on": on})
         }
-        E::PointsRedeemed { order, points, discount, redeemed_on, balance, .. } => json!({
+        E::TierDowngraded { from, to, earned_12_months, on } => {
+            json!({"from": from, "to": to, "earned_12_months": earned_12_months, "on": on})
+        }
+        E::TierKept { tier, earned_12_months, on } => {
+            json!({"tier": tier, "earned_12_months": earned_12_months, "on": on})
+        }
+        E::HoldPlaced { hold, order, points, discount, placed_on, lapses_at, balance, .. } => json!({
+            "hold_id": hold, "order_id": order, "points": points, "discount": discount.amount(),
+            "currency": discount.currency(), "balance": balance, "on": placed_on, "lapses_at": lapses_at,
+        }),
+        E::HoldReleased { hold, order, points, reason, released_on, balance, .. } => json!({
+            "hold_id": hold, "order_id": order, "points": points, "reason": reason, "balance": balance,
+            "on": released_on,
+        }),
+        E::PointsRedeemed { order, points, discount, hold, redeemed_on, balance, .. } => json!({
             "order_id": order, "points": points, "discount": discount.amount(), "currency": discount.currency(),
-            "balance": balance, "on": redeemed_on,
+            "hold_id": hold, "balance": balance, "on": redeemed_on,
         }),
         E::PointsReversed { order, refund, points, reversed_on, balance, .. } => json!({
             "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": reversed_on,

@@ -1,16 +1,20 @@
 //! Table `loyalty_balances`: points, tier and coming expiries of each account, as of its last event.
 //!
-//! A row knows no clock. Lots whose time has come since the last event are taken off by the query, from the caller's
-//! business date ([`LoyaltyBalanceRow::on`]), so a balance is right although no job ran.
+//! A row knows no clock. Holds and lots whose time has come since the last event are ended by the query, as of the caller's
+//! moment ([`LoyaltyBalanceRow::at`]), so a balance is right although no job ran.
+
+pub mod due;
 
 use crate::query::{AsOf, as_of, failed, get, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Category;
+use domain::ids::HoldId;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
+use domain::loyalty::holds::give_back;
 use domain::loyalty::programme::{Programme, Tier};
-use domain::{Currency, Event};
+use domain::{Currency, Event, Moment, Money};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -37,6 +41,36 @@ pub struct LotRow {
     pub expires_on: NaiveDate,
 }
 
+/// Points that are set aside for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// Its id.
+    pub hold: HoldId,
+    /// The order.
+    pub order: String,
+    /// How many points.
+    pub points: i64,
+    /// What they will be worth.
+    pub discount: Money,
+    /// From when on it is over.
+    pub lapses_at: DateTime<Utc>,
+    /// The lots they came from, with what they gave.
+    pub lots: Vec<HeldLot>,
+}
+
+/// What a lot gave to a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLot {
+    /// Its number in the account, from one.
+    pub lot: u32,
+    /// How many points.
+    pub points: i64,
+    /// Business date of the purchase.
+    pub earned_on: NaiveDate,
+    /// The first day on which the points are gone.
+    pub expires_on: NaiveDate,
+}
+
 /// A row of `loyalty_balances`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoyaltyBalanceRow {
@@ -46,11 +80,11 @@ pub struct LoyaltyBalanceRow {
     pub tenant: TenantId,
     /// The currency in which it earns.
     pub currency: Currency,
-    /// What may be redeemed, lots that are due since included; below zero when points are owed.
+    /// What may be redeemed, lots that are due since included and held points not; below zero when points are owed.
     pub available: i64,
     /// Points that have not vested.
     pub pending: i64,
-    /// Points that are held for a sale.
+    /// Points that are held for a sale, also by holds that lapsed since.
     pub held: i64,
     /// All that was ever earned.
     pub lifetime_earned: i64,
@@ -72,8 +106,20 @@ pub struct LoyaltyBalanceRow {
     pub points_to_next_tier: Option<i64>,
     /// Business date of the enrolment.
     pub enrolled_on: NaiveDate,
-    /// In the order in which they expire. Used-up ones stay while the last twelve months count them.
+    /// In the order in which they expire. Used-up ones stay while the last twelve months, or the next review, count them.
     pub lots: Vec<LotRow>,
+    /// Open holds, in the order in which they lapse.
+    pub holds: Vec<HoldRow>,
+    /// When the first of them lapses.
+    pub next_lapse_at: Option<DateTime<Utc>>,
+    /// When the first of the lots expires that have points left.
+    pub next_expiry_on: Option<NaiveDate>,
+    /// The latest day whose lots are recorded as expired.
+    pub expired_until: Option<NaiveDate>,
+    /// When the tier is reviewed next; none for the lowest.
+    pub review_on: Option<NaiveDate>,
+    /// The tier after that review, if nothing more is earned.
+    pub projected_tier: Option<Tier>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -98,7 +144,7 @@ pub struct LoyaltyBalance {
     pub account: Uuid,
     /// The currency in which it earns.
     pub currency: Currency,
-    /// What may be redeemed; below zero when points are owed.
+    /// What may be redeemed, held points not among them; below zero when points are owed.
     pub available: i64,
     /// Points that have not vested.
     pub pending: i64,
@@ -124,6 +170,12 @@ pub struct LoyaltyBalance {
     pub enrolled_on: NaiveDate,
     /// All points that will be gone, by day, the next ones first.
     pub expiries: Vec<Expiry>,
+    /// Open holds, in the order in which they lapse.
+    pub holds: Vec<HoldRow>,
+    /// When the tier is reviewed next; none for the lowest.
+    pub review_on: Option<NaiveDate>,
+    /// The tier after that review, if nothing more is earned.
+    pub projected_tier: Option<Tier>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -138,7 +190,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -192,10 +244,28 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.earn(LotRow { lot: *lot, left, counted, earned_on: *earned_on, expires_on: *expires_on });
             row.available = *balance;
         }
-        E::TierUpgraded { to, .. } => row.tier = *to,
-        E::PointsRedeemed { points, from, balance, .. } => {
+        E::TierUpgraded { to: tier, on, .. }
+        | E::TierDowngraded { to: tier, on, .. }
+        | E::TierKept { tier, on, .. } => {
+            row.tier = *tier;
+            row.review_on = PROGRAMME.review_after(*on, row.enrolled_on, *tier);
+        }
+        E::HoldPlaced { hold, order, points, discount, from, lapses_at, balance, .. } => {
+            let order = order.as_str().to_owned();
+            let (hold, points, discount, lapses_at) = (*hold, *points, *discount, *lapses_at);
+            row.hold(HoldRow { hold, order, points, discount, lapses_at, lots: Vec::new() }, from);
+            row.available = *balance;
+        }
+        E::HoldReleased { hold, returned, balance, .. } => {
+            row.give_back(*hold, returned);
+            row.available = *balance;
+        }
+        E::PointsRedeemed { points, from, hold, balance, .. } => {
             row.redeemed = row.redeemed.saturating_add(*points);
-            row.take(from);
+            match hold {
+                Some(hold) => row.give_back(*hold, &[]),
+                None => row.take(from),
+            }
             row.available = *balance;
         }
         E::PointsReversed { lot, points, from, balance, .. } => {
@@ -206,9 +276,10 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.take(from);
             row.available = *balance;
         }
-        E::PointsExpired { lot, points, balance, .. } => {
+        E::PointsExpired { lot, points, expires_on, balance, .. } => {
             row.expired = row.expired.saturating_add(*points);
-            row.lots.iter_mut().filter(|other| other.lot == *lot).for_each(|lot| lot.left = 0);
+            row.expired_until = Some(row.expired_until.map_or(*expires_on, |latest| latest.max(*expires_on)));
+            row.take(&[LotPoints { lot: *lot, points: *points }]);
             row.available = *balance;
         }
     }
@@ -241,6 +312,12 @@ impl LoyaltyBalanceRow {
             points_to_next_tier: None,
             enrolled_on: on,
             lots: Vec::new(),
+            holds: Vec::new(),
+            next_lapse_at: None,
+            next_expiry_on: None,
+            expired_until: None,
+            review_on: None,
+            projected_tier: None,
             updated_at: recorded.occurred_at,
             position: recorded.position,
             version: recorded.version,
@@ -252,8 +329,41 @@ impl LoyaltyBalanceRow {
         self.lifetime_earned = self.lifetime_earned.saturating_add(earned.counted);
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
-        let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (earned.expires_on, earned.lot));
-        self.lots.insert(place, earned);
+        self.insert(earned);
+    }
+
+    fn insert(&mut self, lot: LotRow) {
+        let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (lot.expires_on, lot.lot));
+        self.lots.insert(place, lot);
+    }
+
+    /// A new hold, in its place in the order of lapsing, with what it takes out of the lots.
+    fn hold(&mut self, placed: HoldRow, from: &[LotPoints]) {
+        let held = from.iter().filter_map(|used| {
+            let lot = self.lots.iter().find(|lot| lot.lot == used.lot)?;
+            Some(HeldLot { lot: lot.lot, points: used.points, earned_on: lot.earned_on, expires_on: lot.expires_on })
+        });
+        let placed = HoldRow { lots: held.collect(), ..placed };
+        self.take(from);
+        let place = self.holds.partition_point(|other| (other.lapses_at, other.hold) < (placed.lapses_at, placed.hold));
+        self.holds.insert(place, placed);
+    }
+
+    /// Ends a hold and gives these of its points back to their lots. One that nothing counted any more was forgotten: it counts
+    /// for nothing when it comes back.
+    fn give_back(&mut self, hold: HoldId, returned: &[LotPoints]) {
+        let Some(place) = self.holds.iter().position(|other| other.hold == hold) else { return };
+        let ended = self.holds.remove(place);
+        for part in returned {
+            match self.lots.iter_mut().find(|lot| lot.lot == part.lot) {
+                Some(lot) => lot.left = lot.left.saturating_add(part.points),
+                None => ended.lots.iter().filter(|lot| lot.lot == part.lot).for_each(|lot| {
+                    let (left, counted) = (part.points, 0);
+                    let (earned_on, expires_on) = (lot.earned_on, lot.expires_on);
+                    self.insert(LotRow { lot: lot.lot, left, counted, earned_on, expires_on });
+                }),
+            }
+        }
     }
 
     fn take(&mut self, from: &[LotPoints]) {
@@ -264,26 +374,46 @@ impl LoyaltyBalanceRow {
         }
     }
 
-    /// Brings up to date what follows from the lots and the tier, and forgets lots that nothing counts any more.
+    /// Brings up to date what follows from lots, holds and tier, and forgets lots that nothing counts any more.
     fn settle(&mut self) {
         if let Some(reference) = self.earned_reference_on {
-            let before = PROGRAMME.before_window(reference);
+            let before = PROGRAMME.before_counted(reference, self.review_on);
             self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
             self.earned_last_12_months = self.earned_until(reference);
         }
         self.next_tier = self.tier.next();
         self.points_to_next_tier = points_to(self.next_tier, self.earned_last_12_months);
+        self.held = sum_of(self.holds.iter().map(|hold| hold.points));
+        self.next_lapse_at = self.holds.first().map(|hold| hold.lapses_at);
+        self.next_expiry_on = self.lots.iter().find(|lot| lot.left > 0).map(|lot| lot.expires_on);
+        self.projected_tier = self.review_on.map(|on| self.tier_after(on));
+    }
+
+    /// What a review would decide by what is known.
+    fn tier_after(&self, review_on: NaiveDate) -> Tier {
+        let latest = self.earned_reference_on.unwrap_or(review_on);
+        let forgotten = PROGRAMME.before_counted(latest, self.review_on);
+        let earned = self.earned_between(forgotten, review_on).max(self.earned_until(latest.max(review_on)));
+        PROGRAMME.tier_for(earned).min(self.tier)
     }
 
     fn earned_until(&self, reference: NaiveDate) -> i64 {
-        let before = PROGRAMME.before_window(reference);
+        self.earned_between(NaiveDate::MIN, reference)
+    }
+
+    /// Within the twelve months that end on the reference, after another day.
+    fn earned_between(&self, before: NaiveDate, reference: NaiveDate) -> i64 {
+        let before = PROGRAMME.before_window(reference).max(before);
         let counted = self.lots.iter().filter(|lot| lot.earned_on > before && lot.earned_on <= reference);
         sum_of(counted.map(|lot| lot.counted))
     }
 
-    /// The balance on a business date: lots whose time has come are gone, whether or not their expiry is recorded.
+    /// The balance at a moment: holds whose time is over have given back, and lots whose time has come are gone, whether or not
+    /// that is recorded.
     #[must_use]
-    pub fn on(self, today: NaiveDate) -> LoyaltyBalance {
+    pub fn at(mut self, now: Moment) -> LoyaltyBalance {
+        self.lapse(now);
+        let today = now.today;
         let due = sum_of(self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left));
         let reference = self.earned_reference_on.map_or(today, |latest| latest.max(today));
         let earned_last_12_months = self.earned_until(reference);
@@ -292,7 +422,7 @@ impl LoyaltyBalanceRow {
             currency: self.currency,
             available: self.available.saturating_sub(due),
             pending: self.pending,
-            held: self.held,
+            held: sum_of(self.holds.iter().map(|hold| hold.points)),
             lifetime_earned: self.lifetime_earned,
             redeemed: self.redeemed,
             expired: self.expired.saturating_add(due),
@@ -303,9 +433,30 @@ impl LoyaltyBalanceRow {
             points_to_next_tier: points_to(self.next_tier, earned_last_12_months),
             enrolled_on: self.enrolled_on,
             expiries: expiries(self.lots.iter().filter(|lot| lot.expires_on > today && lot.left > 0)),
+            holds: self.holds,
+            review_on: self.review_on,
+            projected_tier: self.projected_tier,
             updated_at: self.updated_at,
             position: self.position,
             version: self.version,
+        }
+    }
+
+    /// What the account decides when the time of holds is over.
+    fn lapse(&mut self, now: Moment) {
+        let gone_until = self.expired_until.map_or(now.today, |day| day.max(now.today));
+        while let Some(over) = self.holds.first().filter(|hold| hold.lapses_at <= now.at).cloned() {
+            let held: Vec<_> = over.lots.iter().map(|lot| LotPoints { lot: lot.lot, points: lot.points }).collect();
+            let back = give_back(&held, self.available.saturating_neg());
+            self.available = self.available.saturating_add(over.points);
+            self.give_back(over.hold, &back.returned);
+            let is_gone =
+                |part: &LotPoints| over.lots.iter().any(|lot| lot.lot == part.lot && lot.expires_on <= gone_until);
+            let gone: Vec<_> = back.returned.into_iter().filter(is_gone).collect();
+            let expired = sum_of(gone.iter().map(|part| part.points));
+            self.take(&gone);
+            self.available = self.available.saturating_sub(expired);
+            self.expired = self.expired.saturating_add(expired);
         }
     }
 }
@@ -333,7 +484,8 @@ fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
 
 fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
     let next_tier: Option<&str> = get(row, "next_tier")?;
-    let Json(lots) = get(row, "lots")?;
+    let projected_tier: Option<&str> = get(row, "projected_tier")?;
+    let (Json(lots), Json(holds)) = (get(row, "lots")?, get(row, "holds")?);
     Ok(LoyaltyBalanceRow {
         account: get(row, "account")?,
         tenant: TenantId(get(row, "tenant")?),
@@ -352,6 +504,12 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         points_to_next_tier: get(row, "points_to_next_tier")?,
         enrolled_on: get(row, "enrolled_on")?,
         lots,
+        holds,
+        next_lapse_at: get(row, "next_lapse_at")?,
+        next_expiry_on: get(row, "next_expiry_on")?,
+        expired_until: get(row, "expired_until")?,
+        review_on: get(row, "review_on")?,
+        projected_tier: projected_tier.and_then(tier),
         updated_at: get(row, "updated_at")?,
         position: Position(get(row, "position")?),
         version: get(row, "version")?,
@@ -387,9 +545,15 @@ fn upsert<'q>(rows: &[&'q LoyaltyBalanceRow]) -> Query<'q, Postgres, PgArguments
         .bind(column(rows, |row| row.updated_at))
         .bind(column(rows, |row| row.position.0))
         .bind(column(rows, |row| row.version))
+        .bind(column(rows, |row| Json(&row.holds)))
+        .bind(column(rows, |row| row.next_lapse_at))
+        .bind(column(rows, |row| row.next_expiry_on))
+        .bind(column(rows, |row| row.expired_until))
+        .bind(column(rows, |row| row.review_on))
+        .bind(column(rows, |row| row.projected_tier.map(Tier::as_str)))
 }
 
-/// The balance of an account on the caller's business date.
+/// The balance of an account at the caller's moment.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -397,7 +561,7 @@ pub async fn find(
     pools: &Pools,
     tenant: TenantId,
     account: Uuid,
-    today: NaiveDate,
+    now: Moment,
 ) -> Result<Option<AsOf<LoyaltyBalance>>, StoreError> {
     let sql = concat!(
         include_str!("loyalty_balances/columns.sql"),
@@ -407,7 +571,7 @@ pub async fn find(
     let query = sqlx::query(sql).bind(account);
     let found = pools.request.fetch_optional(tenant, query).await.map_err(failed("loyalty_balances"))?;
     found
-        .map(|row| read(&row).and_then(|value| as_of(&row, value.on(today))))
+        .map(|row| read(&row).and_then(|value| as_of(&row, value.at(now))))
         .transpose()
         .map_err(failed("loyalty_balances"))
 }
@@ -430,13 +594,20 @@ pub async fn find_past(
 fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Recorded {
     use LoyaltyEvent as E;
     let available = row.map_or(0, |row| row.available);
+    let is_held = |hold: &HoldId| row.is_some_and(|row| row.holds.iter().any(|other| other.hold == *hold));
     if let Event::Loyalty(event) = &mut recorded.event {
         match event {
             E::PointsEarned { points, balance, .. } => *balance = available.saturating_add(*points),
+            E::HoldReleased { hold, points, balance, .. } => {
+                *balance = available.saturating_add(if is_held(hold) { *points } else { 0 });
+            }
+            // Held points had left the balance before.
+            E::PointsRedeemed { hold: Some(hold), balance, .. } if is_held(hold) => *balance = available,
             E::PointsRedeemed { points, balance, .. }
+            | E::HoldPlaced { points, balance, .. }
             | E::PointsReversed { points, balance, .. }
             | E::PointsExpired { points, balance, .. } => *balance = available.saturating_sub(*points),
-            E::Enrolled { .. } | E::TierUpgraded { .. } => {}
+            E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => {}
         }
     }
     recorded

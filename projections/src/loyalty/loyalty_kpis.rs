@@ -161,7 +161,11 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         E::PointsRedeemed { redeemed_on, .. } => Some(*redeemed_on),
         E::PointsReversed { reversed_on, .. } => Some(*reversed_on),
         E::PointsExpired { expires_on, .. } => Some(*expires_on),
-        E::TierUpgraded { .. } => None,
+        E::TierUpgraded { .. }
+        | E::TierDowngraded { .. }
+        | E::TierKept { .. }
+        | E::HoldPlaced { .. }
+        | E::HoldReleased { .. } => None,
     }
 }
 
@@ -176,7 +180,11 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         }
         E::PointsReversed { points, .. } => figures.reversed.once(*points),
         E::PointsExpired { points, .. } => figures.expired.once(*points),
-        E::TierUpgraded { .. } => {}
+        E::TierUpgraded { .. }
+        | E::TierDowngraded { .. }
+        | E::TierKept { .. }
+        | E::HoldPlaced { .. }
+        | E::HoldReleased { .. } => {}
     }
 }
 
@@ -234,7 +242,7 @@ pub struct Report {
 pub struct Outstanding {
     /// The currency in which they earn.
     pub currency: Currency,
-    /// What may be redeemed, less what is owed.
+    /// What may be redeemed, and what is held, less what is owed.
     pub points: i64,
     /// What grew too old since the last event of its account: not in `points`, and not yet recorded as expired.
     pub due: i64,

@@ -20,6 +20,10 @@ use uuid::Uuid;
 pub enum Movement {
     /// By a purchase.
     Earned,
+    /// They were set aside for an order.
+    Held,
+    /// They came back, because the order came to nothing or nobody captured them in time.
+    Released,
     /// They became a discount.
     Redeemed,
     /// They were taken back with their purchase.
@@ -29,13 +33,15 @@ pub enum Movement {
 }
 
 impl Movement {
-    const ALL: [Self; 4] = [Self::Earned, Self::Redeemed, Self::Reversed, Self::Expired];
+    const ALL: [Self; 6] = [Self::Earned, Self::Held, Self::Released, Self::Redeemed, Self::Reversed, Self::Expired];
 
     /// The word in the table and on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Earned => "earned",
+            Self::Held => "held",
+            Self::Released => "released",
             Self::Redeemed => "redeemed",
             Self::Reversed => "reversed",
             Self::Expired => "expired",
@@ -60,6 +66,8 @@ pub struct LedgerRow {
     pub kind: Movement,
     /// What was added to the balance: below zero where points went.
     pub points: i64,
+    /// What was added to the held points: below zero where they were spent or came back.
+    pub held: i64,
     /// Available afterwards; below zero when points are owed.
     pub balance: i64,
     /// The lot that was made, taken back or expired.
@@ -68,7 +76,9 @@ pub struct LedgerRow {
     pub order: Option<String>,
     /// The refund.
     pub refund: Option<String>,
-    /// What was paid for points earned, what points redeemed were worth.
+    /// The hold that set the points aside.
+    pub hold: Option<Uuid>,
+    /// What was paid for points earned, what points held or redeemed are worth.
     pub amount: Option<Money>,
     /// Business date.
     pub moved_on: NaiveDate,
@@ -84,13 +94,19 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
     const PERSONAL: &'static [&'static str] = &[];
-    const HANDLES: &'static [&'static str] =
-        &["loyalty.points.earned", "loyalty.points.redeemed", "loyalty.points.reversed", "loyalty.points.expired"];
+    const HANDLES: &'static [&'static str] = &[
+        "loyalty.points.earned",
+        "loyalty.hold.placed",
+        "loyalty.hold.released",
+        "loyalty.points.redeemed",
+        "loyalty.points.reversed",
+        "loyalty.points.expired",
+    ];
     const REVEALS: bool = false;
     const APPEND_ONLY: bool = true;
 
@@ -102,10 +118,12 @@ impl ReadModel for LoyaltyLedger {
         match &recorded.event {
             Event::Loyalty(event) => match event {
                 E::PointsEarned { .. }
+                | E::HoldPlaced { .. }
+                | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
                 | E::PointsExpired { .. } => vec![recorded.position],
-                E::Enrolled { .. } | E::TierUpgraded { .. } => vec![],
+                E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
             },
             Event::Customer(_) | Event::Access(_) => vec![],
         }
@@ -140,10 +158,26 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             amount: Some(*total),
             ..row(Movement::Earned, *points, *balance, *earned_on)
         }),
-        E::PointsRedeemed { order, points, discount, redeemed_on, balance, .. } => Some(LedgerRow {
+        E::HoldPlaced { hold, order, points, discount, placed_on, balance, .. } => Some(LedgerRow {
+            held: *points,
+            hold: Some(hold.as_uuid()),
             order: Some(text(order)),
             amount: Some(*discount),
-            ..row(Movement::Redeemed, points.saturating_neg(), *balance, *redeemed_on)
+            ..row(Movement::Held, points.saturating_neg(), *balance, *placed_on)
+        }),
+        E::HoldReleased { hold, order, points, released_on, balance, .. } => Some(LedgerRow {
+            held: points.saturating_neg(),
+            hold: Some(hold.as_uuid()),
+            order: Some(text(order)),
+            ..row(Movement::Released, *points, *balance, *released_on)
+        }),
+        E::PointsRedeemed { order, points, discount, hold, redeemed_on, balance, .. } => Some(LedgerRow {
+            held: if hold.is_some() { points.saturating_neg() } else { 0 },
+            hold: hold.map(|hold| hold.as_uuid()),
+            order: Some(text(order)),
+            amount: Some(*discount),
+            // Held points had left the balance before.
+            ..row(Movement::Redeemed, if hold.is_some() { 0 } else { points.saturating_neg() }, *balance, *redeemed_on)
         }),
         E::PointsReversed { order, refund, lot, points, reversed_on, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
@@ -151,11 +185,12 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             refund: Some(refund.as_str().to_owned()),
             ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
         }),
-        E::PointsExpired { lot, points, expires_on, balance } => Some(LedgerRow {
+        E::PointsExpired { lot, points, expires_on, hold, balance } => Some(LedgerRow {
             lot: Some((*lot).into()),
+            hold: hold.map(|hold| hold.as_uuid()),
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
-        E::Enrolled { .. } | E::TierUpgraded { .. } => None,
+        E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
     }
 }
 
@@ -171,10 +206,12 @@ impl LedgerRow {
             account: recorded.stream.id,
             kind,
             points,
+            held: 0,
             balance,
             lot: None,
             order: None,
             refund: None,
+            hold: None,
             amount: None,
             moved_on,
             occurred_at: recorded.occurred_at,
@@ -190,10 +227,12 @@ fn read(row: &PgRow) -> Result<LedgerRow, sqlx::Error> {
         account: get(row, "account")?,
         kind: word(row, "kind", Movement::parse)?,
         points: get(row, "points")?,
+        held: get(row, "held")?,
         balance: get(row, "balance")?,
         lot: get(row, "lot")?,
         order: get(row, "order_id")?,
         refund: get(row, "refund_id")?,
+        hold: get(row, "hold_id")?,
         amount: amount(row)?,
         moved_on: get(row, "moved_on")?,
         occurred_at: get(row, "occurred_at")?,
@@ -225,6 +264,8 @@ fn upsert<'q>(rows: &[&'q LedgerRow]) -> Query<'q, Postgres, PgArguments> {
         .bind(column(rows, |row| row.moved_on))
         .bind(column(rows, |row| row.occurred_at))
         .bind(column(rows, |row| row.recorded_at))
+        .bind(column(rows, |row| row.held))
+        .bind(column(rows, |row| row.hold))
 }
 
 /// The movements of an account, the newest first.

@@ -1,15 +1,23 @@
 //! Histories of an account as the domain decides them, for the tests of the folds.
 
-use chrono::{Days, NaiveDate};
-use domain::ids::{OrderId, RefundId};
+use chrono::{Days, NaiveDate, TimeDelta};
+use domain::ids::{HoldId, OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
-use domain::{Currency, Decider, Money};
+use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
 
 pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
+}
+
+pub(crate) fn noon(date: &str) -> Moment {
+    noon_of(day(date))
+}
+
+fn noon_of(today: NaiveDate) -> Moment {
+    Moment { at: today.and_hms_opt(12, 0, 0).unwrap().and_utc(), today }
 }
 
 fn usd() -> Currency {
@@ -40,11 +48,43 @@ pub(crate) fn enrol(on: &str) -> LoyaltyCommand {
 }
 
 pub(crate) fn earn(number: u8, minor: i64, on: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Earn { order: order(number), total: money(minor), on: day(on), today: day(on) }
+    LoyaltyCommand::Earn { order: order(number), total: money(minor), on: day(on), now: noon(on) }
 }
 
 pub(crate) fn redeem(points: i64, number: u8, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Redeem { points, order: order(number), today: day(today) }
+    LoyaltyCommand::Redeem { points, order: order(number), now: noon(today) }
+}
+
+/// Held at noon for so many minutes.
+pub(crate) fn hold(points: i64, number: u8, today: &str, minutes: i64) -> LoyaltyCommand {
+    hold_at(points, number, noon(today), TimeDelta::minutes(minutes))
+}
+
+fn hold_at(points: i64, number: u8, now: Moment, lasting: TimeDelta) -> LoyaltyCommand {
+    let at = now.at + lasting;
+    let lapses = Moment { at, today: at.date_naive() };
+    LoyaltyCommand::PlaceHold { hold: hold_id(number), points, order: order(number), lapses, now }
+}
+
+/// The hold of an order has its number.
+pub(crate) fn hold_id(number: u8) -> HoldId {
+    HoldId::new(uuid::Uuid::from_u128(number.into()))
+}
+
+pub(crate) fn capture(number: u8, today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::CaptureHold { hold: hold_id(number), order: order(number), now: noon(today) }
+}
+
+pub(crate) fn release(number: u8, today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::ReleaseHold { hold: hold_id(number), now: noon(today) }
+}
+
+pub(crate) fn settle(today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Settle { now: noon(today) }
+}
+
+pub(crate) fn review(today: &str) -> LoyaltyCommand {
+    LoyaltyCommand::Review { now: noon(today) }
 }
 
 /// A refund of an order of which so much remains.
@@ -53,7 +93,7 @@ pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> Lo
         order: order(number),
         refund: refund_id(refund),
         remaining_total: money(remaining),
-        today: day(today),
+        now: noon(today),
     }
 }
 
@@ -61,32 +101,50 @@ fn refund_id(number: u8) -> RefundId {
     RefundId::parse(&format!("refund-{number}")).unwrap()
 }
 
-pub(crate) fn any_day() -> impl Strategy<Value = NaiveDate> {
+fn any_day() -> impl Strategy<Value = NaiveDate> {
     (0_u64..1_500).prop_map(|days| day("2026-01-10") + Days::new(days))
 }
 
+pub(crate) fn any_moment() -> impl Strategy<Value = Moment> {
+    (any_day(), 0_i64..60).prop_map(|(day, minutes)| {
+        let noon = noon_of(day);
+        Moment { at: noon.at + TimeDelta::minutes(minutes), ..noon }
+    })
+}
+
+/// Holds last for minutes or for years here, so that all else happens while they are open, too.
 pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let number = 0_u8..12;
-    let earned = (number.clone(), 0_i64..200000, any_day(), any_day());
-    let earn = earned.prop_map(|(number, minor, on, today)| LoyaltyCommand::Earn {
+    let points = (1_i64..20).prop_map(|hundreds| hundreds * 100);
+    let earned = (number.clone(), 0_i64..200000, any_day(), any_moment());
+    let earn = earned.prop_map(|(number, minor, on, now)| LoyaltyCommand::Earn {
         order: order(number),
         total: money(minor),
         on,
-        today,
+        now,
     });
-    let redeemed = (number.clone(), 1_i64..20, any_day());
-    let redeem = redeemed.prop_map(|(number, hundreds, today)| LoyaltyCommand::Redeem {
-        points: hundreds * 100,
-        order: order(number),
-        today,
-    });
-    let reversed = (number, 0_u8..6, 0_i64..100000, any_day());
-    let reverse = reversed.prop_map(|(number, refund, minor, today)| LoyaltyCommand::Reverse {
+    let redeemed = (number.clone(), points.clone(), any_moment());
+    let redeem =
+        redeemed.prop_map(|(number, points, now)| LoyaltyCommand::Redeem { points, order: order(number), now });
+    let reversed = (number.clone(), 0_u8..6, 0_i64..100000, any_moment());
+    let reverse = reversed.prop_map(|(number, refund, minor, now)| LoyaltyCommand::Reverse {
         order: order(number),
         refund: refund_id(refund),
         remaining_total: money(minor),
-        today,
+        now,
     });
-    let expire = any_day().prop_map(|today| LoyaltyCommand::Expire { today });
-    prop_oneof![5 => earn, 3 => redeem, 3 => reverse, 1 => expire]
+    let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];
+    let held = (number.clone(), points, lasting, any_moment());
+    let hold = held.prop_map(|(number, points, lasting, now)| hold_at(points, number, now, lasting));
+    let captured = (number.clone(), any_moment());
+    let capture = captured.prop_map(|(number, now)| LoyaltyCommand::CaptureHold {
+        hold: hold_id(number),
+        order: order(number),
+        now,
+    });
+    let released = (number, any_moment());
+    let release = released.prop_map(|(number, now)| LoyaltyCommand::ReleaseHold { hold: hold_id(number), now });
+    let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
+    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
+    prop_oneof![6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 1 => settle, 1 => review]
 }

@@ -1,6 +1,9 @@
 //! Queries: what is found, by whom, and how fast.
 
-use crate::world::{OTHER_SHOP, SHOP, World, day, earned, enrolled, key_created, key_revoked, registered};
+use crate::world::{
+    OTHER_SHOP, SHOP, World, day, earned, enrolled, held, key_created, key_revoked, noon, registered, upgraded,
+};
+use chrono::{DateTime, Utc};
 use domain::access::events::AccessEvent;
 use domain::access::scope::Scope;
 use domain::email::Email;
@@ -8,6 +11,7 @@ use domain::ids::{Label, TimeZoneName};
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
 use projections::customers::customers;
+use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews};
 use projections::loyalty::{loyalty_balances, loyalty_kpis, loyalty_ledger};
 use projections::{AsOf, Back, projectors};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
@@ -45,8 +49,7 @@ async fn another_tenants_rows_are_not_there() {
     let phone = Phone::parse("+34600000001", None).unwrap();
     assert_eq!(customers::find(&node.pools, OTHER_SHOP, ana).await.unwrap(), None);
     assert_eq!(customers::find_by_phone(&node.pools, OTHER_SHOP, &phone).await.unwrap(), None);
-    let today = day("2026-02-09");
-    assert_eq!(loyalty_balances::find(&node.pools, SHOP, ana, today).await.unwrap(), None);
+    assert_eq!(loyalty_balances::find(&node.pools, SHOP, ana, noon("2026-02-09")).await.unwrap(), None);
     let mut request = world.as_role(Role::Request).await;
     for table in projectors().iter().flat_map(|projector| projector.tables) {
         let count = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
@@ -157,8 +160,8 @@ async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
     let each = "generate_series(1, 40000) n, lateral (select n % 20 + 1 as tenant, now() as at, \
                 lpad((n / 20 % 100 + 100)::text, 32, '0')::uuid as id) x";
     for insert in [
-        "loyalty_ledger_g1.loyalty_ledger (position, tenant, account, kind, points, balance, moved_on, occurred_at, \
-         recorded_at) select n, tenant, id, 'earned', 1, 1, at::date, at, at",
+        "loyalty_ledger_g1.loyalty_ledger (position, tenant, account, kind, points, held, balance, moved_on, \
+         occurred_at, recorded_at) select n, tenant, id, 'earned', 1, 0, 1, at::date, at, at",
         "customer_timeline_g1.customer_timeline (position, tenant, customer_id, event_type, occurred_at, recorded_at, facts) \
          select n, tenant, id, 'customer.created', at, at, '{}'",
         "audit_trail_g1.audit_trail (position, tenant, event_type, category, stream, version, customer_id, actor, \
@@ -257,4 +260,63 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
     assert_eq!(outstanding(&before), (72, 0, Some("0.72".to_owned())));
     assert_eq!(outstanding(&report(SHOP, "2028-02-09").await), (0, 72, Some("0.00".to_owned())));
     assert_eq!(report(OTHER_SHOP, "2028-02-08").await.value.outstanding, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_are_told_which_accounts_are_due_in_any_tenant_the_longest_first() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (ana, eva, leo) = (fresh_id(), fresh_id(), fresh_id());
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    world.append(SHOP, ana, [enrolled(), earned(1), upgraded("2026-02-09"), held(at("2026-03-01T12:15:00Z"))]).await;
+    world.append(OTHER_SHOP, eva, [enrolled(), earned(1), held(at("2026-03-01T12:10:00Z"))]).await;
+    let last = world.append(SHOP, leo, [enrolled()]).await;
+    node.sees("loyalty_balances", last).await;
+    let pools = &node.pools;
+    let lapses = async |until, after| due_hold_lapses(pools, at(until), 1, after).await.unwrap();
+    assert_eq!(lapses("2026-03-01T12:09:59Z", None).await, []);
+    let first = lapses("2026-03-01T12:15:00Z", None).await;
+    assert_eq!(first, [Due { tenant: OTHER_SHOP, account: eva, since: at("2026-03-01T12:10:00Z") }]);
+    let second = lapses("2026-03-01T12:15:00Z", first.last()).await;
+    assert_eq!(second, [Due { tenant: SHOP, account: ana, since: at("2026-03-01T12:15:00Z") }]);
+    assert_eq!(lapses("2026-03-01T12:15:00Z", second.last()).await, []);
+    // All points of the accounts are held: nothing expires before the holds end.
+    assert_eq!(due_expiries(pools, day("2030-01-01"), 10, None).await.unwrap(), []);
+    let review = Due { tenant: SHOP, account: ana, since: day("2027-01-10") };
+    assert_eq!(due_reviews(pools, day("2027-01-09"), 10, None).await.unwrap(), []);
+    assert_eq!(due_reviews(pools, day("2027-01-10"), 10, None).await.unwrap(), [review]);
+    let last = world.append(SHOP, leo, [earned(1)]).await;
+    node.sees("loyalty_balances", last).await;
+    let expiry = Due { tenant: SHOP, account: leo, since: day("2028-02-09") };
+    assert_eq!(due_expiries(pools, day("2028-02-08"), 10, None).await.unwrap(), []);
+    assert_eq!(due_expiries(pools, day("2028-02-09"), 10, None).await.unwrap(), [expiry]);
+    assert_eq!(due_expiries(pools, day("2028-02-09"), 10, Some(&expiry)).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_is_found_by_its_index() {
+    let world = World::start().await;
+    let mut engine = world.as_role(Role::Engine).await;
+    let many = "insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, \
+                lifetime_earned, redeemed, expired, reversed, earned_last_12_months, tier, enrolled_on, lots, updated_at, \
+                position, version, holds, next_lapse_at, next_expiry_on, review_on) \
+                select lpad(n::text, 32, '0')::uuid, n % 20 + 1, 'EUR', 1, 0, 0, 1, 0, 0, 0, 1, 'bronze', day, '[]', at, n, 1, \
+                '[]', at, day, day from generate_series(1, 20000) n, \
+                lateral (select date '2026-01-01' + n % 700 as day, timestamptz '2026-01-01 00:00Z' + n * interval '1 h' as at) x";
+    engine.execute(many).await.unwrap();
+    world.as_admin().await.execute("analyze").await.unwrap();
+    for (sql, index, until) in [
+        (include_str!("../../src/loyalty/loyalty_balances/due_expiries.sql"), "expiry", "date '2026-03-01'"),
+        (include_str!("../../src/loyalty/loyalty_balances/due_hold_lapses.sql"), "lapse", "timestamptz '2026-03-01Z'"),
+        (include_str!("../../src/loyalty/loyalty_balances/due_reviews.sql"), "review", "date '2026-03-01'"),
+    ] {
+        let kind = until.split(' ').next().unwrap();
+        let values = [("$1", until), ("$2", &*format!("{kind} '2026-01-15'")), ("$3", ACCOUNT), ("$4", "100")];
+        let sql = values.iter().fold(sql.to_owned(), |sql, (parameter, value)| sql.replace(parameter, value));
+        let lines =
+            sqlx::query(AssertSqlSafe(format!("explain (costs off) {sql}"))).fetch_all(&mut engine).await.unwrap();
+        let plan: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains(&format!("using idx_loyalty_balances_{index}")) && !plan.contains("Sort"), "{plan}");
+    }
 }

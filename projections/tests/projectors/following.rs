@@ -1,6 +1,6 @@
 //! Rows follow the log, once, from where they stood.
 
-use crate::world::{PATIENCE, SHOP, World, bought, day, earned, enrolled, registered};
+use crate::world::{PATIENCE, SHOP, World, bought, earned, enrolled, noon, registered};
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances;
 use projections::{Behind, ProjectorState, projectors};
@@ -33,10 +33,10 @@ async fn what_happened_before_the_start_is_caught_up_in_batches() {
     }
     let node = world.node().await;
     node.sees("loyalty_balances", last).await;
-    let balance = loyalty_balances::find(&node.pools, SHOP, ana, day("2026-02-09")).await.unwrap().unwrap();
+    let balance = loyalty_balances::find(&node.pools, SHOP, ana, noon("2026-02-09")).await.unwrap().unwrap();
     assert_eq!((balance.value.available, balance.value.lifetime_earned), (120_000, 120_000));
     assert_eq!(balance.value.expiries.len(), 1);
-    let due = loyalty_balances::find(&node.pools, SHOP, ana, day("2028-02-09")).await.unwrap().unwrap();
+    let due = loyalty_balances::find(&node.pools, SHOP, ana, noon("2028-02-09")).await.unwrap().unwrap();
     assert_eq!((due.value.available, due.value.expired), (0, 120_000));
 }
 

@@ -1,6 +1,6 @@
 //! Time travel: what a customer and an account were, from events alone.
 
-use crate::world::{OTHER_SHOP, SHOP, World, at, bought, day, earned, enrolled, registered, stored};
+use crate::world::{OTHER_SHOP, SHOP, World, at, bought, earned, enrolled, noon, registered, stored};
 use chrono::{DateTime, Utc};
 use domain::Event;
 use projections::customers::customers;
@@ -45,9 +45,9 @@ async fn a_version_of_an_account_is_what_its_first_events_say_and_the_last_one_i
         assert_eq!((past.version, past.available), (version, balance));
     }
     node.sees("loyalty_balances", last).await;
-    let today = day("2026-03-01");
-    let live = loyalty_balances::find(&node.pools, SHOP, ana, today).await.unwrap().unwrap().value;
-    assert_eq!(account(&world, SHOP, ana, Until::default()).await.unwrap().on(today), live);
+    let now = noon("2026-03-01");
+    let live = loyalty_balances::find(&node.pools, SHOP, ana, now).await.unwrap().unwrap().value;
+    assert_eq!(account(&world, SHOP, ana, Until::default()).await.unwrap().at(now), live);
 
     let beyond = Until { version: Some(5), ..Until::default() };
     assert_eq!(account(&world, SHOP, ana, beyond).await.unwrap_err(), "5 beyond 4");

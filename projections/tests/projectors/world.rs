@@ -5,11 +5,12 @@ use domain::access::events::{AccessEvent, KeyDigest};
 use domain::access::scope::Scope;
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
 use domain::email::Email;
-use domain::ids::{ExternalSystem, Label, OrderId};
-use domain::loyalty::events::LoyaltyEvent;
+use domain::ids::{ExternalSystem, HoldId, Label, OrderId};
+use domain::loyalty::events::{LotPoints, LoyaltyEvent};
+use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{PersonName, ReferenceText};
-use domain::{Currency, Event, Money};
+use domain::{Currency, Event, Moment, Money};
 use projections::runner::Pace;
 use projections::testing::prepared_database;
 use projections::{Projections, Projector, ProjectorState, ProjectorStatus, projectors};
@@ -164,6 +165,11 @@ pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
+pub(crate) fn noon(date: &str) -> Moment {
+    let today = day(date);
+    Moment { at: today.and_hms_opt(12, 0, 0).unwrap().and_utc(), today }
+}
+
 fn usd() -> Currency {
     Currency::parse("USD").unwrap()
 }
@@ -221,6 +227,27 @@ pub(crate) fn earned(number: u32) -> Event {
         balance: 24 * i64::from(number),
     };
     earned.into()
+}
+
+/// All points of the first lot are held.
+pub(crate) fn held(lapses_at: DateTime<Utc>) -> Event {
+    let placed = LoyaltyEvent::HoldPlaced {
+        hold: HoldId::new(fresh_id()),
+        order: order(100),
+        points: 24,
+        discount: Money::from_minor(24, usd()).unwrap(),
+        from: vec![LotPoints { lot: 1, points: 24 }],
+        placed_on: day("2026-03-01"),
+        lapses_at,
+        lapses_on: lapses_at.date_naive(),
+        balance: 0,
+    };
+    placed.into()
+}
+
+pub(crate) fn upgraded(on: &str) -> Event {
+    let (from, to) = (Tier::Bronze, Tier::Silver);
+    LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 1_000, on: day(on) }.into()
 }
 
 pub(crate) fn key_created(key: Uuid, digest: [u8; 32]) -> Event {

@@ -73,7 +73,7 @@ pub(super) async fn get_overview(
     // Before the rows: what they show may be newer, never older.
     let position = lowest_position(&api.pools, caller.tenant, &read_models).await?;
     let row = customers::find(&api.pools, caller.tenant, id).await?.ok_or_else(customer_not_found)?.value;
-    let loyalty = loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?;
+    let loyalty = loyalty_balances::find(&api.pools, caller.tenant, id, caller.this_moment()).await?;
     let body = OverviewView {
         loyalty: loyalty.map(|known| known.value.into()),
         figures: FiguresView::of(&row, caller.today()),

@@ -14,6 +14,7 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow, LoyaltyLedger};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,10 +28,12 @@ pub(super) struct MovementView {
     position: i64,
     kind: &'static str,
     points: i64,
+    held: i64,
     balance: i64,
     lot: Option<i64>,
     order_id: Option<String>,
     refund_id: Option<String>,
+    hold_id: Option<Uuid>,
     amount: Option<String>,
     currency: Option<Currency>,
     on: NaiveDate,
@@ -44,10 +47,12 @@ impl From<LedgerRow> for MovementView {
             position: row.position.0,
             kind: row.kind.as_str(),
             points: row.points,
+            held: row.held,
             balance: row.balance,
             lot: row.lot,
             order_id: row.order,
             refund_id: row.refund,
+            hold_id: row.hold,
             amount: row.amount.map(|amount| amount.amount()),
             currency: row.amount.map(|amount| amount.currency()),
             on: row.moved_on,
@@ -70,7 +75,9 @@ pub(super) async fn get_ledger(
     let page = loyalty_ledger::list(&api.pools, caller.tenant, id, back).await?;
     let found = Found::list(page, MovementView::from);
     // A member who never earned has an empty ledger; who is no member has none.
-    if found.body.is_empty() && loyalty_balances::find(&api.pools, caller.tenant, id, caller.today()).await?.is_none() {
+    if found.body.is_empty()
+        && loyalty_balances::find(&api.pools, caller.tenant, id, caller.this_moment()).await?.is_none()
+    {
         return Err(not_a_member());
     }
     Ok(found)

@@ -2,7 +2,7 @@
 //! log and the answers say must be what one sequential execution would have said.
 
 use super::world::{
-    Answer, TENANT, World, claim, claiming, code, earn, encoded, history, new_account, order, redeem, settle, today,
+    Answer, TENANT, World, claim, claiming, code, earn, encoded, history, new_account, now, order, redeem, settle,
     transfer,
 };
 use crate::execute::{Commands, Config, Request};
@@ -160,7 +160,7 @@ impl Run {
     }
 
     fn redeem_elsewhere(&self, account: StreamId, order_text: &str) {
-        let command = LoyaltyCommand::Redeem { points: 100, order: order(order_text), today: today() };
+        let command = LoyaltyCommand::Redeem { points: 100, order: order(order_text), now: now() };
         if let Ok(events) = LoyaltyAccount::decide(&self.world.state_of(account), command) {
             self.world.store.append_elsewhere(TENANT, account, &encoded(account, &events));
         }
@@ -307,7 +307,7 @@ fn the_check_notices_an_overdraft() {
     };
     let mut events = history(100);
     let state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &events);
-    let redeem = |text| LoyaltyCommand::Redeem { points: 100, order: order(text), today: today() };
+    let redeem = |text| LoyaltyCommand::Redeem { points: 100, order: order(text), now: now() };
     let once = LoyaltyAccount::decide(&state, redeem("a")).unwrap();
     events.extend(once);
     world_of_one(&events);

@@ -13,7 +13,7 @@ use domain::ids::OrderId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
-use domain::{Currency, Decider, Event, Money};
+use domain::{Currency, Decider, Event, Moment, Money};
 use std::sync::Arc;
 use store::{ClaimKey, NewEvent, StreamId, TenantId};
 use tokio::task::JoinHandle;
@@ -63,7 +63,7 @@ impl World {
     /// Another node redeems points, ahead of all that is not judged yet.
     pub(super) fn redeem_elsewhere(&self, account: StreamId, points: i64) {
         let state = self.state_of(account);
-        let command = LoyaltyCommand::Redeem { points, order: order(&new_id().to_string()), today: today() };
+        let command = LoyaltyCommand::Redeem { points, order: order(&new_id().to_string()), now: now() };
         let events = LoyaltyAccount::decide(&state, command).unwrap();
         self.store.append_elsewhere(TENANT, account, &encoded(account, &events));
     }
@@ -121,12 +121,16 @@ pub(super) fn today() -> chrono::NaiveDate {
     caller().today()
 }
 
+pub(super) fn now() -> Moment {
+    caller().this_moment()
+}
+
 /// Redeems points of one account.
 pub(super) fn redeem(account: StreamId, points: i64, for_order: &str) -> Request {
     let order = order(for_order);
     let content = content_of(&(account.id, points, &order));
     let decide = move |states: &States<'_>| {
-        let command = LoyaltyCommand::Redeem { points, order: order.clone(), today: today() };
+        let command = LoyaltyCommand::Redeem { points, order: order.clone(), now: now() };
         Ok(Changes::of(account, LoyaltyAccount::decide(states.get::<LoyaltyAccount>(account.id), command)?))
     };
     Request::new("test.redeem", caller().now, [account], decide).content(content)
@@ -143,7 +147,7 @@ pub(super) fn earn(account: StreamId, amount: i64, for_order: &str) -> Request {
         if states.happened(once_id) {
             return Ok(Changes::none());
         }
-        let command = LoyaltyCommand::Earn { order: order.clone(), total: euros(amount), on: today(), today: today() };
+        let command = LoyaltyCommand::Earn { order: order.clone(), total: euros(amount), on: today(), now: now() };
         let mut changes = Changes::none();
         for event in LoyaltyAccount::decide(state, command)? {
             let earned = matches!(event, LoyaltyEvent::PointsEarned { .. });
@@ -160,8 +164,8 @@ pub(super) fn transfer(from: StreamId, to: StreamId, points: i64, for_order: &st
     let order = order(for_order);
     let decide = move |states: &States<'_>| {
         let (giver, taker) = (states.get::<LoyaltyAccount>(from.id), states.get::<LoyaltyAccount>(to.id));
-        let redeem = LoyaltyCommand::Redeem { points, order: order.clone(), today: today() };
-        let earn = LoyaltyCommand::Earn { order: order.clone(), total: euros(points), on: today(), today: today() };
+        let redeem = LoyaltyCommand::Redeem { points, order: order.clone(), now: now() };
+        let earn = LoyaltyCommand::Earn { order: order.clone(), total: euros(points), on: today(), now: now() };
         Ok(Changes::of(from, LoyaltyAccount::decide(giver, redeem)?).and(to, LoyaltyAccount::decide(taker, earn)?))
     };
     Request::new("test.transfer", caller().now, [from, to], decide)
@@ -190,7 +194,7 @@ pub(super) fn history(points: i64) -> Vec<LoyaltyEvent> {
     let mut events = LoyaltyAccount::decide(&LoyaltyAccount::initial(), enrol).unwrap();
     if points > 0 {
         let state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &events);
-        let earn = LoyaltyCommand::Earn { order: order("first"), total: euros(points), on: today(), today: today() };
+        let earn = LoyaltyCommand::Earn { order: order("first"), total: euros(points), on: today(), now: now() };
         events.extend(LoyaltyAccount::decide(&state, earn).unwrap());
     }
     events

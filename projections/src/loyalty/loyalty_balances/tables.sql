@@ -19,14 +19,20 @@ create table loyalty_balances (
     lots                  jsonb       not null,
     updated_at            timestamptz not null,
     position              bigint      not null,
-    version               int         not null
+    version               int         not null,
+    holds                 jsonb       not null,
+    next_lapse_at         timestamptz,
+    next_expiry_on        date,
+    expired_until         date,
+    review_on             date,
+    projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum'))
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
 comment on column loyalty_balances.tenant is 'Whose account.';
 comment on column loyalty_balances.currency is 'The currency in which it earns.';
 comment on column loyalty_balances.pending is 'Points that have not vested.';
-comment on column loyalty_balances.held is 'Points that are held for a sale.';
+comment on column loyalty_balances.held is 'Points that are held for a sale: not in available. Holds that lapsed since the last event are still in it.';
 comment on column loyalty_balances.lifetime_earned is 'All that was ever earned.';
 comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';
 comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
@@ -38,7 +44,13 @@ comment on column loyalty_balances.enrolled_on is 'Business date of the enrolmen
 comment on column loyalty_balances.updated_at is 'Business time of the latest event.';
 comment on column loyalty_balances.position is 'Position of the last event of this account.';
 comment on column loyalty_balances.version is 'Version of the stream after that event.';
-comment on column loyalty_balances.available is 'After the last event. Lots that are due since are still in it: subtract those whose expires_on has come.';
+comment on column loyalty_balances.available is 'After the last event. Lots that are due since are still in it: subtract those whose expires_on has come. Held points are not.';
 comment on column loyalty_balances.earned_last_12_months is 'Earned, less reversed, in the twelve calendar months that end on earned_reference_on.';
 comment on column loyalty_balances.earned_reference_on is 'The latest business date on which the account has earned.';
-comment on column loyalty_balances.lots is 'Points by purchase, in the order in which they expire: {lot, order, left, counted, earned_on, expires_on}. Used-up lots stay while the last twelve months count them.';
+comment on column loyalty_balances.lots is 'Points by purchase, in the order in which they expire: {lot, left, counted, earned_on, expires_on}. Used-up lots stay while the last twelve months, or the next review, count them.';
+comment on column loyalty_balances.holds is 'Open holds, in the order in which they lapse: {hold, order, points, discount, lapses_at, lots}.';
+comment on column loyalty_balances.next_lapse_at is 'When the first open hold lapses.';
+comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone.';
+comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
+comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
+comment on column loyalty_balances.projected_tier is 'The tier after that review, if nothing more is earned.';

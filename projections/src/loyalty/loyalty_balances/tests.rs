@@ -2,15 +2,18 @@
 
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances, rebalanced};
 use crate::folding::{folded, recorded};
-use crate::loyalty::stories::{any_command, any_day, day, decided, earn, enrol, money, order};
+use crate::loyalty::stories::{
+    any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, redeem, release, review,
+    settle,
+};
 use crate::read_model::ReadModel;
-use chrono::{Days, NaiveDate};
+use chrono::{Days, TimeDelta};
 use domain::ids::RefundId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::programme::Tier;
-use domain::{Decider, Event};
+use domain::{Decider, Event, Moment};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -23,15 +26,15 @@ fn a_purchase_is_a_lot_that_expires() {
     let row = row_of(decided([enrol("2026-01-10"), earn(1, 2450, "2026-02-09")]));
     assert_eq!((row.available, row.lifetime_earned, row.earned_last_12_months), (24, 24, 24));
     assert_eq!((row.tier, row.next_tier, row.points_to_next_tier), (Tier::Bronze, Some(Tier::Silver), Some(976)));
-    let balance = row.on(day("2026-02-09"));
+    let balance = row.at(noon("2026-02-09"));
     assert_eq!(balance.expiries, [Expiry { points: 24, expires_on: day("2028-02-09") }]);
 }
 
 #[test]
 fn a_lot_that_is_due_is_gone_although_no_job_recorded_it() {
     let row = row_of(decided([enrol("2026-01-10"), earn(1, 2400, "2026-02-09"), earn(2, 3000, "2026-03-09")]));
-    let before = row.clone().on(day("2028-02-08"));
-    let after = row.on(day("2028-02-09"));
+    let before = row.clone().at(noon("2028-02-08"));
+    let after = row.at(noon("2028-02-09"));
     assert_eq!((before.available, before.expired, before.expiries.len()), (54, 0, 2));
     assert_eq!((after.available, after.expired, after.expiries.len()), (30, 24, 1));
 }
@@ -39,9 +42,9 @@ fn a_lot_that_is_due_is_gone_although_no_job_recorded_it() {
 #[test]
 fn a_recorded_expiry_shows_the_same_balance_as_an_unrecorded_one() {
     let bought = [enrol("2026-01-10"), earn(1, 2400, "2026-02-09"), earn(2, 3000, "2026-03-09")];
-    let today = day("2028-02-20");
-    let shown = row_of(decided(bought.clone())).on(today);
-    let recorded = row_of(decided(bought.into_iter().chain([LoyaltyCommand::Expire { today }]))).on(today);
+    let now = noon("2028-02-20");
+    let shown = row_of(decided(bought.clone())).at(now);
+    let recorded = row_of(decided(bought.into_iter().chain([LoyaltyCommand::Settle { now }]))).at(now);
     assert_eq!(
         (shown.available, shown.expired, shown.expiries),
         (recorded.available, recorded.expired, recorded.expiries)
@@ -51,23 +54,66 @@ fn a_recorded_expiry_shows_the_same_balance_as_an_unrecorded_one() {
 #[test]
 fn points_of_the_last_twelve_months_fall_out_by_the_date_of_the_question() {
     let row = row_of(decided([enrol("2026-01-10"), earn(1, 60000, "2026-02-09"), earn(2, 30000, "2026-08-09")]));
-    let on = |today| row.clone().on(day(today)).earned_last_12_months;
+    let on = |today| row.clone().at(noon(today)).earned_last_12_months;
     assert_eq!((on("2026-08-09"), on("2027-02-08"), on("2027-02-09"), on("2027-08-09")), (900, 900, 300, 0));
 }
 
 #[test]
 fn a_used_up_lot_counts_for_the_tier_until_its_year_is_over() {
-    let redeem = LoyaltyCommand::Redeem { points: 200, order: order(9), today: day("2026-02-10") };
-    let row = row_of(decided([enrol("2026-01-10"), earn(1, 20000, "2026-02-09"), redeem]));
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 20000, "2026-02-09"), redeem(200, 9, "2026-02-10")]));
     assert_eq!((row.available, row.earned_last_12_months, row.lots.len()), (0, 200, 1));
     let later = decided([
         enrol("2026-01-10"),
         earn(1, 20000, "2026-02-09"),
-        LoyaltyCommand::Redeem { points: 200, order: order(9), today: day("2026-02-10") },
+        redeem(200, 9, "2026-02-10"),
         earn(2, 10000, "2027-03-01"),
     ]);
     let row = row_of(later);
     assert_eq!((row.earned_last_12_months, row.lots.len()), (100, 1), "the old lot is forgotten");
+}
+
+#[test]
+fn held_points_are_not_available_until_they_come_back() {
+    let story = [enrol("2026-01-10"), earn(1, 25_000, "2026-02-09"), hold(200, 7, "2026-02-10", 15)];
+    let row = row_of(decided(story.clone()));
+    assert_eq!((row.available, row.held, row.holds.len()), (50, 200, 1));
+    assert_eq!((row.next_lapse_at, row.next_expiry_on), (Some(row.holds[0].lapses_at), Some(day("2028-02-09"))));
+    let Moment { at, today } = noon("2026-02-10");
+    let after = |minutes| row.clone().at(Moment { at: at + TimeDelta::minutes(minutes), today });
+    assert_eq!((after(14).available, after(14).held, after(14).holds.len()), (50, 200, 1));
+    assert_eq!((after(15).available, after(15).held, after(15).holds.len()), (250, 0, 0));
+    let captured = row_of(decided(story.clone().into_iter().chain([capture(7, "2026-02-10")])));
+    assert_eq!((captured.available, captured.held, captured.redeemed, captured.next_lapse_at), (50, 0, 200, None));
+    let released = row_of(decided(story.into_iter().chain([release(7, "2026-02-10")])));
+    assert_eq!((released.available, released.held, released.redeemed), (250, 0, 0));
+}
+
+#[test]
+fn what_a_hold_kept_beyond_its_time_is_gone_when_it_lapses() {
+    let story = [enrol("2026-01-10"), earn(1, 25_000, "2026-02-09"), hold(200, 7, "2028-02-08", 24 * 60)];
+    let row = row_of(decided(story));
+    let shown = |now| {
+        let balance = row.clone().at(now);
+        (balance.available, balance.held, balance.expired)
+    };
+    assert_eq!(shown(noon("2028-02-08")), (50, 200, 0));
+    assert_eq!(shown(Moment { today: day("2028-02-09"), ..noon("2028-02-08") }), (0, 200, 50));
+    assert_eq!(shown(noon("2028-02-09")), (0, 0, 250));
+}
+
+#[test]
+fn a_review_is_foreseen_and_its_outcome_recorded() {
+    let row = row_of(decided([enrol("2026-01-10"), earn(1, 500_000, "2026-02-09")]));
+    assert_eq!((row.tier, row.review_on, row.projected_tier), (Tier::Gold, Some(day("2027-01-10")), Some(Tier::Gold)));
+    let kept = row_of(decided([enrol("2026-01-10"), earn(1, 500_000, "2026-02-09"), review("2027-01-10")]));
+    assert_eq!(
+        (kept.tier, kept.review_on, kept.projected_tier),
+        (Tier::Gold, Some(day("2028-01-10")), Some(Tier::Bronze))
+    );
+    let lost = [enrol("2026-01-10"), earn(1, 500_000, "2026-02-09"), review("2028-01-10"), settle("2028-02-09")];
+    let lost = row_of(decided(lost));
+    assert_eq!((lost.tier, lost.review_on, lost.projected_tier, lost.next_expiry_on), (Tier::Bronze, None, None, None));
+    assert_eq!(lost.next_tier, Some(Tier::Silver));
 }
 
 #[test]
@@ -97,6 +143,7 @@ fn any_stored_sums_make_a_row() {
         points: i64::MAX,
         discount: money(100),
         from: from.clone(),
+        hold: None,
         redeemed_on: day("2026-02-10"),
         balance: i64::MIN,
     };
@@ -109,8 +156,13 @@ fn any_stored_sums_make_a_row() {
         reversed_on: day("2026-02-10"),
         balance: i64::MIN,
     };
-    let expired =
-        LoyaltyEvent::PointsExpired { lot: 1, points: i64::MAX, expires_on: day("2028-02-09"), balance: i64::MIN };
+    let expired = LoyaltyEvent::PointsExpired {
+        lot: 1,
+        points: i64::MAX,
+        expires_on: day("2028-02-09"),
+        hold: None,
+        balance: i64::MIN,
+    };
     let enrolled = decided([enrol("2026-01-10")]);
     let twice =
         [lot(1), lot(2), lot(3), redeemed, reversed, expired].into_iter().flat_map(|event| [event.clone(), event]);
@@ -119,8 +171,8 @@ fn any_stored_sums_make_a_row() {
         (row.lifetime_earned, row.redeemed, row.reversed, row.expired),
         (i64::MAX, i64::MAX, i64::MAX, i64::MAX)
     );
-    assert_eq!(row.clone().on(day("2026-03-01")).expiries[0].points, i64::MAX);
-    let due = row.on(day("2028-02-09"));
+    assert_eq!(row.clone().at(noon("2026-03-01")).expiries[0].points, i64::MAX);
+    let due = row.at(noon("2028-02-09"));
     assert_eq!((due.available, due.expired, due.earned_last_12_months), (i64::MIN, i64::MAX, 0));
 }
 
@@ -138,7 +190,7 @@ fn a_row_is_never_updated_back_in_time() {
 proptest! {
     /// After each event of any history, the row says what the domain's account says.
     #[test]
-    fn the_row_is_the_account(commands in prop::collection::vec(any_command(), 0..60), asked in any_day()) {
+    fn the_row_is_the_account(commands in prop::collection::vec(any_command(), 0..60), asked in any_moment()) {
         let key = Uuid::from_u128(1);
         let mut state = LoyaltyAccount::initial();
         let mut row = None;
@@ -177,12 +229,17 @@ impl Sums {
             E::PointsRedeemed { points, .. } => self.redeemed += points,
             E::PointsReversed { points, .. } => self.reversed += points,
             E::PointsExpired { points, .. } => self.expired += points,
-            E::Enrolled { .. } | E::TierUpgraded { .. } => {}
+            E::Enrolled { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::HoldPlaced { .. }
+            | E::HoldReleased { .. } => {}
         }
     }
 }
 
-fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: NaiveDate) -> Result<(), TestCaseError> {
+fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Moment) -> Result<(), TestCaseError> {
     let member = state.member().unwrap();
     let lots: Vec<_> =
         member.lots().iter().map(|lot| (lot.number, lot.points, lot.earned_on, lot.expires_on)).collect();
@@ -195,16 +252,28 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Nai
     let counted =
         Sums { earned: row.lifetime_earned, redeemed: row.redeemed, reversed: row.reversed, expired: row.expired };
     prop_assert_eq!(sums, &counted);
-    prop_assert_eq!(row.available, counted.earned - counted.redeemed - counted.reversed - counted.expired);
+    prop_assert_eq!((member.held(), member.review_on()), (row.held, row.review_on));
+    prop_assert_eq!(row.available + row.held, counted.earned - counted.redeemed - counted.reversed - counted.expired);
     if let Some(reference) = row.earned_reference_on {
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }
-    let due = LoyaltyAccount::decide(state, LoyaltyCommand::Expire { today: asked }).unwrap();
+    let due = LoyaltyAccount::decide(state, LoyaltyCommand::Settle { now: asked }).unwrap();
     let later = LoyaltyAccount::fold(state.clone(), &due);
-    let balance = row.clone().on(asked);
-    prop_assert_eq!(later.member().unwrap().available(), balance.available, "on {}", asked);
-    prop_assert_eq!(member.earned_last_12_months(asked), balance.earned_last_12_months, "on {}", asked);
+    let later = later.member().unwrap();
+    let balance = row.clone().at(asked);
+    prop_assert_eq!((later.available(), later.held()), (balance.available, balance.held), "at {:?}", asked);
+    prop_assert_eq!(member.earned_last_12_months(asked.today), balance.earned_last_12_months, "at {:?}", asked);
     let coming: i64 = balance.expiries.iter().map(|expiry| expiry.points).sum();
     prop_assert_eq!(coming, balance.available.max(0));
+    projected(state, row)
+}
+
+/// What the row says the next review will decide is what it decides.
+fn projected(state: &LoyaltyAccount, row: &LoyaltyBalanceRow) -> Result<(), TestCaseError> {
+    let Some(today) = row.review_on else { return Ok(()) };
+    let at = today.and_hms_opt(12, 0, 0).unwrap().and_utc();
+    let events = LoyaltyAccount::decide(state, LoyaltyCommand::Review { now: Moment { at, today } }).unwrap();
+    let reviewed = LoyaltyAccount::fold(state.clone(), &events);
+    prop_assert_eq!(Some(reviewed.member().unwrap().tier()), row.projected_tier);
     Ok(())
 }

@@ -6,7 +6,7 @@ select (
 ) as days, (
     select coalesce(jsonb_agg(to_jsonb(o) order by o.currency), '[]')
     from (
-        select b.currency, sum(b.available)::bigint as available, sum(due.points)::bigint as due
+        select b.currency, sum(b.available + b.held)::bigint as available, sum(due.points)::bigint as due
         from loyalty_balances b
         cross join lateral (
             -- Lots stand in the order in which they expire: mostly the first one says that none is due.

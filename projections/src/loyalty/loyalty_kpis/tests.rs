@@ -3,10 +3,9 @@
 use super::{Figures, KpiRow, LoyaltyKpis, Moved};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
-use crate::loyalty::stories::{any_command, day, decided, earn, enrol, redeem, reverse};
+use crate::loyalty::stories::{any_command, day, decided, earn, enrol, redeem, reverse, settle};
 use crate::read_model::{ReadModel, Recorded, Rows};
 use domain::Decider;
-use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use proptest::prelude::*;
@@ -39,7 +38,7 @@ fn a_day_counts_what_happened_on_it() {
         earn(2, 15_000, "2026-02-09"),
         reverse(2, 1, 5000, "2026-02-09"),
         redeem(200, 3, "2026-02-09"),
-        LoyaltyCommand::Expire { today: day("2028-06-01") },
+        settle("2028-06-01"),
     ])));
     assert_eq!(rows.len(), 3);
     assert_eq!(on(&rows, "2026-01-10").figures, Figures { enrolled: 1, ..Figures::default() });
@@ -78,7 +77,8 @@ fn any_stored_sums_make_a_row() {
     if let LoyaltyEvent::PointsEarned { points, .. } = &mut earned {
         *points = i64::MAX;
     }
-    let expired = LoyaltyEvent::PointsExpired { lot: 1, points: i64::MAX, expires_on: day("2026-02-09"), balance: 0 };
+    let (points, expires_on) = (i64::MAX, day("2026-02-09"));
+    let expired = LoyaltyEvent::PointsExpired { lot: 1, points, expires_on, hold: None, balance: 0 };
     let twice = [earned, expired].into_iter().flat_map(|event| [event.clone(), event]);
     let figures = &rows_of(&story(twice))[&(TENANT, day("2026-02-09"))].figures;
     assert_eq!((figures.earned.points, figures.earned.count, figures.expired.points), (i64::MAX, 2, i64::MAX));
@@ -105,8 +105,9 @@ proptest! {
             let row = LoyaltyLedger::apply(&key, None, recorded).unwrap();
             match row.kind {
                 Movement::Earned => ledger.earned.once(row.points),
+                Movement::Held | Movement::Released => {}
                 Movement::Redeemed => {
-                    ledger.redeemed.once(-row.points);
+                    ledger.redeemed.once(-row.points - row.held);
                     discount += row.amount.unwrap().minor();
                 }
                 Movement::Reversed => ledger.reversed.once(-row.points),

@@ -3,7 +3,7 @@ create table loyalty_ledger (
     position     bigint      not null primary key,
     tenant       int         not null,
     account      uuid        not null,
-    kind         text        not null check (kind in ('earned', 'redeemed', 'reversed', 'expired')),
+    kind         text        not null check (kind in ('earned', 'held', 'released', 'redeemed', 'reversed', 'expired')),
     points       bigint      not null,
     balance      bigint      not null,
     lot          bigint,
@@ -13,20 +13,24 @@ create table loyalty_ledger (
     currency     text,
     moved_on     date        not null,
     occurred_at  timestamptz not null,
-    recorded_at  timestamptz not null
+    recorded_at  timestamptz not null,
+    held         bigint      not null,
+    hold_id      uuid
 );
 comment on table loyalty_ledger is 'One row per movement of points. A row never changes.';
 comment on column loyalty_ledger.position is 'Position of the event that moved the points.';
 comment on column loyalty_ledger.tenant is 'Whose account.';
 comment on column loyalty_ledger.account is 'The loyalty account; it has the id of its customer.';
-comment on column loyalty_ledger.kind is 'Whether points were earned, redeemed, reversed (taken back with their purchase) or expired.';
-comment on column loyalty_ledger.points is 'What was added to the balance: below zero where points went.';
+comment on column loyalty_ledger.kind is 'Whether points were earned, held (set aside for an order), released (given back), redeemed, reversed (taken back with their purchase) or expired.';
+comment on column loyalty_ledger.points is 'What was added to the balance: below zero where points went. Held points that were redeemed had left it before.';
 comment on column loyalty_ledger.balance is 'Available after the movement; below zero when points are owed.';
 comment on column loyalty_ledger.lot is 'The lot that was made, taken back or expired. A redemption takes from several and has none here.';
-comment on column loyalty_ledger.order_id is 'The order that earned the points, or is discounted by them.';
+comment on column loyalty_ledger.order_id is 'The order that earned the points, or for which they are held, or that is discounted by them.';
 comment on column loyalty_ledger.refund_id is 'The refund by which they were taken back.';
-comment on column loyalty_ledger.amount_minor is 'In minor units of currency: what was paid for points earned, what points redeemed were worth.';
+comment on column loyalty_ledger.amount_minor is 'In minor units of currency: what was paid for points earned, what points held or redeemed are worth.';
 comment on column loyalty_ledger.currency is 'Currency of the amount; none where the event has no amount.';
 comment on column loyalty_ledger.moved_on is 'Business date. Points that expired: the first day on which they were gone, whenever it was recorded.';
 comment on column loyalty_ledger.occurred_at is 'Business time.';
 comment on column loyalty_ledger.recorded_at is 'When it was written into the log.';
+comment on column loyalty_ledger.held is 'What was added to the held points: below zero where they were redeemed or given back.';
+comment on column loyalty_ledger.hold_id is 'The hold that set the points aside. Of expired points: that had kept them beyond their time.';

@@ -2,10 +2,11 @@
 
 use super::{LedgerRow, LoyaltyLedger, Movement};
 use crate::folding::recorded;
-use crate::loyalty::stories::{any_command, day, decided, earn, enrol, money, redeem, reverse};
+use crate::loyalty::stories::{
+    any_command, capture, day, decided, earn, enrol, hold, hold_id, money, redeem, release, reverse, settle,
+};
 use crate::read_model::ReadModel;
 use domain::Decider;
-use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use proptest::prelude::*;
@@ -44,9 +45,31 @@ fn a_purchase_a_refund_and_a_redemption_are_rows_with_running_balances() {
 }
 
 #[test]
+fn held_points_leave_the_balance_when_they_are_held_and_not_when_they_are_spent() {
+    let rows = rows_of(decided([
+        enrol("2026-01-10"),
+        earn(1, 50_000, "2026-02-09"),
+        hold(200, 7, "2026-02-10", 15),
+        hold(100, 8, "2026-02-10", 15),
+        capture(7, "2026-02-10"),
+        release(8, "2026-02-10"),
+    ]));
+    let told: Vec<_> = rows[1..].iter().map(|row| (row.kind, row.points, row.held, row.balance)).collect();
+    let expected = [
+        (Movement::Held, -200, 200, 300),
+        (Movement::Held, -100, 100, 200),
+        (Movement::Redeemed, 0, -200, 200),
+        (Movement::Released, 100, -100, 300),
+    ];
+    assert_eq!(told, expected);
+    let (seven, eight) = (Some(hold_id(7).as_uuid()), Some(hold_id(8).as_uuid()));
+    assert_eq!(rows[1..].iter().map(|row| row.hold).collect::<Vec<_>>(), [seven, eight, seven, eight]);
+    assert_eq!((rows[1].amount, rows[3].amount, rows[4].amount), (Some(money(200)), Some(money(200)), None));
+}
+
+#[test]
 fn points_expire_on_the_day_they_are_gone_whenever_that_is_recorded() {
-    let today = day("2028-06-01");
-    let bought = [enrol("2026-01-10"), earn(1, 2400, "2026-02-09"), LoyaltyCommand::Expire { today }];
+    let bought = [enrol("2026-01-10"), earn(1, 2400, "2026-02-09"), settle("2028-06-01")];
     let expired = rows_of(decided(bought)).pop().unwrap();
     assert_eq!((expired.kind, expired.points, expired.balance), (Movement::Expired, -24, 0));
     assert_eq!((expired.moved_on, expired.order, expired.amount), (day("2028-02-09"), None, None));
@@ -61,7 +84,7 @@ fn what_moves_no_points_is_no_row() {
 }
 
 proptest! {
-    /// Each row leaves the balance before plus its points, and the last one what the account has.
+    /// Each row leaves the balance before plus its points, and the last one what the account has; so with held points.
     #[test]
     fn the_rows_add_up_to_the_account(commands in prop::collection::vec(any_command(), 0..60)) {
         let mut state = LoyaltyAccount::initial();
@@ -71,11 +94,13 @@ proptest! {
             state = LoyaltyAccount::fold(state, &events);
             history.extend(events);
         }
-        let mut balance = 0;
+        let (mut balance, mut held) = (0, 0);
         for row in rows_of(history) {
             balance += row.points;
+            held += row.held;
             prop_assert_eq!(row.balance, balance, "{:?}", row);
         }
-        prop_assert_eq!(state.member().unwrap().available(), balance);
+        let member = state.member().unwrap();
+        prop_assert_eq!((member.available(), member.held()), (balance, held));
     }
 }
