@@ -10,7 +10,7 @@ use store::{Direction, EventStore, ReadStream, RecordedEvent, StoreError, Stream
 use uuid::Uuid;
 
 /// The most events that are read of one stream.
-pub const EVENTS_MAX: u64 = 100_000;
+pub const EVENTS_MAX: u64 = 20_000;
 
 /// Which events of a stream count. What is not set excludes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
