@@ -140,12 +140,14 @@ impl Progress {
             known.position = position;
             if known.error.take().is_some() {
                 known.state = ProjectorState::CatchingUp;
+                self.has_failed(false);
             }
         });
     }
 
     /// The runner enters a state in which all is well.
     pub(crate) fn works(&self, state: ProjectorState) {
+        self.has_failed(false);
         self.known.send_modify(|known| {
             known.state = state;
             known.error = None;
@@ -155,6 +157,7 @@ impl Progress {
 
     /// The runner rests: another node may work.
     pub(crate) fn rests(&self, state: ProjectorState) {
+        self.has_failed(false);
         self.known.send_modify(|known| {
             known.state = state;
             known.error = None;
@@ -164,11 +167,16 @@ impl Progress {
 
     /// The runner met trouble.
     pub(crate) fn stumbled(&self, state: ProjectorState, error: ProjectorError) {
+        self.has_failed(state == ProjectorState::Failed);
         self.known.send_modify(|known| {
             known.state = state;
             known.error = Some(error);
             known.runs_here = true;
         });
+    }
+
+    fn has_failed(&self, failed: bool) {
+        metrics::gauge!("projector_failed", "projector" => self.name).set(f64::from(u8::from(failed)));
     }
 
     fn gauge(&self, position: Position) {

@@ -24,6 +24,7 @@ mod lost_answers;
 mod nodes;
 mod random;
 mod rebuild;
+mod restore;
 mod rows;
 mod scale;
 mod server;

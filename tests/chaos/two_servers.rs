@@ -58,6 +58,7 @@ async fn two_servers_are_as_good_as_one() {
     checks::assert_none(&rows::anomalies(&superuser, &log).await);
     checks::assert_none(&two_owners(&observed));
     assert!(longest <= LEASE_MOVE_MAX, "a lease moved only after {longest:?}");
+    assert!(!two_owners(&two_at_once(&superuser).await).is_empty(), "a lease with two owners was not found out");
     drop(servers);
     forget_login(&installation).await;
 }
@@ -74,7 +75,7 @@ async fn a_server_on_a_given_database_makes_its_data_folder() {
 }
 
 /// One login that is a member of the roles and no superuser, and secrets that both servers share.
-async fn environment(installation: &Installation, random: &mut Random) -> Vec<(String, String)> {
+pub(crate) async fn environment(installation: &Installation, random: &mut Random) -> Vec<(String, String)> {
     let test = installation.test();
     let mut admin = PgConnection::connect_with(&installation.superuser()).await.expect("the superuser logs in");
     let roles = "clientela_owner, clientela_request, clientela_engine, clientela_rebuild";
@@ -95,7 +96,7 @@ fn login(installation: &Installation) -> String {
     format!("chaos_{}", installation.test().name())
 }
 
-async fn forget_login(installation: &Installation) {
+pub(crate) async fn forget_login(installation: &Installation) {
     let mut admin = PgConnection::connect_with(&installation.superuser()).await.expect("the superuser logs in");
     admin.execute(AssertSqlSafe(format!("drop role {}", login(installation)))).await.expect("the login goes");
     admin.close().await.expect("a clean end");
@@ -171,6 +172,16 @@ async fn look(connection: &mut PgConnection) -> Vec<Observed> {
         checkpoint: (row.get("written_epoch"), row.get("position")),
     });
     observed.collect()
+}
+
+/// What is seen of a lease that is given to another without a new epoch, as no server may do.
+async fn two_at_once(superuser: &PgConnectOptions) -> Vec<Observed> {
+    let mut admin = PgConnection::connect_with(superuser).await.expect("the superuser logs in");
+    let mut observed = look(&mut admin).await;
+    admin.execute("update leases set owner = gen_random_uuid()").await.expect("given away");
+    observed.extend(look(&mut admin).await);
+    admin.close().await.expect("a clean end");
+    observed
 }
 
 /// An epoch belongs to one owner, epochs and checkpoints only grow, and nobody writes under an epoch that has no owner yet.

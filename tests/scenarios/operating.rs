@@ -74,6 +74,9 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(list.contains(&format!("customers: cannot get past position {}, event customer-", spoiled - 1)), "{list}");
 
+    let figures = async || world.open(None, "/metrics", None).await.text().await.expect("text");
+    assert!(figures().await.contains("projector_failed{projector=\"customers\"} 1"), "{}", figures().await);
+
     let wrong = told(&world, &["projections", "skip", "customers", "--position", "1", "--reason", "a guess"]);
     assert!(wrong.contains(&format!("has failed at position {}, not at 1", spoiled - 1)), "{wrong}");
     let well = told(&world, &["projections", "skip", "loyalty_balances", "--position", "1", "--reason", "a guess"]);
@@ -87,6 +90,7 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
     assert_eq!((seen.status, &seen.body["purchase_count"]), (200, &json!(1)), "{}", seen.body);
     assert_eq!(comes_to_show(&world, "customers", "live")["skipped"], json!([spoiled - 1]));
     world.run_json(&words);
+    assert!(figures().await.contains("projector_failed{projector=\"customers\"} 0"), "{}", figures().await);
 
     let audited = world.get("/v1/audit/events?type=access.projection.skipped").await.body;
     assert_eq!(audited["items"].as_array().map(Vec::len), Some(1), "{audited}");

@@ -56,6 +56,8 @@ async fn what_there_is_not_and_what_is_under_way_is_said() {
         !unknown.status.success() && said.contains("there is no projection balances; there are customers"),
         "{said}"
     );
+    let unknown = world.run(&["check", "balances"]);
+    assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("there is no projection"));
     assert_eq!(world.run(&["check"]).status.code(), Some(2));
     let mut other = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
     other
