@@ -260,6 +260,10 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
     assert_eq!(outstanding(&before), (72, 0, Some("0.72".to_owned())));
     assert_eq!(outstanding(&report(SHOP, "2028-02-09").await), (0, 72, Some("0.00".to_owned())));
     assert_eq!(report(OTHER_SHOP, "2028-02-08").await.value.outstanding, []);
+    let lapses_at = "2026-03-01T12:15:00Z".parse().unwrap();
+    let last = world.append(SHOP, fresh_id(), [enrolled(), earned(1), held(lapses_at)]).await;
+    node.sees("loyalty_balances", last).await;
+    assert_eq!(outstanding(&report(SHOP, "2028-02-08").await).0, 96, "what is held is owed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use super::{CustomerTimeline, TimelineRow};
 use crate::folding::recorded;
-use crate::loyalty::stories::{day, decided, earn, enrol, money, order, redeem};
+use crate::loyalty::stories::{day, decided, earn, enrol, hold, hold_id, money, order, redeem, release, review};
 use crate::read_model::{ReadModel, Recorded};
 use domain::Event;
 use domain::access::events::AccessEvent;
@@ -66,6 +66,28 @@ fn a_purchase_shows_its_order_and_total_and_its_points_the_balance() {
     assert_eq!((&facts[1]["points"], &facts[1]["expires_on"]), (&json!(1_000), &json!("2028-02-09")));
     assert_eq!((&facts[2]["from"], &facts[2]["to"]), (&json!("bronze"), &json!("silver")));
     assert_eq!((&facts[3]["discount"], &facts[3]["balance"]), (&json!("2.00"), &json!(800)));
+}
+
+#[test]
+fn a_hold_shows_its_discount_and_how_it_ended_and_a_review_its_outcome() {
+    let story = [
+        enrol("2026-01-10"),
+        earn(7, 100_000, "2026-02-09"),
+        hold(200, 8, "2026-02-10", 15),
+        release(8, "2026-02-10"),
+        review("2027-01-10"),
+        review("2028-01-10"),
+    ];
+    let events = decided(story).into_iter().zip(1..);
+    let facts: Vec<Value> = events.filter_map(|(event, nth)| Some(row_of(&of_customer(event, nth))?.facts)).collect();
+    let placed = json!({
+        "hold_id": hold_id(8), "order_id": "order-8", "points": 200, "discount": "2.00", "currency": "USD",
+        "balance": 800, "on": "2026-02-10", "lapses_at": "2026-02-10T12:15:00Z",
+    });
+    assert_eq!(facts[3], placed);
+    assert_eq!((&facts[4]["reason"], &facts[4]["balance"]), (&json!("cancelled"), &json!(1_000)));
+    assert_eq!(facts[5], json!({"tier": "silver", "earned_12_months": 1_000, "on": "2027-01-10"}));
+    assert_eq!(facts[6], json!({"from": "silver", "to": "bronze", "earned_12_months": 0, "on": "2028-01-10"}));
 }
 
 #[test]
