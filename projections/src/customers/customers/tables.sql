@@ -62,7 +62,7 @@ create table customer_words (
     tenant      int  not null,
     customer_id uuid not null,
     word        text collate "C" not null,
-    primary key (customer_id, word)
+    primary key (tenant, customer_id, word)
 );
 comment on table customer_words is 'The words of the names of customers and companies that may be found: small letters without accents.';
 comment on column customer_words.tenant is 'Whose customer.';

@@ -9,6 +9,7 @@ use crate::read_model::ChangeOf;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
 
 /// Longer words are cut, in names and in questions.
 const WORD_CHARS_MAX: usize = 64;
@@ -64,10 +65,16 @@ pub(super) async fn replace(conn: &mut PgConnection, changes: &[ChangeOf<Custome
     if changed.is_empty() {
         return Ok(());
     }
-    sqlx::query("delete from customer_words where customer_id = any($1)")
-        .bind(changed.iter().map(|change| change.key).collect::<Vec<_>>())
-        .execute(&mut *conn)
-        .await?;
+    let known = changed.iter().filter_map(|change| change.after.as_ref().or(change.before.as_ref()));
+    let (owners, keys): (Vec<i32>, Vec<Uuid>) = known.map(|row| (row.tenant.0, row.id)).unzip();
+    sqlx::query(
+        "delete from customer_words w using unnest($1::int[], $2::uuid[]) as changed (tenant, customer_id) \
+         where w.tenant = changed.tenant and w.customer_id = changed.customer_id",
+    )
+    .bind(owners)
+    .bind(keys)
+    .execute(&mut *conn)
+    .await?;
     let (mut tenants, mut customers, mut found_by) = (vec![], vec![], vec![]);
     for row in changed.iter().filter_map(|change| change.after.as_ref()) {
         for word in of_row(row) {
