@@ -289,6 +289,8 @@ impl<M: ReadModel> Work<M> {
         if let Some(generation) = done_with {
             remove(&mut self.conn, generation).await;
         }
+        // The end of the session would do it a moment later, when somebody may already ask for the next one.
+        self.conn.execute("select pg_advisory_unlock_all()").await?;
         self.conn.close().await?;
         Ok(())
     }

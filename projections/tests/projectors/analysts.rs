@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use store::TenantId;
 use store::contract::fresh_id;
-use store::postgres::{AnalystError, AnalystLogin};
+use store::postgres::{AnalystError, AnalystLogin, Database};
 
 impl World {
     async fn as_analyst(&self, login: &AnalystLogin) -> Result<PgConnection, sqlx::Error> {
@@ -223,4 +223,33 @@ async fn tables_from_before_there_were_analysts_are_opened_to_them() {
     assert_eq!(error_code(&mut conn, "select * from customers").await.as_deref(), Some("42501"));
     projections::prepare(&world.database, &projectors()).await.unwrap();
     reads_all_that_is_documented_and_nothing_of_others(&mut conn, SHOP).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_given_database_a_login_that_may_create_roles_is_enough() {
+    let world = World::with_two_tenants().await;
+    let (options, mut admin) = (world.admin_options(), world.as_admin().await);
+    let name = options.get_database().unwrap();
+    let maker = format!("maker_of_{name}");
+    let made = format!(
+        "drop role if exists {maker}; create role {maker} login createrole nosuperuser in role \
+         clientela_owner, clientela_request, clientela_engine, clientela_rebuild"
+    );
+    admin.execute(AssertSqlSafe(made)).await.unwrap();
+    let socket = options.get_socket().map_or(options.get_host().to_owned(), |socket| socket.display().to_string());
+    let url = format!("postgres://{maker}@localhost/{name}?host={socket}&sslmode=disable");
+    let given = Database::from_url(&url).unwrap();
+
+    let first = given.add_analyst(SHOP).await.unwrap();
+    reads_all_that_is_documented_and_nothing_of_others(&mut world.as_analyst(&first).await.unwrap(), SHOP).await;
+    let second = given.renew_analyst(SHOP).await.unwrap();
+    assert!(world.as_analyst(&first).await.is_err());
+    reads_all_that_is_documented_and_nothing_of_others(&mut world.as_analyst(&second).await.unwrap(), SHOP).await;
+    given.remove_analyst(SHOP).await.unwrap();
+    assert!(world.as_analyst(&second).await.is_err());
+
+    admin.execute(AssertSqlSafe(format!("alter role {maker} nocreaterole"))).await.unwrap();
+    let refused = given.add_analyst(SHOP).await.unwrap_err();
+    assert!(matches!(&refused, AnalystError::MayNotCreateRoles(login) if *login == maker), "{refused}");
+    admin.execute(AssertSqlSafe(format!("drop role {maker}"))).await.unwrap();
 }
