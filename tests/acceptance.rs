@@ -9,6 +9,8 @@ mod support;
 
 use chrono::{Datelike, NaiveDate};
 use domain::Moment;
+use domain::country::Country;
+use domain::document::{Document, DocumentKind};
 use flate2::read::GzDecoder;
 use futures::StreamExt;
 use nix::sys::signal::{Signal, kill};
@@ -33,6 +35,8 @@ const LATER: Day = (1999, 9, 15);
 const TENANT: TenantId = TenantId(1);
 const PURCHASES: usize = 47_797;
 const CUSTOMERS: usize = 15_713;
+/// Rows of the kinds DNI, NIE, CIF and NIF.
+const DOCUMENTS: usize = 1_213;
 const LOOKS_AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,6 +59,23 @@ async fn every_customer_of_the_shop_has_the_points_the_tier_and_the_lots_of_the_
     let again = world.run_json(&words);
     assert_eq!((&again["recorded"], &again["already_there"]), (&0.into(), &PURCHASES.into()));
     assert_eq!(world.head().await, head, "a repeated import changes nothing");
+}
+
+/// The verdicts are those of another program on its own examples and on altered ones.
+#[test]
+fn a_document_of_spain_is_taken_when_its_control_character_is_right_and_kept_without_separators() {
+    let Some(file) = shared("validators/identifiers.csv") else { return };
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for row in csv::Reader::from_path(file).expect("the supplied file").records() {
+        let row = row.expect("a row");
+        let Some(kind) = DocumentKind::ALL.into_iter().find(|kind| kind.as_str() == &row[1]) else { continue };
+        count += 1;
+        let document = Document::parse(kind, &row[0], Country::ES).ok();
+        if document.as_ref().map(Document::number) != (&row[2] == "true").then_some(&row[3]) {
+            wrong.push(format!("{row:?}"));
+        }
+    }
+    assert_eq!((count, wrong), (DOCUMENTS, vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -242,6 +242,21 @@ impl<S: Send + Sync> FromRequestParts<S> for HoldPath {
     }
 }
 
+/// The id of a thing of a customer, behind the customer's.
+#[derive(Debug, Clone, Copy)]
+pub struct PathIds(pub uuid::Uuid, pub uuid::Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathIds {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let ids = axum::extract::Path::<(uuid::Uuid, uuid::Uuid)>::from_request_parts(parts, state).await;
+        ids.map(|ids| Self(ids.0.0, ids.0.1)).map_err(|_| {
+            Problem::bad_parameter(Place::Parameter("id".to_owned()), "invalid_id", "an id in the path is not a UUID")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Idempotency, IfMatch, MinPosition, Parameters, given_request_id, given_traceparent};

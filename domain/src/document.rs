@@ -91,6 +91,11 @@ impl DocumentKind {
         }
     }
 
+    /// The country that issues such documents, if it is one only.
+    pub const fn only_in(self) -> Option<Country> {
+        if self.is_spanish() { Some(Country::ES) } else { None }
+    }
+
     /// Whether it is a tax number of Spain: a DNI and a NIE are their holder's.
     const fn is_spanish(self) -> bool {
         match self {
@@ -126,7 +131,11 @@ impl Document {
         if kind.is_spanish() && country != Country::ES {
             return Err(DocumentError::OtherCountry { kind, country: Country::ES });
         }
+        let is_dotted = kind.is_spanish() && number.contains(['.', '/']);
         let number = normalized(number);
+        if is_dotted {
+            return Err(DocumentError::Malformed { kind });
+        }
         if number.is_empty() {
             return Err(DocumentError::Empty);
         }
@@ -159,10 +168,16 @@ impl Document {
     }
 }
 
-/// A number as it is searched for, whatever its kind: without separators, in capital letters.
+/// A number as it is searched for, whatever its kind: without separators, in capital letters, full-width forms as usual ones.
 pub fn normalized(number: &str) -> String {
     let kept = number.chars().filter(|character| !character.is_whitespace() && !"-./".contains(*character));
-    kept.flat_map(char::to_uppercase).collect()
+    kept.map(usual_width).flat_map(char::to_uppercase).collect()
+}
+
+/// The forms that East Asian keyboards make of ASCII stand in the same order (U+FF01 to U+FF5E).
+fn usual_width(character: char) -> char {
+    let shifted = u32::from(character).checked_sub(0xFEE0).filter(|code| (0x21..=0x7E).contains(code));
+    shifted.and_then(char::from_u32).unwrap_or(character)
 }
 
 /// What serde reads a stored number through: only the shape is checked, because the rules of countries change.
@@ -310,7 +325,8 @@ mod tests {
 
     #[test]
     fn a_number_is_kept_without_separators_and_in_capital_letters() {
-        assert_eq!(spanish(K::Dni, " 54.362.315-k ").as_deref(), Ok("54362315K"));
+        assert_eq!(spanish(K::Dni, " 54362 315-k ").as_deref(), Ok("54362315K"));
+        assert_eq!(spanish(K::Dni, "１２３４５６７８z").as_deref(), Ok("12345678Z"));
         assert_eq!(spanish(K::Nif, "ES 12345678Z").as_deref(), Ok("12345678Z"));
     }
 
@@ -329,6 +345,7 @@ mod tests {
             (K::Dni, "1234567L"),
             (K::Dni, "123456789"),
             (K::Dni, "X1234567L"),
+            (K::Dni, "12.345.678-Z"),
             (K::Nie, "12345678Z"),
             (K::Cif, "12345678Z"),
             (K::Cif, "I58818501"),
@@ -345,6 +362,7 @@ mod tests {
         let mexico = Country::parse("MX").unwrap();
         let parse = |kind, number: &str| Document::parse(kind, number, mexico);
         assert_eq!(parse(K::TaxId, "gode-561231-gr8").unwrap().number(), "GODE561231GR8");
+        assert_eq!(parse(K::NationalId, "12.345.678/9").unwrap().number(), "123456789");
         assert_eq!(parse(K::Passport, "G12"), Err(DocumentError::Malformed { kind: K::Passport }));
         assert_eq!(parse(K::Passport, "G12_45678"), Err(DocumentError::Malformed { kind: K::Passport }));
         assert_eq!(parse(K::Passport, " - "), Err(DocumentError::Empty));

@@ -193,6 +193,8 @@ identifiers! {
     Source: 64 of SLUG;
     /// Another system that knows our customers, such as `stripe`.
     ExternalSystem: 64 of SLUG;
+    /// What a message to a customer is about, such as `offers`.
+    Topic: 64 of SLUG;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

@@ -104,6 +104,16 @@ bounded_text! {
     ReferenceText: 128;
     /// Why somebody did something, in their own words.
     ReasonText: 500;
+    /// A line of an address.
+    AddressLine: 200;
+    /// A town, a province or a state.
+    PlaceName: 100;
+    /// A postal code, as its country writes it.
+    PostalCode: 20;
+    /// What who brings something must know.
+    Instructions: 500;
+    /// What a customer wants or does not want.
+    PreferenceText: 200;
 }
 
 fn bounded(text: &str, max: usize) -> Result<&str, TextError> {

@@ -13,17 +13,24 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
 use domain::country::Country;
+use domain::customers::address::{Address, AddressKind};
 use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
+use domain::customers::preferences::{
+    Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
+};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
     CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, Sku, Source, TenantId,
-    TimeZoneName,
+    TimeZoneName, Topic,
 };
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
-use domain::text::{CompanyName, PersonName, ReasonText, ReferenceText};
+use domain::text::{
+    AddressLine, CompanyName, Instructions, PersonName, PlaceName, PostalCode, PreferenceText, ReasonText,
+    ReferenceText,
+};
 use domain::{Currency, Event, Money, Personal, Sealed};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -121,7 +128,8 @@ fn customers() -> Vec<Example> {
         registered_on: day("2026-01-10"),
         personal: Contact { phones: contact().phones, ..Contact::default() }.into(),
     };
-    vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())]
+    let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
+    all.into_iter().chain(addresses()).chain([preferences()]).collect()
 }
 
 fn contact() -> Contact {
@@ -160,6 +168,76 @@ fn updated() -> Example {
         language: None,
         currency: None,
         personal: Contact::default().into(),
+    };
+    Example::new(full, minimal)
+}
+
+fn addresses() -> Vec<Example> {
+    let (address, other) = (Uuid::from_u128(7), Uuid::from_u128(8));
+    let (kind, is_default) = (AddressKind::Shipping, true);
+    let minimal = Address {
+        name: None,
+        line1: AddressLine::parse("Calle Mayor 1").unwrap(),
+        line2: None,
+        city: None,
+        region: None,
+        postal_code: None,
+        country: Country::parse("ES").unwrap(),
+        phone: None,
+        instructions: None,
+    };
+    let full = Address {
+        name: Some(PersonName::parse("Ana María Núñez").unwrap()),
+        line2: Some(AddressLine::parse("3º B").unwrap()),
+        city: Some(PlaceName::parse("Madrid").unwrap()),
+        region: Some(PlaceName::parse("Comunidad de Madrid").unwrap()),
+        postal_code: Some(PostalCode::parse("28013").unwrap()),
+        phone: Some(Phone::parse("+34 600 123 456", None).unwrap()),
+        instructions: Some(Instructions::parse("Ring twice").unwrap()),
+        ..minimal.clone()
+    };
+    let added =
+        |place: &Address| CustomerEvent::AddressAdded { address, kind, is_default, personal: place.clone().into() };
+    let changed =
+        |place: &Address| CustomerEvent::AddressChanged { address, kind, is_default, personal: place.clone().into() };
+    let removed = |new_default| CustomerEvent::AddressRemoved { address, kind, new_default };
+    vec![
+        Example::new(added(&full), added(&minimal)),
+        Example::new(changed(&full), changed(&minimal)),
+        Example::new(removed(Some(other)), removed(None)),
+    ]
+}
+
+fn preferences() -> Example {
+    let channel = |text| Channel::parse(text).unwrap();
+    let text = |text| PreferenceText::parse(text).unwrap();
+    let full = CustomerEvent::PreferencesChanged {
+        preferences: Preferences {
+            channels: vec![channel("store-12"), channel("web")],
+            categories: vec![CategoryCode::parse("coffee").unwrap()],
+            notifications: vec![Notification {
+                topic: Topic::parse("offers").unwrap(),
+                channels: vec![channel("email")],
+            }],
+            billing: Some(Billing {
+                currency: Some(currency("MXN")),
+                language: Some(Language::parse("es-MX").unwrap()),
+                delivery: Some(channel("email")),
+            }),
+        },
+        personal: PersonalPreferences {
+            restrictions: vec![text("No nuts")],
+            favourite_orders: vec![FavouriteOrder {
+                name: text("The usual"),
+                items: vec![FavouriteItem { sku: Sku::parse("85123A").unwrap(), quantity: 2 }],
+                note: Some(text("Extra hot")),
+            }],
+        }
+        .into(),
+    };
+    let minimal = CustomerEvent::PreferencesChanged {
+        preferences: Preferences::default(),
+        personal: PersonalPreferences::default().into(),
     };
     Example::new(full, minimal)
 }

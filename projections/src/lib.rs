@@ -42,6 +42,7 @@ pub use read_model::{ReadModel, Recorded};
 pub fn projectors() -> Vec<Projector> {
     let projectors = vec![
         Projector::of::<customers::customers::Customers>(),
+        Projector::of::<customers::customer_profiles::CustomerProfiles>(),
         Projector::of::<customers::customer_timeline::CustomerTimeline>(),
         Projector::of::<loyalty::loyalty_balances::LoyaltyBalances>(),
         Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),

@@ -131,3 +131,226 @@ async fn only_who_may_changes_a_customer_and_only_its_own_tenants() {
     assert_eq!((refused.refusal().as_str(), &refused.body["scope"]), ("403 scope_missing", &json!("customers:write")));
     assert_eq!(world.head().await, head);
 }
+
+#[tokio::test]
+async fn addresses_come_move_the_default_and_go() {
+    let world = World::start().await;
+    let customer = world.member("sent@example.com").await;
+    let path = format!("/v1/customers/{customer}/addresses");
+    let home = json!({
+        "kind": "shipping", "name": "Ana Torres", "line1": "Calle Mayor 1", "line2": "3º B", "city": "Madrid",
+        "region": "Madrid", "postal_code": "28013", "country": "ES", "phone": "+34612345678", "instructions": "ring twice"
+    });
+    let first = world.post(&path, home.clone()).await;
+    assert_eq!((first.status, first.etag(), &first.body["is_default"]), (201, Some("\"2\""), &json!(true)));
+    let home_id = first.body["address_id"].as_str().expect("an id").to_owned();
+    let home_path = format!("{path}/{home_id}");
+    assert_eq!(first.headers["location"].to_str().expect("text"), home_path);
+    let shown = seen(&world, &home_path, &first).await;
+    for (field, value) in home.as_object().expect("an object") {
+        assert_eq!(&shown.body[field], value, "{field}");
+    }
+    let work = json!({"kind": "shipping", "line1": "Gran Vía 2", "country": "ES", "is_default": true});
+    let second = world.post(&path, work).await;
+    let work_id = second.body["address_id"].as_str().expect("an id").to_owned();
+    let office = json!({"kind": "billing", "line1": "Rue 3", "country": "FR"});
+    let third = world.post(&path, office).await;
+    let defaults = |list: &Value| -> Vec<_> {
+        list["items"].as_array().expect("a list").iter().map(|item| item["is_default"].clone()).collect()
+    };
+    let all = seen(&world, &path, &third).await;
+    assert_eq!((defaults(&all.body), all.etag()), (vec![json!(false), json!(true), json!(true)], Some("\"4\"")));
+
+    let stale = world.patch(&home_path, Some("\"3\""), json!({"is_default": true})).await;
+    assert_eq!(stale.refusal(), "412 version_changed If-Match version_changed");
+    let moved = world.patch(&home_path, all.etag(), json!({"is_default": true, "city": null, "line2": "4º A"})).await;
+    assert_eq!((moved.status, moved.etag(), &moved.body["is_default"]), (200, Some("\"5\""), &json!(true)));
+    let all = seen(&world, &path, &moved).await;
+    assert_eq!(defaults(&all.body), [true, false, true].map(Value::from));
+    assert_eq!((&all.body["items"][0]["city"], &all.body["items"][0]["line2"]), (&Value::Null, &json!("4º A")));
+    let same = world.patch(&home_path, None, json!({"line2": "4º A"})).await;
+    assert_eq!((same.status, same.body.get("version")), (200, None), "nothing changed");
+
+    let gone = world.ask_as(Some(world.key()), Method::DELETE, &home_path, None).await;
+    assert_eq!((gone.status, &gone.body["new_default"]), (200, &json!(work_id)));
+    let all = seen(&world, &path, &gone).await;
+    assert_eq!(defaults(&all.body), [true, true].map(Value::from));
+    assert_eq!(world.get(&home_path).await.refusal(), "404 address_not_found");
+    let twice = world.ask_as(Some(world.key()), Method::DELETE, &home_path, None).await;
+    assert_eq!(twice.refusal(), "404 address_not_found");
+
+    let timeline =
+        seen(&world, &format!("/v1/customers/{customer}/timeline?type=customer.address.*"), &gone).await.body;
+    let kinds: Vec<_> = timeline["items"].as_array().expect("a list").iter().map(|item| &item["type"]).collect();
+    let added = "customer.address.added";
+    assert_eq!(kinds, ["customer.address.removed", "customer.address.changed", added, added, added]);
+    assert_eq!(timeline["items"][0]["facts"]["new_default"], json!(work_id));
+    assert!(!timeline.to_string().contains("Mayor") && !timeline.to_string().contains("Madrid"), "{timeline}");
+    let audited =
+        seen(&world, &format!("/v1/audit/events?customer={customer}&type=customer.address.removed"), &gone).await;
+    assert_eq!(audited.body["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn contacts_documents_and_preferences_are_seen_as_they_were_given() {
+    let world = World::start().await;
+    let body = json!({"documents": [{"kind": "dni", "number": "12345678-z"}]});
+    let registered = world.post("/v1/customers", body).await;
+    assert_eq!(registered.status, 201, "a document is enough to know a customer by: {}", registered.body);
+    let path = format!("/v1/customers/{}", registered.body["customer_id"].as_str().expect("an id"));
+    let documents = json!([
+        {"kind": "nif", "number": "12345678Z"}, {"kind": "passport", "number": "g 1234", "country": "MX"}
+    ]);
+    let patch = json!({
+        "emails": ["Ana@Example.com", "second@example.com"], "phones": ["+34612345678"], "documents": documents
+    });
+    let changed = world.patch(&path, None, patch).await;
+    let contacts = seen(&world, &format!("{path}/contacts"), &changed).await;
+    let told: Vec<_> = contacts.body["items"].as_array().expect("a list").iter().map(|item| &item["value"]).collect();
+    assert_eq!(told, ["Ana@example.com", "second@example.com", "+34612345678"]);
+    let documents = seen(&world, &format!("{path}/documents"), &changed).await.body;
+    assert_eq!((&documents["items"][1]["number"], &documents["items"][1]["country"]), (&json!("G1234"), &json!("MX")));
+    for (number, count) in [("12345678-z", 1), ("g%201234", 1), ("87654321X", 0)] {
+        let found = world.get(&format!("/v1/customers?document={number}")).await;
+        assert_eq!(found.body["items"].as_array().map(Vec::len), Some(count), "{number}: {}", found.body);
+    }
+    for odd in ["", "-", "12_34", "1%002", &"7".repeat(33)] {
+        let refused = world.get(&format!("/v1/customers?document={odd}")).await;
+        assert_eq!(refused.refusal(), "400 invalid_parameter document invalid_parameter", "{odd}");
+    }
+    let same = json!({"documents": [{"kind": "dni", "number": "12345678Z"}]});
+    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 document_taken");
+
+    let preferences = format!("{path}/preferences");
+    let nothing = world.get(&preferences).await;
+    assert_eq!((&nothing.body["channels"], &nothing.body["billing"]), (&json!([]), &Value::Null));
+    let wanted = json!({
+        "channels": ["store-1"], "categories": ["coffee"], "restrictions": ["no nuts"],
+        "notifications": [{"topic": "offers", "channels": ["email"]}], "billing": {"currency": "EUR", "delivery": "email"},
+        "favourite_orders": [{"name": "the usual", "items": [{"sku": "latte", "quantity": 2}], "note": "extra hot"}]
+    });
+    let liked = world.patch(&preferences, None, wanted.clone()).await;
+    assert_eq!((liked.status, &liked.body["changed"]), (200, &json!(true)), "{}", liked.body);
+    let now = seen(&world, &preferences, &liked).await;
+    for (field, value) in wanted.as_object().expect("an object").iter().filter(|(field, _)| *field != "billing") {
+        assert_eq!(&now.body[field], value, "{field}");
+    }
+    assert_eq!((&now.body["billing"]["currency"], now.etag()), (&json!("EUR"), liked.etag()));
+    let less = world.patch(&preferences, now.etag(), json!({"channels": null, "billing": null})).await;
+    let now = seen(&world, &preferences, &less).await.body;
+    assert_eq!((&now["channels"], &now["billing"], &now["categories"]), (&json!([]), &Value::Null, &json!(["coffee"])));
+}
+
+#[tokio::test]
+async fn what_of_a_profile_cannot_be_is_refused_and_named() {
+    let world = World::start().await;
+    let customer = world.member("strict@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let (addresses, preferences) = (format!("{path}/addresses"), format!("{path}/preferences"));
+    let home = json!({"kind": "shipping", "line1": "Calle Mayor 1", "country": "ES"});
+    let added = world.post(&addresses, home.clone()).await;
+    let address = format!("{addresses}/{}", added.body["address_id"].as_str().expect("an id"));
+    let head = world.head().await;
+    let with = |name: &str, value: Value| {
+        let mut body = home.clone();
+        body[name] = value;
+        body
+    };
+    for (body, refusal) in [
+        (json!({"line1": "x", "country": "ES"}), "422 validation_failed /kind missing_field"),
+        (json!({"kind": "shipping", "country": "ES"}), "422 validation_failed /line1 missing_field"),
+        (with("kind", json!("holiday")), "422 validation_failed /kind invalid_value"),
+        (with("line1", json!(" ")), "422 validation_failed /line1 empty"),
+        (with("line2", json!("x".repeat(201))), "422 validation_failed /line2 too_long"),
+        (with("city", json!("x".repeat(101))), "422 validation_failed /city too_long"),
+        (with("region", json!("x".repeat(101))), "422 validation_failed /region too_long"),
+        (with("postal_code", json!("9".repeat(21))), "422 validation_failed /postal_code too_long"),
+        (with("instructions", json!("x".repeat(501))), "422 validation_failed /instructions too_long"),
+        (with("country", json!("XX")), "422 validation_failed /country unknown_country"),
+        (with("phone", json!("12")), "422 validation_failed /phone invalid_phone"),
+        (with("street", json!("x")), "422 validation_failed /street unknown_field"),
+    ] {
+        assert_eq!(world.post(&addresses, body.clone()).await.refusal(), refusal, "{body}");
+    }
+    for (body, refusal) in [
+        (json!({"kind": "billing"}), "422 validation_failed /kind unknown_field"),
+        (json!({"line1": null}), "422 validation_failed /line1 missing_field"),
+        (json!({"country": null}), "422 validation_failed /country missing_field"),
+        (json!({"is_default": false}), "422 default_address_needed /is_default default_address_needed"),
+        (json!({"is_default": "yes"}), "422 validation_failed /is_default wrong_type"),
+    ] {
+        assert_eq!(world.patch(&address, None, body.clone()).await.refusal(), refusal, "{body}");
+    }
+    let order =
+        |quantity: i64| json!({"favourite_orders": [{"name": "x", "items": [{"sku": "a", "quantity": quantity}]}]});
+    for (body, refusal) in [
+        (json!({"colour": "red"}), "422 validation_failed /colour unknown_field"),
+        (json!({"channels": ["The Web"]}), "422 validation_failed /channels/0 invalid_character"),
+        (json!({"notifications": [{"topic": ""}]}), "422 validation_failed /notifications/0/topic empty"),
+        (json!({"billing": {"currency": "XXQ"}}), "422 validation_failed /billing/currency unknown_currency"),
+        (json!({"restrictions": ["x".repeat(201)]}), "422 validation_failed /restrictions/0 too_long"),
+        (json!({"categories": vec!["a"; 51]}), "422 too_many /categories too_many"),
+        (order(0), "422 quantity_required /favourite_orders quantity_required"),
+        (order(-1), "422 validation_failed /favourite_orders/0/items/0/quantity invalid_value"),
+    ] {
+        assert_eq!(world.patch(&preferences, None, body.clone()).await.refusal(), refusal, "{body}");
+    }
+    for (document, refusal) in [
+        (json!({"kind": "dni", "number": "12345678A"}), "/documents/0/number wrong_control_character"),
+        (json!({"kind": "dni", "number": "1234"}), "/documents/0/number invalid_document"),
+        (json!({"kind": "cif", "number": "A58818501", "country": "FR"}), "/documents/0/number wrong_country"),
+        (json!({"kind": "passport", "number": "G1234"}), "/documents/0/country missing_field"),
+        (json!({"kind": "passport", "number": "G1234", "country": "XX"}), "/documents/0/country unknown_country"),
+        (json!({"kind": "library_card", "number": "1"}), "/documents/0/kind invalid_value"),
+    ] {
+        let answer = world.patch(&path, None, json!({"documents": [document]})).await;
+        assert_eq!(answer.refusal(), format!("422 validation_failed {refusal}"), "{document}");
+    }
+    assert_eq!(world.head().await, head, "nothing may be written");
+}
+
+#[tokio::test]
+async fn a_profile_is_masked_without_the_scope_and_another_tenants_is_not_there() {
+    let world = World::start().await;
+    let customer = world.member("hidden@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let home = json!({"kind": "shipping", "line1": "Calle Mayor 1", "city": "Madrid", "country": "ES"});
+    let added = world.post(&format!("{path}/addresses"), home.clone()).await;
+    let address = format!("{path}/addresses/{}", added.body["address_id"].as_str().expect("an id"));
+    world.patch(&path, None, json!({"documents": [{"kind": "dni", "number": "12345678Z"}]})).await;
+    let wanted = json!({"restrictions": ["peanuts"], "favourite_orders": [{"name": "usual", "items": []}]});
+    let last = world.patch(&format!("{path}/preferences"), None, wanted).await;
+    let reader = key(&world, &["--scope", "customers:read"]);
+    let tenant = world.run_json(&["tenant", "create", "acme", "--time-zone", "Europe/Madrid", "--json"]);
+    let theirs = key(&world, &["--scope", "admin", "--tenant", &tenant["tenant"].to_string()]);
+    let lists = ["addresses", "contacts", "documents", "preferences"].map(|list| format!("{path}/{list}"));
+    for list in lists.iter().chain([&address]) {
+        seen(&world, list, &last).await;
+        let masked = world.ask_as(Some(&reader), Method::GET, list, None).await;
+        let text = masked.body.to_string();
+        assert_eq!(masked.status, 200, "{list}");
+        for secret in ["Calle", "adrid", "hidden", "12345678", "peanuts", "usual"] {
+            assert!(!text.contains(secret), "{list}: {text}");
+        }
+        let foreign = world.ask_as(Some(&theirs), Method::GET, list, None).await;
+        assert_eq!(foreign.refusal(), "404 customer_not_found", "{list}");
+    }
+    let found = world.ask_as(Some(&theirs), Method::GET, "/v1/customers?document=12345678Z", None).await;
+    assert_eq!(found.body["items"], json!([]));
+    let head = world.head().await;
+    for (method, path, body) in [
+        (Method::POST, &lists[0], Some(home)),
+        (Method::PATCH, &address, Some(json!({"city": null}))),
+        (Method::DELETE, &address, None),
+        (Method::PATCH, &lists[3], Some(json!({"channels": ["web"]}))),
+    ] {
+        let refused = world.ask_as(Some(&reader), method.clone(), path, body.clone()).await;
+        assert_eq!(
+            (refused.refusal().as_str(), &refused.body["scope"]),
+            ("403 scope_missing", &json!("customers:write"))
+        );
+        let foreign = world.ask_as(Some(&theirs), method, path, body).await;
+        assert_eq!(foreign.refusal(), "404 customer_not_found", "{path}");
+    }
+    assert_eq!(world.head().await, head);
+}

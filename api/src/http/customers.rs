@@ -4,6 +4,7 @@ use crate::Api;
 use crate::amount::AmountText;
 use crate::body::JsonBody;
 use crate::headers::{Idempotency, MinPosition, Parameters, PathId};
+use crate::http::customers::documents::DocumentBody;
 use crate::http::loyalty::PointsView;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, history, time_travel, wait_for};
@@ -26,7 +27,11 @@ use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod addresses;
+mod documents;
 mod overview;
+mod preferences;
+mod profile;
 mod search;
 mod timeline;
 mod update;
@@ -35,6 +40,17 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/v1/customers", post(register).get(search::find))
         .route("/v1/customers/{id}", get(get_customer).patch(update::update))
+        .route("/v1/customers/{id}/addresses", get(addresses::list_addresses).post(addresses::add_address))
+        .route(
+            "/v1/customers/{id}/addresses/{address_id}",
+            get(addresses::get_address).patch(addresses::change_address).delete(addresses::remove_address),
+        )
+        .route("/v1/customers/{id}/contacts", get(profile::list_contacts))
+        .route("/v1/customers/{id}/documents", get(documents::list_documents))
+        .route(
+            "/v1/customers/{id}/preferences",
+            get(preferences::get_preferences).patch(preferences::change_preferences),
+        )
         .route("/v1/customers/{id}/purchases", post(record_purchase))
         .route("/v1/customers/{id}/refunds", post(refund))
         .route("/v1/customers/{id}/events", get(history::get_events))
@@ -53,6 +69,8 @@ struct RegisterBody {
     emails: Vec<String>,
     #[serde(default)]
     phones: Vec<String>,
+    #[serde(default)]
+    documents: Vec<DocumentBody>,
     #[serde(default)]
     references: Vec<ReferenceBody>,
     language: Option<String>,
@@ -128,6 +146,7 @@ impl RegisterBody {
         let company = fields.keep_optional("/company", self.company.as_ref(), CompanyName::parse);
         let emails = fields.keep_all("/emails", &self.emails, Email::parse);
         let phones = fields.keep_all("/phones", &self.phones, |text| Phone::parse(text, None));
+        let documents = fields.keep_each("/documents", &self.documents, DocumentBody::read);
         let references: Vec<_> = self
             .references
             .iter()
@@ -141,7 +160,7 @@ impl RegisterBody {
             emails: emails?,
             phones: phones?,
             references: references?,
-            documents: Vec::new(),
+            documents: documents?,
         })
     }
 }

@@ -55,6 +55,11 @@ impl<T> ListView<T> {
         Self { items: page.rows.into_iter().map(view).collect(), next_cursor }
     }
 
+    /// A list that is short enough to be told at once.
+    pub(crate) const fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -53,6 +53,35 @@ impl Fields {
         self.keep_patch(patch, |fields, text| fields.keep(pointer, read(text)))
     }
 
+    /// Keeps what is to become of a field that cannot be taken away: the inner option is none when it stays.
+    pub(crate) fn keep_needed<S, T>(
+        &mut self,
+        pointer: &str,
+        patch: &Patch<S>,
+        read: impl FnOnce(&mut Self, &S) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match patch {
+            Patch::Keep => Some(None),
+            Patch::Remove => {
+                self.blame(pointer, "missing_field", "cannot be taken away");
+                None
+            }
+            Patch::Set(value) => read(self, value).map(Some),
+        }
+    }
+
+    /// Keeps what is made of each body of a list, each under its own pointer.
+    pub(crate) fn keep_each<B, T>(
+        &mut self,
+        pointer: &str,
+        bodies: &[B],
+        read: impl Fn(&B, &str, &mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let kept: Vec<_> =
+            bodies.iter().enumerate().map(|(index, body)| read(body, &format!("{pointer}/{index}"), self)).collect();
+        kept.into_iter().collect()
+    }
+
     /// Keeps the values of a list, each under its own pointer.
     pub(crate) fn keep_all<T, E: InvalidValue>(
         &mut self,

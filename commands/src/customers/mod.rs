@@ -4,11 +4,16 @@
 //! the points taken back, are one append on the customer and the loyalty account.
 
 mod import;
+mod profile;
 #[cfg(test)]
 mod tests;
 mod update;
 
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
+pub use profile::{
+    AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
+    remove_address,
+};
 pub use update::{Update, update};
 
 use crate::caller::{Caller, Scope};

@@ -2,8 +2,11 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
+use uuid::Uuid;
 
+use crate::customers::address::{Address, AddressKind, AddressPatch};
 use crate::customers::events::{Contact, CustomerKind, PurchaseLine};
+use crate::customers::preferences::PreferencesPatch;
 use crate::document::Document;
 use crate::email::Email;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source};
@@ -33,6 +36,33 @@ pub enum CustomerCommand {
     },
     /// Change what is known of it.
     Update(CustomerPatch),
+    /// Remember another address.
+    AddAddress {
+        /// Its id, which is new.
+        id: Uuid,
+        /// What it is for.
+        kind: AddressKind,
+        /// Whether it becomes the default of its kind; the first one does anyway.
+        as_default: bool,
+        /// Where it is.
+        address: Address,
+    },
+    /// Change an address.
+    ChangeAddress {
+        /// Which one.
+        id: Uuid,
+        /// What is to become of it.
+        patch: AddressPatch,
+        /// Whether it becomes the default of its kind; as it is if not given.
+        as_default: Option<bool>,
+    },
+    /// Forget an address.
+    RemoveAddress {
+        /// Which one.
+        id: Uuid,
+    },
+    /// Change what the customer likes and wants.
+    ChangePreferences(PreferencesPatch),
     /// Remember that the customer bought something.
     RecordPurchase {
         /// The order; recorded once.
@@ -90,6 +120,21 @@ pub enum CustomerError {
     /// Nobody knows any more who it was.
     #[error("the customer was erased")]
     Erased,
+    /// There is no such address.
+    #[error("the customer has no such address")]
+    AddressNotFound,
+    /// The id is another address's.
+    #[error("the customer has an address of this id")]
+    AddressKnown,
+    /// A default address that is to be none, with no other named.
+    #[error("an address is the default of its kind until another one becomes so")]
+    DefaultAddressNeeded,
+    /// A favourite order with nothing of an article.
+    #[error("a quantity must be at least one")]
+    QuantityRequired {
+        /// The field of the command.
+        items: &'static str,
+    },
     /// The id is another registration's.
     #[error("the customer is already registered, with other data")]
     AlreadyRegistered,
@@ -176,6 +221,10 @@ impl CustomerError {
         match self {
             Self::NotFound => "customer_not_found",
             Self::Erased => "customer_erased",
+            Self::AddressNotFound => "address_not_found",
+            Self::AddressKnown => "address_already_known",
+            Self::DefaultAddressNeeded => "default_address_needed",
+            Self::QuantityRequired { .. } => "quantity_required",
             Self::AlreadyRegistered => "customer_already_registered",
             Self::ContactRequired => "contact_required",
             Self::CompanyRequired => "company_required",
@@ -193,12 +242,15 @@ impl CustomerError {
 
     const fn kind(&self) -> RefusalKind {
         match self {
-            Self::NotFound => RefusalKind::NotFound,
+            Self::NotFound | Self::AddressNotFound => RefusalKind::NotFound,
             Self::Erased
+            | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::OrderAlreadyRecorded { .. }
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
-            Self::ContactRequired
+            Self::DefaultAddressNeeded
+            | Self::QuantityRequired { .. }
+            | Self::ContactRequired
             | Self::CompanyRequired
             | Self::TooMany { .. }
             | Self::NegativeTotal { .. }
@@ -214,7 +266,8 @@ impl CustomerError {
     fn field(&self) -> Option<String> {
         match self {
             Self::CompanyRequired => Some("/company".to_owned()),
-            Self::TooMany { items, .. } => Some(format!("/{items}")),
+            Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
+            Self::TooMany { items, .. } | Self::QuantityRequired { items } => Some(format!("/{items}")),
             Self::NegativeTotal { .. } => Some("/total".to_owned()),
             Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),
             Self::LineQuantity { line } => Some(format!("/lines/{line}/quantity")),
@@ -223,6 +276,8 @@ impl CustomerError {
             }
             Self::NotFound
             | Self::Erased
+            | Self::AddressNotFound
+            | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ContactRequired
             | Self::OrderAlreadyRecorded { .. }

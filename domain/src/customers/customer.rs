@@ -9,8 +9,10 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::months_after;
+use crate::customers::addresses::{Addresses, HeldAddress};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, PurchaseLine};
+use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
 use crate::decider::Decider;
 use crate::event::Personal;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source};
@@ -44,6 +46,8 @@ pub enum Customer {
 pub struct ActiveCustomer {
     profile: Profile,
     contact: Personal<Contact>,
+    addresses: Addresses,
+    preferences: HeldPreferences,
     orders: BTreeMap<OrderId, Order>,
     refunds: BTreeMap<RefundId, RecordedRefund>,
     latest: NaiveDate,
@@ -96,6 +100,14 @@ impl Decider for Customer {
                 register(state, Profile { kind, language, currency, source, registered_on }, contact)
             }
             CustomerCommand::Update(patch) => update(state, &patch),
+            CustomerCommand::AddAddress { id, kind, as_default, address } => {
+                state.known()?.addresses.add(id, kind, as_default, address)
+            }
+            CustomerCommand::ChangeAddress { id, patch, as_default } => {
+                state.active()?.addresses.change(id, &patch, as_default)
+            }
+            CustomerCommand::RemoveAddress { id } => state.active()?.addresses.remove(id),
+            CustomerCommand::ChangePreferences(patch) => change_preferences(state, &patch),
             CustomerCommand::RecordPurchase { order, channel, lines, total, on } => {
                 record_purchase(state, Purchase { order, channel, lines, total, on })
             }
@@ -117,6 +129,23 @@ impl Decider for Customer {
             (Self::Active(customer), E::Updated { changed, language, currency, personal }) => {
                 Self::Active(Box::new(customer.with_changes(changed, language.as_ref(), *currency, personal)))
             }
+            (
+                Self::Active(mut customer),
+                E::AddressAdded { address, kind, is_default, personal }
+                | E::AddressChanged { address, kind, is_default, personal },
+            ) => {
+                let held = HeldAddress { kind: *kind, is_default: *is_default, address: personal.clone() };
+                customer.addresses.put(*address, held);
+                Self::Active(customer)
+            }
+            (Self::Active(mut customer), E::AddressRemoved { address, new_default, .. }) => {
+                customer.addresses.take(*address, *new_default);
+                Self::Active(customer)
+            }
+            (Self::Active(mut customer), E::PreferencesChanged { preferences, personal }) => {
+                customer.preferences = HeldPreferences { clear: preferences.clone(), personal: personal.clone() };
+                Self::Active(customer)
+            }
             (Self::Active(customer), E::PurchaseRecorded { order, channel, lines, total, on }) => {
                 let fingerprint = fingerprint(channel.as_ref(), lines);
                 Self::Active(Box::new(customer.with_purchase(order.clone(), *total, *on, fingerprint)))
@@ -127,7 +156,13 @@ impl Decider for Customer {
             }
             (
                 state @ Self::Unregistered,
-                E::Updated { .. } | E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. },
+                E::Updated { .. }
+                | E::AddressAdded { .. }
+                | E::AddressChanged { .. }
+                | E::AddressRemoved { .. }
+                | E::PreferencesChanged { .. }
+                | E::PurchaseRecorded { .. }
+                | E::PurchaseRefunded { .. },
             ) => state,
         }
     }
@@ -145,6 +180,12 @@ impl Customer {
         }
     }
 
+    /// The customer, unless it is not known, or nobody knows any more who it was.
+    fn known(&self) -> Result<&ActiveCustomer, CustomerError> {
+        let customer = self.active()?;
+        customer.contact.known().map(|_| customer).ok_or(CustomerError::Erased)
+    }
+
     /// An order that is remembered.
     pub fn order(&self, order: &OrderId) -> Option<&Order> {
         self.active().ok()?.orders.get(order)
@@ -154,7 +195,15 @@ impl Customer {
 impl ActiveCustomer {
     fn new(profile: Profile, contact: Personal<Contact>) -> Self {
         let latest = profile.registered_on;
-        Self { profile, contact, orders: BTreeMap::new(), refunds: BTreeMap::new(), latest }
+        Self {
+            profile,
+            contact,
+            addresses: Addresses::default(),
+            preferences: HeldPreferences::default(),
+            orders: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            latest,
+        }
     }
 
     fn with_changes(
@@ -211,6 +260,16 @@ impl ActiveCustomer {
     /// What may be known without knowing who it is.
     pub const fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Its addresses.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What it likes and wants.
+    pub const fn preferences(&self) -> &HeldPreferences {
+        &self.preferences
     }
 
     /// Who it is.
@@ -291,6 +350,17 @@ impl CustomerPatch {
     }
 }
 
+fn change_preferences(state: &Customer, patch: &PreferencesPatch) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let held = &state.known()?.preferences;
+    let before = held.personal.known().ok_or(CustomerError::Erased)?;
+    let (preferences, personal) = patch.applied(&held.clear, before);
+    preferences::check(&preferences, &personal)?;
+    if preferences == held.clear && personal == *before {
+        return Ok(vec![]);
+    }
+    Ok(vec![CustomerEvent::PreferencesChanged { preferences, personal: personal.into() }])
+}
+
 fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerError> {
     at_most("emails", EMAILS_MAX, contact.emails.len())?;
     at_most("phones", PHONES_MAX, contact.phones.len())?;
@@ -306,7 +376,7 @@ fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerEr
     Ok(())
 }
 
-const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), CustomerError> {
+pub(super) const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), CustomerError> {
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
 }
 

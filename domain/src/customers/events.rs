@@ -2,7 +2,10 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use crate::customers::address::{Address, AddressKind};
+use crate::customers::preferences::{PersonalPreferences, Preferences};
 use crate::document::Document;
 use crate::email::Email;
 use crate::event::upcast::Upcaster;
@@ -42,6 +45,48 @@ events! {
             currency: Option<Currency>,
             /// Who it is, as far as that changed.
             personal: Personal<Contact>,
+        },
+        /// An address was added.
+        #[serde(rename = "customer.address.added")]
+        AddressAdded {
+            /// The address.
+            address: Uuid,
+            /// What it is for.
+            kind: AddressKind,
+            /// Whether it is the default of its kind; then no other is any more.
+            is_default: bool,
+            /// Where it is.
+            personal: Personal<Address>,
+        },
+        /// An address changed.
+        #[serde(rename = "customer.address.changed")]
+        AddressChanged {
+            /// The address.
+            address: Uuid,
+            /// What it is for.
+            kind: AddressKind,
+            /// Whether it is the default of its kind now; then no other is any more.
+            is_default: bool,
+            /// Where it is now.
+            personal: Personal<Address>,
+        },
+        /// An address was removed.
+        #[serde(rename = "customer.address.removed")]
+        AddressRemoved {
+            /// The address.
+            address: Uuid,
+            /// What it was for.
+            kind: AddressKind,
+            /// The address that is the default of its kind instead.
+            new_default: Option<Uuid>,
+        },
+        /// The preferences changed.
+        #[serde(rename = "customer.preferences.changed")]
+        PreferencesChanged {
+            /// All that they are now and may be known without knowing whose.
+            preferences: Preferences,
+            /// The rest of what they are now.
+            personal: Personal<PersonalPreferences>,
         },
         /// The customer bought something.
         #[serde(rename = "customer.purchase.recorded")]

@@ -6,12 +6,16 @@
 //!   has a company name. A change that changes nothing makes no event.
 //! - An order is recorded once; a refund is made once and never gives back more than was bought; both are possible for
 //!   24 months after the purchase.
+//! - An *address* is for shipping or for billing; of each kind one is the default as soon as there is any.
 //! - One aggregate: [`customer::Customer`].
 //!
 //! Deliberately absent: uniqueness among customers (claims of the log) and points (the loyalty context).
 
+pub mod address;
+pub mod addresses;
 pub mod commands;
 pub mod customer;
 pub mod events;
+pub mod preferences;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What customers may do, as given / when / then.
 
+mod profile;
+
 use chrono::NaiveDate;
 use proptest::prelude::*;
 

@@ -109,6 +109,16 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Updated { changed, language, currency, personal: _ } => {
             json!({"changed": changed, "language": language, "currency": currency})
         }
+        E::AddressAdded { address, kind, is_default, personal: _ }
+        | E::AddressChanged { address, kind, is_default, personal: _ } => {
+            json!({"address_id": address, "kind": kind, "is_default": is_default})
+        }
+        E::AddressRemoved { address, kind, new_default } => {
+            json!({"address_id": address, "kind": kind, "new_default": new_default})
+        }
+        E::PreferencesChanged { preferences, personal: _ } => {
+            json!({"channels": preferences.channels, "categories": preferences.categories})
+        }
         E::PurchaseRecorded { order, channel, lines, total, on } => json!({
             "order_id": order, "channel": channel, "lines": lines.len(), "total": total.amount(),
             "currency": total.currency(), "on": on,

@@ -4,7 +4,8 @@
 //! It holds personal data in plain, because people search for it; what was erased is blank. Uniqueness is not kept here:
 //! claims of the log keep it.
 
-use crate::query::{AsOf, as_of, failed, get, word};
+use crate::customers::customer_profiles::CustomerProfiles;
+use crate::query::{AsOf, as_of, failed, get, lowest_position, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -180,8 +181,24 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             last_purchase_on: Some(row.last_purchase_on.map_or(*on, |last| last.max(*on))),
             ..row
         },
-        (Some(row), E::PurchaseRefunded { .. }) => row,
-        (None, E::Updated { .. } | E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. }) => return None,
+        (
+            Some(row),
+            E::AddressAdded { .. }
+            | E::AddressChanged { .. }
+            | E::AddressRemoved { .. }
+            | E::PreferencesChanged { .. }
+            | E::PurchaseRefunded { .. },
+        ) => row,
+        (
+            None,
+            E::Updated { .. }
+            | E::AddressAdded { .. }
+            | E::AddressChanged { .. }
+            | E::AddressRemoved { .. }
+            | E::PreferencesChanged { .. }
+            | E::PurchaseRecorded { .. }
+            | E::PurchaseRefunded { .. },
+        ) => return None,
     };
     Some(CustomerRow {
         updated_at: row.updated_at.max(recorded.occurred_at),
@@ -434,6 +451,23 @@ pub async fn find_by_reference(
         "order by c.created_position limit 1"
     );
     one(pools, tenant, sqlx::query(sql).bind(system).bind(reference)).await
+}
+
+/// The customers with an identity document of this number, the oldest first: documents of two countries may have one number.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_document(
+    pools: &Pools,
+    tenant: TenantId,
+    number: &str,
+) -> Result<AsOf<Vec<CustomerRow>>, StoreError> {
+    // An answer says what it reflects, also when it is empty; so the position is read before.
+    let position = lowest_position(pools, tenant, &[Customers::NAME, CustomerProfiles::NAME]).await?;
+    let query = sqlx::query(concat!(include_str!("customers/columns.sql"), include_str!("customers/by_document.sql")));
+    let found = pools.request.fetch_all(tenant, query.bind(number)).await.map_err(failed("customers"))?;
+    let value = found.iter().map(read).collect::<Result<_, _>>().map_err(failed("customers"))?;
+    Ok(AsOf { value, position })
 }
 
 async fn one(

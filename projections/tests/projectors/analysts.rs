@@ -1,6 +1,8 @@
 //! Analysts: their login decides what they see, and they see it over rebuilds.
 
-use crate::world::{OTHER_SHOP, SHOP, World, bought, earned, enrolled, key_created, registered};
+use crate::world::{
+    OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, preferring, registered,
+};
 use domain::access::events::AccessEvent;
 use domain::ids::{Label, TenantId as DomainTenant, TimeZoneName};
 use projections::projectors;
@@ -35,6 +37,9 @@ impl World {
             world.append(tenant, fresh_id(), [created.into()]).await;
             world.append(tenant, key, [key_created(key, [number; 32])]).await;
             world.append(tenant, customer, [registered(&format!("ana{number}"), "+34600000001"), bought(1)]).await;
+            let home = address_added(fresh_id(), "Calle Mayor 1");
+            let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts")];
+            world.append(tenant, customer, profile).await;
             last = world.append(tenant, customer, [enrolled(), earned(1)]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();

@@ -1,7 +1,8 @@
 //! Queries: what is found, by whom, and how fast.
 
 use crate::world::{
-    OTHER_SHOP, SHOP, World, day, earned, enrolled, held, key_created, key_revoked, noon, registered, upgraded,
+    OTHER_SHOP, SHOP, World, address_added, address_removed, bought, day, documented, earned, enrolled, held,
+    key_created, key_revoked, noon, preferring, registered, upgraded,
 };
 use chrono::{DateTime, Utc};
 use domain::access::events::AccessEvent;
@@ -10,6 +11,7 @@ use domain::email::Email;
 use domain::ids::{Label, TimeZoneName};
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
+use projections::customers::customer_profiles::{addresses, contacts, documents, preferences};
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews};
 use projections::loyalty::{loyalty_balances, loyalty_kpis, loyalty_ledger};
@@ -148,6 +150,75 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     let plan = plan(&mut request, by_reference).await;
     assert!(plan.contains("idx_customer_references") && plan.contains("customers_pkey"), "{plan}");
     assert!(!plan.contains("Seq Scan on customer"), "{plan}");
+}
+
+/// The same for numbers of documents, of which the customers are found by id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_is_found_by_its_index_under_row_level_security() {
+    let world = World::start().await;
+    let mut engine = world.as_role(Role::Engine).await;
+    engine
+        .execute(
+            "insert into customers_g1.customers (id, tenant, kind, status, purchase_count, registered_on, created_at, \
+             updated_at, created_position, position, version) \
+             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 0, '2026-01-10', now(), now(), n, n, 1 \
+             from generate_series(1, 20000) n; \
+             insert into customer_profiles_g1.customer_documents (tenant, customer_id, rank, kind, number, country) \
+             select 1 + n % 20, lpad(n::text, 32, '0')::uuid, 1, 'passport', 'G' || n, 'MX' from generate_series(1, 20000) n",
+        )
+        .await
+        .unwrap();
+    let analyze = "analyze customers_g1.customers; analyze customer_profiles_g1.customer_documents";
+    world.as_admin().await.execute(analyze).await.unwrap();
+    let mut request = world.as_role(Role::Request).await;
+    request.execute("set app.tenant = '7'").await.unwrap();
+    let statement = include_str!("../../src/customers/customers/by_document.sql").replace("$1", "'G106'");
+    let explain = sqlx::AssertSqlSafe(format!("explain select c.id {statement}"));
+    let plan = sqlx::query(explain).fetch_all(&mut request).await.unwrap();
+    let plan = plan.iter().map(|line| line.get::<String, _>(0)).collect::<Vec<_>>().join("\n");
+    for index in ["idx_customer_documents_number", "customers_pkey"] {
+        assert!(plan.contains(index), "{index}: {plan}");
+    }
+    assert!(!plan.contains("Seq Scan on customers") && !plan.contains("Seq Scan on customer_documents"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_profile_is_listed_as_it_was_told_and_replaced_row_by_row() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (ana, home, work) = (fresh_id(), fresh_id(), fresh_id());
+    let at = |address, line1: &str| address_added(address, line1);
+    world
+        .append(SHOP, ana, [registered("ana", "+34600000001"), at(home, "Calle Mayor 1"), at(work, "Gran Vía 2")])
+        .await;
+    let told = world.append(SHOP, ana, [documented("12345678Z"), preferring("web", "no nuts")]).await;
+    node.sees("customer_profiles", told).await;
+    node.sees("customers", told).await;
+    let pools = &node.pools;
+    let listed = addresses::list(pools, SHOP, ana).await.unwrap().unwrap();
+    let mut lines: Vec<_> = listed.value.rows.iter().map(|row| (row.line1.as_str(), row.is_default)).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [("Calle Mayor 1", false), ("Gran Vía 2", true)]);
+    assert_eq!((listed.position, listed.value.version), (told, Some(5)));
+    let contacts = contacts::list(pools, SHOP, ana).await.unwrap().unwrap().value.rows;
+    assert_eq!(contacts.iter().map(|row| row.value.as_str()).collect::<Vec<_>>(), ["ana@example.com", "+34600000001"]);
+    let liked = preferences::list(pools, SHOP, ana).await.unwrap().unwrap().value.rows;
+    assert_eq!(
+        (liked[0].channels.as_slice(), liked[0].restrictions.as_slice()),
+        (&["web".to_owned()][..], &["no nuts".to_owned()][..])
+    );
+    let found = customers::find_by_document(pools, SHOP, "12345678Z").await.unwrap();
+    assert_eq!((found.value.len(), found.value[0].id, found.position), (1, ana, told));
+    assert_eq!(customers::find_by_document(pools, OTHER_SHOP, "12345678Z").await.unwrap().value, []);
+    assert_eq!(addresses::list(pools, OTHER_SHOP, ana).await.unwrap(), None);
+
+    let last = world.append(SHOP, ana, [address_removed(home, None), documented("87654321X"), bought(1)]).await;
+    node.sees("customer_profiles", last).await;
+    node.sees("customers", last).await;
+    let listed = addresses::list(pools, SHOP, ana).await.unwrap().unwrap();
+    assert_eq!((listed.value.rows.len(), listed.value.version), (1, Some(8)));
+    assert_eq!(customers::find_by_document(pools, SHOP, "12345678Z").await.unwrap().value, []);
+    assert_eq!(documents::list(pools, SHOP, ana).await.unwrap().unwrap().value.rows[0].number, "87654321X");
 }
 
 const ACCOUNT: &str = "'00000000-0000-0000-0000-000000000106'";

@@ -3,7 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::access::events::{AccessEvent, KeyDigest};
 use domain::access::scope::Scope;
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
+use domain::country::Country;
+use domain::customers::address::{Address, AddressKind};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference};
+use domain::customers::preferences::{PersonalPreferences, Preferences};
+use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{ExternalSystem, HoldId, Label, OrderId};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
@@ -206,6 +210,40 @@ pub(crate) fn bought(number: u32) -> Event {
     let total = Money::from_minor(24_50, usd()).unwrap();
     let on = day("2026-02-09");
     CustomerEvent::PurchaseRecorded { order: order(number), channel: None, lines: vec![], total, on }.into()
+}
+
+/// An address for shipping that becomes the default.
+pub(crate) fn address_added(address: Uuid, line1: &str) -> Event {
+    let personal = Address {
+        name: None,
+        line1: line1.parse().unwrap(),
+        line2: None,
+        city: None,
+        region: None,
+        postal_code: None,
+        country: Country::ES,
+        phone: None,
+        instructions: None,
+    };
+    let kind = AddressKind::Shipping;
+    CustomerEvent::AddressAdded { address, kind, is_default: true, personal: personal.into() }.into()
+}
+
+pub(crate) fn address_removed(address: Uuid, new_default: Option<Uuid>) -> Event {
+    CustomerEvent::AddressRemoved { address, kind: AddressKind::Shipping, new_default }.into()
+}
+
+pub(crate) fn documented(number: &str) -> Event {
+    let documents = vec![Document::parse(DocumentKind::Dni, number, Country::ES).unwrap()];
+    let personal = Contact { documents, ..Contact::default() }.into();
+    let changed = vec![CustomerField::Documents];
+    CustomerEvent::Updated { changed, language: None, currency: None, personal }.into()
+}
+
+pub(crate) fn preferring(channel: &str, restriction: &str) -> Event {
+    let preferences = Preferences { channels: vec![channel.parse().unwrap()], ..Preferences::default() };
+    let personal = PersonalPreferences { restrictions: vec![restriction.parse().unwrap()], favourite_orders: vec![] };
+    CustomerEvent::PreferencesChanged { preferences, personal: personal.into() }.into()
 }
 
 pub(crate) fn enrolled() -> Event {

@@ -1,4 +1,4 @@
-//! `GET /v1/customers`: a customer by phone, e-mail or reference; customers by name.
+//! `GET /v1/customers`: a customer by phone, e-mail or reference; customers by identity document or name.
 
 use super::CustomerView;
 use crate::Api;
@@ -8,10 +8,12 @@ use crate::http::{Found, wait_for};
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::{Caller, Scope};
+use domain::document::{self, Document};
 use domain::email::Email;
 use domain::ids::ExternalSystem;
 use domain::phone::Phone;
 use domain::text::ReferenceText;
+use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::{AsOf, Page, ReadModel, lowest_position};
@@ -26,6 +28,7 @@ pub(super) struct Asked {
     phone: Option<String>,
     email: Option<String>,
     reference: Option<String>,
+    document: Option<String>,
     name: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
@@ -35,6 +38,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 enum Search {
     One(One),
+    Document(String),
     Name(NameQuery, Option<NamePlace>),
 }
 
@@ -59,27 +63,28 @@ pub(super) async fn find(
         // Beginnings of names, asked for one letter after the other, would spell out what is masked.
         caller.require(Scope::CustomersPii)?;
     }
-    wait_for(&api, &[Customers::NAME], min_position).await?;
+    wait_for(&api, search.projectors(), min_position).await?;
     let page = search.run(&api, &caller, limit).await?;
     Ok(Found::list(page, |row| CustomerView::of(row, &caller)))
 }
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let one = match (self.phone, self.email, self.reference, self.name) {
-            (None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
-            (Some(phone), None, None, None) => by_phone(&phone)?,
-            (None, Some(email), None, None) => {
-                One::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?)
+        let search = match (self.phone, self.email, self.reference, self.document, self.name) {
+            (None, None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
+            (Some(phone), None, None, None, None) => Search::One(by_phone(&phone)?),
+            (None, Some(email), None, None, None) => {
+                Search::One(One::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?))
             }
-            (None, None, Some(reference), None) => by_reference(&reference)?,
+            (None, None, Some(reference), None, None) => Search::One(by_reference(&reference)?),
+            (None, None, None, Some(number), None) => by_document(&number)?,
             _ => {
-                let detail = "give exactly one of phone, email, reference and name";
+                let detail = "give exactly one of phone, email, reference, document and name";
                 return Err(Problem::bad_request("one_criterion_needed", detail));
             }
         };
         match self.cursor {
-            None => Ok(Search::One(one)),
+            None => Ok(search),
             Some(_) => Err(lists::foreign_cursor()),
         }
     }
@@ -99,6 +104,15 @@ fn by_reference(reference: &str) -> Result<One, Problem> {
     Ok(One::Reference(system, name))
 }
 
+/// A number is looked for as it is kept, whatever kind of document it is of.
+fn by_document(number: &str) -> Result<Search, Problem> {
+    let number = document::normalized(number);
+    match number.chars().count() {
+        1..=Document::MAX if number.chars().all(char::is_alphanumeric) => Ok(Search::Document(number)),
+        _ => Err(wrong("document", "must have 1 to 32 letters and digits")),
+    }
+}
+
 fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
     let query = NameQuery::parse(name).map_err(|error| wrong("name", &error.to_string()))?;
     let after = cursor.map(NamePlace::parse).transpose()?;
@@ -109,6 +123,14 @@ fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
 }
 
 impl Search {
+    /// Whose rows it looks at.
+    const fn projectors(&self) -> &'static [&'static str] {
+        match self {
+            Self::Document(_) => &[Customers::NAME, CustomerProfiles::NAME],
+            Self::One(_) | Self::Name(..) => &[Customers::NAME],
+        }
+    }
+
     async fn run(
         self,
         api: &Api,
@@ -118,6 +140,10 @@ impl Search {
         let (pools, tenant) = (&api.pools, caller.tenant);
         let one = match self {
             Self::One(one) => one,
+            Self::Document(number) => {
+                let found = customers::find_by_document(pools, tenant, &number).await?;
+                return Ok(found.map(|rows| Page { rows, next: None }));
+            }
             Self::Name(query, after) => {
                 return Ok(by_name::find_by_name(pools, tenant, &query, after, limit).await?);
             }

@@ -7,6 +7,7 @@ use crate::Api;
 use crate::body::JsonBody;
 use crate::headers::{Guards, PathId};
 use crate::http::Done;
+use crate::http::customers::documents::DocumentBody;
 use crate::http::wire::Fields;
 use crate::problem::Problem;
 use axum::extract::State;
@@ -36,6 +37,8 @@ pub(super) struct UpdateBody {
     #[serde(default)]
     phones: Patch<Vec<String>>,
     #[serde(default)]
+    documents: Patch<Vec<DocumentBody>>,
+    #[serde(default)]
     language: Patch<String>,
     #[serde(default)]
     currency: Patch<String>,
@@ -49,6 +52,8 @@ impl UpdateBody {
         let emails = fields.keep_patch(&self.emails, |fields, texts| fields.keep_all("/emails", texts, Email::parse));
         let phone = |text: &str| Phone::parse(text, None);
         let phones = fields.keep_patch(&self.phones, |fields, texts| fields.keep_all("/phones", texts, phone));
+        let documents = fields
+            .keep_patch(&self.documents, |fields, bodies| fields.keep_each("/documents", bodies, DocumentBody::read));
         let language = fields.keep_patched_text("/language", &self.language, Language::parse);
         let currency = fields.keep_patched_text("/currency", &self.currency, Currency::parse);
         let read = || {
@@ -57,7 +62,7 @@ impl UpdateBody {
                 company: company?,
                 emails: emails?,
                 phones: phones?,
-                documents: Patch::Keep,
+                documents: documents?,
                 language: language?,
                 currency: currency?,
             })

@@ -1,0 +1,70 @@
+//! `GET /v1/customers/{id}/documents`, and how identity documents are read in bodies. They are given with the registration or by
+//! `PATCH /v1/customers/{id}`.
+
+use crate::Api;
+use crate::headers::{MinPosition, PathId};
+use crate::http::customers::profile::{Shown, not_found_or};
+use crate::http::lists::ListView;
+use crate::http::wire::Fields;
+use crate::http::{Found, wait_for};
+use crate::problem::Problem;
+use axum::extract::State;
+use commands::{Caller, Scope};
+use domain::country::Country;
+use domain::document::{Document, DocumentKind};
+use projections::ReadModel;
+use projections::customers::customer_profiles::CustomerProfiles;
+use projections::customers::customer_profiles::documents::{self, DocumentRow};
+use projections::customers::customers::Customers;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentBody {
+    kind: DocumentKind,
+    number: String,
+    country: Option<String>,
+}
+
+impl DocumentBody {
+    pub(super) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Document> {
+        let country = match (&self.country, self.kind.only_in()) {
+            (Some(code), _) => fields.keep(&format!("{pointer}/country"), Country::parse(code)),
+            (None, Some(country)) => Some(country),
+            (None, None) => {
+                let detail = "the country that issued it is needed";
+                fields.blame(&format!("{pointer}/country"), "missing_field", detail);
+                None
+            }
+        };
+        fields.keep(&format!("{pointer}/number"), Document::parse(self.kind, &self.number, country?))
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct DocumentView {
+    kind: String,
+    number: String,
+    country: String,
+    masked: bool,
+}
+
+pub(super) async fn list_documents(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    min_position: MinPosition,
+) -> Result<Found<ListView<DocumentView>>, Problem> {
+    caller.require(Scope::CustomersRead)?;
+    wait_for(&api, &[CustomerProfiles::NAME, Customers::NAME], min_position).await?;
+    let found = not_found_or(documents::list(&api.pools, caller.tenant, id).await?)?;
+    let shown = Shown::to(&caller);
+    let view = |row: DocumentRow| DocumentView {
+        kind: row.kind,
+        number: shown.phone(row.number),
+        country: row.country,
+        masked: shown.is_masked(),
+    };
+    let items = found.body.into_iter().map(view).collect();
+    Ok(Found { position: found.position, version: found.version, body: ListView::whole(items) })
+}
