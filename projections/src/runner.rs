@@ -33,6 +33,9 @@ mod failures;
 pub struct Pace {
     /// At most so many events in one transaction.
     pub batch_max: usize,
+    /// Time from one commit to the next while events keep coming, unless somebody waits for them: a commit costs the same for one event
+    /// and for a hundred. Events that come after a rest are committed at once.
+    pub gap: Duration,
     /// How long a checkpoint over events that are not handled may wait for company.
     pub idle_checkpoint: Duration,
     /// First pause after trouble; it doubles.
@@ -49,6 +52,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             batch_max: 2_000,
+            gap: Duration::from_millis(20),
             idle_checkpoint: Duration::from_millis(100),
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(5),
@@ -213,25 +217,27 @@ impl<M: ReadModel> Runner<M> {
         let interruption = self.interruption(epoch);
         tokio::pin!(interruption);
         let mut gathered = Gathered::after(checkpoint.position);
-        let mut idle_since = None;
+        let Pace { gap, idle_checkpoint, batch_max, .. } = self.around.pace;
+        let (mut next_commit, mut due) = (Instant::now(), None);
         loop {
-            let idle = self.around.pace.idle_checkpoint;
-            let flush = tokio::select! {
+            let is_due = tokio::select! {
                 biased;
                 () = &mut interruption => return Ok(()),
-                () = due_or_awaited(idle_since, idle, waiters.clone()) => true,
+                () = due_or_awaited(due, waiters.clone()) => true,
                 signal = signals.next() => {
                     gathered.take(signal)?;
-                    gathered.take_what_is_ready(&mut signals, self.around.pace.batch_max)?;
+                    gathered.take_what_is_ready(&mut signals, batch_max)?;
                     false
                 }
             };
-            if flush || !gathered.events.is_empty() {
+            if is_due || gathered.events.len() >= batch_max {
                 self.commit(&mut checkpoint, &gathered).await?;
                 gathered.events.clear();
-                idle_since = None;
+                (next_commit, due) = (Instant::now() + gap, None);
+            } else if !gathered.events.is_empty() {
+                due = Some(next_commit);
             } else if gathered.through > checkpoint.position {
-                idle_since = idle_since.or_else(|| Some(Instant::now()));
+                due = due.or_else(|| Some(Instant::now() + idle_checkpoint));
             }
             if std::mem::take(&mut gathered.caught_up) {
                 self.around.progress.works(ProjectorState::Live);
@@ -428,11 +434,11 @@ impl Gathered {
     }
 }
 
-/// Ends when a checkpoint over events that were not handled is due, or somebody waits for it; never when there is none.
-async fn due_or_awaited(since: Option<Instant>, idle: Duration, mut waiters: watch::Receiver<usize>) {
-    let Some(since) = since else { return std::future::pending().await };
+/// Ends when the next commit is due, or somebody waits for it; never when there is nothing to commit.
+async fn due_or_awaited(due: Option<Instant>, mut waiters: watch::Receiver<usize>) {
+    let Some(due) = due else { return std::future::pending().await };
     tokio::select! {
-        () = tokio::time::sleep_until(since + idle) => {}
+        () = tokio::time::sleep_until(due) => {}
         _ = waiters.wait_for(|count| *count > 0) => {}
     }
 }
