@@ -7,7 +7,7 @@ use crate::members::{Members, caller};
 use anyhow::Context;
 use api::{Api, Keys, Parts, ProjectedKeys};
 use commands::access::CreateKey;
-use commands::{Scope, SystemClock};
+use commands::{Jobs, Reactors, Scope, SystemClock, job, reactor};
 use domain::ids::{CustomerId, Label};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use projections::Projections;
@@ -55,6 +55,14 @@ impl Server {
         let api = Api::new(Parts {
             commands: members.commands.clone(),
             projections: Arc::clone(&projections),
+            reactors: Arc::new(Reactors::new(
+                Vec::new(),
+                reactor::Parts { pools: pools.clone(), store: Arc::clone(&store) as _ },
+            )),
+            jobs: Arc::new(Jobs::new(
+                Vec::new(),
+                job::Parts { pools: pools.clone(), clock: Arc::new(SystemClock), facts: Arc::new(()) },
+            )),
             pools: pools.clone(),
             store: Arc::clone(&store) as _,
             clock: Arc::new(SystemClock),

@@ -83,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) drain_seconds: u32,
     /// Whether read models of another version are made again when the server starts; else it does not start.
     pub(crate) rebuild_on_start: bool,
+    /// Whether this node runs reactors and jobs; at least one node should.
+    pub(crate) background: bool,
 }
 
 impl Settings {
@@ -110,6 +112,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("failures_per_address", &["CLIENTELA_FAILURES_PER_ADDRESS"]),
     ("drain_seconds", &["CLIENTELA_DRAIN_SECONDS"]),
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
+    ("background", &["CLIENTELA_BACKGROUND"]),
 ];
 
 /// The usual file, in the data folder.
@@ -185,6 +188,7 @@ impl Effective {
             failures_per_address: self.get("failures_per_address")?.ok_or_else(|| required("failures_per_address"))?,
             drain_seconds: self.get("drain_seconds")?.ok_or_else(|| required("drain_seconds"))?,
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
+            background: self.get("background")?.unwrap_or(true),
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);
@@ -241,6 +245,7 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("failures_per_address", json!(doors.failures_per_address)),
         ("drain_seconds", json!(doors.drain_timeout.as_secs())),
         ("rebuild_on_start", json!(true)),
+        ("background", json!(true)),
     ])
 }
 
@@ -278,7 +283,7 @@ fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Place {
 /// The environment knows texts only.
 fn from_text(key: &str, text: &str) -> Value {
     match key {
-        "open" | "rebuild_on_start" => match text {
+        "open" | "rebuild_on_start" | "background" => match text {
             "true" | "1" | "yes" => json!(true),
             "false" | "0" | "no" => json!(false),
             _ => json!(text),

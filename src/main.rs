@@ -6,15 +6,18 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod facts;
 mod feed;
 mod first_start;
 mod import;
+mod jobs;
 mod key;
 mod logging;
 mod migrate;
 mod open_files;
 mod output;
 mod projection;
+mod reactors;
 mod rebuild;
 mod secrets;
 mod serve;
@@ -64,6 +67,12 @@ enum Command {
     /// Follow the events of a running server
     #[command(subcommand)]
     Feed(feed::Command),
+    /// What a running server does because something happened, and the events it could not act on
+    #[command(subcommand)]
+    Reactors(reactors::Command),
+    /// What a running server does because time has passed
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Ask a running server how it is
     Status(status::Args),
     /// Check this machine and say what to do
@@ -101,6 +110,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
         Command::Feed(feed) => feed::run(&common, feed).await,
+        Command::Reactors(reactors) => reactors::run(&common, reactors).await,
+        Command::Jobs(jobs) => jobs::run(&common, jobs).await,
         Command::Status(args) => status::run(&common, args).await,
         Command::Doctor(args) => doctor::run(&common, args).await,
         Command::Tenant(tenant) => tenant::run(&common, tenant).await,

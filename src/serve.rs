@@ -54,7 +54,11 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
     let mut node = Node::of_server(settings, migrate).await?;
     let ready = async {
         node.rebuild_outdated(settings.rebuild_on_start).await?;
-        first_start::ensure(&node, settings).await
+        let new_key = first_start::ensure(&node, settings).await?;
+        if settings.background {
+            node.start_background();
+        }
+        Ok(new_key)
     };
     match ready.await {
         Ok(new_key) => Ok((node, new_key)),

@@ -3,6 +3,7 @@
 use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::output::{NOT_WELL, print_json, table, well_or};
+use crate::{jobs, reactors};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -53,4 +54,6 @@ fn print(client: &Client, health: &Value) {
         ]
     });
     println!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()));
+    println!("{}", reactors::as_table(&components["reactors"]));
+    println!("{}", jobs::as_table(&components["jobs"]));
 }

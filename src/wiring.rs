@@ -1,10 +1,13 @@
 //! The only place that picks engines and puts the layers together: database, log, commands, projections, doors.
 
 use crate::config::{Settings, without_password};
+use crate::facts::ReadModels;
 use crate::open_files;
 use crate::secrets::{Secrets, make_data_folder};
 use anyhow::{Context, anyhow, bail};
 use commands::ids::new_id;
+use commands::job::{self, Jobs};
+use commands::reactor::{self, Reactors};
 use commands::{Caller, Clock, Commands, Scope, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
@@ -36,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) store: Arc<PostgresStore>,
     pub(crate) commands: Commands,
     pub(crate) projections: Arc<Projections>,
+    reactors: Arc<Reactors>,
+    jobs: Arc<Jobs>,
     pub(crate) clock: Arc<dyn Clock>,
     ticket_key: TicketKey,
     pub(crate) timings: Timings,
@@ -165,13 +170,19 @@ impl Node {
         }
         let commands = Commands::start(store.clone(), commands::Config::default());
         let projections = Arc::new(Projections::start(&pools, store.clone(), new_id()));
+        let parts = reactor::Parts { pools: pools.clone(), store: store.clone() };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let facts = Arc::new(ReadModels(pools.clone()));
+        let job_parts = job::Parts { pools: pools.clone(), clock: clock.clone(), facts };
         Ok(Self {
             ground,
             pools,
+            reactors: Arc::new(Reactors::new(reactor::reactors(), parts)),
+            jobs: Arc::new(Jobs::new(job::jobs(), job_parts)),
             store,
             commands,
             projections,
-            clock: Arc::new(SystemClock),
+            clock,
             ticket_key: secrets.keys.master.ticket_key(),
             timings,
             rebuilding: None,
@@ -194,6 +205,12 @@ impl Node {
         let (database, store) = (self.ground.database.clone(), self.store.clone());
         self.rebuilding = Some(tokio::spawn(crate::rebuild::one_after_the_other(database, store, outdated)));
         Ok(())
+    }
+
+    /// Starts what works without being asked. Only a server does: a tool is gone before it would be of use.
+    pub(crate) fn start_background(&self) {
+        self.reactors.start(&self.commands, new_id(), reactor::Pace::default());
+        self.jobs.start(&self.commands, new_id(), job::Pace::default());
     }
 
     /// The operator of the installation, acting for a tenant from the command line.
@@ -227,6 +244,8 @@ impl Node {
         api::Api::new(api::Parts {
             commands: self.commands.clone(),
             projections: self.projections.clone(),
+            reactors: self.reactors.clone(),
+            jobs: self.jobs.clone(),
             pools: self.pools.clone(),
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -249,9 +268,11 @@ impl Node {
 
     /// Lets everything under way finish, then stops part after part, the private cluster last.
     pub(crate) async fn stop(self) {
-        let Self { ground, pools, store, commands, projections, rebuilding, .. } = self;
+        let Self { ground, pools, store, commands, projections, reactors, jobs, rebuilding, .. } = self;
         // What is interrupted goes on at the next start.
         rebuilding.iter().for_each(JoinHandle::abort);
+        in_time("the jobs", jobs.stop()).await;
+        in_time("the reactors", reactors.stop()).await;
         drop(commands);
         in_time("the projectors", projections.stop()).await;
         in_time("the event store", store.close()).await;

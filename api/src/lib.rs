@@ -19,7 +19,7 @@ pub mod serve;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use commands::{Clock, Commands};
+use commands::{Clock, Commands, Jobs, Reactors};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
 use std::ops::Deref;
@@ -46,6 +46,10 @@ pub struct Parts {
     pub commands: Commands,
     /// What is known from history.
     pub projections: Arc<Projections>,
+    /// What follows from what happened.
+    pub reactors: Arc<Reactors>,
+    /// What the clock asks for.
+    pub jobs: Arc<Jobs>,
     /// Where queries read.
     pub pools: Pools,
     /// The log, for history.
@@ -88,6 +92,8 @@ pub fn router(api: Api) -> Router {
         .merge(http::audit::routes())
         .merge(http::projections::routes())
         .merge(http::imports::routes(&api.config))
+        .merge(http::reactors::routes())
+        .merge(http::jobs::routes())
         .merge(http::feed::ticket_routes())
         .layer(limited);
     let cors = cors(&api.config);

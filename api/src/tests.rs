@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono_tz::Tz;
-use commands::{Commands, FrozenClock, Scope};
+use commands::{Commands, FrozenClock, Jobs, Reactors, Scope, job, reactor};
 use futures::{StreamExt, stream};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use projections::Projections;
@@ -133,6 +133,14 @@ fn doors(config: Config) -> Doors {
     let api = Api::new(Parts {
         commands: Commands::start(Arc::clone(&store), commands::Config::default()),
         projections: Arc::new(Projections::start_with(&[], &pools, Arc::clone(&store), Uuid::nil(), Pace::default())),
+        reactors: Arc::new(Reactors::new(
+            reactor::reactors(),
+            reactor::Parts { pools: pools.clone(), store: Arc::clone(&store) },
+        )),
+        jobs: Arc::new(Jobs::new(
+            job::jobs(),
+            job::Parts { pools: pools.clone(), clock: Arc::new(FrozenClock::at(now)), facts: Arc::new(()) },
+        )),
         pools,
         store,
         clock: Arc::new(FrozenClock::at(now)),
@@ -403,7 +411,7 @@ async fn health_is_terse_to_strangers() {
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     insta::assert_snapshot!(ready.body, @r#"{"status":"unavailable"}"#);
     insta::assert_snapshot!(doors.get("/health", None).await.body, @r#"{"status":"unavailable"}"#);
-    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @r#"{"status":"unavailable","components":{"event_store":{"status":"down","head":null},"projectors":[]}}"#);
+    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @r#"{"status":"unavailable","components":{"event_store":{"status":"down","head":null},"projectors":[],"reactors":[],"jobs":[]}}"#);
 }
 
 #[tokio::test]

@@ -99,6 +99,10 @@ pub struct Request {
     pub fresh: Vec<StreamId>,
     /// The series it belongs to.
     pub series: Option<Series>,
+    /// Whether its answer is not kept when it makes no event: it is then decided again when it comes again.
+    pub forgetful: bool,
+    /// Id of the event that it follows from.
+    pub cause: Option<String>,
     /// Business time of its events.
     pub occurred_at: DateTime<Utc>,
     /// The decision.
@@ -121,6 +125,8 @@ impl Request {
             scope: scope.into_iter().collect(),
             fresh: Vec::new(),
             series: None,
+            forgetful: false,
+            cause: None,
             occurred_at,
             decide: Box::new(decide),
         }
@@ -161,6 +167,18 @@ impl Request {
     #[must_use]
     pub fn in_series(self, series: &Series) -> Self {
         Self { series: Some(series.clone()), ..self }
+    }
+
+    /// Not to be remembered when it makes no event.
+    #[must_use]
+    pub fn forgetful(self) -> Self {
+        Self { forgetful: true, ..self }
+    }
+
+    /// Which follows from an event.
+    #[must_use]
+    pub fn caused_by(self, event_id: String) -> Self {
+        Self { cause: Some(event_id), ..self }
     }
 
     /// Which makes new streams, under ids that were just made.

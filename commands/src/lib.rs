@@ -14,7 +14,10 @@ pub mod error;
 pub mod execute;
 pub mod identity;
 pub mod ids;
+pub mod job;
 pub mod loyalty;
+pub mod ports;
+pub mod reactor;
 pub mod states;
 
 mod cache;
@@ -31,4 +34,6 @@ pub use clock::{Clock, FrozenClock, SystemClock};
 pub use error::CommandError;
 pub use execute::{Commands, Committed, Config, RecordedDomainEvent, Request};
 pub use identity::{IdempotencyKey, Once};
+pub use job::Jobs;
+pub use reactor::Reactors;
 pub use states::{States, stream_of};

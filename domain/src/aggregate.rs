@@ -101,7 +101,7 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 2;
+    Customer => Customer, snapshot version 3;
     LoyaltyAccount => Loyalty, snapshot version 2;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;

@@ -14,7 +14,9 @@ use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
-use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
+use domain::customers::events::{
+    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
+};
 use domain::customers::preferences::{
     Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
 };
@@ -128,8 +130,10 @@ fn customers() -> Vec<Example> {
         registered_on: day("2026-01-10"),
         personal: Contact { phones: contact().phones, ..Contact::default() }.into(),
     };
+    let (from, to) = (LifecycleStage::Prospect, LifecycleStage::New);
+    let moved = CustomerEvent::LifecycleChanged { from, to, on: day("2026-02-09") };
     let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
-    all.into_iter().chain(addresses()).chain([preferences()]).collect()
+    all.into_iter().chain(addresses()).chain([preferences(), Example::required(moved)]).collect()
 }
 
 fn contact() -> Contact {

@@ -8,6 +8,8 @@
 //!
 //! Nothing here knows what a consumer does with the events.
 
+pub mod parked;
+
 use crate::Position;
 use sqlx::{PgConnection, PgPool, Row};
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +34,11 @@ pub struct Checkpoint {
     pub epoch: i64,
     /// The last position whose effect the rows hold.
     pub position: Position,
+}
+
+impl Checkpoint {
+    /// The generation of a consumer that makes no rows: a reactor is never made again.
+    pub const ONLY_GENERATION: i32 = 1;
 }
 
 /// Keeps all other writers of this consumer out until the transaction ends, and spares its commit the wait for the disk:

@@ -11,6 +11,7 @@ pub mod consumer;
 pub mod contract;
 pub mod event;
 pub mod feed;
+pub mod job_runs;
 pub mod leaf;
 pub mod personal_data;
 pub mod postgres;

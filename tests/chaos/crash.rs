@@ -88,6 +88,11 @@ impl Shift {
         Self { stop, tills }
     }
 
+    /// Tells the tills to begin nothing more.
+    pub(crate) fn call_off(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Lets each till finish what it is at.
     pub(crate) async fn end(mut self) {
         self.stop.store(true, Ordering::Relaxed);

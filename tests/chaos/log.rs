@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// A row of the log.
@@ -26,9 +27,10 @@ impl LogEvent {
     }
 }
 
-/// The whole log, in the order of positions.
+/// The whole log, in the order of positions, once nobody adds to it any more.
 pub(crate) async fn read(superuser: &PgConnectOptions) -> Vec<LogEvent> {
     let mut connection = PgConnection::connect_with(superuser).await.expect("the database can be reached");
+    reactors_rest(&mut connection).await;
     let sql = "select e.position, c.name as category, e.stream, e.version, t.name as kind, e.payload \
                from events e join event_names c on c.code = e.category join event_names t on t.code = e.type \
                order by e.position";
@@ -45,3 +47,21 @@ pub(crate) async fn read(superuser: &PgConnectOptions) -> Vec<LogEvent> {
         })
         .collect()
 }
+
+/// Where reactors run, they add to the log when all others have ended. Waits until they have dealt with all of it.
+async fn reactors_rest(connection: &mut PgConnection) {
+    let sql = "select coalesce(bool_and(reached >= (select max(position) from events)), true) \
+               from (select max(position) as reached from projection_checkpoints \
+                     where projector like 'reactor:%' group by projector) reactors";
+    let began = Instant::now();
+    loop {
+        let is_quiet: bool = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.expect("the checkpoints");
+        if is_quiet {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "the reactors do not come to rest");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);

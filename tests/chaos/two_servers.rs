@@ -4,6 +4,7 @@
 
 use crate::checks;
 use crate::crash::Shift;
+use crate::fault_points::effects;
 use crate::intents::History;
 use crate::log;
 use crate::nodes::Installation;
@@ -57,6 +58,7 @@ async fn two_servers_are_as_good_as_one() {
     checks::assert_none(&checks::anomalies(&history.intents(), &log));
     checks::assert_none(&rows::anomalies(&superuser, &log).await);
     checks::assert_none(&two_owners(&observed));
+    checks::assert_none(&effects(&log));
     assert!(longest <= LEASE_MOVE_MAX, "a lease moved only after {longest:?}");
     assert!(!two_owners(&two_at_once(&superuser).await).is_empty(), "a lease with two owners was not found out");
     drop(servers);

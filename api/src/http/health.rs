@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use commands::Scope;
+use commands::job::JobStatus;
+use commands::reactor::{ReactorState, ReactorStatus};
 use projections::{ProjectorState, ProjectorStatus};
 use serde::Serialize;
 use std::time::Duration;
@@ -31,6 +33,8 @@ struct Health {
 struct Components {
     event_store: StoreHealth,
     projectors: Vec<ProjectorStatus>,
+    reactors: Vec<ReactorStatus>,
+    jobs: Vec<JobStatus>,
 }
 
 #[derive(Serialize)]
@@ -74,14 +78,27 @@ async fn probe(api: &Api) -> (&'static str, Components) {
         Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.projections.status()).await.unwrap_or_default(),
         None => Vec::new(),
     };
+    let reactors = match head {
+        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.reactors.status()).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let jobs = match head {
+        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.jobs.status()).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
     let status = if head.is_some() { "up" } else { "down" };
-    let components = Components { event_store: StoreHealth { status, head }, projectors };
-    let summary = match (head, is_ready(&components)) {
+    let components = Components { event_store: StoreHealth { status, head }, projectors, reactors, jobs };
+    let summary = match (head, is_ready(&components) && reactors_are_well(&components)) {
         (None, _) => "unavailable",
         (Some(_), false) => "degraded",
         (Some(_), true) => "ok",
     };
     (summary, components)
+}
+
+/// What they put aside wants to be looked at, but this node answers requests all the same.
+fn reactors_are_well(components: &Components) -> bool {
+    components.reactors.iter().all(|reactor| reactor.parked == 0 && reactor.state != ReactorState::Failed)
 }
 
 fn is_ready(components: &Components) -> bool {

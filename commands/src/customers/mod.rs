@@ -5,6 +5,7 @@
 
 mod import;
 mod profile;
+pub mod reactors;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -229,6 +230,18 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
         Ok(changes)
     };
     Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once)
+}
+
+/// Records the stages that a purchase has brought a customer to.
+pub(crate) fn lifecycle_advance(customer: CustomerId, order: OrderId, occurred_at: DateTime<Utc>) -> Request {
+    let stream = customer_stream(customer);
+    let content = content_of(&order);
+    let decide = move |states: &States<'_>| {
+        let advance = CustomerCommand::AdvanceLifecycle { order: order.clone() };
+        let moved = Customer::decide(states.get::<Customer>(customer.as_uuid()), advance)?;
+        Ok::<_, Refusal>(Changes::of(stream, moved))
+    };
+    Request::new("customers.advance_lifecycle", occurred_at, [stream], decide).content(content)
 }
 
 fn refunding(caller: &Caller, request: Refund) -> Request {

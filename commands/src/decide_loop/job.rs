@@ -37,6 +37,8 @@ pub(crate) struct Job {
     pub(super) decide: Decide,
     pub(super) deadline: Instant,
     series: Option<Series>,
+    /// Whether its answer is not kept when it makes no event.
+    pub(super) forgetful: bool,
     /// How often others changed its streams.
     pub(super) conflicts: u32,
     /// Once-only facts that the log said have happened.
@@ -61,14 +63,15 @@ impl Job {
             place: 0,
             verb: request.verb,
             tenant: caller.tenant,
-            metadata: metadata_of(caller),
-            identity,
             scope: scope_of(caller.tenant, &request),
+            metadata: Metadata { causation_id: request.cause, ..metadata_of(caller) },
+            identity,
             occurred_at: request.occurred_at,
             asked_at: caller.now,
             decide: request.decide,
             deadline,
             series: request.series,
+            forgetful: request.forgetful,
             conflicts: 0,
             happened: Vec::new(),
             contradicted: Vec::new(),

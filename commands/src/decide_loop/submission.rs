@@ -181,7 +181,7 @@ impl DecideLoop {
     /// Has the store remember its own refusal as the answer of a keyed command; it is given when that is done.
     pub(super) fn remember(&mut self, place: u64, error: CommandError) {
         let Some(job) = self.jobs.get(&place) else { return };
-        let (Some(_), Some(refusal)) = (job.identity.command_id, error.refusal()) else {
+        let (Some(_), Some(refusal)) = (job.identity.command_id.filter(|_| !job.forgetful), error.refusal()) else {
             return self.finish(place, Err(error));
         };
         let request = AppendRequest {
@@ -281,7 +281,7 @@ fn evolve_by(streams: &mut Streams, tenant: TenantId, happened: &Happened) {
 
 /// What is to be remembered of a keyed command that makes no event.
 fn outcome_of(job: &Job, purpose: &Purpose) -> Option<String> {
-    job.identity.command_id?;
+    job.identity.command_id.filter(|_| !job.forgetful)?;
     match purpose {
         Purpose::Happen(events) if events.is_empty() => Some(Outcome::Unchanged.to_text()),
         Purpose::Refuse(refusal) => Some(Outcome::Refused(refusal.clone()).to_text()),

@@ -5,6 +5,7 @@
 
 pub mod due;
 pub mod holds;
+pub mod jobs;
 #[cfg(test)]
 mod tests;
 

@@ -89,6 +89,11 @@ pub enum CustomerCommand {
         /// The business date now.
         today: NaiveDate,
     },
+    /// Record the stages that a purchase has brought the customer to.
+    AdvanceLifecycle {
+        /// The order that was bought.
+        order: OrderId,
+    },
 }
 
 /// What is to become of what is known of a customer. Of a list all is given or nothing.

@@ -12,6 +12,7 @@ use crate::calendar::months_after;
 use crate::customers::addresses::{Addresses, HeldAddress};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, PurchaseLine};
+use crate::customers::lifecycle::Lifecycle;
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
 use crate::decider::Decider;
 use crate::event::Personal;
@@ -50,6 +51,7 @@ pub struct ActiveCustomer {
     preferences: HeldPreferences,
     orders: BTreeMap<OrderId, Order>,
     refunds: BTreeMap<RefundId, RecordedRefund>,
+    lifecycle: Lifecycle,
     latest: NaiveDate,
 }
 
@@ -114,6 +116,7 @@ impl Decider for Customer {
             CustomerCommand::Refund { refund, order, amount, on, today } => {
                 refund_purchase(state, Refund { refund, order, amount, on, today })
             }
+            CustomerCommand::AdvanceLifecycle { order } => Ok(state.active()?.lifecycle.due_with(&order)),
         }
     }
 
@@ -154,6 +157,10 @@ impl Decider for Customer {
                 let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
                 Self::Active(Box::new(customer.with_refund(refund.clone(), recorded, *refunded, *on)))
             }
+            (Self::Active(mut customer), E::LifecycleChanged { to, .. }) => {
+                customer.lifecycle.changed(*to);
+                Self::Active(customer)
+            }
             (
                 state @ Self::Unregistered,
                 E::Updated { .. }
@@ -162,7 +169,8 @@ impl Decider for Customer {
                 | E::AddressRemoved { .. }
                 | E::PreferencesChanged { .. }
                 | E::PurchaseRecorded { .. }
-                | E::PurchaseRefunded { .. },
+                | E::PurchaseRefunded { .. }
+                | E::LifecycleChanged { .. },
             ) => state,
         }
     }
@@ -202,6 +210,7 @@ impl ActiveCustomer {
             preferences: HeldPreferences::default(),
             orders: BTreeMap::new(),
             refunds: BTreeMap::new(),
+            lifecycle: Lifecycle::new(),
             latest,
         }
     }
@@ -233,6 +242,7 @@ impl ActiveCustomer {
 
     fn with_purchase(mut self, order: OrderId, total: Money, on: NaiveDate, fingerprint: u64) -> Self {
         self = self.seen(on);
+        self.lifecycle.purchased(order.clone(), on);
         let remembered_until = months_after(self.latest, REFUNDABLE_MONTHS);
         let refunded = Money::zero(total.currency());
         self.orders.insert(order, Order { total, refunded, on, fingerprint, remembered_until });
@@ -275,6 +285,11 @@ impl ActiveCustomer {
     /// Who it is.
     pub const fn contact(&self) -> &Personal<Contact> {
         &self.contact
+    }
+
+    /// How far it has come with us.
+    pub const fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
     }
 }
 

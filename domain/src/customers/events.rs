@@ -119,6 +119,16 @@ events! {
             /// The business date.
             on: NaiveDate,
         },
+        /// The customer came to another stage.
+        #[serde(rename = "customer.lifecycle.changed")]
+        LifecycleChanged {
+            /// The stage before.
+            from: LifecycleStage,
+            /// The stage now.
+            to: LifecycleStage,
+            /// The business date.
+            on: NaiveDate,
+        },
     }
 }
 
@@ -168,6 +178,43 @@ pub enum CustomerField {
 }
 
 impl Clear for CustomerField {}
+
+/// How far a customer has come with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleStage {
+    /// Has bought nothing yet.
+    Prospect,
+    /// Has bought once.
+    New,
+    /// Buys again and again.
+    Active,
+    /// Buys less than before.
+    AtRisk,
+    /// Buys no more.
+    Churned,
+    /// Bought again after a long time.
+    WonBack,
+}
+
+impl LifecycleStage {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Prospect, Self::New, Self::Active, Self::AtRisk, Self::Churned, Self::WonBack];
+
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prospect => "prospect",
+            Self::New => "new",
+            Self::Active => "active",
+            Self::AtRisk => "at_risk",
+            Self::Churned => "churned",
+            Self::WonBack => "won_back",
+        }
+    }
+}
+
+impl Clear for LifecycleStage {}
 
 clear_values! {
     /// One line of a purchase.

@@ -7,6 +7,7 @@
 //! - An order is recorded once; a refund is made once and never gives back more than was bought; both are possible for
 //!   24 months after the purchase.
 //! - An *address* is for shipping or for billing; of each kind one is the default as soon as there is any.
+//! - A customer's *stage* follows from its purchases ([`lifecycle`]).
 //! - One aggregate: [`customer::Customer`].
 //!
 //! Deliberately absent: uniqueness among customers (claims of the log) and points (the loyalty context).
@@ -16,6 +17,7 @@ pub mod addresses;
 pub mod commands;
 pub mod customer;
 pub mod events;
+pub mod lifecycle;
 pub mod preferences;
 #[cfg(test)]
 mod tests;

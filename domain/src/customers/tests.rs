@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use crate::country::Country;
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::customer::Customer;
-use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, PurchaseLine};
+use crate::customers::events::{
+    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
+};
 use crate::decider::Decider;
 use crate::document::{Document, DocumentKind};
 use crate::email::Email;
@@ -386,6 +388,55 @@ fn any_command() -> impl Strategy<Value = CustomerCommand> {
     let refund = (refund, order_id, prop::option::of(amount), date)
         .prop_map(|(refund, order, amount, today)| CustomerCommand::Refund { refund, order, amount, on: today, today });
     prop_oneof![purchase, refund]
+}
+
+#[test]
+fn the_first_purchase_makes_a_customer_new_and_the_second_an_active_one() {
+    use LifecycleStage::{Active, New, Prospect};
+    let first = [created(), recorded("order-1", "1.00", "2026-02-01")];
+    given::<Customer>(first.clone()).when(advance("order-1")).then([moved(Prospect, New, "2026-02-01")]);
+    let second = [moved(Prospect, New, "2026-02-01"), recorded("order-2", "1.00", "2026-02-02")];
+    let second: Vec<_> = first.into_iter().chain(second).collect();
+    let state = given::<Customer>(second).when(advance("order-2")).then([moved(New, Active, "2026-02-02")]);
+    assert_eq!(state.active().unwrap().lifecycle().stage(), Active);
+}
+
+#[test]
+fn a_stage_is_recorded_once_and_none_is_left_out() {
+    use LifecycleStage::{Active, New, Prospect};
+    let bought = [created(), recorded("order-1", "1.00", "2026-02-01"), recorded("order-2", "1.00", "2026-02-02")];
+    let steps = [moved(Prospect, New, "2026-02-01"), moved(New, Active, "2026-02-02")];
+    given::<Customer>(bought.clone()).when(advance("order-1")).then([steps[0].clone()]);
+    given::<Customer>(bought.clone()).when(advance("order-2")).then(steps.clone());
+    let recorded_all: Vec<_> = bought.into_iter().chain(steps).collect();
+    given::<Customer>(recorded_all.clone()).when(advance("order-1")).then([]);
+    given::<Customer>(recorded_all).when(advance("order-2")).then([]);
+    given::<Customer>([]).when(advance("order-1")).then_refused(CustomerError::NotFound);
+}
+
+#[test]
+fn who_buys_again_after_a_year_is_won_back_and_active_with_the_next_purchase() {
+    use LifecycleStage::{Active, New, Prospect, WonBack};
+    let bought = |days: [&str; 3]| {
+        let purchases = days.iter().zip(1..).map(|(on, n)| recorded(&format!("order-{n}"), "1.00", on));
+        [created()].into_iter().chain(purchases).collect::<Vec<_>>()
+    };
+    given::<Customer>(bought(["2024-02-29", "2025-02-28", "2025-03-01"])).when(advance("order-3")).then([
+        moved(Prospect, New, "2024-02-29"),
+        moved(New, WonBack, "2025-02-28"),
+        moved(WonBack, Active, "2025-03-01"),
+    ]);
+    let steady = [moved(Prospect, New, "2024-02-29"), moved(New, Active, "2025-02-27")];
+    given::<Customer>(bought(["2024-02-29", "2025-02-27", "2024-01-01"])).when(advance("order-2")).then(steady);
+    given::<Customer>(bought(["2024-02-29", "2025-02-27", "2024-01-01"])).when(advance("order-3")).then([]);
+}
+
+fn advance(order_id: &str) -> CustomerCommand {
+    CustomerCommand::AdvanceLifecycle { order: order(order_id) }
+}
+
+fn moved(from: LifecycleStage, to: LifecycleStage, on: &str) -> CustomerEvent {
+    CustomerEvent::LifecycleChanged { from, to, on: day(on) }
 }
 
 fn registered() -> Customer {

@@ -128,7 +128,7 @@ fn touches(event: &CustomerEvent) -> bool {
         E::AddressAdded { .. } | E::AddressChanged { .. } | E::AddressRemoved { .. } | E::PreferencesChanged { .. } => {
             true
         }
-        E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } => false,
+        E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } => false,
     }
 }
 
@@ -158,7 +158,7 @@ impl ProfileRow {
             E::PreferencesChanged { preferences, personal } => {
                 self.preferences = Some(PreferencesRow::of(preferences, personal.known(), position));
             }
-            E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } => {}
+            E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } => {}
         }
     }
 

@@ -127,6 +127,7 @@ fn of_customer(event: &CustomerEvent) -> Value {
             "order_id": order, "refund_id": refund, "amount": amount.amount(), "refunded": refunded.amount(),
             "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
         }),
+        E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::Event;
 use domain::aggregate::Category;
-use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, LifecycleStage};
 use domain::email::Email;
 use domain::event::Personal;
 use domain::phone::Phone;
@@ -120,6 +120,10 @@ pub struct CustomerRow {
     pub position: Position,
     /// Version of its stream.
     pub version: Version,
+    /// How far it has come with us.
+    pub lifecycle: LifecycleStage,
+    /// Business date since which it is so; none for a prospect.
+    pub lifecycle_since: Option<NaiveDate>,
     /// What other systems call it.
     pub references: BTreeSet<CustomerReference>,
 }
@@ -130,7 +134,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
@@ -181,6 +185,9 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             last_purchase_on: Some(row.last_purchase_on.map_or(*on, |last| last.max(*on))),
             ..row
         },
+        (Some(row), E::LifecycleChanged { to, on, .. }) => {
+            CustomerRow { lifecycle: *to, lifecycle_since: Some(*on), ..row }
+        }
         (
             Some(row),
             E::AddressAdded { .. }
@@ -197,7 +204,8 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             | E::AddressRemoved { .. }
             | E::PreferencesChanged { .. }
             | E::PurchaseRecorded { .. }
-            | E::PurchaseRefunded { .. },
+            | E::PurchaseRefunded { .. }
+            | E::LifecycleChanged { .. },
         ) => return None,
     };
     Some(CustomerRow {
@@ -235,6 +243,8 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         created_position: recorded.position,
         position: recorded.position,
         version: recorded.version,
+        lifecycle: LifecycleStage::Prospect,
+        lifecycle_since: None,
         references: BTreeSet::new(),
     };
     Some(match personal {
@@ -305,12 +315,18 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         created_position: Position(get(row, "created_position")?),
         position: Position(get(row, "position")?),
         version: get(row, "version")?,
+        lifecycle: word(row, "lifecycle", stage)?,
+        lifecycle_since: get(row, "lifecycle_since")?,
         references: references.map(|(system, reference)| CustomerReference { system, reference }).collect(),
     })
 }
 
 fn kind(text: &str) -> Option<CustomerKind> {
     [CustomerKind::Individual, CustomerKind::Business].into_iter().find(|kind| kind.as_str() == text)
+}
+
+fn stage(text: &str) -> Option<LifecycleStage> {
+    LifecycleStage::ALL.into_iter().find(|stage| stage.as_str() == text)
 }
 
 fn upsert<'q>(rows: &'q [&'q CustomerRow]) -> Query<'q, Postgres, PgArguments> {
@@ -340,6 +356,8 @@ fn upsert<'q>(rows: &'q [&'q CustomerRow]) -> Query<'q, Postgres, PgArguments> {
         .bind(column(rows, |row| row.created_position.0))
         .bind(column(rows, |row| row.position.0))
         .bind(column(rows, |row| row.version))
+        .bind(column(rows, |row| row.lifecycle.as_str()))
+        .bind(column(rows, |row| row.lifecycle_since))
 }
 
 /// References change rarely: only rows whose references did are touched.

@@ -28,6 +28,8 @@ pub(crate) struct World {
     folder: TempDir,
     /// None: a private cluster in the data folder.
     database: Option<TestDatabase>,
+    /// Whether reactors and jobs run: then the log grows by itself, and no test can count on positions.
+    background: bool,
 }
 
 /// What the server answered.
@@ -45,6 +47,16 @@ impl World {
         let (database, _) = prepared_database().await;
         make_login(&database).await;
         let mut world = Self::empty(Some(database));
+        world.serve(&[]);
+        world
+    }
+
+    /// The same, with reactors and jobs.
+    pub(crate) async fn with_background() -> Self {
+        let (database, _) = prepared_database().await;
+        make_login(&database).await;
+        let mut world = Self::empty(Some(database));
+        world.background = true;
         world.serve(&[]);
         world
     }
@@ -70,7 +82,7 @@ impl World {
         // The user that runs PostgreSQL must be able to walk through it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("its mode");
         let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build().expect("a client");
-        Self { process: None, url: String::new(), key: String::new(), http, folder, database }
+        Self { process: None, url: String::new(), key: String::new(), http, folder, database, background: false }
     }
 
     /// Starts the server and waits until it is ready. A second time it listens on the same port.
@@ -140,6 +152,7 @@ impl World {
             }
         }
         command.env_remove("DATABASE_URL").env_remove("POSTGRES_URL");
+        command.env("CLIENTELA_BACKGROUND", self.background.to_string());
         command.env("CLIENTELA_DATA", self.data()).current_dir(self.folder.path());
         if let Some(address) = self.url.strip_prefix("http://") {
             command.env("CLIENTELA_LISTEN", address);

@@ -21,7 +21,10 @@ create table customers (
     updated_at         timestamptz not null,
     created_position   bigint      not null,
     position           bigint      not null,
-    version            int         not null
+    version            int         not null,
+    lifecycle          text        not null
+        check (lifecycle in ('prospect', 'new', 'active', 'at_risk', 'churned', 'won_back')),
+    lifecycle_since    date
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -46,6 +49,8 @@ comment on column customers.created_position is 'Position of the first event.';
 comment on column customers.purchase_count is 'Purchases recorded, those given back later included.';
 comment on column customers.position is 'Position of the last event of this customer.';
 comment on column customers.version is 'Version of the stream after that event.';
+comment on column customers.lifecycle is 'How far the customer has come with us.';
+comment on column customers.lifecycle_since is 'Business date since which it is so; none for a prospect.';
 create table customer_references (
     tenant      int  not null,
     customer_id uuid not null,

@@ -4,7 +4,9 @@ use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
 use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
-use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference};
+use domain::customers::events::{
+    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage,
+};
 use domain::email::Email;
 use domain::event::Personal;
 use domain::ids::{ExternalSystem, OrderId, RefundId};
@@ -142,6 +144,17 @@ fn who_was_erased_is_blank_and_keeps_the_count() {
     assert_eq!((row.status, row.purchase_count), (CustomerStatus::Erased, 1));
     assert_eq!((row.name, row.email, row.phone, row.stripe_customer_id), (None, None, None, None));
     assert!(row.references.is_empty());
+}
+
+#[test]
+fn a_customer_is_a_prospect_until_a_stage_is_recorded() {
+    let row = row_of([created(ana().into())]).unwrap();
+    assert_eq!((row.lifecycle, row.lifecycle_since), (LifecycleStage::Prospect, None));
+    let (from, to) = (LifecycleStage::Prospect, LifecycleStage::New);
+    let moved = CustomerEvent::LifecycleChanged { from, to, on: day("2026-03-01") };
+    let row = row_of([created(ana().into()), bought(1, "2026-03-01"), moved]).unwrap();
+    assert_eq!((row.lifecycle, row.lifecycle_since), (LifecycleStage::New, Some(day("2026-03-01"))));
+    assert_eq!((row.version, row.position.0), (3, 30));
 }
 
 #[test]

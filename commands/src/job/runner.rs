@@ -1,0 +1,263 @@
+//! Runs one job: takes its lease, makes its runs known when their time has come, and carries out those that are open.
+
+use super::Job;
+use super::node::{JobState, Parts, Progress};
+use crate::caller::{Caller, Scope};
+use crate::error::CommandError;
+use crate::execute::Commands;
+use crate::ids::new_id;
+use crate::ports::{AskDue, DueAccount, TenantPlace};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use store::consumer::Backoff;
+use store::job_runs::{self, JobRun, Tally};
+use store::{BoxError, TenantId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How a runner paces itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How often it looks whether something is to be done.
+    pub look: Duration,
+    /// So many accounts in a part; behind each part a run can be gone on with.
+    pub part: u32,
+    /// So many of them side by side.
+    pub side_by_side: usize,
+    /// First pause after trouble; it doubles.
+    pub retry_first: Duration,
+    /// Longest pause after trouble.
+    pub retry_longest: Duration,
+    /// How long runs are remembered.
+    pub remembered: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            look: Duration::from_secs(1),
+            part: 200,
+            side_by_side: 16,
+            retry_first: Duration::from_millis(100),
+            retry_longest: Duration::from_secs(30),
+            remembered: Duration::from_secs(90 * 24 * 3_600),
+        }
+    }
+}
+
+/// Why it stopped in the middle.
+#[derive(Debug)]
+enum Trouble {
+    Transient(String),
+    /// An owner with a newer lease has it.
+    Fenced,
+}
+
+impl<E: Into<BoxError>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Transient(error.into().to_string())
+    }
+}
+
+/// What a runner is given by its node.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub(super) parts: Parts,
+    pub(super) commands: Commands,
+    pub(super) lease: watch::Receiver<Option<i64>>,
+    pub(super) stop: CancellationToken,
+    pub(super) progress: Arc<Progress>,
+    pub(super) pace: Pace,
+}
+
+/// The runner of one job on one node.
+pub(super) struct Runner {
+    job: Job,
+    around: Surroundings,
+    backoff: Backoff,
+    /// The latest moment of each tenant that was seen to.
+    seen_to: HashMap<TenantId, DateTime<Utc>>,
+}
+
+impl Runner {
+    pub(super) fn new(job: Job, around: Surroundings) -> Self {
+        let backoff = Backoff::new(around.pace.retry_first, around.pace.retry_longest);
+        Self { job, around, backoff, seen_to: HashMap::new() }
+    }
+
+    /// Runs until the node stops.
+    pub(super) async fn run(mut self) {
+        while let Some(epoch) = self.permission().await {
+            let interruption = self.interruption(epoch);
+            // Wherever it is interrupted, it is as after a crash: whoever goes on does the last part again, and it counts once.
+            let worked = tokio::select! {
+                biased;
+                () = interruption => continue,
+                worked = AssertUnwindSafe(self.work(epoch)).catch_unwind() => worked,
+            };
+            let reason = match worked {
+                Ok(Ok(never)) => match never {},
+                Ok(Err(Trouble::Transient(reason))) => reason,
+                Ok(Err(Trouble::Fenced)) => "another node has taken it over".to_owned(),
+                Err(_panic) => "the job panicked".to_owned(),
+            };
+            tracing::warn!(job = self.job.name, reason, "job tries again later");
+            self.around.progress.is(JobState::Retrying, Some(reason));
+            let pause = self.backoff.pause();
+            tokio::select! {
+                () = self.interruption(epoch) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.around.progress.is(JobState::Stopped, None);
+    }
+
+    async fn permission(&mut self) -> Option<i64> {
+        loop {
+            if self.around.stop.is_cancelled() {
+                return None;
+            }
+            if let Some(epoch) = *self.around.lease.borrow_and_update() {
+                return Some(epoch);
+            }
+            self.around.progress.is(JobState::Standby, None);
+            tokio::select! {
+                () = self.around.stop.cancelled() => return None,
+                changed = self.around.lease.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    /// Ends when the runner has to let go: stop, or the lease is not held under `epoch` any more.
+    fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<> {
+        let Surroundings { stop, mut lease, .. } = self.around.clone();
+        async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
+            }
+        }
+    }
+
+    async fn work(&mut self, epoch: i64) -> Result<Infallible, Trouble> {
+        let pool = self.around.parts.pools.engine.clone();
+        job_runs::prune(&pool, self.job.name, self.around.pace.remembered).await?;
+        loop {
+            let tenants = self.around.parts.facts.tenants().await?;
+            for place in &tenants {
+                self.schedule(place).await?;
+            }
+            for run in job_runs::open(&pool, self.job.name).await? {
+                if let Some(place) = tenants.iter().find(|place| place.tenant == run.tenant) {
+                    self.around.progress.is(JobState::Running, None);
+                    self.carry_out(run, place, epoch).await?;
+                }
+            }
+            self.backoff.reset();
+            self.around.progress.is(JobState::Waiting, None);
+            tokio::time::sleep(self.around.pace.look).await;
+        }
+    }
+
+    /// Makes the run known whose moment has come for a tenant.
+    async fn schedule(&mut self, place: &TenantPlace) -> Result<(), Trouble> {
+        let now = self.around.parts.clock.now();
+        let Some(moment) = self.job.schedule.latest(place.zone, now) else { return Ok(()) };
+        if moment <= place.since || self.seen_to.get(&place.tenant) == Some(&moment) {
+            return Ok(());
+        }
+        let is_idle = self.job.leaves_no_trace && self.due(&self.caller(place), None, 1).await?.is_empty();
+        if !is_idle {
+            let pool = &self.around.parts.pools.engine;
+            job_runs::schedule(pool, new_id(), (self.job.name, place.tenant), moment).await?;
+        }
+        self.seen_to.insert(place.tenant, moment);
+        Ok(())
+    }
+
+    /// Carries a run out, part after part, behind those that were done.
+    async fn carry_out(&self, run: JobRun, place: &TenantPlace, epoch: i64) -> Result<(), Trouble> {
+        let pool = &self.around.parts.pools.engine;
+        if !job_runs::begin(pool, run.id, epoch).await? {
+            return Err(Trouble::Fenced);
+        }
+        let caller = self.caller(place);
+        let mut cursor = run.cursor;
+        loop {
+            let part = self.due(&caller, cursor.as_deref(), self.around.pace.part).await?;
+            let Some(last) = part.last().map(|account| account.cursor.clone()) else { break };
+            let (tally, error) = self.act_on(&caller, part).await?;
+            if !job_runs::note(pool, (run.id, epoch), &tally, (&last, error.as_deref())).await? {
+                return Err(Trouble::Fenced);
+            }
+            cursor = Some(last);
+        }
+        if !job_runs::end(pool, run.id, epoch).await? {
+            return Err(Trouble::Fenced);
+        }
+        metrics::counter!("job_runs_total", "job" => self.job.name).increment(1);
+        Ok(())
+    }
+
+    async fn act_on(&self, caller: &Caller, part: Vec<DueAccount>) -> Result<(Tally, Option<String>), Trouble> {
+        let acting: Vec<_> =
+            part.iter().map(|account| (self.job.act)(&self.around.commands, caller, account.customer)).collect();
+        let acted = stream::iter(acting).buffered(self.around.pace.side_by_side);
+        let outcomes: Vec<Outcome> = acted.map(outcome_of).try_collect().await?;
+        let count = |wanted: fn(&Outcome) -> bool| {
+            i64::try_from(outcomes.iter().filter(|outcome| wanted(outcome)).count()).unwrap_or(i64::MAX)
+        };
+        let tally = Tally {
+            examined: count(|_| true),
+            changed: count(|outcome| matches!(outcome, Outcome::Changed)),
+            refused: count(|outcome| matches!(outcome, Outcome::Refused(_))),
+        };
+        let error = outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::Refused(code) => Some(format!("refused: {code}")),
+            Outcome::Changed | Outcome::Unchanged => None,
+        });
+        Ok((tally, error))
+    }
+
+    async fn due(&self, caller: &Caller, after: Option<&str>, limit: u32) -> Result<Vec<DueAccount>, Trouble> {
+        let (tenant, what, now, today) = (caller.tenant, self.job.due, caller.now, caller.today());
+        Ok(self.around.parts.facts.due(AskDue { tenant, what, now, today, after, limit }).await?)
+    }
+
+    /// The job, acting now for a tenant.
+    fn caller(&self, place: &TenantPlace) -> Caller {
+        Caller {
+            tenant: place.tenant,
+            actor: self.job.actor.to_owned(),
+            scopes: vec![Scope::LoyaltyWrite],
+            now: self.around.parts.clock.now(),
+            zone: place.zone,
+            request_id: None,
+            correlation_id: None,
+        }
+    }
+}
+
+/// What came of one account.
+enum Outcome {
+    Changed,
+    Unchanged,
+    /// With the code of the refusal.
+    Refused(String),
+}
+
+fn outcome_of(answer: Result<crate::execute::Committed, CommandError>) -> Result<Outcome, Trouble> {
+    match answer {
+        Ok(committed) if committed.events.is_empty() || committed.repeated => Ok(Outcome::Unchanged),
+        Ok(_) => Ok(Outcome::Changed),
+        Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
+            Err(Trouble::Transient(error.to_string()))
+        }
+        Err(error) => Ok(Outcome::Refused(error.refusal().map_or(error.kind(), |refusal| &refusal.code).to_owned())),
+    }
+}

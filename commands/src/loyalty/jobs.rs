@@ -1,0 +1,38 @@
+//! What the clock asks of loyalty accounts.
+
+use super::due::{expire_due, lapse_due_holds, review_year};
+use crate::job::{Job, Schedule};
+use crate::ports::Due;
+
+/// Points expire when their day begins.
+pub const EXPIRY: Job = Job {
+    name: "loyalty_expiry",
+    actor: "job:loyalty_expiry",
+    about: "Lets points expire whose day has come",
+    schedule: Schedule::Daily { minute: 5 },
+    leaves_no_trace: false,
+    due: Due::Expiry,
+    act: |commands, caller, customer| Box::pin(expire_due(commands, caller, customer)),
+};
+
+/// Holds lapse a quarter of an hour after they were placed.
+pub const HOLD_LAPSE: Job = Job {
+    name: "loyalty_hold_lapse",
+    actor: "job:loyalty_hold_lapse",
+    about: "Gives points back that were held too long",
+    schedule: Schedule::EachMinute,
+    leaves_no_trace: true,
+    due: Due::HoldLapse,
+    act: |commands, caller, customer| Box::pin(lapse_due_holds(commands, caller, customer)),
+};
+
+/// Tiers are reviewed once a year, each on its day.
+pub const REVIEW: Job = Job {
+    name: "loyalty_review",
+    actor: "job:loyalty_review",
+    about: "Reviews the tiers whose year is over",
+    schedule: Schedule::Daily { minute: 20 },
+    leaves_no_trace: false,
+    due: Due::Review,
+    act: |commands, caller, customer| Box::pin(review_year(commands, caller, customer)),
+};
