@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help check test golden dev bench chaos browsers acceptance fmt deny
+.PHONY: help check test golden dev bench chaos browsers schemathesis acceptance fmt deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -32,6 +32,9 @@ chaos: ## Kill everything for a long time and look for losses
 browsers: ## Follow the feed with Chromium and the npm package eventsource while the server is stopped and killed
 	cargo build --locked
 	cd tests/browsers && npm install --silent && node follow.mjs "$${CARGO_TARGET_DIR:-../../target}/debug/clientela"
+
+schemathesis: ## Ask a server of its own all that /openapi.json describes, in every way (ARGS='--max-examples 500' are passed on)
+	bash scripts/schemathesis $(ARGS)
 
 acceptance: ## Run the supplied acceptance data (SHARED=path of its folder)
 	@if [ ! -d '$(SHARED)' ]; then echo "acceptance: there is no folder '$(SHARED)'; give it as SHARED=path"; exit 1; fi

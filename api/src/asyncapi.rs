@@ -3,12 +3,14 @@
 //! What an event's `data` holds is not written down here: the catalogue of events is in the domain, version by version.
 
 use crate::Api;
-use axum::routing::get;
-use axum::{Json, Router};
+use crate::openapi::schemas;
+use axum::Json;
 use domain::Event;
 use domain::aggregate::Category;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// It never changes while the program runs.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -20,8 +22,17 @@ const MARKERS: [(&str, &str); 3] = [
     ("end", "The feed ends here, and why. Has no id; the reader may come again unless its key no longer works."),
 ];
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/asyncapi.json", get(async || Json(&*DOCUMENT)))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(get_asyncapi))
+}
+
+/// Tells the feed as an AsyncAPI document.
+#[utoipa::path(
+    get, path = "/asyncapi.json", tag = "operations",
+    responses((status = 200, description = "AsyncAPI 3.0", body = schemas::AnyObject)),
+)]
+async fn get_asyncapi() -> Json<&'static Value> {
+    Json(&*DOCUMENT)
 }
 
 fn document() -> Value {

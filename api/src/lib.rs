@@ -9,16 +9,18 @@ pub mod auth;
 pub mod body;
 pub mod config;
 mod connection;
+mod docs;
 mod envelope;
 pub mod headers;
 pub mod http;
 mod limits;
+mod openapi;
 pub mod problem;
 pub mod serve;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::{Extension, Router};
 use commands::{Clock, Commands, Jobs, Reactors};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
@@ -30,6 +32,7 @@ use store::postgres::Pools;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
 pub use config::Config;
@@ -84,26 +87,11 @@ impl Deref for Api {
 
 /// All operations, with what surrounds them.
 pub fn router(api: Api) -> Router {
-    let limit = envelope::Limit::new(&api.config);
-    let limited = axum::middleware::from_fn_with_state(limit, envelope::limit);
-    let operations = Router::new()
-        .merge(http::customers::routes())
-        .merge(http::loyalty::routes())
-        .merge(http::audit::routes())
-        .merge(http::projections::routes())
-        .merge(http::imports::routes(&api.config))
-        .merge(http::reactors::routes())
-        .merge(http::jobs::routes())
-        .merge(http::feed::ticket_routes())
-        .layer(limited);
     let cors = cors(&api.config);
-    let (body_bytes_max, feed) = (api.config.body_bytes_max, http::feed::routes(&api.config));
-    let router = Router::new()
-        .merge(operations)
-        .merge(feed)
-        .merge(asyncapi::routes())
-        .merge(http::health::routes())
-        .merge(http::metrics::routes())
+    let body_bytes_max = api.config.body_bytes_max;
+    let (router, gathered) = operations(&api.config).split_for_parts();
+    let router = router
+        .layer(Extension(openapi::Document::of(gathered)))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
@@ -115,6 +103,30 @@ pub fn router(api: Api) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     }
+}
+
+/// All operations, each with its description.
+fn operations(config: &Config) -> OpenApiRouter<Api> {
+    let limit = envelope::Limit::new(config);
+    let limited = axum::middleware::from_fn_with_state(limit, envelope::limit);
+    let operations = OpenApiRouter::new()
+        .merge(http::customers::routes())
+        .merge(http::loyalty::routes())
+        .merge(http::audit::routes())
+        .merge(http::projections::routes())
+        .merge(http::imports::routes(config))
+        .merge(http::reactors::routes())
+        .merge(http::jobs::routes())
+        .merge(http::feed::ticket_routes())
+        .layer(limited);
+    openapi::router()
+        .merge(operations)
+        .merge(http::feed::routes(config))
+        .merge(asyncapi::routes())
+        .merge(openapi::routes())
+        .merge(docs::routes())
+        .merge(http::health::routes())
+        .merge(http::metrics::routes())
 }
 
 async fn no_such_route() -> Problem {

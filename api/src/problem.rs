@@ -400,7 +400,7 @@ struct ProblemView<'a> {
 }
 
 /// A title is constant for its code, as RFC 9457 asks.
-fn title(code: &str) -> String {
+pub(crate) fn title(code: &str) -> String {
     let words = code.replace(['_', '.'], " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -144,6 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a route of this test only")]
     async fn who_is_too_many_is_told_so_and_others_are_served() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = listener.local_addr().expect("it has one");

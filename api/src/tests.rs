@@ -119,12 +119,12 @@ impl KeyDirectory for FewKeys {
     }
 }
 
-struct Doors {
+pub(crate) struct Doors {
     router: Router,
     keys: Arc<FewKeys>,
 }
 
-fn doors(config: Config) -> Doors {
+pub(crate) fn doors(config: Config) -> Doors {
     let store: Arc<dyn EventStore> = Arc::new(Away);
     let database = Database::from_url("postgres://nobody@127.0.0.1:9/none").expect("the URL is well-formed");
     let pools = Pools::new(&database);
@@ -152,14 +152,14 @@ fn doors(config: Config) -> Doors {
     Doors { router: router(api), keys }
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Doors {
-    async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router always answers");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("the body is in memory");
@@ -175,7 +175,7 @@ impl Doors {
         self.ask(request.body(Body::from(body.to_owned())).expect("the request is well-formed")).await
     }
 
-    async fn get(&self, path: &str, key: Option<&str>) -> Answer {
+    pub(crate) async fn get(&self, path: &str, key: Option<&str>) -> Answer {
         let request = Request::get(path).header("x-request-id", "test");
         let request = match key {
             Some(key) => request.header("x-api-key", key),
@@ -494,6 +494,7 @@ async fn what_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a route of this test only")]
 async fn a_panic_is_a_problem_without_details() {
     async fn bug() -> &'static str {
         panic!("secret")

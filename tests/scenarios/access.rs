@@ -71,7 +71,7 @@ async fn a_key_that_has_expired_or_was_revoked_works_no_more() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server's clock is the machine's, so the test needs it too")]
-fn since_epoch() -> std::time::Duration {
+pub(crate) fn since_epoch() -> std::time::Duration {
     std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970")
 }
 

@@ -134,6 +134,7 @@ async fn a_file_that_cannot_be_read_is_told_in_one_line() {
 }
 
 /// The address of a server that records row 1 and fails at all others; below `/odd` it answers something else.
+#[expect(clippy::disallowed_methods, reason = "not a server of ours")]
 async fn failing_server() -> String {
     let answer = async |Json(body): Json<Value>| {
         let outcome = |row: &Value| match row["row"].as_u64() {

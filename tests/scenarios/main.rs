@@ -7,6 +7,7 @@ mod bad_input;
 mod command_line;
 mod customers;
 mod feed;
+mod guarded;
 mod imports;
 mod jobs;
 mod loyalty;

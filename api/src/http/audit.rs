@@ -6,10 +6,9 @@ use crate::headers::{MinPosition, Parameters};
 use crate::http::lists::{self, Cursor, ListView, wrong};
 use crate::http::wire::When;
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use chrono::{DateTime, Utc};
 use commands::{Caller, Scope};
 use domain::aggregate::Category;
@@ -17,28 +16,49 @@ use projections::ReadModel;
 use projections::audit::audit_trail::{self, AuditPlace, AuditRow, AuditTrail, Search};
 use serde::{Deserialize, Serialize};
 use store::Position;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 const ID_LENGTH_MAX: usize = 128;
 /// Tells our cursors from others.
 const CURSOR_PREFIX: &str = "a";
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/v1/audit/events", get(search_events))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(search_events))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Only what this actor caused.
+    #[param(example = "cli")]
     actor: Option<String>,
+    /// Only what this request caused.
+    #[param(example = "till-7-42")]
     request: Option<String>,
+    /// Only what concerns this customer.
     customer: Option<Uuid>,
+    /// Only what this stream holds.
+    #[param(example = "customer-018f0000-0000-7000-8000-000000000001")]
     stream: Option<String>,
+    /// Only this event type, or those that begin so.
     #[serde(rename = "type")]
+    #[param(example = "loyalty.*")]
     kind: Option<String>,
+    /// Only what was written into the log from here on.
+    #[param(value_type = Option<schemas::When>)]
     from: Option<String>,
+    /// Only what was written up to here; a day belongs to it as a whole.
+    #[param(value_type = Option<schemas::When>)]
     to: Option<String>,
+    /// Most events of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "a61b3c0f4a2c40.2a")]
     cursor: Option<String>,
 }
 
@@ -88,17 +108,25 @@ impl Cursor for AuditPlace {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AuditedView {
     position: i64,
+    #[schema(value_type = schemas::EventId)]
     id: String,
     #[serde(rename = "type")]
+    #[schema(value_type = schemas::EventType)]
     kind: String,
+    #[schema(example = "customer")]
     category: String,
+    #[schema(value_type = schemas::Stream)]
     stream: String,
     customer_id: Option<Uuid>,
+    #[schema(value_type = schemas::Actor)]
     actor: String,
+    #[schema(value_type = Option<schemas::RequestId>)]
     request_id: Option<String>,
+    /// The trace that it belongs to.
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     correlation_id: Option<String>,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
@@ -122,7 +150,13 @@ impl From<AuditRow> for AuditedView {
     }
 }
 
-/// `GET /v1/audit/events`
+/// Finds who caused which event, when and on which occasion, the newest first.
+#[utoipa::path(
+    get, path = "/v1/audit/events", tag = "audit", operation_id = "search_audit_events",
+    params(Asked, MinPosition),
+    responses((status = 200, description = "A part of the trail", body = ListView<AuditedView>)),
+    security(("key" = [Scope::AuditRead])),
+)]
 async fn search_events(
     State(api): State<Api>,
     caller: Caller,

@@ -8,10 +8,9 @@ use crate::http::customers::documents::DocumentBody;
 use crate::http::loyalty::PointsView;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, history, time_travel, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::customers::{RecordPurchase, Refund, Register};
 use commands::{Caller, Committed, Scope};
@@ -25,6 +24,9 @@ use projections::ReadModel;
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 mod addresses;
@@ -36,45 +38,51 @@ mod search;
 mod timeline;
 mod update;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/customers", post(register).get(search::find))
-        .route("/v1/customers/{id}", get(get_customer).patch(update::update))
-        .route("/v1/customers/{id}/addresses", get(addresses::list_addresses).post(addresses::add_address))
-        .route(
-            "/v1/customers/{id}/addresses/{address_id}",
-            get(addresses::get_address).patch(addresses::change_address).delete(addresses::remove_address),
-        )
-        .route("/v1/customers/{id}/contacts", get(profile::list_contacts))
-        .route("/v1/customers/{id}/documents", get(documents::list_documents))
-        .route(
-            "/v1/customers/{id}/preferences",
-            get(preferences::get_preferences).patch(preferences::change_preferences),
-        )
-        .route("/v1/customers/{id}/purchases", post(record_purchase))
-        .route("/v1/customers/{id}/refunds", post(refund))
-        .route("/v1/customers/{id}/events", get(history::get_events))
-        .route("/v1/customers/{id}/timeline", get(timeline::get_timeline))
-        .route("/v1/customers/{id}/overview", get(overview::get_overview))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(register, search::find))
+        .routes(routes!(get_customer, update::update))
+        .routes(routes!(addresses::list_addresses, addresses::add_address))
+        .routes(routes!(addresses::get_address, addresses::change_address, addresses::remove_address))
+        .routes(routes!(profile::list_contacts))
+        .routes(routes!(documents::list_documents))
+        .routes(routes!(preferences::get_preferences, preferences::change_preferences))
+        .routes(routes!(record_purchase))
+        .routes(routes!(refund))
+        .routes(routes!(history::get_events))
+        .routes(routes!(timeline::get_timeline))
+        .routes(routes!(overview::get_overview))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RegisterBody {
     #[serde(default = "individual")]
+    #[schema(value_type = schemas::CustomerKind)]
     kind: CustomerKind,
+    #[schema(example = "Ana Torres")]
     name: Option<String>,
+    /// Needed of a business.
+    #[schema(example = "Torres S.L.")]
     company: Option<String>,
     #[serde(default)]
+    #[schema(value_type = Vec<schemas::Email>, max_items = 10)]
     emails: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = Vec<schemas::Phone>, max_items = 10)]
     phones: Vec<String>,
     #[serde(default)]
+    #[schema(max_items = 10)]
     documents: Vec<DocumentBody>,
     #[serde(default)]
+    #[schema(max_items = 20)]
     references: Vec<ReferenceBody>,
+    #[schema(example = "es")]
     language: Option<String>,
+    /// What the customer pays in.
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
+    #[schema(example = "shop")]
     source: Option<String>,
     #[serde(default)]
     loyalty: LoyaltyChoice,
@@ -84,15 +92,17 @@ const fn individual() -> CustomerKind {
     CustomerKind::Individual
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReferenceBody {
+    #[schema(example = "erp")]
     pub(crate) system: String,
+    #[schema(example = "4711")]
     pub(crate) reference: String,
 }
 
 /// `false`; `true`: in the customer's currency; or `{"currency": …}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "invalid type: loyalty must be true, false or an object with a currency")]
 enum LoyaltyChoice {
     InCustomersCurrency(bool),
@@ -105,9 +115,10 @@ impl Default for LoyaltyChoice {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EnrolIn {
+    #[schema(value_type = schemas::Currency)]
     currency: String,
 }
 
@@ -173,7 +184,7 @@ impl ReferenceBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RegisteredView {
     customer_id: Uuid,
     member: bool,
@@ -181,7 +192,21 @@ struct RegisteredView {
     repeated: bool,
 }
 
-/// `POST /v1/customers`
+/// Registers a customer.
+///
+/// E-mail addresses, telephone numbers and references are one customer's at most.
+#[utoipa::path(
+    post, path = "/v1/customers", tag = "customers", operation_id = "register_customer",
+    params(Idempotency),
+    request_body = RegisterBody,
+    responses(
+        (status = 201, description = "Registered", body = RegisteredView,
+            headers(("Location" = String, description = "Path of the customer"))),
+        (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, document_taken"),
+        (status = 422, description = "contact_required, company_required, too_many"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 async fn register(
     State(api): State<Api>,
     caller: Caller,
@@ -203,23 +228,32 @@ async fn register(
     Ok(done.at(format!("/v1/customers/{}", customer.as_uuid())))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PurchaseBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     total: AmountText,
+    #[schema(value_type = schemas::Currency)]
     currency: String,
+    #[schema(example = "web")]
     channel: Option<String>,
+    /// Now, unless it is said.
+    #[schema(value_type = Option<schemas::When>)]
     occurred_at: Option<String>,
     #[serde(default)]
+    #[schema(max_items = 500)]
     lines: Vec<LineBody>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LineBody {
+    #[schema(example = "SKU-1")]
     sku: String,
+    #[schema(example = "books")]
     category: Option<String>,
+    #[schema(minimum = 1)]
     quantity: u32,
     amount: AmountText,
 }
@@ -263,11 +297,14 @@ impl LineBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PurchaseView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
+    #[schema(value_type = schemas::Amount)]
     total: String,
+    #[schema(value_type = schemas::Currency)]
     currency: String,
     #[serde(flatten)]
     points: PointsView,
@@ -275,7 +312,21 @@ struct PurchaseView {
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/purchases`
+/// Records a purchase. A member earns points by it.
+///
+/// An order is recorded once: the same again is answered as the first time, another purchase under its name is refused.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/purchases", tag = "customers",
+    params(PathId, Idempotency),
+    request_body = PurchaseBody,
+    responses(
+        (status = 201, description = "Recorded", body = PurchaseView),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "order_already_recorded, customer_erased"),
+        (status = 422, description = "negative_total, currency_mismatch, quantity_required, too_many, points_limit, in_the_future, too_long_ago"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 async fn record_purchase(
     State(api): State<Api>,
     caller: Caller,
@@ -306,13 +357,18 @@ pub(crate) fn is_repeated(committed: &Committed) -> bool {
     committed.repeated || committed.events.is_empty()
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RefundBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
+    #[schema(value_type = schemas::RefundId)]
     refund_id: String,
+    /// All that is left of the purchase, unless it is said.
     amount: Option<AmountText>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
+    #[schema(value_type = Option<schemas::When>)]
     occurred_at: Option<String>,
 }
 
@@ -340,14 +396,22 @@ impl RefundBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RefundView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
+    #[schema(value_type = schemas::RefundId)]
     refund_id: String,
+    #[schema(value_type = Option<schemas::Amount>)]
     amount: Option<String>,
+    /// All that was given back of the purchase.
+    #[schema(value_type = Option<schemas::Amount>)]
     refunded: Option<String>,
+    /// What may still be given back.
+    #[schema(value_type = Option<schemas::Amount>)]
     remaining: Option<String>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
     #[serde(flatten)]
     points: PointsView,
@@ -355,7 +419,19 @@ struct RefundView {
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/refunds`
+/// Gives back what was paid, or a part of it. Its points go, too.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/refunds", tag = "customers", operation_id = "refund_purchase",
+    params(PathId, Idempotency),
+    request_body = RefundBody,
+    responses(
+        (status = 201, description = "Given back", body = RefundView),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "refund_already_recorded, customer_erased"),
+        (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, currency_mismatch, in_the_future, too_long_ago"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 async fn refund(
     State(api): State<Api>,
     caller: Caller,
@@ -390,20 +466,31 @@ async fn refund(
     Ok(Done::once(repeated, committed.position, view))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CustomerView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::CustomerKind)]
     kind: CustomerKind,
+    #[schema(example = "active")]
     status: &'static str,
+    #[schema(example = "Ana Torres")]
     name: Option<String>,
+    #[schema(example = "Torres S.L.")]
     company: Option<String>,
+    #[schema(value_type = Option<schemas::Email>)]
     email: Option<String>,
+    #[schema(value_type = Option<schemas::Phone>)]
     phone: Option<String>,
     references: Vec<ReferenceView>,
+    /// Whether what tells who it is shows its beginning or its end only, because the key lacks `customers:pii`.
     masked: bool,
+    #[schema(example = "es")]
     language: Option<String>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
+    #[schema(example = "shop")]
     source: Option<String>,
+    #[schema(example = "active")]
     lifecycle: &'static str,
     lifecycle_since: Option<NaiveDate>,
     purchase_count: i64,
@@ -415,13 +502,25 @@ struct CustomerView {
     version: i32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReferenceView {
+    #[schema(example = "erp")]
     system: String,
+    #[schema(example = "4711")]
     reference: String,
 }
 
-/// `GET /v1/customers/{id}`, now or as it was
+/// Tells what is known of a customer, or was.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}", tag = "customers",
+    params(PathId, time_travel::Asked, MinPosition),
+    responses(
+        (status = 200, description = "The customer", body = CustomerView,
+            headers(("ETag" = String, description = "The customer's version; none of the past"))),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 async fn get_customer(
     State(api): State<Api>,
     caller: Caller,

@@ -9,35 +9,54 @@ mod places;
 mod tickets;
 
 use crate::connection::Connection;
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use crate::{Api, Config};
 use ask::{Asked, Start};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use commands::Scope;
 use live::Live;
 use places::Places;
 use store::{Filter, Position};
 use tickets::Admitted;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 /// What a reader answers with after a break: the position of the last event that it has.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-pub(crate) fn routes(config: &Config) -> Router<Api> {
-    Router::new().route("/v1/feed", get(follow).layer(Extension(Places::new(config))))
+pub(crate) fn routes(config: &Config) -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(follow).layer(Extension(Places::new(config))))
 }
 
 /// What is answered at once, within the limits of all other operations.
-pub(crate) fn ticket_routes() -> Router<Api> {
-    Router::new().route("/v1/feed/tickets", post(tickets::issue))
+pub(crate) fn ticket_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(tickets::issue))
 }
 
-/// `GET /v1/feed`
+/// Follows the events of the tenant as they happen, by server-sent events.
+///
+/// Each message's id is a position; who comes again with it as `Last-Event-ID` misses nothing and gets nothing twice.
+#[utoipa::path(
+    get, path = "/v1/feed", tag = "feed", operation_id = "follow_feed",
+    params(
+        ask::Parameters,
+        ("Last-Event-ID" = Option<i64>, Header, description = "The position of the last message that the reader has", example = 7),
+    ),
+    responses(
+        (status = 200, description = "Messages without an end", content_type = "text/event-stream", body = schemas::Messages),
+        (status = 400, description = "unknown_category, invalid_type, invalid_stream, invalid_id, invalid_position"),
+        (status = 401, description = "ticket_unknown, ticket_expired"),
+        (status = 409, description = "position_beyond_head"),
+        (status = 503, description = "too_many_readers"),
+    ),
+    security(("key" = [Scope::FeedRead]), ("ticket" = [])),
+)]
 async fn follow(
     State(api): State<Api>,
     Extension(places): Extension<Places>,

@@ -3,11 +3,11 @@
 use crate::Api;
 use crate::auth::identify;
 use crate::headers::Occasion;
+use crate::openapi::schemas;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use commands::Scope;
 use commands::job::JobStatus;
 use commands::reactor::{ReactorState, ReactorStatus};
@@ -15,31 +15,40 @@ use projections::{ProjectorState, ProjectorStatus};
 use serde::Serialize;
 use std::time::Duration;
 use store::Position;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).route("/health", get(health))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(health))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(example = "ok")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     components: Option<Components>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Components {
     event_store: StoreHealth,
+    #[schema(value_type = Vec<schemas::Projector>)]
     projectors: Vec<ProjectorStatus>,
+    #[schema(value_type = Vec<schemas::Reactor>)]
     reactors: Vec<ReactorStatus>,
+    #[schema(value_type = Vec<schemas::Job>)]
     jobs: Vec<JobStatus>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StoreHealth {
+    #[schema(example = "up")]
     status: &'static str,
+    #[schema(value_type = Option<i64>)]
     head: Option<Position>,
 }
 
@@ -49,12 +58,23 @@ impl Health {
     }
 }
 
-/// `GET /health/live`: the process answers.
+/// Says that the process answers.
+#[utoipa::path(
+    get, path = "/health/live", tag = "operations", operation_id = "get_live",
+    responses((status = 200, description = "It answers", body = Health)),
+)]
 async fn live() -> Json<Health> {
     Json(Health::terse("live"))
 }
 
-/// `GET /health/ready`: the database is reached and no projector has failed.
+/// Says whether the database is reached and no projector has failed.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
+    responses(
+        (status = 200, description = "Ready", body = Health),
+        (status = 503, description = "Not ready", body = Health),
+    ),
+)]
 async fn ready(State(api): State<Api>) -> Response {
     let (_, components) = probe(&api).await;
     match is_ready(&components) {
@@ -63,7 +83,14 @@ async fn ready(State(api): State<Api>) -> Response {
     }
 }
 
-/// `GET /health`: as `ready`; with a key for operations also what each part does.
+/// Says how the server is; with a key for operations also what each part does.
+#[utoipa::path(
+    get, path = "/health", tag = "operations", operation_id = "get_health",
+    responses(
+        (status = 200, description = "Well", body = Health),
+        (status = 503, description = "Degraded, or unavailable", body = Health),
+    ),
+)]
 async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
     let (status, components) = probe(&api).await;
     let is_operator =

@@ -14,26 +14,42 @@ use domain::aggregate::Category;
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use store::{Direction, ReadStream, RecordedEvent, StreamId, Version};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
+    /// Most events of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "3.2")]
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct HistoryView {
     events: Vec<EventView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "3.2")]
     next_cursor: Option<String>,
 }
 
-/// `GET /v1/customers/{id}/events`
+/// Tells the events of a customer and of the loyalty account, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/events", tag = "audit", operation_id = "get_customer_events",
+    params(PathId, Page, MinPosition),
+    responses(
+        (status = 200, description = "A part of the history", body = HistoryView),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::AuditRead])),
+)]
 pub(crate) async fn get_events(
     State(api): State<Api>,
     caller: Caller,

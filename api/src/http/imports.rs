@@ -6,10 +6,9 @@ use crate::amount::AmountText;
 use crate::body::JsonBody;
 use crate::http::Done;
 use crate::http::wire::{Fields, date_as_written};
+use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::routing::post;
 use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
 use commands::{Caller, Scope};
 use domain::customers::events::ExternalReference;
@@ -18,35 +17,53 @@ use domain::text::ReferenceText;
 use domain::{Currency, Money};
 use serde::{Deserialize, Serialize};
 use store::Position;
+use utoipa::ToSchema;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 const ROWS_MAX: usize = 1_000;
 const SOURCE: &str = "import";
 
-pub(crate) fn routes(config: &Config) -> Router<Api> {
-    let import = post(import_purchases).layer(DefaultBodyLimit::max(config.import_bytes_max));
-    Router::new().route("/v1/imports/purchases", import)
+pub(crate) fn routes(config: &Config) -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(import_purchases).layer(DefaultBodyLimit::max(config.import_bytes_max)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportBody {
+    /// The clock of the import, for operators only: what has expired by then expires.
+    #[schema(value_type = Option<schemas::When>)]
     now: Option<String>,
+    /// Whose names for customers the rows use.
+    #[schema(example = "erp")]
     system: String,
+    #[schema(value_type = schemas::Currency)]
     currency: String,
+    #[schema(example = "import")]
     source: Option<String>,
+    #[schema(example = "shop")]
     channel: Option<String>,
+    #[schema(max_items = 1000)]
     rows: Vec<RowBody>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RowBody {
+    /// Comes back in the answer.
+    #[schema(example = 1)]
     row: u64,
+    /// The customer, in the words of the system.
+    #[schema(example = "4711")]
     customer: String,
+    /// Names the row among the customer's, so that it counts once.
+    #[schema(example = "1998-06-30/1")]
     key: String,
+    #[schema(value_type = Option<schemas::OrderId>)]
     order_id: Option<String>,
     total: AmountText,
+    #[schema(value_type = schemas::Day)]
     on: String,
 }
 
@@ -57,27 +74,42 @@ struct Common {
     options: ImportOptions,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ImportView {
     results: Vec<RowView>,
     position: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RowView {
+    #[schema(example = 1)]
     row: u64,
+    /// recorded, repeated, refused, or failed: then it may be sent again.
+    #[schema(value_type = schemas::RowOutcome)]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "invalid_date")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/on: must be a date such as 1998-06-30")]
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/on")]
     field: Option<String>,
 }
 
-/// `POST /v1/imports/purchases`
+/// Records many purchases. Each row is answered for itself, so one bad row stops no other.
+///
+/// Customers that are not known yet are registered by their reference. A row counts once, by its key.
+#[utoipa::path(
+    post, path = "/v1/imports/purchases", tag = "imports",
+    request_body = ImportBody,
+    responses((status = 200, description = "What became of each row", body = ImportView,
+        headers(("X-Position" = i64, description = "The last position that came of it")))),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 async fn import_purchases(
     State(api): State<Api>,
     caller: Caller,

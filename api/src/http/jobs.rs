@@ -3,45 +3,59 @@
 use crate::Api;
 use crate::headers::{Idempotency, Parameters};
 use crate::http::lists::{self, Cursor};
+use crate::openapi::schemas;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use commands::job::{JobState, JobView};
 use commands::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use store::job_runs::JobRun;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/jobs", get(list))
-        .route("/v1/jobs/{name}/runs", get(runs).post(run_now))
-        .route("/v1/jobs/{name}/runs/{id}", get(one_run))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(runs, run_now)).routes(routes!(one_run))
 }
 
-#[derive(Serialize)]
-struct Listed<T> {
-    items: Vec<T>,
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobsView)]
+struct Jobs {
+    items: Vec<JobBody>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobRunsView)]
+struct Runs {
+    items: Vec<RunBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Cursor>)]
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct JobBody {
+    #[schema(example = "loyalty_expiry")]
     name: &'static str,
+    #[schema(example = "Lets points expire whose day has come")]
     about: &'static str,
     /// A cron pattern, in the time of the tenant.
+    #[schema(example = "0 3 * * *")]
     schedule: String,
+    #[schema(example = "Europe/Madrid")]
     time_zone: &'static str,
+    #[schema(value_type = schemas::JobState)]
     state: JobState,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the event store is unavailable")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<DateTime<Utc>>,
@@ -66,15 +80,17 @@ impl JobBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RunBody {
     run_id: Uuid,
+    #[schema(example = "loyalty_expiry")]
     job: String,
-    /// `waiting`, `running`, `done` or `incomplete`.
+    #[schema(value_type = schemas::RunStatus)]
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled_for: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Actor>)]
     asked_by: Option<String>,
     created_at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +102,7 @@ struct RunBody {
     changed: i64,
     refused: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the event store is unavailable")]
     error: Option<String>,
 }
 
@@ -110,38 +127,68 @@ impl From<JobRun> for RunBody {
     }
 }
 
-/// `GET /v1/jobs`
-async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Listed<JobBody>>, Problem> {
+/// Tells when jobs run, and how their last run went.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "operations", operation_id = "list_jobs",
+    responses(
+        (status = 200, description = "All of them", body = Jobs),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
+async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Jobs>, Problem> {
     caller.require(Scope::Operations)?;
     let jobs = api.jobs.of(&caller).await?;
-    Ok(Json(Listed { items: jobs.into_iter().map(|job| JobBody::of(job, &caller)).collect(), next_cursor: None }))
+    Ok(Json(Jobs { items: jobs.into_iter().map(|job| JobBody::of(job, &caller)).collect() }))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Most items of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
     cursor: Option<String>,
 }
 
 type Named = Result<Path<String>, PathRejection>;
 
-/// `GET /v1/jobs/{name}/runs`: the newest first.
+/// Lists the runs of a job, the newest first.
+#[utoipa::path(
+    get, path = "/v1/jobs/{name}/runs", tag = "operations", operation_id = "list_job_runs",
+    params(("name" = String, Path, description = "The job's name", example = "loyalty_expiry"), Asked),
+    responses(
+        (status = 200, description = "Runs", body = Runs),
+        (status = 404, description = "job_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn runs(
     State(api): State<Api>,
     caller: Caller,
     name: Named,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Listed<RunBody>>, Problem> {
+) -> Result<Json<Runs>, Problem> {
     caller.require(Scope::Operations)?;
     let Path(name) = name.map_err(|_| unknown())?;
     let back = lists::back(asked.limit, asked.cursor.as_deref())?;
     let page = api.jobs.runs(&caller, &name, (back.before, back.limit)).await?.ok_or_else(unknown)?;
     let items = page.runs.into_iter().map(RunBody::from).collect();
-    Ok(Json(Listed { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
+    Ok(Json(Runs { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
 }
 
-/// `GET /v1/jobs/{name}/runs/{id}`
+/// Tells of one run of a job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{name}/runs/{id}", tag = "operations", operation_id = "get_job_run",
+    params(("name" = String, Path, description = "The job's name", example = "loyalty_expiry"), ("id" = Uuid, Path, description = "The run's id")),
+    responses(
+        (status = 200, description = "The run", body = RunBody),
+        (status = 404, description = "job_run_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn one_run(
     State(api): State<Api>,
     caller: Caller,
@@ -154,7 +201,17 @@ async fn one_run(
     Ok(Json(run.into()))
 }
 
-/// `POST /v1/jobs/{name}/runs`: asks for a run. While one that was asked for waits or runs, it is that one.
+/// Asks for a run of a job. While one that was asked for waits or runs, it is that one.
+#[utoipa::path(
+    post, path = "/v1/jobs/{name}/runs", tag = "operations", operation_id = "run_job",
+    params(("name" = String, Path, description = "The job's name", example = "loyalty_expiry"), Idempotency),
+    responses(
+        (status = 202, description = "It will be run", body = RunBody,
+            headers(("Location" = String, description = "Path of the run"))),
+        (status = 404, description = "job_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn run_now(
     State(api): State<Api>,
     caller: Caller,

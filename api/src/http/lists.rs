@@ -2,11 +2,13 @@
 //!
 //! Most lists go back in time by position, which never changes, so no row is missed or told twice while others are added.
 
+use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
 use domain::Event;
 use projections::{Back, Page};
 use serde::Serialize;
 use store::{Position, TypePattern};
+use utoipa::ToSchema;
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
@@ -14,10 +16,11 @@ const LIMIT_MAX: usize = 200;
 const CURSOR_PREFIX: &str = "b";
 
 /// A part of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListView<T> {
     items: Vec<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Cursor>)]
     next_cursor: Option<String>,
 }
 

@@ -7,10 +7,9 @@ use crate::headers::{Idempotency, MinPosition, Parameters, PathId};
 use crate::http::customers::is_repeated;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, time_travel, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use chrono::NaiveDate;
 use commands::loyalty::{Earn, Enrol, Redeem};
 use commands::{Caller, Committed, Scope};
@@ -22,33 +21,38 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalances};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 mod holds;
 mod kpis;
 mod ledger;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/customers/{id}/loyalty", post(enrol).get(get_loyalty))
-        .route("/v1/customers/{id}/loyalty/earn", post(earn))
-        .route("/v1/customers/{id}/loyalty/redeem", post(redeem))
-        .route("/v1/customers/{id}/loyalty/holds", post(holds::place))
-        .route("/v1/customers/{id}/loyalty/holds/{hold}/capture", post(holds::capture))
-        .route("/v1/customers/{id}/loyalty/holds/{hold}/release", post(holds::release))
-        .route("/v1/customers/{id}/loyalty/ledger", get(ledger::get_ledger))
-        .route("/v1/loyalty/kpis", get(kpis::get_kpis))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(enrol, get_loyalty))
+        .routes(routes!(earn))
+        .routes(routes!(redeem))
+        .routes(routes!(holds::place))
+        .routes(routes!(holds::capture))
+        .routes(routes!(holds::release))
+        .routes(routes!(ledger::get_ledger))
+        .routes(routes!(kpis::get_kpis))
 }
 
 /// What a command did to the points of a customer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PointsView {
     points_earned: i64,
     #[serde(skip_serializing_if = "is_zero")]
     points_reversed: i64,
     balance: Option<i64>,
+    #[schema(value_type = Option<schemas::Tier>)]
     tier: Option<Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Tier>)]
     tier_upgraded: Option<Tier>,
 }
 
@@ -115,15 +119,17 @@ fn tier_of(multiplier_percent: i64) -> Option<Tier> {
     rules.find(|rule| rule.multiplier_percent == multiplier_percent).map(|rule| rule.tier)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EnrolBody {
+    #[schema(value_type = schemas::Currency)]
     currency: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct EnrolledView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::Currency)]
     currency: Currency,
     #[serde(flatten)]
     points: PointsView,
@@ -131,7 +137,20 @@ struct EnrolledView {
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty`
+/// Makes a customer a member of the loyalty programme.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty", tag = "loyalty", operation_id = "enrol_member",
+    params(PathId, Idempotency),
+    request_body = EnrolBody,
+    responses(
+        (status = 201, description = "A member", body = EnrolledView,
+            headers(("Location" = String, description = "Path of the account"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 422, description = "currency_mismatch"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 async fn enrol(
     State(api): State<Api>,
     caller: Caller,
@@ -151,12 +170,15 @@ async fn enrol(
     Ok(Done::once(repeated, committed.position, view).at(format!("/v1/customers/{id}/loyalty")))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EarnBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     total: AmountText,
+    #[schema(value_type = schemas::Currency)]
     currency: String,
+    #[schema(value_type = Option<schemas::When>)]
     occurred_at: Option<String>,
 }
 
@@ -175,9 +197,10 @@ impl EarnBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct EarnedView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     #[serde(flatten)]
     points: PointsView,
@@ -185,7 +208,19 @@ struct EarnedView {
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty/earn`
+/// Earns points by an order that is recorded elsewhere.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty/earn", tag = "loyalty", operation_id = "earn_points",
+    params(PathId, Idempotency),
+    request_body = EarnBody,
+    responses(
+        (status = 201, description = "Earned", body = EarnedView),
+        (status = 404, description = "not_a_member, customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 422, description = "currency_mismatch, negative_total, points_limit, in_the_future, too_long_ago"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 async fn earn(
     State(api): State<Api>,
     caller: Caller,
@@ -203,26 +238,43 @@ async fn earn(
     Ok(Done::once(repeated, committed.position, view))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RedeemBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
+    #[schema(minimum = 1, example = 500)]
     points: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RedeemedView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     points: i64,
+    #[schema(value_type = Option<schemas::Amount>)]
     discount: Option<String>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<Currency>,
     balance: Option<i64>,
     position: i64,
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty/redeem`
+/// Turns points into a discount on an order.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty/redeem", tag = "loyalty", operation_id = "redeem_points",
+    params(PathId, Idempotency),
+    request_body = RedeemBody,
+    responses(
+        (status = 201, description = "Redeemed", body = RedeemedView),
+        (status = 404, description = "not_a_member, customer_not_found"),
+        (status = 409, description = "order_already_redeemed, order_already_held, customer_erased"),
+        (status = 422, description = "points_not_redeemable, insufficient_points"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 async fn redeem(
     State(api): State<Api>,
     caller: Caller,
@@ -255,14 +307,17 @@ async fn redeem(
     Ok(Done::once(repeated, committed.position, view))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct LoyaltyView {
     customer_id: Uuid,
+    #[schema(value_type = schemas::Currency)]
     currency: Currency,
     balance: i64,
     pending: i64,
     held: i64,
+    #[schema(value_type = schemas::Tier)]
     tier: Tier,
+    #[schema(value_type = Option<schemas::Tier>)]
     next_tier: Option<Tier>,
     points_to_next_tier: Option<i64>,
     earned_last_12_months: i64,
@@ -274,11 +329,12 @@ pub(crate) struct LoyaltyView {
     expiries: Vec<ExpiryView>,
     holds: Vec<holds::HoldView>,
     review_on: Option<NaiveDate>,
+    #[schema(value_type = Option<schemas::Tier>)]
     projected_tier: Option<Tier>,
     version: i32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ExpiryView {
     points: i64,
     expires_on: NaiveDate,
@@ -313,7 +369,16 @@ impl From<LoyaltyBalance> for LoyaltyView {
     }
 }
 
-/// `GET /v1/customers/{id}/loyalty`, now or as it was
+/// Tells a member's points, as of today or as they were.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/loyalty", tag = "loyalty",
+    params(PathId, time_travel::Asked, MinPosition),
+    responses(
+        (status = 200, description = "The account", body = LoyaltyView),
+        (status = 404, description = "not_a_member"),
+    ),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
 async fn get_loyalty(
     State(api): State<Api>,
     caller: Caller,

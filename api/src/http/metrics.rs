@@ -3,20 +3,26 @@
 use crate::Api;
 use crate::auth::authenticate;
 use crate::headers::Occasion;
+use crate::openapi::schemas;
 use crate::problem::Problem;
-use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use commands::Scope;
 use std::net::SocketAddr;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/metrics", get(metrics))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(metrics))
 }
 
-/// `GET /metrics`
+/// Tells the figures of this process to Prometheus; asked from this machine itself it needs no key.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", operation_id = "get_metrics",
+    responses((status = 200, description = "The figures", content_type = "text/plain", body = schemas::Metrics)),
+    security(("key" = [Scope::Operations])),
+)]
 async fn metrics(State(api): State<Api>, occasion: Occasion, request: Request) -> Result<Response, Problem> {
     if !is_local(&request) {
         authenticate(&api, request.headers(), &occasion).await?.require(Scope::Operations)?;

@@ -5,12 +5,12 @@ use crate::body::JsonBody;
 use crate::headers::Idempotency;
 use crate::http::Done;
 use crate::http::wire::Fields;
+use crate::openapi::schemas;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use commands::access::{SkipEvent, skip_event};
 use commands::{Caller, CommandError, Scope};
 use domain::ids::Label;
@@ -18,51 +18,75 @@ use domain::text::ReasonText;
 use projections::{ProjectionOverview, SkipError};
 use serde::{Deserialize, Serialize};
 use store::Position;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/projections", get(list))
-        .route("/v1/projections/{name}/skip", post(skip))
-        .route("/v1/projections/{name}/pause", post(pause))
-        .route("/v1/projections/{name}/resume", post(resume))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(skip)).routes(routes!(pause)).routes(routes!(resume))
 }
 
 type Name = Result<Path<String>, PathRejection>;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProjectionsView)]
 struct ListView {
+    /// The last position of the log.
+    #[schema(value_type = i64)]
     head: Position,
+    #[schema(value_type = Vec<schemas::Projection>)]
     items: Vec<ProjectionOverview>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SkipBody {
+    /// The position at which it has failed.
+    #[schema(minimum = 1, example = 7)]
     position: i64,
+    #[schema(example = "the row of order-7 does not fit")]
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SkippedView {
+    #[schema(example = "customers")]
     projection: &'static str,
     position: i64,
     skipped: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PausedView {
+    #[schema(example = "customers")]
     projection: &'static str,
     paused: bool,
 }
 
-/// `GET /v1/projections`
+/// Tells how all projections are.
+#[utoipa::path(
+    get, path = "/v1/projections", tag = "operations", operation_id = "list_projections",
+    responses((status = 200, description = "All of them", body = ListView)),
+    security(("key" = [Scope::Operations])),
+)]
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<ListView>, Problem> {
     caller.require(Scope::Operations)?;
     let (head, items) = api.projections.overview().await?;
     Ok(Json(ListView { head, items }))
 }
 
-/// `POST /v1/projections/{name}/skip`: leaves out the event at which the projector has failed, and no other.
+/// Leaves out the event at which a projector has failed, and no other.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/skip", tag = "operations", operation_id = "skip_event",
+    params(("name" = String, Path, description = "The projection's name", example = "customers"), Idempotency),
+    request_body = SkipBody,
+    responses(
+        (status = 201, description = "Left out", body = SkippedView),
+        (status = 404, description = "projection_not_found"),
+        (status = 409, description = "projection_not_failed, no_event_to_skip"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn skip(
     State(api): State<Api>,
     caller: Caller,
@@ -79,7 +103,16 @@ async fn skip(
     Ok(Done::once(is_repeated, committed.position, view))
 }
 
-/// `POST /v1/projections/{name}/pause`: until it is resumed, on all nodes.
+/// Lets a projector rest until it is resumed, on all nodes.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/pause", tag = "operations", operation_id = "pause_projection",
+    params(("name" = String, Path, description = "The projection's name", example = "customers")),
+    responses(
+        (status = 200, description = "As it was asked", body = PausedView),
+        (status = 404, description = "projection_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn pause(State(api): State<Api>, caller: Caller, name: Name) -> Result<Json<PausedView>, Problem> {
     caller.require(Scope::Operations)?;
     let projection = known(&api, name)?;
@@ -87,7 +120,16 @@ async fn pause(State(api): State<Api>, caller: Caller, name: Name) -> Result<Jso
     Ok(Json(PausedView { projection, paused: true }))
 }
 
-/// `POST /v1/projections/{name}/resume`
+/// Lets a projector go on.
+#[utoipa::path(
+    post, path = "/v1/projections/{name}/resume", tag = "operations", operation_id = "resume_projection",
+    params(("name" = String, Path, description = "The projection's name", example = "customers")),
+    responses(
+        (status = 200, description = "As it was asked", body = PausedView),
+        (status = 404, description = "projection_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn resume(State(api): State<Api>, caller: Caller, name: Name) -> Result<Json<PausedView>, Problem> {
     caller.require(Scope::Operations)?;
     let projection = known(&api, name)?;

@@ -3,51 +3,72 @@
 use crate::Api;
 use crate::headers::Parameters;
 use crate::http::lists::{self, Cursor};
+use crate::openapi::schemas;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use commands::reactor::ReactorStatus;
 use commands::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use store::Position;
 use store::consumer::parked::Parked;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/v1/reactors", get(list))
-        .route("/v1/reactors/{name}/parked", get(parked))
-        .route("/v1/reactors/{name}/parked/retry", post(retry))
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(parked)).routes(routes!(retry))
 }
 
-#[derive(Serialize)]
-struct Listed<T> {
-    items: Vec<T>,
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReactorsView)]
+struct Reactors {
+    #[schema(value_type = Vec<schemas::Reactor>)]
+    items: Vec<ReactorStatus>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ParkedEventsView)]
+struct ParkedEvents {
+    items: Vec<ParkedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Cursor>)]
     next_cursor: Option<String>,
 }
 
-/// `GET /v1/reactors`
-async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Listed<ReactorStatus>>, Problem> {
+/// Tells how all reactors are.
+#[utoipa::path(
+    get, path = "/v1/reactors", tag = "operations", operation_id = "list_reactors",
+    responses((status = 200, description = "All of them", body = Reactors)),
+    security(("key" = [Scope::Operations])),
+)]
+async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Reactors>, Problem> {
     caller.require(Scope::Operations)?;
-    Ok(Json(Listed { items: api.reactors.status().await, next_cursor: None }))
+    Ok(Json(Reactors { items: api.reactors.status().await }))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Most items of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ParkedView {
     position: i64,
+    #[schema(value_type = schemas::EventId)]
     event_id: String,
     /// Why it could not be acted on; absent when it waits behind another of its stream.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "customer_erased")]
     error: Option<String>,
     attempts: i32,
     parked_at: DateTime<Utc>,
@@ -61,13 +82,22 @@ impl From<Parked> for ParkedView {
     }
 }
 
-/// `GET /v1/reactors/{name}/parked`: what waits to be acted on, the oldest first.
+/// Lists the events that a reactor could not act on, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/reactors/{name}/parked", tag = "operations", operation_id = "list_parked_events",
+    params(("name" = String, Path, description = "The reactor's name", example = "customer_lifecycle"), Asked),
+    responses(
+        (status = 200, description = "What waits to be acted on", body = ParkedEvents),
+        (status = 404, description = "reactor_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn parked(
     State(api): State<Api>,
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Listed<ParkedView>>, Problem> {
+) -> Result<Json<ParkedEvents>, Problem> {
     caller.require(Scope::Operations)?;
     let limit = lists::limit(asked.limit)?;
     let after = match asked.cursor.as_deref() {
@@ -77,16 +107,25 @@ async fn parked(
     let Path(name) = name.map_err(|_| unknown())?;
     let page = api.reactors.parked(caller.tenant, &name, after, limit).await?.ok_or_else(unknown)?;
     let items = page.events.into_iter().map(ParkedView::from).collect();
-    Ok(Json(Listed { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
+    Ok(Json(ParkedEvents { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RetryView {
     /// How many streams are tried again.
     streams: i64,
 }
 
-/// `POST /v1/reactors/{name}/parked/retry`: has it tried again at once.
+/// Has what is parked tried again at once.
+#[utoipa::path(
+    post, path = "/v1/reactors/{name}/parked/retry", tag = "operations", operation_id = "retry_parked_events",
+    params(("name" = String, Path, description = "The reactor's name", example = "customer_lifecycle")),
+    responses(
+        (status = 200, description = "Asked for", body = RetryView),
+        (status = 404, description = "reactor_not_found"),
+    ),
+    security(("key" = [Scope::Operations])),
+)]
 async fn retry(
     State(api): State<Api>,
     caller: Caller,

@@ -2,30 +2,43 @@
 //!
 //! Its personal part is shown as far as the reader had it opened; nothing is decided here.
 
+use crate::openapi::schemas;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use store::{Metadata, Personal, RecordedEvent, Version};
+use utoipa::ToSchema;
 
 /// A line of a history.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct EventView {
     position: i64,
+    #[schema(value_type = schemas::EventId)]
     id: String,
     #[serde(rename = "type")]
+    #[schema(value_type = schemas::EventType)]
     kind: &'static str,
     schema_version: i16,
+    #[schema(value_type = schemas::Stream)]
     stream: String,
+    /// Place in the stream.
+    #[schema(value_type = i32)]
     version: Version,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
+    #[schema(value_type = schemas::Actor)]
     actor: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::RequestId>)]
     request_id: Option<String>,
+    #[schema(value_type = schemas::Facts)]
     payload: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Facts>)]
     personal: Option<Box<RawValue>>,
+    /// Whether there is personal data, and whether it is shown.
+    #[schema(value_type = schemas::PersonalState)]
     personal_state: &'static str,
 }
 

@@ -5,19 +5,28 @@ use crate::headers::MinPosition;
 use crate::http::lists::wrong;
 use crate::http::wait_for_log;
 use crate::http::wire::When;
+use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use commands::Caller;
 use projections::time_travel::Until;
 use serde::Deserialize;
 use store::{Position, Version};
+use utoipa::IntoParams;
 
 /// The parameters of a query that can go back in time.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
+    /// As it was at this time; a day is there as a whole.
+    #[param(value_type = Option<schemas::When>)]
     as_of: Option<String>,
+    /// As it was known at this time.
+    #[param(value_type = Option<schemas::When>)]
     as_recorded_at: Option<String>,
+    /// As it was when its stream had this version.
+    #[param(value_type = Option<i32>, minimum = 1, example = 1)]
     at_version: Option<Version>,
 }
 

@@ -1,7 +1,8 @@
 //! A world for one test: the real program, its own data folder and database, and calls over HTTP.
 
+use super::described::Described;
 use projections::testing::prepared_database;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::fs::{self, Permissions};
@@ -13,6 +14,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 use store::postgres::testing::{TestDatabase, create_database};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 /// A first start on a busy machine makes a cluster, too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,6 +27,7 @@ pub(crate) struct World {
     url: String,
     key: String,
     http: Client,
+    described: OnceCell<Described>,
     folder: TempDir,
     /// None: a private cluster in the data folder.
     database: Option<TestDatabase>,
@@ -82,7 +85,9 @@ impl World {
         // The user that runs PostgreSQL must be able to walk through it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("its mode");
         let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build().expect("a client");
-        Self { process: None, url: String::new(), key: String::new(), http, folder, database, background: false }
+        let described = OnceCell::new();
+        let (process, url, key, background) = (None, String::new(), String::new(), false);
+        Self { process, url, key, http, described, folder, database, background }
     }
 
     /// Starts the server and waits until it is ready. A second time it listens on the same port.
@@ -185,7 +190,20 @@ impl World {
         let request = self.http.request(method, format!("{}{path}", self.url));
         let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
         let request = if let Some(body) = body { request.json(&body) } else { request };
-        Answer::of(request.send().await.expect("an answer")).await
+        self.answer(request).await
+    }
+
+    /// Sends, and compares the answer with what is said of the operation.
+    async fn answer(&self, request: RequestBuilder) -> Answer {
+        let request = request.build().expect("the request is well-formed");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = Answer::of(self.http.execute(request).await.expect("an answer")).await;
+        let described = self.described.get_or_init(|| async {
+            let document = self.http.get(format!("{}/openapi.json", self.url)).send().await.expect("an answer");
+            Described::new(Answer::of(document).await.body)
+        });
+        described.await.check(method.as_str(), &path, answer.status, &answer.body);
+        answer
     }
 
     /// Opens an answer that is read as it comes, with another key or the admin key.
@@ -219,7 +237,7 @@ impl World {
     /// Sends with the admin key, under a name of the request.
     pub(crate) async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);
-        Answer::of(request.header("Idempotency-Key", key).json(&body).send().await.expect("an answer")).await
+        self.answer(request.header("Idempotency-Key", key).json(&body)).await
     }
 
     /// Changes with the admin key; if asked, only what has this `ETag`.
@@ -233,8 +251,7 @@ impl World {
     /// Sends any bytes as JSON.
     pub(crate) async fn post_bytes(&self, path: &str, body: &[u8]) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);
-        let request = request.header("Content-Type", "application/json").body(body.to_vec());
-        Answer::of(request.send().await.expect("an answer")).await
+        self.answer(request.header("Content-Type", "application/json").body(body.to_vec())).await
     }
 
     /// A member who earns in euros.

@@ -8,6 +8,7 @@ use crate::http::customers::update::customer_version;
 use crate::http::lists::ListView;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::customers::{AddAddress, ChangeAddress, RemoveAddress};
@@ -25,22 +26,33 @@ use projections::customers::customer_profiles::addresses::{self, AddressRow};
 use projections::customers::customers::Customers;
 use serde::{Deserialize, Serialize};
 use store::Version;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddressBody {
+    #[schema(value_type = schemas::AddressKind)]
     kind: AddressKind,
     #[serde(default)]
     is_default: bool,
+    #[schema(example = "Ana Torres")]
     name: Option<String>,
+    #[schema(example = "Calle Mayor 1")]
     line1: String,
+    #[schema(example = "3.º B")]
     line2: Option<String>,
+    #[schema(example = "Madrid")]
     city: Option<String>,
+    #[schema(example = "Madrid")]
     region: Option<String>,
+    #[schema(example = "28013")]
     postal_code: Option<String>,
+    #[schema(value_type = schemas::Country)]
     country: String,
+    #[schema(value_type = Option<schemas::Phone>)]
     phone: Option<String>,
+    #[schema(example = "ring twice")]
     instructions: Option<String>,
 }
 
@@ -73,28 +85,38 @@ impl AddressBody {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddressPatchBody {
     #[serde(default)]
+    #[schema(value_type = Option<bool>)]
     is_default: Patch<bool>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Ana Torres")]
     name: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Calle Mayor 1")]
     line1: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "3.º B")]
     line2: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Madrid")]
     city: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Madrid")]
     region: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "28013")]
     postal_code: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<schemas::Country>)]
     country: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<schemas::Phone>)]
     phone: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "ring twice")]
     instructions: Patch<String>,
 }
 
@@ -131,19 +153,29 @@ impl AddressPatchBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AddressView {
     address_id: Uuid,
+    #[schema(value_type = schemas::AddressKind)]
     kind: AddressKind,
     is_default: bool,
+    #[schema(example = "Ana Torres")]
     name: Option<String>,
+    #[schema(example = "Calle Mayor 1")]
     line1: String,
+    #[schema(example = "3.º B")]
     line2: Option<String>,
+    #[schema(example = "Madrid")]
     city: Option<String>,
+    #[schema(example = "Madrid")]
     region: Option<String>,
+    #[schema(example = "28013")]
     postal_code: Option<String>,
+    #[schema(value_type = schemas::Country)]
     country: String,
+    #[schema(value_type = Option<schemas::Phone>)]
     phone: Option<String>,
+    #[schema(example = "ring twice")]
     instructions: Option<String>,
     masked: bool,
 }
@@ -169,7 +201,7 @@ impl AddressView {
 }
 
 /// What became of an address.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AddressDone {
     customer_id: Uuid,
     address_id: Uuid,
@@ -180,6 +212,7 @@ pub(super) struct AddressDone {
     #[serde(skip_serializing_if = "Option::is_none")]
     new_default: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
     version: Option<Version>,
     position: i64,
     repeated: bool,
@@ -211,7 +244,16 @@ impl AddressDone {
     }
 }
 
-/// `GET /v1/customers/{id}/addresses`
+/// Lists a customer's addresses.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/addresses", tag = "customers", operation_id = "list_addresses",
+    params(PathId, MinPosition),
+    responses(
+        (status = 200, description = "All of them", body = ListView<AddressView>),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn list_addresses(
     State(api): State<Api>,
     caller: Caller,
@@ -223,7 +265,16 @@ pub(super) async fn list_addresses(
     Ok(Found { position: found.position, version: found.version, body: ListView::whole(items) })
 }
 
-/// `GET /v1/customers/{id}/addresses/{address_id}`
+/// Tells one address of a customer.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "get_address",
+    params(PathIds, MinPosition),
+    responses(
+        (status = 200, description = "The address", body = AddressView),
+        (status = 404, description = "customer_not_found, address_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn get_address(
     State(api): State<Api>,
     caller: Caller,
@@ -248,7 +299,21 @@ async fn find(
     Ok((found, Shown::to(caller)))
 }
 
-/// `POST /v1/customers/{id}/addresses`
+/// Adds an address to a customer.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/addresses", tag = "customers", operation_id = "add_address",
+    params(PathId, Guards),
+    request_body = AddressBody,
+    responses(
+        (status = 201, description = "Added", body = AddressDone,
+            headers(("Location" = String, description = "Path of the address"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased, address_already_known"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "too_many"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 pub(super) async fn add_address(
     State(api): State<Api>,
     caller: Caller,
@@ -265,7 +330,21 @@ pub(super) async fn add_address(
     Ok(Done { version, ..Done::once(committed.repeated, position, view).at(location) })
 }
 
-/// `PATCH /v1/customers/{id}/addresses/{address_id}`
+/// Changes an address by JSON merge patch.
+#[utoipa::path(
+    patch, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "change_address",
+    params(PathIds, Guards),
+    request_body = AddressPatchBody,
+    responses(
+        (status = 200, description = "As it was asked", body = AddressDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found, address_not_found"),
+        (status = 409, description = "customer_erased, address_already_known"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "default_address_needed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 pub(super) async fn change_address(
     State(api): State<Api>,
     caller: Caller,
@@ -281,7 +360,19 @@ pub(super) async fn change_address(
     Ok(Done::changed(committed.position, view.version, view))
 }
 
-/// `DELETE /v1/customers/{id}/addresses/{address_id}`
+/// Removes an address of a customer.
+#[utoipa::path(
+    delete, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "remove_address",
+    params(PathIds, Guards),
+    responses(
+        (status = 200, description = "Gone", body = AddressDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found, address_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 pub(super) async fn remove_address(
     State(api): State<Api>,
     caller: Caller,

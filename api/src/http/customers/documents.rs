@@ -7,6 +7,7 @@ use crate::http::customers::profile::{Shown, not_found_or};
 use crate::http::lists::ListView;
 use crate::http::wire::Fields;
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::{Caller, Scope};
@@ -17,12 +18,17 @@ use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customer_profiles::documents::{self, DocumentRow};
 use projections::customers::customers::Customers;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DocumentBody {
+    #[schema(value_type = schemas::DocumentKind)]
     kind: DocumentKind,
+    #[schema(example = "12345678Z")]
     number: String,
+    /// Who issued it. Not needed of kinds that only Spain has.
+    #[schema(value_type = Option<schemas::Country>)]
     country: Option<String>,
 }
 
@@ -41,14 +47,27 @@ impl DocumentBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct DocumentView {
+    #[schema(value_type = schemas::DocumentKind)]
     kind: String,
+    #[schema(example = "12345678Z")]
     number: String,
+    #[schema(value_type = schemas::Country)]
     country: String,
     masked: bool,
 }
 
+/// Lists a customer's identity documents.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/documents", tag = "customers", operation_id = "list_documents",
+    params(PathId, MinPosition),
+    responses(
+        (status = 200, description = "All of them", body = ListView<DocumentView>),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn list_documents(
     State(api): State<Api>,
     caller: Caller,

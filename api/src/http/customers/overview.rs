@@ -16,6 +16,7 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::{Back, ReadModel, lowest_position};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 const TIMELINE_ENTRIES: usize = 20;
@@ -26,7 +27,7 @@ const PURCHASES: usize = 5;
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {}
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OverviewView {
     customer: CustomerView,
     /// None: the customer is not a member.
@@ -36,7 +37,8 @@ pub(super) struct OverviewView {
     timeline: Vec<EntryView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CustomerFiguresView)]
 struct FiguresView {
     customer_for_days: i64,
     purchase_count: i64,
@@ -59,6 +61,16 @@ impl FiguresView {
     }
 }
 
+/// Tells all that somebody at the desk needs to know of a customer.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/overview", tag = "customers", operation_id = "get_customer_overview",
+    params(PathId, MinPosition),
+    responses(
+        (status = 200, description = "The customer, the account and what happened of late", body = OverviewView),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead, Scope::LoyaltyRead])),
+)]
 pub(super) async fn get_overview(
     State(api): State<Api>,
     caller: Caller,

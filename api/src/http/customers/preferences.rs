@@ -8,6 +8,7 @@ use crate::http::customers::profile::{Shown, not_found_or};
 use crate::http::customers::update::customer_version;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::customers::ChangePreferences;
@@ -22,53 +23,69 @@ use projections::customers::customer_profiles::preferences::{self, PreferencesRo
 use projections::customers::customers::Customers;
 use serde::{Deserialize, Serialize};
 use store::Version;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PreferencesBody {
     #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["shop"]))]
     channels: Patch<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["coffee"]))]
     categories: Patch<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<NotificationBody>>)]
     notifications: Patch<Vec<NotificationBody>>,
     #[serde(default)]
+    #[schema(value_type = Option<BillingBody>)]
     billing: Patch<BillingBody>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["no calls before ten"]))]
     restrictions: Patch<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<FavouriteOrderBody>>)]
     favourite_orders: Patch<Vec<FavouriteOrderBody>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NotificationBody {
+    #[schema(example = "offers")]
     topic: String,
     #[serde(default)]
+    #[schema(example = json!(["email"]))]
     channels: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BillingBody {
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
+    #[schema(example = "es")]
     language: Option<String>,
+    #[schema(example = "email")]
     delivery: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FavouriteOrderBody {
+    #[schema(example = "the usual")]
     name: String,
     items: Vec<FavouriteItemBody>,
+    #[schema(example = "with oat milk")]
     note: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FavouriteItemBody {
+    #[schema(example = "COFFEE-1KG")]
     sku: String,
+    #[schema(minimum = 1)]
     quantity: u32,
 }
 
@@ -132,16 +149,22 @@ impl FavouriteOrderBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PreferencesView {
     customer_id: Uuid,
+    #[schema(example = json!(["shop"]))]
     channels: Vec<String>,
+    #[schema(example = json!(["coffee"]))]
     categories: Vec<String>,
+    #[schema(value_type = Vec<NotificationBody>)]
     notifications: Vec<Notification>,
+    #[schema(value_type = Option<BillingBody>)]
     billing: Option<Billing>,
+    #[schema(example = json!(["no calls before ten"]))]
     restrictions: Vec<String>,
     /// Left out where who somebody is may not be told.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<FavouriteOrderBody>>)]
     favourite_orders: Option<Vec<FavouriteOrder>>,
     masked: bool,
 }
@@ -169,7 +192,16 @@ impl PreferencesView {
     }
 }
 
-/// `GET /v1/customers/{id}/preferences`
+/// Tells what a customer likes.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/preferences", tag = "customers", operation_id = "get_preferences",
+    params(PathId, MinPosition),
+    responses(
+        (status = 200, description = "The preferences", body = PreferencesView),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn get_preferences(
     State(api): State<Api>,
     caller: Caller,
@@ -183,17 +215,32 @@ pub(super) async fn get_preferences(
     Ok(Found { position: found.position, version: found.version, body: view })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PreferencesDone {
     customer_id: Uuid,
     changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
     version: Option<Version>,
     position: i64,
     repeated: bool,
 }
 
-/// `PATCH /v1/customers/{id}/preferences`
+/// Changes what a customer likes by JSON merge patch.
+#[utoipa::path(
+    patch, path = "/v1/customers/{id}/preferences", tag = "customers", operation_id = "change_preferences",
+    params(PathId, Guards),
+    request_body = PreferencesBody,
+    responses(
+        (status = 200, description = "As it was asked", body = PreferencesDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "too_many, quantity_required"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 pub(super) async fn change_preferences(
     State(api): State<Api>,
     caller: Caller,

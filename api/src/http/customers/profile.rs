@@ -14,6 +14,7 @@ use projections::customers::customer_profiles::{CustomerProfiles, Listed};
 use projections::customers::customers::Customers;
 use projections::{AsOf, ReadModel};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How much of what tells who somebody is a caller is shown.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +55,26 @@ pub(super) fn not_found_or<T>(found: Option<AsOf<Listed<T>>>) -> Result<Found<Ve
     Ok(Found { position: found.position, version: found.value.version, body: found.value.rows })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ContactView {
+    #[schema(example = "email")]
     kind: &'static str,
+    #[schema(example = "ana@example.org")]
     value: String,
     is_primary: bool,
     masked: bool,
 }
 
-/// `GET /v1/customers/{id}/contacts`
+/// Lists a customer's e-mail addresses and telephone numbers.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/contacts", tag = "customers", operation_id = "list_contacts",
+    params(PathId, MinPosition),
+    responses(
+        (status = 200, description = "All of them", body = ListView<ContactView>),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn list_contacts(
     State(api): State<Api>,
     caller: Caller,

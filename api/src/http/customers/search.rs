@@ -20,17 +20,33 @@ use projections::{AsOf, Page, ReadModel, lowest_position};
 use serde::Deserialize;
 use store::postgres::Pools;
 use store::{StoreError, TenantId};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// By telephone number, with + (as %2B) and the country code.
+    #[param(example = "+34600123456")]
     phone: Option<String>,
+    /// By e-mail address.
+    #[param(example = "ana@example.org")]
     email: Option<String>,
+    /// By another system's name for the customer, as system:reference.
+    #[param(example = "erp:4711")]
     reference: Option<String>,
+    /// By the number of an identity document.
+    #[param(example = "12345678Z")]
     document: Option<String>,
+    /// By beginnings of words of the name. Needs `customers:pii`, too.
+    #[param(example = "ana tor")]
     name: Option<String>,
+    /// Most customers of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "n616e61")]
     cursor: Option<String>,
 }
 
@@ -50,6 +66,16 @@ enum One {
     Reference(ExternalSystem, ReferenceText),
 }
 
+/// Looks a customer up by exactly one of telephone number, e-mail address, reference and document, or customers by their name.
+#[utoipa::path(
+    get, path = "/v1/customers", tag = "customers", operation_id = "find_customers",
+    params(Asked, MinPosition),
+    responses(
+        (status = 200, description = "Who was found", body = ListView<CustomerView>),
+        (status = 400, description = "one_criterion_needed"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn find(
     State(api): State<Api>,
     caller: Caller,

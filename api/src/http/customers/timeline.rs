@@ -4,6 +4,7 @@ use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
 use crate::http::lists::{self, ListView};
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -13,23 +14,33 @@ use projections::customers::customer_timeline::{self, CustomerTimeline, Timeline
 use projections::customers::customers::{self, Customers};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Most entries of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
     cursor: Option<String>,
+    /// Only this event type, or those that begin so.
     #[serde(rename = "type")]
+    #[param(example = "customer.*")]
     kind: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct EntryView {
     position: i64,
     #[serde(rename = "type")]
+    #[schema(value_type = schemas::EventType)]
     kind: String,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
+    #[schema(value_type = schemas::Facts)]
     facts: Value,
 }
 
@@ -45,6 +56,16 @@ impl From<TimelineRow> for EntryView {
     }
 }
 
+/// Tells what happened to a customer, the newest first.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/timeline", tag = "customers",
+    params(PathId, Asked, MinPosition),
+    responses(
+        (status = 200, description = "A part of the timeline", body = ListView<EntryView>),
+        (status = 404, description = "customer_not_found"),
+    ),
+    security(("key" = [Scope::CustomersRead])),
+)]
 pub(super) async fn get_timeline(
     State(api): State<Api>,
     caller: Caller,

@@ -9,6 +9,7 @@ use crate::headers::{Guards, PathId};
 use crate::http::Done;
 use crate::http::customers::documents::DocumentBody;
 use crate::http::wire::Fields;
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::customers::Update;
@@ -23,24 +24,32 @@ use domain::text::{CompanyName, PersonName};
 use domain::{Currency, Event, Patch};
 use serde::{Deserialize, Serialize};
 use store::Version;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateBody {
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Ana Torres")]
     name: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Torres S.L.")]
     company: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schemas::Email>>)]
     emails: Patch<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schemas::Phone>>)]
     phones: Patch<Vec<String>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<DocumentBody>>)]
     documents: Patch<Vec<DocumentBody>>,
     #[serde(default)]
+    #[schema(value_type = Option<String>, example = "es")]
     language: Patch<String>,
     #[serde(default)]
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Patch<String>,
 }
 
@@ -71,16 +80,35 @@ impl UpdateBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct UpdatedView {
     customer_id: Uuid,
+    #[schema(value_type = Vec<schemas::CustomerField>)]
     changed: Vec<CustomerField>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
     version: Option<Version>,
     position: i64,
     repeated: bool,
 }
 
+/// Changes what is known of a customer.
+///
+/// By JSON merge patch: a field that is not named stays, one that is null goes, a list is replaced as a whole.
+#[utoipa::path(
+    patch, path = "/v1/customers/{id}", tag = "customers", operation_id = "update_customer",
+    params(PathId, Guards),
+    request_body = UpdateBody,
+    responses(
+        (status = 200, description = "As it was asked", body = UpdatedView,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased, email_taken, phone_taken, document_taken"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "contact_required, company_required, too_many"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
 pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,

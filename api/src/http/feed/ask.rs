@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use domain::aggregate::Category;
 use std::collections::BTreeMap;
 use store::{Filter, Name, Position, StreamId, TypePattern};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// Most types or categories that one reader may name.
@@ -27,6 +28,27 @@ pub(super) enum Start {
     After(Position, Place),
     /// Behind the last position of the log.
     Now,
+}
+
+/// The same, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described: values may be repeated, and stand with commas")]
+pub(super) struct Parameters {
+    /// The position to begin behind, or `now`; the header `Last-Event-ID` is above it.
+    #[param(pattern = "^([0-9]+|now)$", default = "0", example = "0")]
+    from: Option<String>,
+    /// Only streams of these categories; repeated or with commas.
+    #[param(example = json!(["loyalty"]), style = Form, explode = true)]
+    category: Option<Vec<String>>,
+    /// Only these types, or those that begin so; repeated or with commas.
+    #[param(rename = "type", example = json!(["loyalty.*"]), style = Form, explode = true)]
+    kind: Option<Vec<String>>,
+    /// Only this stream, as category:uuid.
+    #[param(example = "customer:018f0000-0000-7000-8000-000000000001")]
+    stream: Option<String>,
+    /// Only what concerns this customer.
+    customer: Option<Uuid>,
 }
 
 impl Asked {

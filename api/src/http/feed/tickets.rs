@@ -18,6 +18,7 @@ use commands::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use store::personal_data::TicketKey;
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
 const SECONDS: i64 = 3_600;
 const SECONDS_MAX: i64 = 86_400;
@@ -34,16 +35,20 @@ struct Ticket {
     personal: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TicketBody {
+    /// How long it works.
+    #[schema(minimum = 1, maximum = 86400, default = 3600, example = 3600)]
     seconds: Option<i64>,
+    /// Whether personal data is shown. Needs `customers:pii`, too.
     #[serde(default)]
     personal: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TicketView {
+    #[schema(example = "0100…")]
     ticket: String,
     expires_at: DateTime<Utc>,
 }
@@ -55,7 +60,16 @@ pub(super) struct Admitted {
     pub(super) reveal: bool,
 }
 
-/// `POST /v1/feed/tickets`
+/// Gives out a ticket, with which a page in a browser follows the feed.
+#[utoipa::path(
+    post, path = "/v1/feed/tickets", tag = "feed", operation_id = "issue_feed_ticket",
+    request_body = TicketBody,
+    responses(
+        (status = 201, description = "A ticket", body = TicketView),
+        (status = 409, description = "no_key_to_stand_for"),
+    ),
+    security(("key" = [Scope::FeedRead])),
+)]
 pub(super) async fn issue(
     State(api): State<Api>,
     caller: Caller,

@@ -7,6 +7,7 @@ use crate::http::customers::is_repeated;
 use crate::http::loyalty::PointsView;
 use crate::http::wire::Fields;
 use crate::http::{Done, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -19,22 +20,29 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, HoldRow, LoyaltyBalances};
 use serde::{Deserialize, Serialize};
 use store::Position;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
+    #[schema(minimum = 1, example = 500)]
     points: i64,
 }
 
 /// Points that are set aside.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct HoldView {
+    #[schema(value_type = Uuid)]
     hold_id: HoldId,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     points: i64,
+    #[schema(value_type = schemas::Amount)]
     discount: String,
+    #[schema(value_type = schemas::Currency)]
     currency: Currency,
     lapses_at: DateTime<Utc>,
 }
@@ -47,7 +55,7 @@ impl From<HoldRow> for HoldView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PlacedView {
     customer_id: Uuid,
     #[serde(flatten)]
@@ -57,7 +65,20 @@ pub(super) struct PlacedView {
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty/holds`
+/// Sets points aside while a sale is made.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty/holds", tag = "loyalty", operation_id = "place_hold",
+    params(PathId, Idempotency),
+    request_body = PlaceBody,
+    responses(
+        (status = 201, description = "Set aside", body = PlacedView),
+        (status = 400, description = "position_beyond_head"),
+        (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
+        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, customer_erased, projection_behind"),
+        (status = 422, description = "points_not_redeemable, insufficient_points"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 pub(super) async fn place(
     State(api): State<Api>,
     caller: Caller,
@@ -111,26 +132,42 @@ async fn open_hold(
     found.ok_or_else(|| Problem::not_found("hold_not_found", gone))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaptureBody {
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct CapturedView {
     customer_id: Uuid,
+    #[schema(value_type = Uuid)]
     hold_id: HoldId,
+    #[schema(value_type = schemas::OrderId)]
     order_id: String,
     points: Option<i64>,
+    #[schema(value_type = Option<schemas::Amount>)]
     discount: Option<String>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<Currency>,
     balance: Option<i64>,
     position: i64,
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty/holds/{hold}/capture`
+/// Redeems the points of a hold with its order.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty/holds/{hold}/capture", tag = "loyalty", operation_id = "capture_hold",
+    params(HoldPath, Idempotency),
+    request_body = CaptureBody,
+    responses(
+        (status = 201, description = "Redeemed", body = CapturedView),
+        (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
+        (status = 409, description = "hold_over, hold_of_another_order, order_already_redeemed, customer_erased"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 pub(super) async fn capture(
     State(api): State<Api>,
     caller: Caller,
@@ -164,16 +201,27 @@ pub(super) async fn capture(
     Ok(Done::once(repeated, committed.position, view))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ReleasedView {
     customer_id: Uuid,
+    #[schema(value_type = Uuid)]
     hold_id: HoldId,
     balance: Option<i64>,
     position: i64,
     repeated: bool,
 }
 
-/// `POST /v1/customers/{id}/loyalty/holds/{hold}/release`
+/// Gives the points of a hold back.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/loyalty/holds/{hold}/release", tag = "loyalty", operation_id = "release_hold",
+    params(HoldPath, Idempotency),
+    responses(
+        (status = 201, description = "Given back", body = ReleasedView),
+        (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
+        (status = 409, description = "hold_over, customer_erased"),
+    ),
+    security(("key" = [Scope::LoyaltyWrite])),
+)]
 pub(super) async fn release(
     State(api): State<Api>,
     caller: Caller,

@@ -5,6 +5,7 @@ use crate::headers::{MinPosition, Parameters};
 use crate::http::lists::wrong;
 use crate::http::wire::date_as_written;
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{Days, NaiveDate};
@@ -14,15 +15,21 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::LoyaltyBalances;
 use projections::loyalty::loyalty_kpis::{self, Figures, LoyaltyKpis, Moved, Outstanding, Report};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Days that are told when none are asked for.
 const DAYS_DEFAULT: u64 = 30;
 const DAYS_MAX: i64 = 366;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// First day; 30 days before the last unless it is said.
+    #[param(value_type = Option<schemas::Day>)]
     from: Option<String>,
+    /// Last day; today unless it is said.
+    #[param(value_type = Option<schemas::Day>)]
     to: Option<String>,
 }
 
@@ -44,27 +51,28 @@ fn date(name: &str, text: Option<&str>) -> Result<Option<NaiveDate>, Problem> {
     text.map(read).transpose()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct KpisView {
     from: NaiveDate,
     to: NaiveDate,
     #[serde(flatten)]
     sums: FiguresView,
     /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
+    #[schema(example = "0.2500")]
     redemption_ratio: Option<String>,
     outstanding_points: i64,
     outstanding: Vec<OutstandingView>,
     days: Vec<DayView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DayView {
     day: NaiveDate,
     #[serde(flatten)]
     figures: FiguresView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FiguresView {
     points_earned: i64,
     points_redeemed: i64,
@@ -75,7 +83,7 @@ struct FiguresView {
     discounts: Vec<AmountView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MovementsView {
     earned: i64,
     redeemed: i64,
@@ -83,17 +91,21 @@ struct MovementsView {
     expired: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AmountView {
+    #[schema(value_type = schemas::Amount)]
     amount: String,
+    #[schema(value_type = schemas::Currency)]
     currency: Currency,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct OutstandingView {
+    #[schema(value_type = schemas::Currency)]
     currency: Currency,
     points: i64,
     due_points: i64,
+    #[schema(value_type = Option<schemas::Amount>)]
     worth: Option<String>,
 }
 
@@ -144,6 +156,13 @@ impl KpisView {
     }
 }
 
+/// Tells what the loyalty programme did within a range of days, and what it owes.
+#[utoipa::path(
+    get, path = "/v1/loyalty/kpis", tag = "loyalty", operation_id = "get_loyalty_kpis",
+    params(Asked, MinPosition),
+    responses((status = 200, description = "The figures", body = KpisView)),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
 pub(super) async fn get_kpis(
     State(api): State<Api>,
     caller: Caller,

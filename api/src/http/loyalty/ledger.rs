@@ -5,6 +5,7 @@ use crate::headers::{MinPosition, Parameters, PathId};
 use crate::http::lists::{self, ListView};
 use crate::http::loyalty::not_a_member;
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,27 +15,38 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow, LoyaltyLedger};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Most movements of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct MovementView {
     position: i64,
+    #[schema(example = "earned")]
     kind: &'static str,
     points: i64,
     held: i64,
     balance: i64,
     lot: Option<i64>,
+    #[schema(value_type = Option<schemas::OrderId>)]
     order_id: Option<String>,
+    #[schema(value_type = Option<schemas::RefundId>)]
     refund_id: Option<String>,
     hold_id: Option<Uuid>,
+    #[schema(value_type = Option<schemas::Amount>)]
     amount: Option<String>,
+    #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<Currency>,
     on: NaiveDate,
     occurred_at: DateTime<Utc>,
@@ -62,6 +74,16 @@ impl From<LedgerRow> for MovementView {
     }
 }
 
+/// Tells every movement of a member's points, the newest first, with the balance that it left.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/loyalty/ledger", tag = "loyalty", operation_id = "get_loyalty_ledger",
+    params(PathId, Asked, MinPosition),
+    responses(
+        (status = 200, description = "A part of the ledger", body = ListView<MovementView>),
+        (status = 404, description = "not_a_member"),
+    ),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
 pub(super) async fn get_ledger(
     State(api): State<Api>,
     caller: Caller,

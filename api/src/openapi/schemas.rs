@@ -1,0 +1,259 @@
+//! Schemas of values whose types know nothing of descriptions. Fields name them by `value_type`.
+
+use chrono::{DateTime, Utc};
+use commands::reactor::ReactorState;
+use domain::loyalty::programme;
+use projections::ProjectorState;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
+
+use crate::amount::AmountText;
+
+/// Names a schema that is made by hand.
+macro_rules! by_hand {
+    ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )*};
+}
+
+by_hand! {
+    /// A code of ISO 4217.
+    Currency => text("A currency of ISO 4217", Some("^[A-Z]{3}$"), "EUR");
+    /// How much of a regular a customer is.
+    Tier => one_of(programme::Tier::ALL.iter().map(|tier| tier.as_str()));
+    /// A person or a company.
+    CustomerKind => one_of(["individual", "business"].into_iter());
+    /// What of a customer may change.
+    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "language", "currency"].into_iter());
+    /// What an address is for.
+    AddressKind => one_of(domain::customers::address::AddressKind::ALL.iter().map(|kind| kind.as_str()));
+    /// Kinds of identity documents.
+    DocumentKind => one_of(domain::document::DocumentKind::ALL.iter().map(|kind| kind.as_str()));
+    /// A code of ISO 3166.
+    Country => text("A country of ISO 3166-1", Some("^[A-Z]{2}$"), "ES");
+    /// An exact amount as the API writes it.
+    Amount => text("An exact amount in the unit of its currency", Some("^-?[0-9]+(\\.[0-9]+)?$"), "149.90");
+    /// A moment, or the day it was where the tenant is.
+    When => text("A time of RFC 3339, or a date: the day's beginning where the tenant is", None, "2026-03-01T12:00:00Z");
+    /// A day.
+    Day => text("A date as YYYY-MM-DD", Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "2026-03-01");
+    /// An e-mail address.
+    Email => text("An e-mail address", None, "ana@example.org");
+    /// A telephone number.
+    Phone => text("A telephone number with + and the country code", None, "+34600123456");
+    /// Somebody's own name for a purchase.
+    OrderId => identifier("The order, in the words of the system that took it", "order-7");
+    /// Somebody's own name for a refund.
+    RefundId => identifier("The refund, in the words of the system that made it", "refund-7");
+    /// The text of a cursor.
+    Cursor => text("Where the list goes on: `next_cursor` of the answer before", None, "b2a");
+    /// An event type.
+    EventType => text("An event type", None, "loyalty.points.earned");
+    /// A stream.
+    Stream => text("The stream: category and id", None, "customer-018f0000-0000-7000-8000-000000000001");
+    /// The id of an event.
+    EventId => text("The event: its stream and the version in it", None, "customer-018f0000-0000-7000-8000-000000000001/1");
+    /// Who caused something.
+    Actor => text("Who caused it: a key, the command line, the server itself", None, "key:018f0000-0000-7000-8000-000000000009");
+    /// A request's id.
+    RequestId => text("The request's id", None, "till-7-42");
+    /// What happened, beyond what every event has.
+    Facts => object("The facts of the event, by its type", json!({"points": 149}));
+    /// Any object: what is in it is described elsewhere.
+    AnyObject => object("A document", json!({}));
+}
+
+impl PartialSchema for AmountText {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^-?[0-9]+(\\.[0-9]+)?$"));
+        let number = ObjectBuilder::new().schema_type(Type::Number);
+        let about = "An exact amount in the unit of its currency, as a decimal string or a number; no digit is lost";
+        OneOfBuilder::new().item(text).item(number).description(Some(about)).examples([json!("149.90")]).into()
+    }
+}
+
+impl ToSchema for AmountText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("AmountText")
+    }
+}
+
+/// How a projector is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct Projector {
+    #[schema(example = "customers")]
+    name: String,
+    /// What its rows reflect.
+    position: i64,
+    /// Last position of the log.
+    head: i64,
+    /// How many events it is behind.
+    lag: i64,
+    #[schema(value_type = State)]
+    state: ProjectorState,
+    /// Which node runs it.
+    owner: Option<Uuid>,
+    /// What went wrong last, until it goes well again.
+    error: Option<ProjectorFailure>,
+}
+
+/// A reactor, as operators see it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the commands'")]
+pub(crate) struct Reactor {
+    #[schema(example = "customer_lifecycle")]
+    name: String,
+    #[schema(value_type = State)]
+    state: ReactorState,
+    /// The last position that it has dealt with.
+    position: i64,
+    /// Last position of the log.
+    head: i64,
+    /// How many events it is behind.
+    lag: i64,
+    /// Events that are put aside, of all tenants.
+    parked: i64,
+    /// Which node runs it.
+    owner: Option<Uuid>,
+    /// What went wrong last, until it goes well again.
+    #[schema(example = "the event store is unavailable")]
+    error: Option<String>,
+}
+
+/// A job, as this node knows it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the commands'")]
+pub(crate) struct Job {
+    #[schema(example = "loyalty_expiry")]
+    name: String,
+    #[schema(value_type = JobState)]
+    state: commands::job::JobState,
+    /// Which node runs it.
+    owner: Option<Uuid>,
+    /// What went wrong last, until it goes well again.
+    #[schema(example = "the event store is unavailable")]
+    error: Option<String>,
+}
+
+/// A projection, as operators see it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct Projection {
+    #[schema(example = "customers")]
+    name: String,
+    /// Generation of the rows that everybody reads.
+    generation: i32,
+    /// Version of the fold that made them.
+    version: i32,
+    #[schema(value_type = State)]
+    state: ProjectorState,
+    /// What its rows reflect.
+    position: i64,
+    /// How many events it is behind.
+    lag: i64,
+    /// Which node runs it, and until when.
+    lease: Option<ProjectionLease>,
+    /// That it was told to rest.
+    pause: Option<ProjectionPause>,
+    /// What it cannot get past.
+    error: Option<ProjectorFailure>,
+    /// The rows that are being made beside it.
+    rebuilding: Option<ProjectionRebuilding>,
+    /// Positions of the events that it leaves out.
+    skipped: Vec<i64>,
+}
+
+/// That a node runs a projector.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct ProjectionLease {
+    owner: Uuid,
+    /// Grows with each change of owner.
+    epoch: i64,
+    #[schema(example = 12.5)]
+    expires_in_seconds: f64,
+}
+
+/// That a projector rests.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct ProjectionPause {
+    #[schema(value_type = Actor)]
+    by: String,
+    since: DateTime<Utc>,
+}
+
+/// A rebuild or check under way.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct ProjectionRebuilding {
+    generation: Option<i32>,
+    position: i64,
+}
+
+/// Why a projector does not move.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the projections'")]
+pub(crate) struct ProjectorFailure {
+    position: i64,
+    #[schema(value_type = Option<EventId>)]
+    event_id: Option<String>,
+    #[schema(example = "a row does not fit")]
+    reason: String,
+}
+
+by_hand! {
+    /// Whether an event has personal data, and whether it is shown.
+    PersonalState => one_of(["absent", "sealed", "opened", "erased"].into_iter());
+    /// What became of a row.
+    RowOutcome => one_of(["recorded", "repeated", "refused", "failed"].into_iter());
+    /// Messages of the feed.
+    Messages => text("Server-sent events: an id, a type, a CloudEvent", None, "id: 7\nevent: customer.registered\ndata: {}\n\n");
+    /// A page, a script, a style sheet or a picture.
+    Page => text("A page, a script, a style sheet or a picture", None, "<!DOCTYPE html>");
+    /// Figures.
+    Metrics => text("Figures in the text format of Prometheus", None, "http_requests_total 7\n");
+    /// What a job is doing on its node.
+    JobState => one_of(["standby", "waiting", "running", "retrying", "stopped"].into_iter());
+    /// How a run is.
+    RunStatus => one_of(["waiting", "running", "done", "incomplete"].into_iter());
+    /// What a projector or reactor is doing.
+    State => one_of(["live", "catching_up", "standby", "paused", "retrying", "failed", "stopped"].into_iter());
+}
+
+fn text(about: &str, pattern: Option<&str>, example: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(about)).pattern(pattern);
+    text.examples([json!(example)]).into()
+}
+
+fn identifier(about: &str, example: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+    text.min_length(Some(1)).examples([json!(example)]).into()
+}
+
+fn object(about: &str, example: Value) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::Object).description(Some(about)).examples([example]).into()
+}
+
+fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+}

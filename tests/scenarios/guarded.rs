@@ -1,0 +1,168 @@
+//! Each operation of `/openapi.json`: who may not, may not; what is another tenant's, is not there; what is given as an example, is taken.
+
+use crate::access::since_epoch;
+use crate::support::World;
+use domain::access::scope::Scope;
+use reqwest::Method;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// An operation as a caller finds it in the document.
+struct Operation {
+    method: Method,
+    path: String,
+    told: Value,
+}
+
+impl Operation {
+    /// All that ask for a key and are answered at once.
+    async fn guarded(world: &World) -> Vec<Self> {
+        let document = world.get("/openapi.json").await.body;
+        let paths = document["paths"].as_object().expect("paths").clone();
+        let operations = paths.into_iter().flat_map(|(path, item)| {
+            let methods = item.as_object().expect("methods").clone();
+            methods.into_iter().map(move |(method, told)| {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+                Self { method, path: path.clone(), told }
+            })
+        });
+        operations
+            .filter(|operation| operation.told.get("security").is_some() && operation.path.starts_with("/v1/"))
+            .collect()
+    }
+
+    /// The path with these ids and with the parameters that must be there, as in their examples.
+    fn path(&self, id: &str) -> String {
+        let parameters = self.told["parameters"].as_array().cloned().unwrap_or_default();
+        let required = |place: &str| {
+            let chosen = move |parameter: &&Value| parameter["in"] == place && parameter["required"] == true;
+            let pair = |parameter: &Value| (text(&parameter["name"]), text(&parameter["example"]));
+            parameters.iter().filter(chosen).map(pair).collect::<Vec<_>>()
+        };
+        let path = required("path").into_iter().filter(|(name, _)| name != "id");
+        let path = path
+            .fold(self.path.replace("{id}", id), |path, (name, value)| path.replace(&format!("{{{name}}}"), &value));
+        let query: Vec<_> = required("query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+    }
+
+    fn body(&self) -> Option<Value> {
+        let body = self.told["requestBody"]["content"]["application/json"]["example"].clone();
+        (!body.is_null()).then_some(body)
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        self.told["security"][0]["key"].as_array().into_iter().flatten().map(text).collect()
+    }
+
+    async fn refusal(&self, world: &World, key: Option<&str>, id: &str) -> String {
+        world.ask_as(key, self.method.clone(), &self.path(id), self.body()).await.refusal()
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Makes a key on the command line: its id and the key itself.
+fn key(world: &World, flags: &[&str]) -> (String, String) {
+    let made = world.run_json(&[&["key", "create", "test", "--json"], flags].concat());
+    (text(&made["id"]), text(&made["key"]))
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_has_no_key_that_works() {
+    let world = World::start().await;
+    let (id, revoked) = key(&world, &["--scope", "admin"]);
+    world.run_json(&["key", "revoke", &id, "--json"]);
+    let soon = chrono::DateTime::<chrono::Utc>::from(UNIX_EPOCH + since_epoch() + Duration::from_secs(3));
+    let (_, expired) = key(&world, &["--scope", "admin", "--expires", &soon.to_rfc3339()]);
+    while world.ask_as(Some(&expired), Method::GET, "/v1/loyalty/kpis", None).await.status != 401 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let customer = world.member("guarded@example.com").await;
+    let cases = [
+        (None, "401 key_missing"),
+        (Some("clk_made_up"), "401 key_unknown"),
+        (Some(revoked.as_str()), "401 key_revoked"),
+        (Some(expired.as_str()), "401 key_expired"),
+    ];
+    let operations = Operation::guarded(&world).await;
+    assert!(operations.len() > 10, "{}", operations.len());
+    let head = world.head().await;
+    for operation in operations {
+        for (key, expected) in cases {
+            assert_eq!(operation.refusal(&world, key, &customer).await, expected, "{operation} with {key:?}");
+        }
+    }
+    assert_eq!(world.head().await, head, "nothing was done");
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_has_all_scopes_but_its_own() {
+    let world = World::start().await;
+    let customer = world.member("scoped@example.com").await;
+    let operations = Operation::guarded(&world).await;
+    let all = Scope::ALL.iter().map(|scope| scope.as_str()).filter(|scope| *scope != "admin");
+    let mut lacking = BTreeMap::new();
+    for own in operations.iter().map(Operation::scopes) {
+        let others = all.clone().filter(|scope| !own.iter().any(|own| own == scope));
+        let flags: Vec<_> = others.flat_map(|scope| ["--scope", scope]).collect();
+        lacking.entry(own).or_insert_with(|| key(&world, &flags).1);
+    }
+    let head = world.head().await;
+    for operation in operations {
+        let own = operation.scopes();
+        let path = operation.path(&customer);
+        let answer = world.ask_as(Some(&lacking[&own]), operation.method.clone(), &path, operation.body()).await;
+        assert_eq!(answer.refusal(), "403 scope_missing", "{operation}: {}", answer.body);
+        let is_named = own.iter().any(|own| answer.body["scope"] == **own);
+        assert!(is_named, "{operation} is said to ask for {own:?}: {}", answer.body);
+    }
+    assert_eq!(world.head().await, head, "nothing was done");
+}
+
+#[tokio::test]
+async fn every_operation_on_another_tenants_customer_finds_none() {
+    let world = World::start().await;
+    let customer = world.member("foreign@example.com").await;
+    world.buys(&customer, "order-7", "500.00").await;
+    let tenant = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
+    let (_, theirs) = key(&world, &["--scope", "admin", "--tenant", &tenant]);
+    let head = world.head().await;
+    let operations = Operation::guarded(&world).await;
+    let of_customers: Vec<_> = operations.iter().filter(|operation| operation.path.contains("{id}")).collect();
+    assert!(of_customers.len() > 8, "{}", of_customers.len());
+    for operation in of_customers {
+        let refusal = operation.refusal(&world, Some(&theirs), &customer).await;
+        assert!(refusal.starts_with("404 "), "{operation}: {refusal}");
+    }
+    assert_eq!(world.head().await, head, "nothing was done");
+}
+
+#[tokio::test]
+async fn every_example_is_taken() {
+    let world = World::start().await;
+    let customer = world.member("exemplary@example.com").await;
+    world.buys(&customer, "order-7", "500.00").await;
+    for operation in Operation::guarded(&world).await {
+        if operation.told["responses"]["200"]["content"].get("text/event-stream").is_some() {
+            continue;
+        }
+        let answer = world
+            .ask_as(Some(world.key()), operation.method.clone(), &operation.path(&customer), operation.body())
+            .await;
+        let code = answer.body["code"].as_str().unwrap_or_default();
+        let is_malformed =
+            ["invalid_", "malformed_", "unreadable_", "validation_"].iter().any(|kind| code.starts_with(kind));
+        let is_let_in = ![401, 403, 413, 415].contains(&answer.status) && answer.status < 500;
+        assert!(is_let_in && !is_malformed, "{operation}: {}", answer.body);
+    }
+}
