@@ -134,9 +134,11 @@ async fn stories(server: &Server) -> BTreeMap<String, Story> {
     // Waits until the references are there, too.
     checks::assert_none(&rows::anomalies(&superuser, &log).await);
     let mut connection = PgConnection::connect_with(&superuser).await.expect("the superuser logs in");
+    // What reactors do comes behind what it follows from, now sooner and now later.
     let sql = "select r.reference, t.name as kind, e.occurred_at::text as at, e.payload \
                from read_models.customer_references r join events e on e.stream = r.customer_id \
-               join event_names t on t.code = e.type order by e.position";
+               join event_names t on t.code = e.type \
+               order by e.metadata like '%\"actor\":\"reactor:%', e.position";
     let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("the stories");
     connection.close().await.expect("a clean end");
     let mut stories: BTreeMap<String, Story> = BTreeMap::new();

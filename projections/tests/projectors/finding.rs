@@ -119,9 +119,9 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     let mut engine = world.as_role(Role::Engine).await;
     engine
         .execute(
-            "insert into customers_g1.customers (id, tenant, kind, status, email, phone, user_id, stripe_customer_id, purchase_count, \
-             registered_on, created_at, updated_at, created_position, position, version) \
-             select gen_random_uuid(), 1 + n % 20, 'individual', 'active', n || '@example.com', '+34' || n, 'u' || n, \
+            "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, email, phone, user_id, stripe_customer_id, \
+             purchase_count, registered_on, created_at, updated_at, created_position, position, version) \
+             select gen_random_uuid(), 1 + n % 20, 'individual', 'active', 'prospect', n || '@example.com', '+34' || n, 'u' || n, \
              'cus_' || n, 0, '2026-01-10', now(), now(), n, n, 1 from generate_series(1, 20000) n",
         )
         .await
@@ -159,9 +159,9 @@ async fn a_document_is_found_by_its_index_under_row_level_security() {
     let mut engine = world.as_role(Role::Engine).await;
     engine
         .execute(
-            "insert into customers_g1.customers (id, tenant, kind, status, purchase_count, registered_on, created_at, \
+            "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, purchase_count, registered_on, created_at, \
              updated_at, created_position, position, version) \
-             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 0, '2026-01-10', now(), now(), n, n, 1 \
+             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'prospect', 0, '2026-01-10', now(), now(), n, n, 1 \
              from generate_series(1, 20000) n; \
              insert into customer_profiles_g1.customer_documents (tenant, customer_id, rank, kind, number, country) \
              select 1 + n % 20, lpad(n::text, 32, '0')::uuid, 1, 'passport', 'G' || n, 'MX' from generate_series(1, 20000) n",

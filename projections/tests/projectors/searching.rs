@@ -141,9 +141,9 @@ async fn words_of(engine: &mut PgConnection) -> String {
 /// 20 tenants; customers are called `maria`, and by a rarer name that 20 of them have, one of each tenant.
 async fn many(world: &World, count: u32) {
     let customers = format!(
-        "insert into customers_g1.customers (id, tenant, kind, status, name, purchase_count, registered_on, created_at, \
+        "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, name, purchase_count, registered_on, created_at, \
          updated_at, created_position, position, version) \
-         select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'Maria Rare' || n / 20, 0, '2026-01-10', \
+         select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'prospect', 'Maria Rare' || n / 20, 0, '2026-01-10', \
          now(), now(), n, n, 1 from generate_series(1, {count}) n"
     );
     let words = format!(
