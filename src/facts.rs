@@ -2,15 +2,14 @@
 
 use async_trait::async_trait;
 use chrono_tz::Tz;
-use commands::ports::{AskDue, DueAccount, JobFacts, TenantPlace};
+use commands::ports::{AskDue, Due as What, DueAccount, JobFacts, TenantPlace};
 use domain::ids::CustomerId;
-use futures::future::BoxFuture;
 use projections::access::tenants::{self, TenantRow};
 use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::BoxError;
 use store::postgres::Pools;
-use store::{BoxError, StoreError};
 
 /// The read models of this installation.
 pub(crate) struct ReadModels(pub(crate) Pools);
@@ -26,50 +25,25 @@ impl JobFacts for ReadModels {
     }
 
     async fn due(&self, asked: AskDue<'_>) -> Result<Vec<DueAccount>, BoxError> {
-        use commands::ports::Due as What;
-        let (pools, today, now, limit) = (&self.0, asked.today, asked.now, asked.limit);
+        let (pools, AskDue { tenant, today, now, limit, after, .. }) = (&self.0, asked);
         match asked.what {
-            What::Expiry => {
-                of_tenant(asked, |after| {
-                    Box::pin(async move { due_expiries(pools, today, limit, after.as_ref()).await })
-                })
-                .await
-            }
-            What::HoldLapse => {
-                of_tenant(asked, |after| {
-                    Box::pin(async move { due_hold_lapses(pools, now, limit, after.as_ref()).await })
-                })
-                .await
-            }
-            What::Review => {
-                of_tenant(asked, |after| {
-                    Box::pin(async move { due_reviews(pools, today, limit, after.as_ref()).await })
-                })
-                .await
-            }
+            What::Expiry => told(due_expiries(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
+            What::HoldLapse => told(due_hold_lapses(pools, tenant, now, limit, behind(after)?.as_ref()).await?),
+            What::Review => told(due_reviews(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
         }
     }
 }
 
-/// The next of a tenant's accounts. The list is all tenants' together, the longest due first: those of others are passed over.
-async fn of_tenant<'a, T: Copy + Serialize + DeserializeOwned>(
-    asked: AskDue<'_>,
-    list: impl Fn(Option<Due<T>>) -> BoxFuture<'a, Result<Vec<Due<T>>, StoreError>>,
-) -> Result<Vec<DueAccount>, BoxError> {
-    let place = |(since, account)| Due { tenant: asked.tenant, account, since };
-    let mut after = asked.after.map(serde_json::from_str).transpose()?.map(place);
-    loop {
-        let part = list(after).await?;
-        let Some(last) = part.last().copied() else { return Ok(Vec::new()) };
-        let own = part.into_iter().filter(|due| due.tenant == asked.tenant);
-        let told = own.map(|due| {
-            let cursor = serde_json::to_string(&(due.since, due.account))?;
-            Ok(DueAccount { customer: CustomerId::new(due.account), cursor })
-        });
-        let told = told.collect::<Result<Vec<_>, BoxError>>()?;
-        if !told.is_empty() {
-            return Ok(told);
-        }
-        after = Some(last);
-    }
+/// The account that a cursor of [`told`] stands for.
+fn behind<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<Due<T>>, BoxError> {
+    let last: Option<(T, _)> = cursor.map(serde_json::from_str).transpose()?;
+    Ok(last.map(|(since, account)| Due { account, since }))
+}
+
+fn told<T: Serialize>(due: Vec<Due<T>>) -> Result<Vec<DueAccount>, BoxError> {
+    let one = |due: Due<T>| {
+        let cursor = serde_json::to_string(&(due.since, due.account))?;
+        Ok(DueAccount { customer: CustomerId::new(due.account), cursor })
+    };
+    due.into_iter().map(one).collect()
 }

@@ -1,6 +1,8 @@
 //! Jobs: what the clock asks for happens once, whoever is killed, and can be asked for.
 
 use crate::support::World;
+use commands::loyalty::holds::{self, PlaceHold};
+use domain::ids::{CustomerId, OrderId};
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -71,6 +73,47 @@ async fn points_expire_by_a_job_that_is_asked_for_and_the_second_time_nothing_is
     assert_eq!(audit["items"].as_array().map(Vec::len), Some(20));
     let status = String::from_utf8_lossy(&world.run(&["status"]).stdout).into_owned();
     assert!(status.contains("loyalty_expiry"), "{status}");
+}
+
+#[tokio::test]
+async fn points_that_were_held_too_long_come_back_by_a_job() {
+    let world = World::with_background().await;
+    let customer = world.member("late@example.com").await;
+    world.buys(&customer, "order-1", "350.00").await;
+    let (till, caller) = world.till_ago(16).await;
+    let (id, order) = (CustomerId::new(customer.parse().expect("an id")), OrderId::parse("order-2").expect("an id"));
+    let hold = PlaceHold { customer: id, points: 200, order };
+    let held = holds::place(&till, &caller, None, hold).await.expect("points are held");
+    // Its time is over whether or not that is recorded.
+    assert_eq!(world.loyalty_at(&customer, Some(held.position.0)).await["balance"], json!(350));
+    let run = world.run_json(&["jobs", "run", "loyalty_hold_lapse", "--json"]);
+    assert_eq!(run["status"], "done", "{run}");
+    let again = world.run_json(&["jobs", "run", "loyalty_hold_lapse", "--json"]);
+    assert_eq!((&again["status"], &again["changed"]), (&json!("done"), &json!(0)), "{again}");
+    // The job may have run by itself in between: each minute.
+    let head = world.head().await;
+    let path = format!("/v1/audit/events?actor=job:loyalty_hold_lapse&min_position={head}");
+    let audit = world.get(&path).await.body;
+    let types: Vec<_> = audit["items"].as_array().expect("a list").iter().map(|item| &item["type"]).collect();
+    assert_eq!(types, ["loyalty.hold.released"], "{audit}");
+    let shown = world.loyalty_at(&customer, Some(head)).await;
+    assert_eq!((&shown["balance"], &shown["held"], &shown["holds"]), (&json!(350), &json!(0), &json!([])));
+}
+
+#[tokio::test]
+async fn a_tier_is_reviewed_when_its_year_is_over_by_a_job() {
+    let world = World::with_background().await;
+    let row = json!({"row": 1, "customer": "c-1", "key": "k-1", "total": "1500.00", "on": "1998-01-01"});
+    let body = json!({"system": "till", "currency": "EUR", "rows": [row], "now": "1998-06-30"});
+    let imported = world.post("/v1/imports/purchases", body).await;
+    let found = world.get(&format!("/v1/customers?reference=till:c-1&min_position={}", world.head().await)).await.body;
+    let customer = found["items"][0]["customer_id"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+    assert_eq!(world.loyalty_at(&customer, imported.position).await["tier"], "silver");
+    let run = world.run_json(&["jobs", "run", "loyalty_review", "--json"]);
+    assert_eq!((&run["status"], &run["changed"]), (&json!("done"), &json!(1)), "{run}");
+    assert_eq!(world.loyalty_at(&customer, Some(world.head().await)).await["tier"], "bronze");
+    let again = world.run_json(&["jobs", "run", "loyalty_review", "--json"]);
+    assert_eq!((&again["status"], &again["changed"]), (&json!("done"), &json!(0)), "{again}");
 }
 
 #[tokio::test]

@@ -190,7 +190,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");

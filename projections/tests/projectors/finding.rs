@@ -338,34 +338,37 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_are_told_which_accounts_are_due_in_any_tenant_the_longest_first() {
+async fn jobs_are_told_which_accounts_of_a_tenant_are_due_the_longest_first() {
     let world = World::start().await;
     let node = world.node().await;
     let (ana, eva, leo) = (fresh_id(), fresh_id(), fresh_id());
     let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     world.append(SHOP, ana, [enrolled(), earned(1), upgraded("2026-02-09"), held(at("2026-03-01T12:15:00Z"))]).await;
-    world.append(OTHER_SHOP, eva, [enrolled(), earned(1), held(at("2026-03-01T12:10:00Z"))]).await;
+    world.append(SHOP, eva, [enrolled(), earned(1), held(at("2026-03-01T12:10:00Z"))]).await;
+    world.append(OTHER_SHOP, fresh_id(), [enrolled(), earned(1), held(at("2026-03-01T12:05:00Z"))]).await;
     let last = world.append(SHOP, leo, [enrolled()]).await;
     node.sees("loyalty_balances", last).await;
     let pools = &node.pools;
-    let lapses = async |until, after| due_hold_lapses(pools, at(until), 1, after).await.unwrap();
+    let lapses = async |until, after| due_hold_lapses(pools, SHOP, at(until), 1, after).await.unwrap();
     assert_eq!(lapses("2026-03-01T12:09:59Z", None).await, []);
     let first = lapses("2026-03-01T12:15:00Z", None).await;
-    assert_eq!(first, [Due { tenant: OTHER_SHOP, account: eva, since: at("2026-03-01T12:10:00Z") }]);
+    assert_eq!(first, [Due { account: eva, since: at("2026-03-01T12:10:00Z") }]);
     let second = lapses("2026-03-01T12:15:00Z", first.last()).await;
-    assert_eq!(second, [Due { tenant: SHOP, account: ana, since: at("2026-03-01T12:15:00Z") }]);
+    assert_eq!(second, [Due { account: ana, since: at("2026-03-01T12:15:00Z") }]);
     assert_eq!(lapses("2026-03-01T12:15:00Z", second.last()).await, []);
+
     // All points of the accounts are held: nothing expires before the holds end.
-    assert_eq!(due_expiries(pools, day("2030-01-01"), 10, None).await.unwrap(), []);
-    let review = Due { tenant: SHOP, account: ana, since: day("2027-01-10") };
-    assert_eq!(due_reviews(pools, day("2027-01-09"), 10, None).await.unwrap(), []);
-    assert_eq!(due_reviews(pools, day("2027-01-10"), 10, None).await.unwrap(), [review]);
+    assert_eq!(due_expiries(pools, SHOP, day("2030-01-01"), 10, None).await.unwrap(), []);
+    let review = Due { account: ana, since: day("2027-01-10") };
+    assert_eq!(due_reviews(pools, SHOP, day("2027-01-09"), 10, None).await.unwrap(), []);
+    assert_eq!(due_reviews(pools, SHOP, day("2027-01-10"), 10, None).await.unwrap(), [review]);
+    assert_eq!(due_reviews(pools, OTHER_SHOP, day("2027-01-10"), 10, None).await.unwrap(), []);
     let last = world.append(SHOP, leo, [earned(1)]).await;
     node.sees("loyalty_balances", last).await;
-    let expiry = Due { tenant: SHOP, account: leo, since: day("2028-02-09") };
-    assert_eq!(due_expiries(pools, day("2028-02-08"), 10, None).await.unwrap(), []);
-    assert_eq!(due_expiries(pools, day("2028-02-09"), 10, None).await.unwrap(), [expiry]);
-    assert_eq!(due_expiries(pools, day("2028-02-09"), 10, Some(&expiry)).await.unwrap(), []);
+    let expiry = Due { account: leo, since: day("2028-02-09") };
+    assert_eq!(due_expiries(pools, SHOP, day("2028-02-08"), 10, None).await.unwrap(), []);
+    assert_eq!(due_expiries(pools, SHOP, day("2028-02-09"), 10, None).await.unwrap(), [expiry]);
+    assert_eq!(due_expiries(pools, SHOP, day("2028-02-09"), 10, Some(&expiry)).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -386,7 +389,8 @@ async fn what_is_due_is_found_by_its_index() {
         (include_str!("../../src/loyalty/loyalty_balances/due_reviews.sql"), "review", "date '2026-03-01'"),
     ] {
         let kind = until.split(' ').next().unwrap();
-        let values = [("$1", until), ("$2", &*format!("{kind} '2026-01-15'")), ("$3", ACCOUNT), ("$4", "100")];
+        let after = format!("{kind} '2026-01-15'");
+        let values = [("$1", "7"), ("$2", until), ("$3", &after), ("$4", ACCOUNT), ("$5", "100")];
         let sql = values.iter().fold(sql.to_owned(), |sql, (parameter, value)| sql.replace(parameter, value));
         let lines =
             sqlx::query(AssertSqlSafe(format!("explain (costs off) {sql}"))).fetch_all(&mut engine).await.unwrap();

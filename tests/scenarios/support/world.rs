@@ -1,6 +1,8 @@
 //! A world for one test: the real program, its own data folder and database, and calls over HTTP.
 
 use super::described::Described;
+use chrono::TimeDelta;
+use commands::{Caller, Clock, Commands, Config, Scope, SystemClock};
 use projections::testing::prepared_database;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -10,9 +12,12 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use store::TenantId;
+use store::personal_data::{ClaimHashKey, Keys, MasterKey, SecretKey};
 use store::postgres::testing::{TestDatabase, create_database};
+use store::postgres::{Database, Pools, PostgresStore};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -212,6 +217,33 @@ impl World {
         let request = http.get(format!("{}{path}", self.url)).bearer_auth(key.unwrap_or(&self.key));
         let request = if let Some(id) = last_event_id { request.header("Last-Event-ID", id) } else { request };
         request.send().await.expect("an answer")
+    }
+
+    /// Another node on the same database, and a till that calls it as it would have done some minutes ago.
+    pub(crate) async fn till_ago(&self, minutes: i64) -> (Commands, Caller) {
+        let test = self.database.as_ref().expect("a database of the shared cluster");
+        let database = Database::with_role_logins(test.admin_options());
+        let store = PostgresStore::open(&database, Pools::new(&database).engine, self.keys()).await.expect("opens");
+        let caller = Caller {
+            tenant: TenantId(1),
+            actor: "till".to_owned(),
+            scopes: vec![Scope::LoyaltyWrite],
+            now: SystemClock.now() - TimeDelta::minutes(minutes),
+            zone: chrono_tz::UTC,
+            request_id: None,
+            correlation_id: None,
+        };
+        (Commands::start(Arc::new(store), Config::default()), caller)
+    }
+
+    /// The keys that the server has made.
+    fn keys(&self) -> Keys {
+        let key = |file: &str| {
+            let text = fs::read_to_string(self.data().join("secrets").join(file)).expect("a key");
+            SecretKey::new(hex::decode(text.trim()).expect("hex").try_into().expect("32 bytes"))
+        };
+        let (master, claims) = (key("master.key"), key("claims.key"));
+        Keys { master: MasterKey { version: 1, key: master }, claims: ClaimHashKey { version: 1, key: claims } }
     }
 
     /// The host and port of the server.
