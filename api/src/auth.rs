@@ -28,7 +28,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 /// The tenant that an open server acts for.
-const OPEN_TENANT: TenantId = TenantId(1);
+const OPEN_TENANT: TenantId = commands::INSTALLATION;
 const KEY_LENGTH_MAX: usize = 256;
 const KEY_TTL_MAX: Duration = Duration::from_secs(60);
 const CHALLENGE: &str = r#"Bearer realm="clientela""#;

@@ -333,6 +333,10 @@ impl From<CommandError> for Problem {
         match error {
             CommandError::Refused(refusal) | CommandError::Claimed { refusal, .. } => refusal.into(),
             CommandError::Forbidden { scope } => Self::scope_missing(scope.as_str()),
+            CommandError::OperatorsOnly => {
+                let detail = "this concerns all tenants and is for the operators of the installation";
+                Self::new(StatusCode::FORBIDDEN, "operators_only", detail)
+            }
             CommandError::KeyReused => Self::new(
                 StatusCode::CONFLICT,
                 "idempotency_key_reused",
@@ -346,6 +350,10 @@ impl From<CommandError> for Problem {
             CommandError::Unavailable { retry_after_s, cause } => {
                 let detail = "no answer of the event store; repeat with the same Idempotency-Key";
                 Self::unavailable(detail).retry_after(retry_after_s).because(cause)
+            }
+            CommandError::Newer(cause) => {
+                let detail = "a newer build has written there; another node may know it";
+                Self::unavailable(detail).retry_after(1).because(cause)
             }
             CommandError::Busy => Self::busy(),
             CommandError::Internal(cause) => Self::internal().because(cause),
@@ -450,9 +458,11 @@ mod tests {
             refusal(RefusalKind::Stale).into(),
             refusal(RefusalKind::Invalid).into(),
             CommandError::Forbidden { scope: Scope::CustomersWrite }.into(),
+            CommandError::OperatorsOnly.into(),
             CommandError::KeyReused.into(),
             CommandError::Conflict.into(),
             CommandError::Unavailable { retry_after_s: 1, cause: "no answer".into() }.into(),
+            CommandError::Newer("an unknown type".into()).into(),
             CommandError::Busy.into(),
             CommandError::Internal("a bug".into()).into(),
             StoreError::Unavailable("no connection".into()).into(),
@@ -465,7 +475,7 @@ mod tests {
             TimeTravelError::Store(StoreError::Unavailable("no connection".into())).into(),
         ];
         let lines: Vec<_> = cases.iter().map(|case| format!("{} {}", case.status().as_u16(), case.code())).collect();
-        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 412 not_enough_points, 422 not_enough_points, 403 scope_missing, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head, 404 not_found, 404 not_known_then, 400 version_beyond_head, 422 history_too_long, 500 internal, 503 unavailable");
+        insta::assert_snapshot!(lines.join(", "), @"404 not_enough_points, 409 not_enough_points, 412 not_enough_points, 422 not_enough_points, 403 scope_missing, 403 operators_only, 409 idempotency_key_reused, 409 conflict, 503 unavailable, 503 unavailable, 503 busy, 500 internal, 503 unavailable, 400 position_beyond_head, 404 not_found, 404 not_known_then, 400 version_beyond_head, 422 history_too_long, 500 internal, 503 unavailable");
     }
 
     #[tokio::test]

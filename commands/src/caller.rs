@@ -11,6 +11,8 @@ pub use domain::access::scope::Scope;
 
 /// The first business date.
 const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).expect("it is in the calendar");
+/// The first tenant, which is there from the start: who operates the installation has a key of it.
+pub const INSTALLATION: TenantId = TenantId(1);
 /// How far ahead of this server's clock a business time may lie.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 
@@ -42,6 +44,19 @@ impl Caller {
         match self.scopes.iter().any(|held| held.grants(scope)) {
             true => Ok(()),
             false => Err(CommandError::Forbidden { scope }),
+        }
+    }
+
+    /// Whether the caller may do what concerns all tenants, such as to pause a projector: with the scope `operations`, in the
+    /// tenant of the installation. Another tenant's `admin` may do all within its own walls, and this is not within them.
+    ///
+    /// # Errors
+    /// [`CommandError::Forbidden`] or [`CommandError::OperatorsOnly`] when they may not.
+    pub fn require_operator(&self) -> Result<(), CommandError> {
+        self.require(Scope::Operations)?;
+        match self.tenant {
+            INSTALLATION => Ok(()),
+            _ => Err(CommandError::OperatorsOnly),
         }
     }
 
@@ -120,6 +135,15 @@ mod tests {
         assert!(caller(Tz::UTC, &[Scope::Admin]).require(Scope::LoyaltyWrite).is_ok());
         let refused = caller(Tz::UTC, &[Scope::LoyaltyWrite]).require(Scope::CustomersWrite);
         assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::CustomersWrite })));
+    }
+
+    #[test]
+    fn what_concerns_all_tenants_is_for_the_operators_of_the_installation() {
+        let of = |tenant, scope| Caller { tenant: TenantId(tenant), ..caller(Tz::UTC, &[scope]) };
+        assert!(of(1, Scope::Operations).require_operator().is_ok());
+        assert!(of(1, Scope::Admin).require_operator().is_ok());
+        assert!(matches!(of(2, Scope::Admin).require_operator(), Err(CommandError::OperatorsOnly)));
+        assert!(matches!(of(1, Scope::AuditRead).require_operator(), Err(CommandError::Forbidden { .. })));
     }
 
     #[test]

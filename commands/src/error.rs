@@ -26,6 +26,9 @@ pub enum CommandError {
         /// What the caller lacks.
         scope: Scope,
     },
+    /// What concerns all tenants is for the operators of the installation.
+    #[error("only operators of the installation may do this")]
+    OperatorsOnly,
     /// The idempotency key was used before with another request.
     #[error("the idempotency key was used before with another request")]
     KeyReused,
@@ -41,6 +44,9 @@ pub enum CommandError {
         #[source]
         cause: BoxError,
     },
+    /// A stream holds what a newer build wrote: this node has to be upgraded, or another one asked.
+    #[error("written by a newer build")]
+    Newer(#[source] BoxError),
     /// Too many commands wait already: this one was not taken in.
     #[error("too many commands wait already")]
     Busy,
@@ -56,9 +62,11 @@ impl CommandError {
         match self {
             Self::Refused(refusal) | Self::Claimed { refusal, .. } => Some(refusal),
             Self::Forbidden { .. }
+            | Self::OperatorsOnly
             | Self::KeyReused
             | Self::Conflict
             | Self::Unavailable { .. }
+            | Self::Newer(_)
             | Self::Busy
             | Self::Internal(_) => None,
         }
@@ -68,8 +76,12 @@ impl CommandError {
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Conflict | Self::Unavailable { .. } | Self::Busy | Self::Internal(_) => true,
-            Self::Refused(_) | Self::Claimed { .. } | Self::Forbidden { .. } | Self::KeyReused => false,
+            Self::Conflict | Self::Unavailable { .. } | Self::Newer(_) | Self::Busy | Self::Internal(_) => true,
+            Self::Refused(_)
+            | Self::Claimed { .. }
+            | Self::Forbidden { .. }
+            | Self::OperatorsOnly
+            | Self::KeyReused => false,
         }
     }
 
@@ -78,10 +90,11 @@ impl CommandError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Refused(_) | Self::Claimed { .. } => "refused",
-            Self::Forbidden { .. } => "forbidden",
+            Self::Forbidden { .. } | Self::OperatorsOnly => "forbidden",
             Self::KeyReused => "key_reused",
             Self::Conflict => "conflict",
             Self::Unavailable { .. } => "unavailable",
+            Self::Newer(_) => "newer",
             Self::Busy => "busy",
             Self::Internal(_) => "internal",
         }

@@ -24,7 +24,8 @@ pub(crate) enum LoadError {
 impl LoadError {
     pub(crate) fn answer(&self) -> CommandError {
         match self {
-            Self::Newer(_) | Self::Unavailable(_) => CommandError::unavailable(self.clone()),
+            Self::Newer(_) => CommandError::Newer(self.clone().into()),
+            Self::Unavailable(_) => CommandError::unavailable(self.clone()),
             Self::Corrupt(_) => CommandError::internal(self.clone()),
         }
     }

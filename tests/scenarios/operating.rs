@@ -120,6 +120,24 @@ async fn what_is_asked_wrongly_is_refused_with_what_there_is() {
     let till = world.run_json(&["key", "create", "till", "--scope", "customers:read", "--json"]);
     let refused = world.ask_as(till["key"].as_str(), Method::GET, "/v1/projections", None).await;
     assert_eq!((refused.status, &refused.body["scope"]), (403, &json!("operations")));
+
+    let tenant = world.run_json(&["tenant", "create", "acme", "--time-zone", "UTC", "--json"])["tenant"].to_string();
+    let words = ["key", "create", "theirs", "--scope", "admin", "--tenant", &tenant, "--json"];
+    let theirs = world.run_json(&words);
+    let theirs = theirs["key"].as_str();
+    let pause = "/v1/projections/customers/pause";
+    let skip = json!({"position": 1, "reason": "a"});
+    for (method, path, body) in [
+        (Method::GET, "/v1/projections", None),
+        (Method::POST, pause, None),
+        (Method::POST, "/v1/projections/customers/resume", None),
+        (Method::POST, path, Some(skip)),
+    ] {
+        let refused = world.ask_as(theirs, method, path, body).await;
+        assert_eq!(refused.refusal(), "403 operators_only", "{path}");
+    }
+    let seen = world.ask_as(theirs, Method::GET, "/health", None).await;
+    assert_eq!((seen.status, &seen.body["components"]), (200, &Value::Null), "{}", seen.body);
 }
 
 /// Asks in SQL as the analyst, with the program that analysts use.

@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use commands::Scope;
 use commands::job::JobStatus;
 use commands::reactor::{ReactorState, ReactorStatus};
 use projections::{ProjectorState, ProjectorStatus};
@@ -93,8 +92,7 @@ async fn ready(State(api): State<Api>) -> Response {
 )]
 async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
     let (status, components) = probe(&api).await;
-    let is_operator =
-        identify(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require(Scope::Operations).is_ok());
+    let is_operator = identify(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require_operator().is_ok());
     let code = if is_ready(&components) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(Health { status, components: is_operator.then_some(components) })).into_response()
 }

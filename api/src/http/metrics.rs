@@ -20,12 +20,15 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 /// Tells the figures of this process to Prometheus; asked from this machine itself it needs no key.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations", operation_id = "get_metrics",
-    responses((status = 200, description = "The figures", content_type = "text/plain", body = schemas::Metrics)),
+    responses(
+        (status = 200, description = "The figures", content_type = "text/plain", body = schemas::Metrics),
+        (status = 403, description = "operators_only"),
+    ),
     security(("key" = [Scope::Operations])),
 )]
 async fn metrics(State(api): State<Api>, occasion: Occasion, request: Request) -> Result<Response, Problem> {
     if !is_local(&request) {
-        authenticate(&api, request.headers(), &occasion).await?.require(Scope::Operations)?;
+        authenticate(&api, request.headers(), &occasion).await?.require_operator()?;
     }
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render()).into_response())
 }

@@ -15,9 +15,10 @@ use commands::access::{SkipEvent, skip_event};
 use commands::{Caller, CommandError, Scope};
 use domain::ids::Label;
 use domain::text::ReasonText;
+use futures::TryStreamExt;
 use projections::{ProjectionOverview, SkipError};
 use serde::{Deserialize, Serialize};
-use store::Position;
+use store::{Filter, Position, ReadAll, StoreError, TenantId};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,11 +67,14 @@ struct PausedView {
 /// Tells how all projections are.
 #[utoipa::path(
     get, path = "/v1/projections", tag = "operations", operation_id = "list_projections",
-    responses((status = 200, description = "All of them", body = ListView)),
+    responses(
+        (status = 200, description = "All of them", body = ListView),
+        (status = 403, description = "operators_only"),
+    ),
     security(("key" = [Scope::Operations])),
 )]
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<ListView>, Problem> {
-    caller.require(Scope::Operations)?;
+    caller.require_operator()?;
     let (head, items) = api.projections.overview().await?;
     Ok(Json(ListView { head, items }))
 }
@@ -82,6 +86,7 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<ListView>, 
     request_body = SkipBody,
     responses(
         (status = 201, description = "Left out", body = SkippedView),
+        (status = 403, description = "operators_only"),
         (status = 404, description = "projection_not_found"),
         (status = 409, description = "projection_not_failed, no_event_to_skip"),
     ),
@@ -94,9 +99,12 @@ async fn skip(
     Idempotency(key): Idempotency,
     JsonBody(body): JsonBody<SkipBody>,
 ) -> Result<Done<SkippedView>, Problem> {
-    caller.require(Scope::Operations)?;
+    caller.require_operator()?;
     let projection = known(&api, name)?;
-    let act = skip_event(&api.commands, &caller, key, wanted(projection, &body)?);
+    let wanted = wanted(projection, &body)?;
+    let concerned =
+        Caller { tenant: tenant_at(&api, Position(body.position)).await?.unwrap_or(caller.tenant), ..caller };
+    let act = skip_event(&api.commands, &concerned, key, wanted);
     let committed = api.projections.skip(projection, Position(body.position), act).await.map_err(refused)?;
     let is_repeated = committed.repeated || committed.events.is_empty();
     let view = SkippedView { projection, position: body.position, skipped: true };
@@ -109,12 +117,13 @@ async fn skip(
     params(("name" = String, Path, description = "The projection's name", example = "customers")),
     responses(
         (status = 200, description = "As it was asked", body = PausedView),
+        (status = 403, description = "operators_only"),
         (status = 404, description = "projection_not_found"),
     ),
     security(("key" = [Scope::Operations])),
 )]
 async fn pause(State(api): State<Api>, caller: Caller, name: Name) -> Result<Json<PausedView>, Problem> {
-    caller.require(Scope::Operations)?;
+    caller.require_operator()?;
     let projection = known(&api, name)?;
     api.projections.pause_projector(projection, &caller.actor).await?;
     Ok(Json(PausedView { projection, paused: true }))
@@ -126,15 +135,27 @@ async fn pause(State(api): State<Api>, caller: Caller, name: Name) -> Result<Jso
     params(("name" = String, Path, description = "The projection's name", example = "customers")),
     responses(
         (status = 200, description = "As it was asked", body = PausedView),
+        (status = 403, description = "operators_only"),
         (status = 404, description = "projection_not_found"),
     ),
     security(("key" = [Scope::Operations])),
 )]
 async fn resume(State(api): State<Api>, caller: Caller, name: Name) -> Result<Json<PausedView>, Problem> {
-    caller.require(Scope::Operations)?;
+    caller.require_operator()?;
     let projection = known(&api, name)?;
     api.projections.resume_projector(projection).await?;
     Ok(Json(PausedView { projection, paused: false }))
+}
+
+/// Whose event stands at a position: that it is left out belongs on that tenant's audit trail.
+async fn tenant_at(api: &Api, position: Position) -> Result<Option<TenantId>, StoreError> {
+    let after = Position(position.0.saturating_sub(1));
+    if after < Position(0) || position > api.store.head().await? {
+        return Ok(None);
+    }
+    let read = ReadAll { after, filter: Filter::default(), limit: 1, reveal: false };
+    let found = api.store.read_all(read).try_next().await?;
+    Ok(found.filter(|event| event.position == position).map(|event| event.tenant))
 }
 
 fn wanted(projection: &str, body: &SkipBody) -> Result<SkipEvent, Problem> {
