@@ -13,8 +13,13 @@ use serde_json::Value;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+use store::consumer::Backoff;
 use store::postgres::{Database, PostgresStore};
 
+/// Pauses between attempts to rebuild what an older version made.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+const RETRY_LONGEST: Duration = Duration::from_secs(300);
 const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_sec}  {eta} left";
 
 /// Which read models.
@@ -82,40 +87,58 @@ async fn make_again(common: &CommonFlags, which: &Which, purpose: Purpose, json:
     let settings = settings(common)?;
     logging::start(&settings, logging::TOOL)?;
     let workshop = Workshop::open(&settings).await?;
-    let made = one_by_one(&workshop, &projectors, purpose, json).await;
+    let (made, failure) = one_by_one(&workshop, &projectors, purpose, json).await;
     workshop.stop().await;
-    let made = made?;
     if json {
         print_json(&made)?;
     }
-    Ok(made)
+    failure.map_or(Ok(made), Err)
 }
 
+/// What was made, and what went wrong with the others: one that cannot be made does not keep the rest.
 async fn one_by_one(
     workshop: &Workshop,
     projectors: &[Projector],
     purpose: Purpose,
     json: bool,
-) -> anyhow::Result<Vec<Rebuilt>> {
-    let mut made = Vec::with_capacity(projectors.len());
+) -> (Vec<Rebuilt>, Option<anyhow::Error>) {
+    let (mut made, mut failures) = (Vec::with_capacity(projectors.len()), Vec::new());
     for projector in projectors {
         let (bar, tell) = shown(projector.name, json);
         let rebuilt = projector.rebuild(&workshop.database, workshop.store.clone(), purpose, tell).await;
         bar.finish_and_clear();
-        let rebuilt = rebuilt.with_context(|| projector.name)?;
-        if !json {
-            println!("{}", text(&rebuilt, purpose));
+        match rebuilt.with_context(|| projector.name) {
+            Ok(rebuilt) => {
+                if !json {
+                    println!("{}", text(&rebuilt, purpose));
+                }
+                made.push(rebuilt);
+            }
+            Err(failure) => failures.push(failure),
         }
-        made.push(rebuilt);
     }
-    Ok(made)
+    let failure = failures.into_iter().reduce(|first, next| first.context(format!("{next:#}")));
+    (made, failure)
 }
 
-/// At the start of a server, for the read models that another version made. What fails is said and left to the operator.
-pub(crate) async fn one_after_the_other(database: Database, store: Arc<PostgresStore>, projectors: Vec<Projector>) {
+/// At the start of a server, for the read models that an older version made. What fails is said and tried again: tables may be in
+/// use just then, or another node that rebuilds may be killed.
+pub(crate) async fn until_none_is_outdated(database: Database, store: Arc<PostgresStore>) {
+    let mut pauses = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
+    loop {
+        match projections::outdated(&database).await {
+            Ok(outdated) if outdated.is_empty() => return,
+            Ok(outdated) => one_after_the_other(&database, &store, outdated).await,
+            Err(error) => tracing::warn!(%error, "the read models cannot be looked at"),
+        }
+        tokio::time::sleep(pauses.pause()).await;
+    }
+}
+
+async fn one_after_the_other(database: &Database, store: &Arc<PostgresStore>, projectors: Vec<Projector>) {
     for projector in projectors {
-        tracing::info!(projector = projector.name, "rebuilding: its rows were made by another version");
-        let rebuilt = projector.rebuild(&database, store.clone(), Purpose::Swap, Arc::new(|_| {})).await;
+        tracing::info!(projector = projector.name, "rebuilding: its rows were made by an older version");
+        let rebuilt = projector.rebuild(database, store.clone(), Purpose::Swap, Arc::new(|_| {})).await;
         match rebuilt {
             Ok(Rebuilt { generation, events, .. }) => {
                 tracing::info!(projector = projector.name, generation, events, "rebuilt");
@@ -130,7 +153,7 @@ fn not_rebuilt(projector: &str, error: &RebuildError) {
         RebuildError::UnderWay(_) => tracing::info!(projector, "another node rebuilds it"),
         error => {
             let error = error as &dyn std::error::Error;
-            tracing::error!(projector, error, "not rebuilt: run `clientela rebuild`");
+            tracing::error!(projector, error, "not rebuilt; it is tried again");
         }
     }
 }

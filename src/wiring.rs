@@ -189,7 +189,7 @@ impl Node {
         })
     }
 
-    /// Makes read models of another version of this program again, beside the rows that are served meanwhile.
+    /// Makes read models of an older version of this program again, beside the rows that are served meanwhile.
     pub(crate) async fn rebuild_outdated(&mut self, is_allowed: bool) -> anyhow::Result<()> {
         let outdated =
             projections::outdated(&self.ground.database).await.context("the read models cannot be looked at")?;
@@ -199,11 +199,11 @@ impl Node {
         let names = outdated.iter().map(|projector| projector.name).collect::<Vec<_>>().join(" ");
         if !is_allowed {
             bail!(
-                "another version of this program made {names}: run `clientela rebuild {names}`, or allow rebuild_on_start"
+                "an older version of this program made {names}: run `clientela rebuild {names}`, or allow rebuild_on_start"
             );
         }
         let (database, store) = (self.ground.database.clone(), self.store.clone());
-        self.rebuilding = Some(tokio::spawn(crate::rebuild::one_after_the_other(database, store, outdated)));
+        self.rebuilding = Some(tokio::spawn(crate::rebuild::until_none_is_outdated(database, store)));
         Ok(())
     }
 

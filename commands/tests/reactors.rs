@@ -244,7 +244,7 @@ async fn what_is_done_again_from_an_old_checkpoint_happens_once() {
     world.settled(0).await;
     world.node.reactors.stop().await;
     let pools = Pools::new(&world.database);
-    let back = "update projection_checkpoints set position = 0 where projector = 'reactor:bonus'";
+    let back = "update projection_checkpoints set position = 0, leaf_hash = null where projector = 'reactor:bonus'";
     sqlx::query(back).execute(&pools.engine).await.unwrap();
     world.node = Node::start(&world.database, &world.keys, 2).await;
     world.settled(0).await;

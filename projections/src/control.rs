@@ -17,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
-/// What a projector was told.
+/// What a projector was told, and what it is to work on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Orders {
     /// To rest.
     pub(crate) paused: bool,
     /// How many events to leave out: it grows with each.
     pub(crate) skips: i64,
+    /// Version of the fold that made the rows that everybody reads; none where there are no tables yet.
+    pub(crate) version: Option<i32>,
 }
 
 /// Why an event is not skipped.
@@ -97,7 +99,8 @@ impl Control {
         let names: Vec<&str> = self.known.keys().copied().collect();
         let rows = sqlx::query(include_str!("control/orders.sql")).bind(names).fetch_all(&self.pool).await?;
         let read = |row| {
-            let orders = Orders { paused: get(row, "paused")?, skips: get(row, "skips")? };
+            let (paused, skips, version) = (get(row, "paused")?, get(row, "skips")?, get(row, "version")?);
+            let orders = Orders { paused, skips, version };
             Ok((get(row, "projector")?, orders))
         };
         rows.iter().map(read).collect()

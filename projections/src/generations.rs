@@ -197,7 +197,8 @@ pub async fn prepare(database: &Database, projectors: &[Projector]) -> Result<()
     conn.close().await
 }
 
-/// The projectors of this build whose live rows were made by another version of their fold.
+/// The projectors of this build whose live rows were made by an older version of their fold. Rows of a newer one are left alone:
+/// while servers are exchanged one after the other, nodes of both builds run.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -205,7 +206,7 @@ pub async fn outdated(database: &Database) -> Result<Vec<Projector>, sqlx::Error
     let mut conn = PgConnection::connect_with(&database.options(Role::Rebuild)).await?;
     let mut found = Vec::new();
     for projector in crate::projectors() {
-        if live(&mut conn, projector.name).await?.is_some_and(|(_, version)| version != projector.version) {
+        if live(&mut conn, projector.name).await?.is_some_and(|(_, version)| version < projector.version) {
             found.push(projector);
         }
     }

@@ -127,6 +127,7 @@ impl Projections {
                     pool: pools.engine.clone(),
                     store: Arc::clone(&store),
                     lease: leases.of(projector.name)?,
+                    candidacy: leases.candidacy(projector.name),
                     paused: paused.subscribe(),
                     orders: control.orders_of(projector.name)?,
                     stop: stop.clone(),
@@ -186,7 +187,13 @@ impl Projections {
     /// # Errors
     /// When the database is away.
     pub async fn resume_projector(&self, projector: &str) -> Result<(), StoreError> {
-        self.control.resume(projector).await
+        self.control.resume(projector).await?;
+        self.board
+            .projectors
+            .iter()
+            .filter(|progress| progress.name == projector)
+            .for_each(|progress| progress.goes_on());
+        Ok(())
     }
 
     /// Lets a projector leave out the event at which it has failed, after `act` has written down who says so and why. The
@@ -219,6 +226,7 @@ impl Projections {
 
     /// Ends a pause.
     pub fn resume(&self) {
+        self.board.projectors.iter().for_each(|progress| progress.goes_on());
         self.paused.send_replace(false);
     }
 

@@ -30,6 +30,8 @@ pub enum ProjectorState {
     CatchingUp,
     /// It follows the log.
     Live,
+    /// Its rows were made by another version of this program: it leaves them alone until they are made again.
+    Outdated,
     /// It was told to pause.
     Paused,
     /// Something went wrong; it tries again.
@@ -80,7 +82,7 @@ pub struct Behind {
     pub asked: Position,
     /// The position its rows reflect.
     pub reached: Position,
-    /// Whether it has failed, so that waiting longer would not help.
+    /// Whether it has failed or was told to rest, so that waiting longer would not help.
     pub failed: bool,
 }
 
@@ -155,6 +157,17 @@ impl Progress {
         });
     }
 
+    /// It was told to go on, and will in a moment: who waits for it may wait.
+    pub(crate) fn goes_on(&self) {
+        self.known.send_if_modified(|known| {
+            let rests = known.state == ProjectorState::Paused;
+            if rests {
+                known.state = ProjectorState::Standby;
+            }
+            rests
+        });
+    }
+
     /// The runner rests: another node may work.
     pub(crate) fn rests(&self, state: ProjectorState) {
         self.has_failed(false);
@@ -165,11 +178,21 @@ impl Progress {
         });
     }
 
-    /// The runner met trouble.
-    pub(crate) fn stumbled(&self, state: ProjectorState, error: ProjectorError) {
-        self.has_failed(state == ProjectorState::Failed);
+    /// The runner cannot get on and leaves its place to other nodes. How they get on is read in the tables.
+    pub(crate) fn gives_up(&self, error: ProjectorError) {
+        self.has_failed(true);
         self.known.send_modify(|known| {
-            known.state = state;
+            known.state = ProjectorState::Standby;
+            known.error = Some(error);
+            known.runs_here = false;
+        });
+    }
+
+    /// The runner met trouble and tries again.
+    pub(crate) fn stumbled(&self, error: ProjectorError) {
+        self.has_failed(false);
+        self.known.send_modify(|known| {
+            known.state = ProjectorState::Retrying;
             known.error = Some(error);
             known.runs_here = true;
         });
@@ -238,13 +261,13 @@ impl Board {
             };
             let _waiter_here = Waiter::join(&progress.waiters);
             let mut known = progress.follow();
-            let arrived = known.wait_for(|known| known.position >= asked || has_failed(known));
+            let arrived = known.wait_for(|known| known.position >= asked || stands_still(known));
             let last = match tokio::time::timeout_at(deadline, arrived).await {
                 Ok(Ok(arrived)) => arrived.clone(),
                 Ok(Err(_)) | Err(_) => progress.known(),
             };
             if last.position < asked {
-                let failed = has_failed(&last);
+                let failed = stands_still(&last);
                 return Err(Behind { projector: (*name).to_owned(), asked, reached: last.position, failed });
             }
         }
@@ -373,8 +396,9 @@ fn status_of(progress: &Progress, observed: Option<Observed>, head: Option<Posit
     ProjectorStatus { name: progress.name, position, head, lag, state, owner, error }
 }
 
-fn has_failed(known: &Known) -> bool {
-    known.state == ProjectorState::Failed || (!known.runs_here && known.error.is_some())
+/// Whether it will not move soon: it cannot, or it was told to rest.
+fn stands_still(known: &Known) -> bool {
+    known.state == ProjectorState::Paused || (!known.runs_here && known.error.is_some())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]

@@ -3,9 +3,10 @@
 //!
 //! What goes wrong is one of three: *transient* (the database is away: try again), *poison* (an event that cannot be
 //! decoded, applied or written: the events before it are committed, then it is tried a few times, then the projector has
-//! `failed` at that position, which all nodes can see, and tries again now and then) or *unfit* (the rows cannot belong to
-//! this log or this build: `failed` as well). An event is never skipped, unless an operator said so ([`crate::control`]).
-//! Other projectors are not concerned.
+//! `failed` at that position, which all nodes can see) or *unfit* (the rows cannot belong to this log: `failed` as well). One
+//! that has failed leaves its lease to another node, whose build may know better, and tries again now and then. One whose rows
+//! were made by another version leaves it too, until they are made again. An event is never skipped, unless an operator said
+//! so ([`crate::control`]). Other projectors are not concerned.
 
 use crate::batch::{self, Poison, Undigested};
 use crate::control::Orders;
@@ -20,7 +21,7 @@ use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use store::consumer::{self, Backoff, Checkpoint};
+use store::consumer::{self, Backoff, Candidacy, Checkpoint};
 use store::{EventStore, Filter, Position, RecordedEvent, Signal, SignalStream, StoreError, TypePattern};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -44,7 +45,7 @@ pub struct Pace {
     pub retry_longest: Duration,
     /// How often a poison event is tried before the projector counts as failed.
     pub attempts: u32,
-    /// Pause between the attempts of a failed projector.
+    /// How long a failed projector leaves its place to other nodes.
     pub failed_retry: Duration,
 }
 
@@ -100,6 +101,14 @@ impl From<StoreError> for Trouble {
     }
 }
 
+/// What follows from trouble.
+enum After {
+    /// Try again after a pause.
+    Retry(Duration),
+    /// Let other nodes try.
+    GiveUp,
+}
+
 /// Why one transaction did not commit.
 enum Refused {
     Poison(Poison),
@@ -124,6 +133,7 @@ pub(crate) struct Surroundings {
     pub(crate) pool: PgPool,
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) lease: watch::Receiver<Option<i64>>,
+    pub(crate) candidacy: Candidacy,
     pub(crate) paused: watch::Receiver<bool>,
     /// None until they were read for the first time.
     pub(crate) orders: watch::Receiver<Option<Orders>>,
@@ -161,16 +171,25 @@ impl<M: ReadModel> Runner<M> {
                 Ok(Err(trouble)) => trouble,
                 Err(_panic) => Trouble::Transient("the projector panicked".to_owned()),
             };
-            let pause = self.stumble(trouble).await;
-            tokio::select! {
-                () = self.interruption(epoch) => {}
-                () = tokio::time::sleep(pause) => {}
+            match self.stumble(trouble).await {
+                After::Retry(pause) => tokio::select! {
+                    () = self.interruption(epoch) => {}
+                    () = tokio::time::sleep(pause) => {}
+                },
+                After::GiveUp => {
+                    self.around.candidacy.withdraw();
+                    tokio::select! {
+                        () = self.told_otherwise() => {}
+                        () = tokio::time::sleep(self.around.pace.failed_retry) => {}
+                    }
+                }
             }
         }
         self.around.progress.rests(ProjectorState::Stopped);
     }
 
-    /// Waits until this node holds the lease and nobody said to pause; the epoch, or none when the node stops.
+    /// Waits until this node holds the lease, the rows are this build's and nobody said to pause; the epoch, or none when the
+    /// node stops.
     async fn permission(&mut self) -> Option<i64> {
         loop {
             if self.around.stop.is_cancelled() {
@@ -179,9 +198,17 @@ impl<M: ReadModel> Runner<M> {
             let paused = *self.around.paused.borrow_and_update();
             let lease = *self.around.lease.borrow_and_update();
             self.orders = *self.around.orders.borrow_and_update();
+            let is_outdated =
+                self.orders.and_then(|orders| orders.version).is_some_and(|version| version != M::VERSION);
+            match is_outdated {
+                true => self.around.candidacy.withdraw(),
+                false => self.around.candidacy.stand(),
+            }
             match (lease, self.orders) {
+                (_, Some(_)) if is_outdated => self.around.progress.rests(ProjectorState::Outdated),
                 (Some(epoch), Some(orders)) if !paused && !orders.paused => return Some(epoch),
                 (Some(_), Some(_)) => self.around.progress.works(ProjectorState::Paused),
+                (None, Some(orders)) if orders.paused => self.around.progress.rests(ProjectorState::Paused),
                 (None, _) | (_, None) => self.around.progress.rests(ProjectorState::Standby),
             }
             tokio::select! {
@@ -193,15 +220,25 @@ impl<M: ReadModel> Runner<M> {
         }
     }
 
-    /// Ends when the runner has to let go: stop, pause, other orders, or the lease is not held under `epoch` any more.
+    /// Ends when the runner has to let go: it is told otherwise, or the lease is not held under `epoch` any more.
     fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<M> {
-        let Surroundings { stop, mut paused, mut lease, mut orders, .. } = self.around.clone();
+        let (told_otherwise, mut lease) = (self.told_otherwise(), self.around.lease.clone());
+        async move {
+            tokio::select! {
+                () = told_otherwise => {}
+                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
+            }
+        }
+    }
+
+    /// Ends with stop, pause or other orders.
+    fn told_otherwise(&self) -> impl Future<Output = ()> + Send + use<M> {
+        let Surroundings { stop, mut paused, mut orders, .. } = self.around.clone();
         let known = self.orders;
         async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = paused.wait_for(|paused| *paused) => {}
-                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
                 _ = orders.wait_for(|orders| *orders != known) => {}
             }
         }
@@ -239,7 +276,7 @@ impl<M: ReadModel> Runner<M> {
             } else if gathered.through > checkpoint.position {
                 due = due.or_else(|| Some(Instant::now() + idle_checkpoint));
             }
-            if std::mem::take(&mut gathered.caught_up) {
+            if gathered.events.is_empty() && std::mem::take(&mut gathered.caught_up) {
                 self.around.progress.works(ProjectorState::Live);
             }
         }
@@ -254,7 +291,8 @@ impl<M: ReadModel> Runner<M> {
             live.ok_or_else(|| Trouble::Unfit(None, "it has no tables yet: run `clientela migrate`".to_owned()))?;
         if version != M::VERSION {
             let reason = format!("its rows were made by version {version}, this build has {}: rebuild it", M::VERSION);
-            return Err(Trouble::Unfit(None, reason));
+            // Not for long: the orders are about to say so too.
+            return Err(Trouble::Transient(reason));
         }
         let checkpoint = consumer::take_over(&mut tx, M::NAME, generation, epoch).await?.ok_or(Trouble::Fenced)?;
         self.skipped = consumer::skipped(&mut tx, M::NAME, checkpoint.position).await?;
@@ -264,6 +302,13 @@ impl<M: ReadModel> Runner<M> {
             return Err(StoreError::BeyondHead { asked: checkpoint.position, head }.into());
         }
         let mut conn = self.around.pool.acquire().await?;
+        if !consumer::has_followed_this_log(&mut conn, M::NAME, &checkpoint).await? {
+            let at = checkpoint.position;
+            let reason = format!(
+                "the log has another event at its checkpoint {at}: it was restored to an older point; rebuild it"
+            );
+            return Err(Trouble::Unfit(Some(at), reason));
+        }
         failures::forget(&mut conn, M::NAME, generation, checkpoint.position).await?;
         Ok(checkpoint)
     }
@@ -345,8 +390,8 @@ impl<M: ReadModel> Runner<M> {
         self.around.board.committed();
     }
 
-    /// Says what went wrong to all who ask, and how long to pause.
-    async fn stumble(&mut self, trouble: Trouble) -> Duration {
+    /// Says what went wrong to all who ask, and what to do about it.
+    async fn stumble(&mut self, trouble: Trouble) -> After {
         let pause = self.backoff.pause();
         self.prune_in = PRUNE_EACH;
         let here = self.around.progress.known().position;
@@ -359,12 +404,12 @@ impl<M: ReadModel> Runner<M> {
         let error = trouble.told(here);
         if failed {
             self.fail(error).await;
-            return self.around.pace.failed_retry;
+            return After::GiveUp;
         }
         let (position, reason) = (error.position.0, error.reason.as_str());
         tracing::warn!(projector = M::NAME, position, reason, "projector retries");
-        self.around.progress.stumbled(ProjectorState::Retrying, error);
-        pause
+        self.around.progress.stumbled(error);
+        After::Retry(pause)
     }
 
     async fn fail(&self, error: ProjectorError) {
@@ -373,7 +418,7 @@ impl<M: ReadModel> Runner<M> {
         if let Err(failure) = failures::remember(&self.around.pool, M::NAME, &error).await {
             tracing::warn!(projector = M::NAME, error = %failure, "the failure could not be written down");
         }
-        self.around.progress.stumbled(ProjectorState::Failed, error);
+        self.around.progress.gives_up(error);
         self.around.board.committed();
     }
 }

@@ -12,9 +12,10 @@ pub mod parked;
 
 use crate::Position;
 use sqlx::{PgConnection, PgPool, Row};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -98,14 +99,42 @@ pub async fn take_over(
         Some(checkpoint) => checkpoint.position,
         None => Position(0),
     };
-    sqlx::query("insert into projection_checkpoints (projector, generation, epoch, position) values ($1, $2, $3, $4)")
-        .bind(consumer)
-        .bind(generation)
-        .bind(epoch)
-        .bind(position.0)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "insert into projection_checkpoints (projector, generation, epoch, position, leaf_hash) \
+         values ($1, $2, $3, $4, (select c.leaf_hash from projection_checkpoints c \
+                                  where c.projector = $1 and c.generation = $2 and c.epoch = $5 and c.position = $4))",
+    )
+    .bind(consumer)
+    .bind(generation)
+    .bind(epoch)
+    .bind(position.0)
+    .bind(found.map(|checkpoint| checkpoint.epoch))
+    .execute(conn)
+    .await?;
     Ok(Some(Checkpoint { generation, epoch, position }))
+}
+
+/// Whether the log is the one that a consumer has followed. It is not when it was restored to an older point, whether or not it
+/// has grown past the checkpoint since: the events in between are others.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn has_followed_this_log(
+    conn: &mut PgConnection,
+    consumer: &str,
+    checkpoint: &Checkpoint,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select not exists (select from projection_checkpoints c left join events e on e.position = c.position \
+                            where c.projector = $1 and c.generation = $2 and c.epoch = $3 and c.position = $4 \
+                            and c.leaf_hash is not null and c.leaf_hash is distinct from e.leaf_hash)",
+    )
+    .bind(consumer)
+    .bind(checkpoint.generation)
+    .bind(checkpoint.epoch)
+    .bind(checkpoint.position.0)
+    .fetch_one(conn)
+    .await
 }
 
 /// Writes the next checkpoint if `from` is still the newest one and its generation is live. `false` says that somebody else
@@ -237,8 +266,43 @@ pub struct Leases {
     pool: PgPool,
     owner: Uuid,
     held: HashMap<&'static str, watch::Receiver<Option<i64>>>,
+    left: Arc<Left>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+/// The consumers that this node leaves to others.
+#[derive(Debug, Default)]
+struct Left {
+    names: Mutex<HashSet<&'static str>>,
+    changed: Notify,
+}
+
+/// With it a consumer says whether its node is to run it: who cannot get on, another build perhaps, leaves it to others.
+#[derive(Debug, Clone)]
+pub struct Candidacy {
+    consumer: &'static str,
+    left: Arc<Left>,
+}
+
+impl Candidacy {
+    /// Gives the lease back, if it is held, and asks for it no more.
+    pub fn withdraw(&self) {
+        self.set(true);
+    }
+
+    /// Asks for the lease, as at the beginning.
+    pub fn stand(&self) {
+        self.set(false);
+    }
+
+    fn set(&self, is_left: bool) {
+        let mut names = self.left.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_changed = if is_left { names.insert(self.consumer) } else { names.remove(self.consumer) };
+        if is_changed {
+            self.left.changed.notify_one();
+        }
+    }
 }
 
 impl Leases {
@@ -253,14 +317,21 @@ impl Leases {
             })
             .unzip();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(renew(pool.clone(), owner, senders, stop.clone()));
-        Self { pool, owner, held, stop, task }
+        let left = Arc::new(Left::default());
+        let task = tokio::spawn(renew(pool.clone(), owner, senders, Arc::clone(&left), stop.clone()));
+        Self { pool, owner, held, left, stop, task }
     }
 
     /// Follows whether this node holds the lease of a consumer: its epoch while it does.
     #[must_use]
     pub fn of(&self, consumer: &str) -> Option<watch::Receiver<Option<i64>>> {
         self.held.get(consumer).cloned()
+    }
+
+    /// What lets a consumer leave its lease to others.
+    #[must_use]
+    pub fn candidacy(&self, consumer: &'static str) -> Candidacy {
+        Candidacy { consumer, left: Arc::clone(&self.left) }
     }
 
     /// Stops renewing and gives all back. Call it when the consumers have stopped.
@@ -270,9 +341,7 @@ impl Leases {
             tracing::warn!(%error, "the task that renews leases had died");
         }
         let consumers: Vec<&str> = self.held.keys().copied().collect();
-        if let Err(error) = release_leases(&self.pool, self.owner, &consumers).await {
-            tracing::warn!(%error, "leases could not be given back; they run out by themselves");
-        }
+        give_back(&self.pool, self.owner, &consumers).await;
     }
 }
 
@@ -286,12 +355,14 @@ async fn renew(
     pool: PgPool,
     owner: Uuid,
     held: HashMap<&'static str, watch::Sender<Option<i64>>>,
+    left: Arc<Left>,
     stop: CancellationToken,
 ) {
-    let consumers: Vec<&str> = held.keys().copied().collect();
     let mut renewed_at = Instant::now();
     while !stop.is_cancelled() {
         let asked_at = Instant::now();
+        let (left_to_others, consumers) = left.part(&held);
+        give_back(&pool, owner, &left_to_others).await;
         let answer = tokio::time::timeout(LEASE_RENEWAL, hold_leases(&pool, owner, &consumers, LEASE_TTL)).await;
         match answer {
             Ok(Ok(mine)) => {
@@ -306,8 +377,29 @@ async fn renew(
         }
         tokio::select! {
             () = stop.cancelled() => {}
+            () = left.changed.notified() => {}
             () = tokio::time::sleep(LEASE_RENEWAL) => {}
         }
+    }
+}
+
+async fn give_back(pool: &PgPool, owner: Uuid, consumers: &[&str]) {
+    if consumers.is_empty() {
+        return;
+    }
+    let given_back = tokio::time::timeout(LEASE_RENEWAL, release_leases(pool, owner, consumers)).await;
+    if !matches!(given_back, Ok(Ok(()))) {
+        tracing::warn!("leases could not be given back; they run out by themselves");
+    }
+}
+
+impl Left {
+    /// Those that are held and left to others, and those that are wanted.
+    fn part(&self, held: &HashMap<&'static str, watch::Sender<Option<i64>>>) -> (Vec<&'static str>, Vec<&'static str>) {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut left, wanted): (Vec<_>, Vec<_>) = held.keys().partition(|name| names.contains(**name));
+        left.retain(|name| held[*name].borrow().is_some());
+        (left, wanted)
     }
 }
 

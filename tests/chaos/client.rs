@@ -49,6 +49,13 @@ impl Caller {
         asked.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
+    /// Reads a balance; the position that it reflects, if it was answered.
+    pub(crate) async fn balance_as_of(&self, customer: uuid::Uuid) -> Option<i64> {
+        let answer = self.request(Method::GET, &format!("/v1/customers/{customer}/loyalty")).send().await.ok()?;
+        let position = answer.headers().get("x-position")?.to_str().ok()?.parse().ok();
+        position.filter(|_| answer.status() == StatusCode::OK)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key)
     }

@@ -201,6 +201,11 @@ impl Runner {
         if checkpoint.position > head {
             return Err(StoreError::BeyondHead { asked: checkpoint.position, head }.into());
         }
+        if !parked::has_followed_this_log(pool, actor, &checkpoint).await.map_err(transient)? {
+            let at = checkpoint.position;
+            let reason = format!("the log has another event at its checkpoint {at}: it was restored to an older point");
+            return Err(Trouble::Unfit(reason));
+        }
         let aside = parked::streams(pool, actor).await.map_err(transient)?;
         self.around.progress.reached(checkpoint.position);
         self.around.progress.is(ReactorState::CatchingUp);

@@ -40,8 +40,9 @@ async fn an_event_that_makes_no_sense_stops_its_projector_in_sight_of_all_nodes(
         assert!(behind.failed && begun.elapsed() < Duration::from_secs(5), "{behind:?} {:?}", begun.elapsed());
         node.projections.wait_for(&["customers"], before, PATIENCE).await.unwrap();
     }
-    let seen_elsewhere = other.status_of("customers").await;
-    assert_eq!((seen_elsewhere.state, seen_elsewhere.owner), (ProjectorState::Failed, Some(node.id)));
+    // Each leaves it to the other, which cannot get past it either.
+    other.is("customers", ProjectorState::Failed).await;
+    node.is("customers", ProjectorState::Failed).await;
 }
 
 /// Panics at purchases while told to.
@@ -141,23 +142,51 @@ async fn rows_of_a_later_log_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_of_another_version_ask_for_a_rebuild() {
+async fn rows_of_another_version_are_left_alone_until_they_are_made_again() {
     let world = World::start().await;
-    sqlx::query("update projection_generations set version = 0 where projector = 'customers'")
-        .execute(&world.pools.engine)
-        .await
-        .unwrap();
+    let before = world.append(SHOP, fresh_id(), [registered("ana", "+34600000001")]).await;
     let node = world.node_with(&projectors(), hasty()).await;
-    let begun = Instant::now();
-    loop {
-        let behind = node.projections.wait_for(&["customers"], Position(1), PATIENCE).await.unwrap_err();
-        if behind.failed {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE);
+    node.sees("customers", before).await;
+    for version in [0, 1_000] {
+        let other = "update projection_generations set version = $1 where projector = 'customers' and live";
+        sqlx::query(other).bind(version).execute(&world.pools.engine).await.unwrap();
+        let status = node.is("customers", ProjectorState::Outdated).await;
+        assert_eq!((status.position, status.error), (before, None), "{version}");
+        assert!(node.comes_to_show("customers", ProjectorState::Outdated).await.lease.is_none(), "others may have it");
+        // What was there is read as ever.
+        node.projections.wait_for(&["customers"], before, Duration::from_secs(1)).await.unwrap();
+        let outdated = projections::outdated(&world.database).await.unwrap();
+        assert_eq!(outdated.len(), usize::from(version == 0), "rows of a newer version are not made old again");
     }
-    let status = node.is("customers", ProjectorState::Failed).await;
-    assert!(status.error.unwrap().reason.contains("rebuild"));
+    let last = world.append(SHOP, fresh_id(), [registered("eva", "+34600000002")]).await;
+    let behind = node.projections.wait_for(&["customers"], last, Duration::from_millis(200)).await.unwrap_err();
+    assert_eq!((behind.reached, behind.failed), (before, false));
+    let projector = projectors().into_iter().find(|projector| projector.name == "customers").unwrap();
+    let tell = Arc::new(|_: Progress| {});
+    projector.rebuild(&world.database, world.store.clone(), Purpose::Swap, tell).await.unwrap();
+    node.sees("customers", last).await;
+    node.is("customers", ProjectorState::Live).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_was_restored_and_has_grown_again_is_not_the_one_that_was_followed() {
+    let world = World::start().await;
+    let ana = fresh_id();
+    let last = world.append(SHOP, ana, [registered("ana", "+34600000001"), bought(1)]).await;
+    let node = world.node_with(&projectors(), hasty()).await;
+    node.sees("customers", last).await;
+    node.projections.stop().await;
+    // As if another event had come to stand where the rows have come to.
+    let other = "update projection_checkpoints set leaf_hash = decode(repeat('07', 32), 'hex') \
+                 where projector = 'customers' and position = $1";
+    sqlx::query(other).bind(last.0).execute(&world.pools.engine).await.unwrap();
+    let node = world.node_with(&projectors(), hasty()).await;
+    let reason = node.is("customers", ProjectorState::Failed).await.error.unwrap().reason;
+    assert!(reason.contains("restored to an older point; rebuild it"), "{reason}");
+    let projector = projectors().into_iter().find(|projector| projector.name == "customers").unwrap();
+    let tell = Arc::new(|_: Progress| {});
+    projector.rebuild(&world.database, world.store.clone(), Purpose::Swap, tell).await.unwrap();
+    node.is("customers", ProjectorState::Live).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

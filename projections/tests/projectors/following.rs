@@ -103,7 +103,7 @@ async fn who_waits_for_a_paused_projector_is_told_how_far_it_is() {
     node.is("customers", ProjectorState::Paused).await;
     let asked = world.append(SHOP, ana, [bought(1)]).await;
     let behind = node.projections.wait_for(&["customers"], asked, Duration::from_millis(200)).await.unwrap_err();
-    assert_eq!(behind, Behind { projector: "customers".to_owned(), asked, reached: before, failed: false });
+    assert_eq!(behind, Behind { projector: "customers".to_owned(), asked, reached: before, failed: true });
     node.projections.resume();
     node.sees("customers", asked).await;
 }

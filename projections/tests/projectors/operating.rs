@@ -23,7 +23,7 @@ impl Node {
         self.projections.skip(projector, position, async { Ok(()) }).await
     }
 
-    async fn comes_to_show(&self, projector: &str, state: ProjectorState) -> ProjectionOverview {
+    pub(crate) async fn comes_to_show(&self, projector: &str, state: ProjectorState) -> ProjectionOverview {
         let begun = Instant::now();
         loop {
             let shown = self.shows(projector).await;

@@ -1,8 +1,8 @@
 -- Compare and set: the new checkpoint is written only when the newest one is still what the writer worked from, no rebuild
 -- has retired the generation meanwhile, and every event on the way that is to be left out was known to the writer.
 -- A consumer without generations (a reactor) has nothing to retire.
-insert into projection_checkpoints (projector, generation, epoch, position)
-select $1, $2, $3, $5
+insert into projection_checkpoints (projector, generation, epoch, position, leaf_hash)
+select $1, $2, $3, $5, (select e.leaf_hash from events e where e.position = $5)
 where (select (c.epoch, c.position) = ($3, $4)
        from projection_checkpoints c
        where c.projector = $1 and c.generation = $2

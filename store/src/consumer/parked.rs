@@ -115,6 +115,14 @@ pub async fn advance_past(
     Ok(true)
 }
 
+/// As [`super::has_followed_this_log`].
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn has_followed_this_log(pool: &PgPool, consumer: &str, at: &Checkpoint) -> Result<bool, sqlx::Error> {
+    super::has_followed_this_log(&mut *pool.acquire().await?, consumer, at).await
+}
+
 /// The streams of which events are put aside.
 ///
 /// # Errors

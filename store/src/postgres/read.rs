@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 /// Events read at a time.
 pub(super) const PAGE: i64 = 1_000;
+/// Positions looked at by one statement. Rare types in a long log would else take it longer than a statement may take, and whoever
+/// reads them would begin again for ever.
+const POSITIONS_MAX: i64 = 100_000;
 
 /// What reads share.
 #[derive(Debug, Clone)]
@@ -34,9 +37,9 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// So many events, wherever they are.
+    /// So many events, as far as one statement goes to look for them.
     pub(super) fn events(events: i64) -> Self {
-        Self { events: events.min(PAGE), positions: i64::MAX }
+        Self { events: events.min(PAGE), positions: POSITIONS_MAX }
     }
 }
 
@@ -243,13 +246,10 @@ pub(super) struct LogCursor {
 
 impl LogCursor {
     pub(super) async fn next(mut self) -> Option<(Result<RecordedEvent, StoreError>, Self)> {
-        if self.page.is_empty() && !self.done && self.read.limit > 0 {
-            match self.fill().await {
-                Ok(()) => {}
-                Err(error) => {
-                    self.done = true;
-                    return Some((Err(error), self));
-                }
+        while self.page.is_empty() && !self.done && self.read.limit > 0 {
+            if let Err(error) = self.fill().await {
+                self.done = true;
+                return Some((Err(error), self));
             }
         }
         let event = self.page.pop_front()?;
