@@ -170,6 +170,9 @@ fn rows_of(count: u64) -> String {
          select lpad(to_hex(n), 32, '0')::uuid, 1, 'individual', 'active', 'prospect', \
          'Given' || n % {GIVEN} || ' Fámily' || n % {FAMILIES}, '+49151' || lpad(n::text, 8, '0'), \
          0, '2026-01-01', '2026-01-01', '2026-01-01', n, n, 1 from generate_series(1, {count}) n; \
+         insert into customer_profiles_g1.customer_contacts (tenant, customer_id, kind, rank, value, normalized) \
+         select 1, lpad(to_hex(n), 32, '0')::uuid, 'phone', 1, phone, phone from generate_series(1, {count}) n, \
+         lateral (values ('+49151' || lpad(n::text, 8, '0'))) of_phone (phone); \
          insert into customers_g1.customer_words (tenant, customer_id, word) \
          select 1, lpad(to_hex(n), 32, '0')::uuid, word from generate_series(1, {count}) n, \
          lateral (values ('given' || n % {GIVEN}), ('family' || n % {FAMILIES})) of_name (word); \

@@ -168,8 +168,16 @@ impl Document {
     }
 }
 
-/// A number as it is searched for, whatever its kind: without separators, in capital letters, full-width forms as usual ones.
-pub fn normalized(number: &str) -> String {
+/// The numbers as which a document may be kept that is asked for by this one, whatever its kind: tax numbers of Spain stand without
+/// the country before them.
+pub fn kept_as(number: &str) -> Vec<String> {
+    let number = normalized(number);
+    let nif = Document::parse(DocumentKind::Nif, &number, Country::ES).ok().map(|nif| nif.number.0);
+    nif.filter(|nif| *nif != number).into_iter().chain([number]).collect()
+}
+
+/// A number without separators, in capital letters, full-width forms as usual ones.
+fn normalized(number: &str) -> String {
     let kept = number.chars().filter(|character| !character.is_whitespace() && !"-./".contains(*character));
     kept.map(usual_width).flat_map(char::to_uppercase).collect()
 }
@@ -297,7 +305,7 @@ fn luhn(digits: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Document, DocumentError, DocumentKind as K};
+    use super::{Document, DocumentError, DocumentKind as K, kept_as};
     use crate::country::Country;
 
     fn spanish(kind: K, number: &str) -> Result<String, DocumentError> {
@@ -377,6 +385,19 @@ mod tests {
         assert_eq!(identity(K::Dni), "ES:nif:12345678Z");
         assert_eq!(identity(K::Dni), identity(K::Nif));
         assert_ne!(identity(K::Dni), identity(K::Passport));
+    }
+
+    #[test]
+    fn a_number_is_looked_for_as_registration_reads_it_whatever_the_kind() {
+        assert_eq!(
+            kept_as("es-12345678-z"),
+            ["12345678Z", "ES12345678Z"],
+            "a passport may begin with these letters, too"
+        );
+        assert_eq!(kept_as("12345678-z"), ["12345678Z"]);
+        assert_eq!(kept_as("ES12345678A"), ["ES12345678A"], "it is no tax number of Spain");
+        assert_eq!(kept_as("g 1234"), ["G1234"]);
+        assert_eq!(kept_as(" - "), [""]);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! claims of the log keep it.
 
 use crate::customers::customer_profiles::CustomerProfiles;
-use crate::query::{AsOf, as_of, failed, get, lowest_position, word};
+use crate::customers::customer_profiles::contacts::ContactKind;
+use crate::query::{AsOf, Page, as_of, failed, get, lowest_position, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -134,11 +135,12 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 5;
+    const VERSION: i32 = 6;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
-    const PERSONAL: &'static [&'static str] = &["name", "company", "email", "phone", "reference", "word"];
+    const PERSONAL: &'static [&'static str] =
+        &["name", "company", "email", "phone", "user_id", "stripe_customer_id", "reference", "word"];
     const HANDLES: &'static [&'static str] = &["customer.*"];
     const REVEALS: bool = true;
 
@@ -417,7 +419,7 @@ pub async fn find_past(
     row_of::<Customers>(store, tenant, stream, until, |recorded, _| recorded).await
 }
 
-/// The customer whose primary phone this is.
+/// The customer of whose phones this is one.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -426,15 +428,10 @@ pub async fn find_by_phone(
     tenant: TenantId,
     phone: &Phone,
 ) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
-    let sql = concat!(
-        include_str!("customers/columns.sql"),
-        include_str!("customers/as_of.sql"),
-        "where c.phone = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
-    );
-    one(pools, tenant, sqlx::query(sql).bind(phone.as_str())).await
+    by_contact(pools, tenant, ContactKind::Phone, phone.as_str()).await
 }
 
-/// The customer whose primary e-mail this is, however it is spelt.
+/// The customer of whose e-mails this is one, however it is spelt.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -443,12 +440,17 @@ pub async fn find_by_email(
     tenant: TenantId,
     email: &Email,
 ) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
-    let sql = concat!(
-        include_str!("customers/columns.sql"),
-        include_str!("customers/as_of.sql"),
-        "where c.email = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
-    );
-    one(pools, tenant, sqlx::query(sql).bind(email.normalized())).await
+    by_contact(pools, tenant, ContactKind::Email, &email.normalized()).await
+}
+
+async fn by_contact(
+    pools: &Pools,
+    tenant: TenantId,
+    kind: ContactKind,
+    normalized: &str,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_contact.sql"));
+    one(pools, tenant, sqlx::query(sql).bind(kind.as_str()).bind(normalized)).await
 }
 
 /// The customer whom another system calls so.
@@ -471,21 +473,27 @@ pub async fn find_by_reference(
     one(pools, tenant, sqlx::query(sql).bind(system).bind(reference)).await
 }
 
-/// The customers with an identity document of this number, the oldest first: documents of two countries may have one number.
+/// The customers with an identity document of one of these numbers, the oldest first, behind a place in the list of registrations:
+/// documents of two countries may have one number.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
 pub async fn find_by_document(
     pools: &Pools,
     tenant: TenantId,
-    number: &str,
-) -> Result<AsOf<Vec<CustomerRow>>, StoreError> {
+    numbers: &[String],
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
     // An answer says what it reflects, also when it is empty; so the position is read before.
     let position = lowest_position(pools, tenant, &[Customers::NAME, CustomerProfiles::NAME]).await?;
     let query = sqlx::query(concat!(include_str!("customers/columns.sql"), include_str!("customers/by_document.sql")));
-    let found = pools.request.fetch_all(tenant, query.bind(number)).await.map_err(failed("customers"))?;
-    let value = found.iter().map(read).collect::<Result<_, _>>().map_err(failed("customers"))?;
-    Ok(AsOf { value, position })
+    let query = query.bind(numbers).bind(after.0).bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("customers"))?;
+    let shown = found.iter().take(limit).map(read).collect::<Result<Vec<_>, _>>();
+    let rows = shown.map_err(failed("customers"))?;
+    let next = rows.last().filter(|_| found.len() > rows.len()).map(|row| row.created_position);
+    Ok(AsOf { value: Page { rows, next }, position })
 }
 
 async fn one(

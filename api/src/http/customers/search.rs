@@ -19,7 +19,7 @@ use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::{AsOf, Page, ReadModel, lowest_position};
 use serde::Deserialize;
 use store::postgres::Pools;
-use store::{StoreError, TenantId};
+use store::{Position, StoreError, TenantId};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -27,10 +27,10 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// By telephone number, with + (as %2B) and the country code.
+    /// By any of its telephone numbers, with + (as %2B) and the country code.
     #[param(example = "+34600123456")]
     phone: Option<String>,
-    /// By e-mail address.
+    /// By any of its e-mail addresses.
     #[param(example = "ana@example.org")]
     email: Option<String>,
     /// By another system's name for the customer, as system:reference.
@@ -54,7 +54,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 enum Search {
     One(One),
-    Document(String),
+    /// The numbers as which it may be kept, and where to go on.
+    Document(Vec<String>, Position),
     Name(NameQuery, Option<NamePlace>),
 }
 
@@ -90,8 +91,17 @@ pub(super) async fn find(
         caller.require(Scope::CustomersPii)?;
     }
     wait_for(&api, search.projectors(), min_position).await?;
-    let page = search.run(&api, &caller, limit).await?;
-    Ok(Found::list(page, |row| CustomerView::of(row, &caller)))
+    let view = |row| CustomerView::of(row, &caller);
+    let (pools, tenant) = (&api.pools, caller.tenant);
+    Ok(match search {
+        Search::One(one) => Found::list(one.list(pools, tenant).await?, view),
+        Search::Document(numbers, after) => {
+            Found::list(customers::find_by_document(pools, tenant, &numbers, after, limit).await?, view)
+        }
+        Search::Name(query, after) => {
+            Found::list(by_name::find_by_name(pools, tenant, &query, after, limit).await?, view)
+        }
+    })
 }
 
 impl Asked {
@@ -103,7 +113,7 @@ impl Asked {
                 Search::One(One::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?))
             }
             (None, None, Some(reference), None, None) => Search::One(by_reference(&reference)?),
-            (None, None, None, Some(number), None) => by_document(&number)?,
+            (None, None, None, Some(number), None) => return by_document(&number, self.cursor.as_deref()),
             _ => {
                 let detail = "give exactly one of phone, email, reference, document and name";
                 return Err(Problem::bad_request("one_criterion_needed", detail));
@@ -131,12 +141,15 @@ fn by_reference(reference: &str) -> Result<One, Problem> {
 }
 
 /// A number is looked for as it is kept, whatever kind of document it is of.
-fn by_document(number: &str) -> Result<Search, Problem> {
-    let number = document::normalized(number);
-    match number.chars().count() {
-        1..=Document::MAX if number.chars().all(char::is_alphanumeric) => Ok(Search::Document(number)),
-        _ => Err(wrong("document", "must have 1 to 32 letters and digits")),
+fn by_document(number: &str, cursor: Option<&str>) -> Result<Search, Problem> {
+    let numbers = document::kept_as(number);
+    let is_one = |number: &String| {
+        (1..=Document::MAX).contains(&number.chars().count()) && number.chars().all(char::is_alphanumeric)
+    };
+    if !numbers.iter().all(is_one) {
+        return Err(wrong("document", "must have 1 to 32 letters and digits"));
     }
+    Ok(Search::Document(numbers, cursor.map(Position::parse).transpose()?.unwrap_or(Position(0))))
 }
 
 fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
@@ -152,39 +165,33 @@ impl Search {
     /// Whose rows it looks at.
     const fn projectors(&self) -> &'static [&'static str] {
         match self {
-            Self::Document(_) => &[Customers::NAME, CustomerProfiles::NAME],
-            Self::One(_) | Self::Name(..) => &[Customers::NAME],
+            Self::One(one) => one.projectors(),
+            Self::Document(..) => WITH_PROFILES,
+            Self::Name(..) => &[Customers::NAME],
         }
-    }
-
-    async fn run(
-        self,
-        api: &Api,
-        caller: &Caller,
-        limit: usize,
-    ) -> Result<AsOf<Page<CustomerRow, NamePlace>>, Problem> {
-        let (pools, tenant) = (&api.pools, caller.tenant);
-        let one = match self {
-            Self::One(one) => one,
-            Self::Document(number) => {
-                let found = customers::find_by_document(pools, tenant, &number).await?;
-                return Ok(found.map(|rows| Page { rows, next: None }));
-            }
-            Self::Name(query, after) => {
-                return Ok(by_name::find_by_name(pools, tenant, &query, after, limit).await?);
-            }
-        };
-        if let Some(found) = one.find(pools, tenant).await? {
-            return Ok(found.map(|row| Page { rows: vec![row], next: None }));
-        }
-        // An answer says what it reflects, also when it is empty; so it looks again after the position was read.
-        let position = lowest_position(pools, tenant, &[Customers::NAME]).await?;
-        let found = one.find(pools, tenant).await?;
-        Ok(AsOf { position, value: Page { rows: found.map(|row| row.value).into_iter().collect(), next: None } })
     }
 }
 
+const WITH_PROFILES: &[&str] = &[Customers::NAME, CustomerProfiles::NAME];
+
 impl One {
+    const fn projectors(&self) -> &'static [&'static str] {
+        match self {
+            Self::Phone(_) | Self::Email(_) => WITH_PROFILES,
+            Self::Reference(..) => &[Customers::NAME],
+        }
+    }
+
+    async fn list(&self, pools: &Pools, tenant: TenantId) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+        if let Some(found) = self.find(pools, tenant).await? {
+            return Ok(found.map(|row| Page { rows: vec![row], next: None }));
+        }
+        // An answer says what it reflects, also when it is empty; so it looks again after the position was read.
+        let position = lowest_position(pools, tenant, self.projectors()).await?;
+        let found = self.find(pools, tenant).await?;
+        Ok(AsOf { position, value: Page { rows: found.map(|row| row.value).into_iter().collect(), next: None } })
+    }
+
     async fn find(&self, pools: &Pools, tenant: TenantId) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
         match self {
             Self::Phone(phone) => customers::find_by_phone(pools, tenant, phone).await,

@@ -43,20 +43,27 @@ pub struct ContactRow {
     pub rank: i32,
     /// The address as it is written to, or the phone.
     pub value: String,
+    /// What it is found by, and unique by: the address in small letters, or the phone.
+    pub normalized: String,
 }
 
 pub(super) fn put_emails(contacts: &mut Vec<ContactRow>, emails: &[Email]) {
-    put(contacts, ContactKind::Email, emails.iter().map(Email::as_str));
+    put(contacts, ContactKind::Email, emails.iter().map(|email| (email.as_str(), email.normalized())));
 }
 
 pub(super) fn put_phones(contacts: &mut Vec<ContactRow>, phones: &[Phone]) {
-    put(contacts, ContactKind::Phone, phones.iter().map(Phone::as_str));
+    put(contacts, ContactKind::Phone, phones.iter().map(|phone| (phone.as_str(), phone.as_str().to_owned())));
 }
 
 /// All of one kind, e-mails before phones.
-fn put<'a>(contacts: &mut Vec<ContactRow>, kind: ContactKind, values: impl Iterator<Item = &'a str>) {
+fn put<'a>(contacts: &mut Vec<ContactRow>, kind: ContactKind, values: impl Iterator<Item = (&'a str, String)>) {
     contacts.retain(|contact| contact.kind != kind);
-    contacts.extend(values.zip(1..).map(|(value, rank)| ContactRow { kind, rank, value: value.to_owned() }));
+    contacts.extend(values.zip(1..).map(|((value, normalized), rank)| ContactRow {
+        kind,
+        rank,
+        value: value.to_owned(),
+        normalized,
+    }));
     contacts.sort_by_key(|contact| (contact.kind.as_str(), contact.rank));
 }
 
@@ -74,21 +81,27 @@ pub(super) async fn replace(conn: &mut PgConnection, contacts: &Children<'_, Con
         return Ok(());
     }
     sqlx::query(
-        "insert into customer_contacts (tenant, customer_id, kind, rank, value) \
-         select * from unnest($1::int[], $2::uuid[], $3::text[], $4::int[], $5::text[])",
+        "insert into customer_contacts (tenant, customer_id, kind, rank, value, normalized) \
+         select * from unnest($1::int[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[])",
     )
     .bind(contacts.tenants())
     .bind(contacts.of_customers())
     .bind(contacts.column(|contact| contact.kind.as_str()))
     .bind(contacts.column(|contact| contact.rank))
     .bind(contacts.column(|contact| contact.value.as_str()))
+    .bind(contacts.column(|contact| contact.normalized.as_str()))
     .execute(conn)
     .await?;
     Ok(())
 }
 
 fn read(row: &PgRow) -> Result<ContactRow, sqlx::Error> {
-    Ok(ContactRow { kind: word(row, "kind", ContactKind::parse)?, rank: get(row, "rank")?, value: get(row, "value")? })
+    Ok(ContactRow {
+        kind: word(row, "kind", ContactKind::parse)?,
+        rank: get(row, "rank")?,
+        value: get(row, "value")?,
+        normalized: get(row, "normalized")?,
+    })
 }
 
 /// How a customer is reached; none when there is no such customer.

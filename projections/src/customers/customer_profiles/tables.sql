@@ -5,6 +5,7 @@ create table customer_contacts (
     kind        text not null check (kind in ('email', 'phone')),
     rank        int  not null,
     value       text not null,
+    normalized  text not null,
     primary key (customer_id, kind, rank)
 );
 comment on table customer_contacts is 'How customers are reached: all e-mail addresses and phones.';
@@ -13,6 +14,7 @@ comment on column customer_contacts.customer_id is 'The customer.';
 comment on column customer_contacts.kind is 'What it is: email or phone.';
 comment on column customer_contacts.rank is '1 is the primary one of its kind.';
 comment on column customer_contacts.value is 'The address as it is written to, or the phone as E.164.';
+comment on column customer_contacts.normalized is 'What it is found by: the address in small letters, or the phone as E.164.';
 create table customer_documents (
     tenant      int  not null,
     customer_id uuid not null,

@@ -1,5 +1,4 @@
 create index idx_customers_email on customers (tenant, email) where email is not null;
-create index idx_customers_phone on customers (tenant, phone) where phone is not null;
 create index idx_customers_user_id on customers (tenant, user_id) where user_id is not null;
 create index idx_customers_stripe_customer_id on customers (tenant, stripe_customer_id)
     where stripe_customer_id is not null;
