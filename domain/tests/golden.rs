@@ -298,17 +298,22 @@ fn loyalty() -> Vec<Example> {
     };
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
-    let reversed = LoyaltyEvent::PointsReversed {
+    let required = [enrolled, earned, upgraded].map(Example::required);
+    required.into_iter().chain([reversed(), redeemed(), expired()]).chain(holds()).chain(reviews()).collect()
+}
+
+fn reversed() -> Example {
+    let reversed = |currency| LoyaltyEvent::PointsReversed {
         order: order(),
         refund: refund_id(),
         lot: 3,
         points: 12,
         from: vec![LotPoints { lot: 3, points: 10 }],
         reversed_on: day("2026-02-20"),
+        currency,
         balance: -2,
     };
-    let required = [enrolled, earned, upgraded, reversed].map(Example::required);
-    required.into_iter().chain([redeemed(), expired()]).chain(holds()).chain(reviews()).collect()
+    Example::new(reversed(Some(currency("USD"))), reversed(None))
 }
 
 fn redeemed() -> Example {
@@ -326,8 +331,9 @@ fn redeemed() -> Example {
 
 fn expired() -> Example {
     let expires_on = day("2028-02-09");
-    let expired = |hold| LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on, hold, balance: 0 };
-    Example::new(expired(Some(hold())), expired(None))
+    let expired =
+        |hold, currency| LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on, hold, currency, balance: 0 };
+    Example::new(expired(Some(hold()), Some(currency("USD"))), expired(None, None))
 }
 
 fn holds() -> [Example; 2] {

@@ -207,8 +207,8 @@ fn decide_registration(
 }
 
 fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
-    let today = Today::of(caller);
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
+    let today = Today::of(caller, occurred_at);
     let on = caller.business_date(occurred_at);
     let once = Once::new(customer_stream(request.customer), "record_purchase", request.order.as_str());
     let once_id = once.id(caller.tenant);
@@ -245,8 +245,8 @@ pub(crate) fn lifecycle_advance(customer: CustomerId, order: OrderId, occurred_a
 }
 
 fn refunding(caller: &Caller, request: Refund) -> Request {
-    let today = Today::of(caller);
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
+    let today = Today::of(caller, occurred_at);
     let on = caller.business_date(occurred_at);
     let key = loyalty::refund_key(&request.order, &request.refund);
     let once = Once::new(customer_stream(request.customer), "refund", key);
@@ -273,12 +273,12 @@ fn reversal(
     account: &LoyaltyAccount,
     now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
-    let CustomerEvent::PurchaseRefunded { order, refund, remaining, .. } = refunded else { return Ok(Vec::new()) };
+    let CustomerEvent::PurchaseRefunded { order, refund, remaining, on, .. } = refunded else { return Ok(Vec::new()) };
     if !account.member().is_ok_and(|member| member.has_earned(order)) {
         return Ok(Vec::new());
     }
     let (order, refund) = (order.clone(), refund.clone());
-    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, now };
+    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, on: *on, now };
     Ok(LoyaltyAccount::decide(account, reverse)?)
 }
 

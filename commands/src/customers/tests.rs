@@ -7,14 +7,15 @@ use super::{
 use crate::error::CommandError;
 use crate::loyalty::{self, Earn};
 use crate::testing::node::{Node, caller, event_types, refusal_code};
-use crate::{Caller, Scope};
+use crate::{Caller, Committed, Scope};
 use chrono::NaiveDate;
 use domain::customers::commands::CustomerPatch;
-use domain::customers::events::{Contact, CustomerKind, ExternalReference};
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId, RefundId};
+use domain::loyalty::events::LoyaltyEvent;
 use domain::phone::Phone;
-use domain::{Currency, Money, Patch, RefusalKind};
+use domain::{Currency, Event, Money, Patch, RefusalKind};
 
 fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -247,6 +248,54 @@ async fn a_refund_takes_the_points_back_once() {
     assert_eq!(node.available(ana), 0);
     let more = given_back(ana, "7", "r3", Some("1.00"));
     assert_eq!(refusal_code(&refund(&node.commands, &caller(), None, more).await), "refund_exceeds_purchase");
+}
+
+/// When an event is said to have happened, and its business date.
+fn times(committed: &Committed, event_type: &str) -> (String, NaiveDate) {
+    let found = committed.events.iter().find(|recorded| recorded.event.event_type() == event_type).unwrap();
+    let on = match &found.event {
+        Event::Customer(CustomerEvent::PurchaseRefunded { on, .. })
+        | Event::Loyalty(
+            LoyaltyEvent::PointsReversed { reversed_on: on, .. } | LoyaltyEvent::TierUpgraded { on, .. },
+        ) => *on,
+        other => panic!("{other:?}"),
+    };
+    (found.occurred_at.to_rfc3339(), on)
+}
+
+fn at(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
+    Some(text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_refund_that_is_told_late_and_its_points_are_of_one_time_and_one_date() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let then = RecordPurchase { at: at("2026-02-08T10:00:00Z"), ..bought(ana, "7", "500.00") };
+    record_purchase(&node.commands, &caller(), None, then).await.unwrap();
+    let late = Refund { at: at("2026-02-10T10:00:00Z"), ..given_back(ana, "7", "r1", Some("200.00")) };
+    let committed = refund(&node.commands, &caller(), None, late).await.unwrap();
+    let expected = ("2026-02-10T10:00:00+00:00".to_owned(), "2026-02-10".parse().unwrap());
+    for event_type in ["customer.purchase.refunded", "loyalty.points.reversed"] {
+        assert_eq!(times(&committed, event_type), expected, "{event_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_a_late_purchase_reaches_is_reached_on_the_day_of_the_latest_one() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    let madrid = Caller { zone: chrono_tz::Europe::Madrid, ..caller() };
+    let buys = async |order: &str, amount: &str, when: &str| {
+        let bought = RecordPurchase { at: at(when), ..bought(ana, order, amount) };
+        record_purchase(&node.commands, &madrid, None, bought).await.unwrap()
+    };
+    buys("1", "900.00", "2026-02-10T15:00:00Z").await;
+    let late = buys("2", "200.00", "2025-12-01T09:00:00Z").await;
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    assert_eq!(times(&late, "loyalty.tier.upgraded"), ("2026-02-09T23:00:00+00:00".to_owned(), day("2026-02-10")));
+    let next = buys("3", "4000.00", "2026-02-11T09:00:00Z").await;
+    assert_eq!(times(&next, "loyalty.tier.upgraded"), ("2026-02-11T09:00:00+00:00".to_owned(), day("2026-02-11")));
 }
 
 #[tokio::test]

@@ -99,11 +99,11 @@ pub async fn earn(
     let Earn { customer, order, total, .. } = request;
     let once = earned_once(customer, &order);
     let once_id = once.id(caller.tenant);
-    let account = on_account(caller, "loyalty.earn", customer, move |states| match states.happened(once_id) {
+    let command = move |states: &States<'_>| match states.happened(once_id) {
         true => LoyaltyCommand::Settle { now },
         false => LoyaltyCommand::Earn { order: order.clone(), total, on, now },
-    });
-    let request = Request { occurred_at, ..account };
+    };
+    let request = on_account_at(occurred_at, caller, "loyalty.earn", customer, command);
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
 }
 
@@ -142,7 +142,18 @@ fn on_account(
     customer: CustomerId,
     command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
 ) -> Request {
-    let today = Today::of(caller);
+    on_account_at(caller.now, caller, verb, customer, command)
+}
+
+/// A command on one account about something that happened at a time of its own.
+fn on_account_at(
+    occurred_at: DateTime<Utc>,
+    caller: &Caller,
+    verb: &'static str,
+    customer: CustomerId,
+    command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
+) -> Request {
+    let today = Today::of(caller, occurred_at);
     let decide = move |states: &States<'_>| {
         let account = states.get::<LoyaltyAccount>(customer.as_uuid());
         let events = LoyaltyAccount::decide(account, command(states))?;
@@ -150,7 +161,7 @@ fn on_account(
         today.append(&mut changes, customer, events);
         Ok::<_, Refusal>(changes)
     };
-    Request::new(verb, caller.now, [account_stream(customer)], decide)
+    Request::new(verb, occurred_at, [account_stream(customer)], decide)
 }
 
 /// An order earns points.
@@ -173,17 +184,18 @@ pub(crate) fn refund_key(order: &OrderId, refund: &RefundId) -> String {
     format!("{order} {refund}")
 }
 
-/// The moment of a command, where the tenant is.
+/// The moment of a command, where the tenant is, and the time of what it tells.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Today {
     pub(crate) now: Moment,
+    occurred_at: DateTime<Utc>,
     zone: Tz,
     tenant: TenantId,
 }
 
 impl Today {
-    pub(crate) fn of(caller: &Caller) -> Self {
-        Self { now: caller.this_moment(), zone: caller.zone, tenant: caller.tenant }
+    pub(crate) fn of(caller: &Caller, occurred_at: DateTime<Utc>) -> Self {
+        Self { now: caller.this_moment(), occurred_at, zone: caller.zone, tenant: caller.tenant }
     }
 
     /// Adds an account's events, each with the once-only fact that it records. What comes about with time has the time when it
@@ -201,17 +213,18 @@ impl Today {
         }
     }
 
-    /// Points expire, and tiers are reviewed, when their day begins; a hold lapses when it does. None: at the time of the command.
+    /// Points expire, and tiers are reviewed, when their day begins; a hold lapses when it does. A tier that a late purchase
+    /// reaches with later ones is reached on their day. None: at the time of what the command tells.
     fn came_about(&self, event: &LoyaltyEvent) -> Option<DateTime<Utc>> {
         use LoyaltyEvent as E;
         match event {
             E::PointsExpired { expires_on: on, .. } | E::TierDowngraded { on, .. } | E::TierKept { on, .. } => {
                 Some(beginning_of(*on, self.zone))
             }
+            E::TierUpgraded { on, .. } => Some(beginning_of(*on, self.zone).max(self.occurred_at)),
             E::HoldReleased { released_at, .. } => Some(*released_at),
             E::Enrolled { .. }
             | E::PointsEarned { .. }
-            | E::TierUpgraded { .. }
             | E::HoldPlaced { .. }
             | E::PointsRedeemed { .. }
             | E::PointsReversed { .. } => None,

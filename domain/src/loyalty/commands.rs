@@ -47,6 +47,8 @@ pub enum LoyaltyCommand {
         refund: RefundId,
         /// What of the order's total has not been refunded.
         remaining_total: Money,
+        /// The business date of the refund.
+        on: NaiveDate,
         /// When it is asked.
         now: Moment,
     },

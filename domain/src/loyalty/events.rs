@@ -187,8 +187,10 @@ events! {
             points: i64,
             /// The lots they came from; what is missing is owed.
             from: Vec<LotPoints>,
-            /// The business date.
+            /// The business date of the refund.
             reversed_on: NaiveDate,
+            /// The account's currency; the first version does not tell it.
+            currency: Option<Currency>,
             /// Available afterwards.
             balance: i64,
         },
@@ -203,6 +205,8 @@ events! {
             expires_on: NaiveDate,
             /// The hold that had kept them.
             hold: Option<HoldId>,
+            /// The account's currency; the first two versions do not tell it.
+            currency: Option<Currency>,
             /// Available afterwards.
             balance: i64,
         },
@@ -214,4 +218,7 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },
+    // Before what is owed was summed up by currency.
+    Upcaster { event_type: "loyalty.points.expired", from: 2, lift: |_| {} },
+    Upcaster { event_type: "loyalty.points.reversed", from: 1, lift: |_| {} },
 ];

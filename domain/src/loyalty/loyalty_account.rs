@@ -112,8 +112,8 @@ impl Decider for LoyaltyAccount {
             LoyaltyCommand::Redeem { points, order, now } => {
                 after_due(state, now, |member| redeem(member, points, order, now.today))
             }
-            LoyaltyCommand::Reverse { order, refund, remaining_total, now } => {
-                after_due(state, now, |member| reverse(member, order, refund, remaining_total, now.today))
+            LoyaltyCommand::Reverse { order, refund, remaining_total, on, now } => {
+                after_due(state, now, |member| reverse(member, (order, refund), remaining_total, on, now.today))
             }
             LoyaltyCommand::PlaceHold { hold, points, order, lapses, now } => {
                 after_due(state, now, |member| holding::place(member, (hold, order), points, lapses, now))
@@ -430,8 +430,8 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     let due = member.lots.iter().take_while(|lot| lot.expires_on <= today);
     due.map(|lot| {
         balance = balance.saturating_sub(lot.points);
-        let (expires_on, hold) = (lot.expires_on, None);
-        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on, hold, balance }
+        let (expires_on, hold, currency) = (lot.expires_on, None, Some(member.currency));
+        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on, hold, currency, balance }
     })
     .collect()
 }
@@ -476,7 +476,8 @@ fn earn(
     let left = points - paid_debt;
     let expired = (expires_on <= today && left > 0).then(|| {
         let balance = balance - left;
-        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, hold: None, balance }
+        let (hold, currency) = (None, Some(member.currency));
+        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, hold, currency, balance }
     });
     Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
 }
@@ -509,12 +510,12 @@ fn discount_of(member: &Member, points: i64) -> Result<Money, LoyaltyError> {
 }
 
 /// Takes back `earned − already reversed − what the remaining total would have earned at the same multiplier`. Points that
-/// have expired are not taken twice.
+/// have expired are not taken twice. It is of the day of the refund, whenever that is told, and finds the lots as they are now.
 fn reverse(
     member: &Member,
-    order: OrderId,
-    refund: RefundId,
+    (order, refund): (OrderId, RefundId),
     remaining_total: Money,
+    reversed_on: NaiveDate,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     member.require_currency(remaining_total.currency())?;
@@ -530,8 +531,8 @@ fn reverse(
         return Ok(vec![]);
     }
     let (lot, from) = (earned.lot, member.draw(points, Some(earned.lot)));
-    let balance = member.available().saturating_sub(points);
-    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on: today, balance }])
+    let (currency, balance) = (Some(member.currency), member.available().saturating_sub(points));
+    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, balance }])
 }
 
 /// Stored for ever, events are taken as they are: a sum stops at the largest number rather than fail.

@@ -308,6 +308,24 @@ mod reversing {
     }
 
     #[test]
+    fn a_refund_that_is_told_late_is_of_its_own_day_although_what_is_due_expires_today() {
+        let late = LoyaltyCommand::Reverse {
+            order: order("order-2"),
+            refund: refund("refund-1"),
+            remaining_total: usd("0.00"),
+            on: day("2026-02-20"),
+            now: noon("2028-02-09"),
+        };
+        given::<LoyaltyAccount>([
+            enrolled(),
+            earned(1, "order-1", 24, "2026-02-09"),
+            earned(2, "order-2", 30, "2026-02-10"),
+        ])
+        .when(late)
+        .then([expired(1, 24, "2028-02-09", 30), reversed("order-2", 30, 0)]);
+    }
+
+    #[test]
     fn a_refund_in_part_leaves_what_the_rest_would_have_earned_at_the_same_multiplier() {
         let silver = LoyaltyEvent::PointsEarned {
             order: order("order-1"),
@@ -399,7 +417,7 @@ mod reversing {
         let remaining_total = Money::zero(code("EUR"));
         let (order, refund, now) = (order("order-1"), refund("refund-1"), noon("2026-02-20"));
         given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
-            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, now })
+            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, now })
             .then_refused(mismatch());
     }
 }
@@ -656,7 +674,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let redeem = (points.clone(), order_id.clone(), any_moment())
         .prop_map(|(points, order, now)| LoyaltyCommand::Redeem { points, order, now });
     let reverse = (order_id.clone(), refund, total, any_moment()).prop_map(|(order, refund, remaining_total, now)| {
-        LoyaltyCommand::Reverse { order, refund, remaining_total, now }
+        LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, now }
     });
     // An id of its own for each order: two holds never have the same.
     let place = (1_u128..8, points, lasting, any_moment()).prop_map(|(number, points, lasting, now)| {
@@ -742,7 +760,8 @@ fn reverse(order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
 
 fn reverse_by(refund_id: &str, order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
     let (order, refund) = (order(order_id), refund(refund_id));
-    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), now: noon(today) }
+    let now = noon(today);
+    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), on: now.today, now }
 }
 
 pub(crate) fn enrolled() -> LoyaltyEvent {
@@ -816,12 +835,13 @@ fn reversed(order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
 fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> LoyaltyEvent {
     let (order, refund) = (order(order_id), refund(refund_id));
     let lot = order_id.trim_start_matches("order-").parse().unwrap();
-    let from = vec![LotPoints { lot, points }];
-    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on: day("2026-02-20"), balance }
+    let (from, reversed_on, currency) = (vec![LotPoints { lot, points }], day("2026-02-20"), Some(code("USD")));
+    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, balance }
 }
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {
-    LoyaltyEvent::PointsExpired { lot, points, expires_on: day(expires_on), hold: None, balance }
+    let (expires_on, currency) = (day(expires_on), Some(code("USD")));
+    LoyaltyEvent::PointsExpired { lot, points, expires_on, hold: None, currency, balance }
 }
 
 fn usd(amount: &str) -> Money {

@@ -1,25 +1,29 @@
-//! Table `loyalty_kpis`: what the loyalty programme did on each day, and with the balances what it still owes.
+//! Tables `loyalty_kpis` and `loyalty_liabilities`: what the loyalty programme did on each day, and what it owes since.
 //!
-//! Rows are by tenant and day, not by currency: points are points whatever they were earned in, and not every event names a
-//! currency (an expiry, a reversal), so that the currency of an account would have to be known from another row. Money is
-//! only in discounts, which have their currency with them.
+//! Figures are by tenant and day, not by currency: points are points whatever they were earned in. What is owed is by currency as
+//! well, because it is money: by how much it changed on each day, as the events say, so that what is owed on a day is the sum up to
+//! it and no question reads the accounts. The first events of expiry and reversal do not tell their currency; theirs is [`UNTOLD`].
+//! Points that are due and whose expiry nobody has recorded yet are known to the balances, by an index.
 
-use crate::query::{AsOf, as_of, failed, get};
+pub mod report;
+
+use crate::query::get;
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
 use chrono::NaiveDate;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::programme::Programme;
-use domain::{Currency, Event, Money};
-use serde::Deserialize;
+use domain::{Currency, Event};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres};
 use std::collections::BTreeMap;
-use store::postgres::Pools;
-use store::{Position, StoreError, TenantId};
+use store::{Position, TenantId};
 
 const PROGRAMME: Programme = Programme::STANDARD;
+
+/// Stands for the currency that an event does not tell (ISO 4217: no currency).
+pub const UNTOLD: &str = "XXX";
 
 /// Points that moved, and how often they did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,6 +97,8 @@ pub struct KpiRow {
     pub day: NaiveDate,
     /// What happened on it.
     pub figures: Figures,
+    /// By how many points what is owed grew, by code of the currency; held points are owed.
+    pub owed: BTreeMap<String, i64>,
     /// Position of its last event.
     pub position: Position,
 }
@@ -103,8 +109,8 @@ pub struct LoyaltyKpis;
 
 impl ReadModel for LoyaltyKpis {
     const NAME: &'static str = "loyalty_kpis";
-    const VERSION: i32 = 1;
-    const TABLES: &'static [&'static str] = &["loyalty_kpis"];
+    const VERSION: i32 = 2;
+    const TABLES: &'static [&'static str] = &["loyalty_kpis", "loyalty_liabilities"];
     const TABLES_SQL: &'static str = include_str!("loyalty_kpis/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_kpis/indexes.sql");
     const PERSONAL: &'static [&'static str] = &[];
@@ -129,15 +135,17 @@ impl ReadModel for LoyaltyKpis {
 
     fn apply((tenant, day): &Self::Key, row: Option<KpiRow>, recorded: &Recorded) -> Option<KpiRow> {
         let Event::Loyalty(event) = &recorded.event else { return row };
-        let mut figures = row.map(|row| row.figures).unwrap_or_default();
+        let (mut figures, mut owed) = row.map(|row| (row.figures, row.owed)).unwrap_or_default();
         count(&mut figures, event);
-        Some(KpiRow { tenant: *tenant, day: *day, figures, position: recorded.position })
+        if let Some((currency, points)) = owed_by(event) {
+            let sum = owed.entry(currency).or_default();
+            *sum = sum.saturating_add(points);
+        }
+        Some(KpiRow { tenant: *tenant, day: *day, figures, owed, position: recorded.position })
     }
 
     async fn load(conn: &mut PgConnection, keys: &[Self::Key]) -> Result<Rows<Self>, sqlx::Error> {
-        let sql = "select k.* from loyalty_kpis k \
-                   join unnest($1::int[], $2::date[]) as wanted (tenant, day) using (tenant, day)";
-        let rows = sqlx::query(sql)
+        let rows = sqlx::query(include_str!("loyalty_kpis/load.sql"))
             .bind(keys.iter().map(|(tenant, _)| tenant.0).collect::<Vec<_>>())
             .bind(keys.iter().map(|(_, day)| *day).collect::<Vec<_>>())
             .fetch_all(conn)
@@ -147,7 +155,8 @@ impl ReadModel for LoyaltyKpis {
 
     async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         let rows: Vec<&KpiRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(conn).await?;
+        upsert(&rows).execute(&mut *conn).await?;
+        upsert_owed(&rows).execute(conn).await?;
         Ok(())
     }
 }
@@ -188,9 +197,29 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
     }
 }
 
+/// By how many points an event changes what is available and held together, and the currency that they are worth money in.
+fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
+    use LoyaltyEvent as E;
+    let of = |currency: &Currency, points| Some((currency.code().to_owned(), points));
+    match event {
+        E::PointsEarned { total, points, .. } => of(&total.currency(), *points),
+        E::PointsRedeemed { discount, points, .. } => of(&discount.currency(), points.saturating_neg()),
+        E::PointsReversed { currency, points, .. } | E::PointsExpired { currency, points, .. } => {
+            let code = currency.as_ref().map_or(UNTOLD, |currency| currency.code());
+            Some((code.to_owned(), points.saturating_neg()))
+        }
+        E::Enrolled { .. }
+        | E::TierUpgraded { .. }
+        | E::TierDowngraded { .. }
+        | E::TierKept { .. }
+        | E::HoldPlaced { .. }
+        | E::HoldReleased { .. } => None,
+    }
+}
+
 fn read(row: &PgRow) -> Result<KpiRow, sqlx::Error> {
     let moved = |points, count| Ok::<_, sqlx::Error>(Moved { points: get(row, points)?, count: get(row, count)? });
-    let Json(discounts) = get(row, "discounts")?;
+    let (Json(discounts), Json(owed)) = (get(row, "discounts")?, get(row, "owed")?);
     Ok(KpiRow {
         tenant: TenantId(get(row, "tenant")?),
         day: get(row, "day")?,
@@ -202,6 +231,7 @@ fn read(row: &PgRow) -> Result<KpiRow, sqlx::Error> {
             enrolled: get(row, "enrolled")?,
             discounts,
         },
+        owed,
         position: Position(get(row, "position")?),
     })
 }
@@ -226,101 +256,19 @@ fn upsert<'q>(rows: &[&'q KpiRow]) -> Query<'q, Postgres, PgArguments> {
         .bind(column(rows, |row| row.position.0))
 }
 
-/// What a programme did within a range of days, and what it owes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The sums over the range.
-    pub sums: Figures,
-    /// The days on which anything happened, in order.
-    pub days: Vec<(NaiveDate, Figures)>,
-    /// What all accounts have on the caller's business date, by currency.
-    pub outstanding: Vec<Outstanding>,
-}
-
-/// What the accounts of a currency have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outstanding {
-    /// The currency in which they earn.
-    pub currency: Currency,
-    /// What may be redeemed, and what is held, less what is owed.
-    pub points: i64,
-    /// What grew too old since the last event of its account: not in `points`, and not yet recorded as expired.
-    pub due: i64,
-    /// What the points are worth; none when no amount of money is that large.
-    pub worth: Option<Money>,
-}
-
-/// A day as the statement of the report tells it.
-#[derive(Deserialize)]
-struct Day {
-    day: NaiveDate,
-    points_earned: i64,
-    points_redeemed: i64,
-    points_reversed: i64,
-    points_expired: i64,
-    earned_count: i64,
-    redeemed_count: i64,
-    reversed_count: i64,
-    expired_count: i64,
-    enrolled: i64,
-    discounts: BTreeMap<String, i64>,
-}
-
-impl From<Day> for (NaiveDate, Figures) {
-    fn from(day: Day) -> Self {
-        let figures = Figures {
-            earned: Moved { points: day.points_earned, count: day.earned_count },
-            redeemed: Moved { points: day.points_redeemed, count: day.redeemed_count },
-            reversed: Moved { points: day.points_reversed, count: day.reversed_count },
-            expired: Moved { points: day.points_expired, count: day.expired_count },
-            enrolled: day.enrolled,
-            discounts: day.discounts,
-        };
-        (day.day, figures)
+fn upsert_owed<'q>(rows: &[&'q KpiRow]) -> Query<'q, Postgres, PgArguments> {
+    let owed = rows.iter().flat_map(|row| row.owed.iter().map(move |(currency, points)| (row, currency, *points)));
+    let (mut tenants, mut days, mut currencies, mut sums) = (vec![], vec![], vec![], vec![]);
+    for (row, currency, points) in owed {
+        tenants.push(row.tenant.0);
+        days.push(row.day);
+        currencies.push(currency.as_str());
+        sums.push(points);
     }
-}
-
-#[derive(Deserialize)]
-struct Available {
-    currency: Currency,
-    available: i64,
-    due: i64,
-}
-
-impl From<Available> for Outstanding {
-    fn from(Available { currency, available, due }: Available) -> Self {
-        let points = available.saturating_sub(due);
-        Self { currency, points, due, worth: PROGRAMME.discount(points, currency) }
-    }
-}
-
-/// The figures from one day to another, both included, and what is outstanding on the caller's business date.
-///
-/// # Errors
-/// When the database is away, or a row makes no sense.
-pub async fn report(
-    pools: &Pools,
-    tenant: TenantId,
-    (from, to): (NaiveDate, NaiveDate),
-    today: NaiveDate,
-) -> Result<AsOf<Report>, StoreError> {
-    let query = sqlx::query(include_str!("loyalty_kpis/report.sql")).bind(from).bind(to).bind(today);
-    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_kpis"))?;
-    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(read_report);
-    told.map_err(failed("loyalty_kpis"))
-}
-
-fn read_report(row: &PgRow) -> Result<AsOf<Report>, sqlx::Error> {
-    let (Json(days), Json(outstanding)): (Json<Vec<Day>>, Json<Vec<Available>>) =
-        (get(row, "days")?, get(row, "outstanding")?);
-    let days: Vec<(NaiveDate, Figures)> = days.into_iter().map(Into::into).collect();
-    let mut sums = Figures::default();
-    days.iter().for_each(|(_, figures)| sums.add(figures));
-    let outstanding = outstanding.into_iter().map(Into::into).collect();
-    match get::<Option<i64>>(row, "as_of")? {
-        Some(_) => as_of(row, Report { sums, days, outstanding }),
-        None => Ok(AsOf { value: Report { sums, days, outstanding }, position: Position(0) }),
-    }
+    let sql = "insert into loyalty_liabilities (tenant, day, currency, points) \
+               select * from unnest($1::int[], $2::date[], $3::text[], $4::bigint[]) \
+               on conflict (tenant, day, currency) do update set points = excluded.points";
+    sqlx::query(sql).bind(tenants).bind(days).bind(currencies).bind(sums)
 }
 
 #[cfg(test)]

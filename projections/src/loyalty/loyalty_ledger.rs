@@ -185,7 +185,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             refund: Some(refund.as_str().to_owned()),
             ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
         }),
-        E::PointsExpired { lot, points, expires_on, hold, balance } => Some(LedgerRow {
+        E::PointsExpired { lot, points, expires_on, hold, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
             hold: hold.map(|hold| hold.as_uuid()),
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)

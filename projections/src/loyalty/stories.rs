@@ -93,6 +93,7 @@ pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> Lo
         order: order(number),
         refund: refund_id(refund),
         remaining_total: money(remaining),
+        on: day(today),
         now: noon(today),
     }
 }
@@ -131,6 +132,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
         order: order(number),
         refund: refund_id(refund),
         remaining_total: money(minor),
+        on: now.today,
         now,
     });
     let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];

@@ -1,8 +1,9 @@
 //! Time travel: what a customer and an account were, from events alone.
 
-use crate::world::{OTHER_SHOP, SHOP, World, at, bought, earned, enrolled, noon, registered, stored};
+use crate::world::{OTHER_SHOP, SHOP, World, at, bought, earned, enrolled, noon, registered, stored, upgraded};
 use chrono::{DateTime, Utc};
 use domain::Event;
+use domain::loyalty::programme::Tier;
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalanceRow};
 use projections::time_travel::{EVENTS_MAX, TimeTravelError, Until};
@@ -74,6 +75,9 @@ async fn what_happened_by_a_day_counts_whenever_it_was_told_and_what_happened_la
         assert_eq!((past.available, found.as_slice()), (balance, lots), "day {on_day}");
     }
     assert_eq!(as_of(-1).await.unwrap_err(), "NotYet");
+    // The second purchase reached the tier with the third one, on its own day, whenever that was told.
+    happens(&world, ana, upgraded("2026-02-09"), 40).await;
+    assert_eq!((as_of(39).await.unwrap().tier, as_of(40).await.unwrap().tier), (Tier::Bronze, Tier::Silver));
 
     let recorded = async |recorded_before| {
         account(&world, SHOP, ana, Until { recorded_before: Some(recorded_before), ..Until::default() }).await

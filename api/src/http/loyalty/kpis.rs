@@ -13,7 +13,8 @@ use commands::{Caller, Scope};
 use domain::{Currency, Money};
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::LoyaltyBalances;
-use projections::loyalty::loyalty_kpis::{self, Figures, LoyaltyKpis, Moved, Outstanding, Report};
+use projections::loyalty::loyalty_kpis::report::{self, DayReport, Outstanding, Report};
+use projections::loyalty::loyalty_kpis::{Figures, LoyaltyKpis, Moved};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -57,9 +58,6 @@ pub(super) struct KpisView {
     to: NaiveDate,
     #[serde(flatten)]
     sums: FiguresView,
-    /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
-    #[schema(example = "0.2500")]
-    redemption_ratio: Option<String>,
     outstanding_points: i64,
     outstanding: Vec<OutstandingView>,
     days: Vec<DayView>,
@@ -70,6 +68,8 @@ struct DayView {
     day: NaiveDate,
     #[serde(flatten)]
     figures: FiguresView,
+    /// What was owed when the day was over, as far as expiries are recorded.
+    outstanding: Vec<OwedView>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -79,6 +79,9 @@ struct FiguresView {
     points_reversed: i64,
     points_expired: i64,
     movements: MovementsView,
+    /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
+    #[schema(example = "0.2500")]
+    redemption_ratio: Option<String>,
     members_enrolled: i64,
     discounts: Vec<AmountView>,
 }
@@ -100,17 +103,25 @@ struct AmountView {
 }
 
 #[derive(Serialize, ToSchema)]
-struct OutstandingView {
+struct OwedView {
     #[schema(value_type = schemas::Currency)]
     currency: Currency,
     points: i64,
-    due_points: i64,
     #[schema(value_type = Option<schemas::Amount>)]
     worth: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+struct OutstandingView {
+    #[serde(flatten)]
+    owed: OwedView,
+    /// Points that are gone and whose expiry is not recorded yet; not in `points`.
+    due_points: i64,
+}
+
 impl From<Figures> for FiguresView {
     fn from(figures: Figures) -> Self {
+        let ratio = figures.redeemed_by_earned();
         let Figures { earned, redeemed, reversed, expired, enrolled, discounts } = figures;
         let count = |moved: Moved| moved.count;
         let given = discounts.iter().filter_map(|(code, minor)| {
@@ -128,30 +139,42 @@ impl From<Figures> for FiguresView {
                 reversed: count(reversed),
                 expired: count(expired),
             },
+            redemption_ratio: ratio.map(|ratio| format!("{}.{:04}", ratio / 10_000, ratio % 10_000)),
             members_enrolled: enrolled,
             discounts: given.collect(),
         }
     }
 }
 
-impl From<Outstanding> for OutstandingView {
+impl From<Outstanding> for OwedView {
     fn from(known: Outstanding) -> Self {
         let worth = known.worth.map(|worth| worth.amount());
-        Self { currency: known.currency, points: known.points, due_points: known.due, worth }
+        Self { currency: known.currency, points: known.points, worth }
+    }
+}
+
+impl From<Outstanding> for OutstandingView {
+    fn from(known: Outstanding) -> Self {
+        Self { due_points: known.due, owed: known.into() }
+    }
+}
+
+impl From<DayReport> for DayView {
+    fn from(known: DayReport) -> Self {
+        let outstanding = known.outstanding.into_iter().map(Into::into).collect();
+        Self { day: known.day, figures: known.figures.into(), outstanding }
     }
 }
 
 impl KpisView {
     fn of(report: Report, (from, to): (NaiveDate, NaiveDate)) -> Self {
-        let ratio = report.sums.redeemed_by_earned();
         Self {
             from,
             to,
-            redemption_ratio: ratio.map(|ratio| format!("{}.{:04}", ratio / 10_000, ratio % 10_000)),
             sums: report.sums.into(),
             outstanding_points: report.outstanding.iter().fold(0, |sum, known| sum.saturating_add(known.points)),
             outstanding: report.outstanding.into_iter().map(Into::into).collect(),
-            days: report.days.into_iter().map(|(day, figures)| DayView { day, figures: figures.into() }).collect(),
+            days: report.days.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -172,8 +195,8 @@ pub(super) async fn get_kpis(
     caller.require(Scope::LoyaltyRead)?;
     let range = asked.range(caller.today())?;
     wait_for(&api, &[LoyaltyKpis::NAME, LoyaltyBalances::NAME], min_position).await?;
-    let report = loyalty_kpis::report(&api.pools, caller.tenant, range, caller.today()).await?;
-    Ok(Found { position: report.position, version: None, body: KpisView::of(report.value, range) })
+    let told = report::report(&api.pools, caller.tenant, range, caller.today()).await?;
+    Ok(Found { position: told.position, version: None, body: KpisView::of(told.value, range) })
 }
 
 #[cfg(test)]

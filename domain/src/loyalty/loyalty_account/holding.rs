@@ -242,7 +242,8 @@ fn give_back_hold(member: &Member, hold: &Hold, reason: ReleaseReason, now: Mome
     };
     let expired = expired.into_iter().map(|(LotPoints { lot, points }, expires_on)| {
         balance = balance.saturating_sub(points);
-        LoyaltyEvent::PointsExpired { lot, points, expires_on, hold: Some(hold.id), balance }
+        let (hold, currency) = (Some(hold.id), Some(member.currency));
+        LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, currency, balance }
     });
     std::iter::once(released).chain(expired).collect()
 }

@@ -154,6 +154,7 @@ fn any_stored_sums_make_a_row() {
         points: i64::MAX,
         from,
         reversed_on: day("2026-02-10"),
+        currency: None,
         balance: i64::MIN,
     };
     let expired = LoyaltyEvent::PointsExpired {
@@ -161,6 +162,7 @@ fn any_stored_sums_make_a_row() {
         points: i64::MAX,
         expires_on: day("2028-02-09"),
         hold: None,
+        currency: None,
         balance: i64::MIN,
     };
     let enrolled = decided([enrol("2026-01-10")]);

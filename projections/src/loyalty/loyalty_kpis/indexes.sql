@@ -1,1 +1,1 @@
--- The primary key serves all queries.
+-- The primary keys serve all queries.

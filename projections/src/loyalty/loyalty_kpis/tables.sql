@@ -1,4 +1,4 @@
--- Figures of the loyalty programme by day, as the events say.
+-- Figures of the loyalty programme by day, and what it owes, as the events say.
 create table loyalty_kpis (
     tenant          int    not null,
     day             date   not null,
@@ -13,9 +13,10 @@ create table loyalty_kpis (
     enrolled        bigint not null,
     discounts       jsonb  not null,
     position        bigint not null,
+    redemption_ratio numeric generated always as (round(points_redeemed::numeric / nullif(points_earned, 0), 4)) stored,
     primary key (tenant, day)
 ) with (fillfactor = 80);
-comment on table loyalty_kpis is 'One row per tenant and day on which points moved or members enrolled. Points have no currency; money stands in discounts.';
+comment on table loyalty_kpis is 'One row per tenant and day on which points moved or members enrolled. Points have no currency; money stands in discounts, and what is owed in loyalty_liabilities.';
 comment on column loyalty_kpis.tenant is 'Whose programme.';
 comment on column loyalty_kpis.day is 'The business date of the events, which may be long before they were recorded. Points expire on the first day on which they are gone.';
 comment on column loyalty_kpis.points_earned is 'Points that purchases earned.';
@@ -29,3 +30,18 @@ comment on column loyalty_kpis.expired_count is 'How many lots expired.';
 comment on column loyalty_kpis.enrolled is 'Customers who became members.';
 comment on column loyalty_kpis.discounts is 'What the redeemed points were worth, in minor units by currency: {"EUR": 1200}.';
 comment on column loyalty_kpis.position is 'Position of the last event of this day.';
+comment on column loyalty_kpis.redemption_ratio is 'Points redeemed by points earned on this day; null when none were earned. Of a range: the ratio of the sums.';
+create table loyalty_liabilities (
+    tenant    int    not null,
+    day       date   not null,
+    currency  text   not null,
+    points    bigint not null,
+    liability numeric(20, 2) generated always as (points / 100.0) stored,
+    primary key (tenant, day, currency)
+);
+comment on table loyalty_liabilities is 'By how much what the programme owes to its members grew or shrank on each day, by currency. What is owed at the end of a day is the sum of all days up to it: sum(liability) over (partition by currency order by day).';
+comment on column loyalty_liabilities.tenant is 'Whose programme.';
+comment on column loyalty_liabilities.day is 'The business date, as in loyalty_kpis.';
+comment on column loyalty_liabilities.currency is 'The currency that the points are worth money in (ISO 4217). XXX: expiries and reversals from before events told it.';
+comment on column loyalty_liabilities.points is 'Points earned, less those redeemed, taken back and expired. Held points are still owed.';
+comment on column loyalty_liabilities.liability is 'The same as money of the currency, before rounding: 100 points are worth 1.00.';

@@ -1,6 +1,6 @@
 //! The figures of a story by day, and that they are the sums of the ledger over any history.
 
-use super::{Figures, KpiRow, LoyaltyKpis, Moved};
+use super::{Figures, KpiRow, LoyaltyKpis, Moved, PROGRAMME, UNTOLD};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
 use crate::loyalty::stories::{any_command, day, decided, earn, enrol, redeem, reverse, settle};
@@ -52,6 +52,9 @@ fn a_day_counts_what_happened_on_it() {
     };
     assert_eq!((on(&rows, "2026-02-09").position.0, &on(&rows, "2026-02-09").figures), (50, &busy));
     assert_eq!(on(&rows, "2028-02-09").figures, Figures { expired: moved(100, 2), ..Figures::default() });
+    let owed = |points| BTreeMap::from([("USD".to_owned(), points)]);
+    assert_eq!((&on(&rows, "2026-02-09").owed, &on(&rows, "2028-02-09").owed), (&owed(100), &owed(-100)));
+    assert_eq!(on(&rows, "2026-01-10").owed, BTreeMap::new());
 }
 
 #[test]
@@ -78,10 +81,19 @@ fn any_stored_sums_make_a_row() {
         *points = i64::MAX;
     }
     let (points, expires_on) = (i64::MAX, day("2026-02-09"));
-    let expired = LoyaltyEvent::PointsExpired { lot: 1, points, expires_on, hold: None, balance: 0 };
+    let expired = LoyaltyEvent::PointsExpired { lot: 1, points, expires_on, hold: None, currency: None, balance: 0 };
     let twice = [earned, expired].into_iter().flat_map(|event| [event.clone(), event]);
-    let figures = &rows_of(&story(twice))[&(TENANT, day("2026-02-09"))].figures;
+    let row = &rows_of(&story(twice))[&(TENANT, day("2026-02-09"))];
+    let figures = &row.figures;
     assert_eq!((figures.earned.points, figures.earned.count, figures.expired.points), (i64::MAX, 2, i64::MAX));
+    let owed = [("USD".to_owned(), i64::MAX), (UNTOLD.to_owned(), -i64::MAX - 1)];
+    assert_eq!(row.owed, BTreeMap::from(owed), "an expiry of an old version tells no currency");
+}
+
+/// The tables say in SQL what the programme says here.
+#[test]
+fn a_hundred_points_are_worth_one() {
+    assert_eq!(PROGRAMME.points_per_unit_of_discount, 100, "loyalty_liabilities.liability");
 }
 
 proptest! {
@@ -115,6 +127,9 @@ proptest! {
             }
         }
         prop_assert_eq!(&sums, &ledger);
+        let member = state.member().unwrap();
+        let owed: i64 = rows_of(&story).values().flat_map(|row| row.owed.values()).sum();
+        prop_assert_eq!(owed, member.available() + member.held(), "what is owed is what the account has");
         prop_assert_eq!(sums.discounts.values().sum::<i64>(), discount);
     }
 }

@@ -1,0 +1,196 @@
+//! What a programme did within a range of days, and what it owes: at the end of each of them, and now.
+
+use super::{Figures, Moved, PROGRAMME, UNTOLD};
+use crate::query::{AsOf, as_of, failed, get};
+use chrono::NaiveDate;
+use domain::{Currency, Money};
+use serde::Deserialize;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+use store::postgres::Pools;
+use store::{Position, StoreError, TenantId};
+
+/// What a programme did within a range of days, and what it owes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The sums over the range.
+    pub sums: Figures,
+    /// The days on which anything happened, in order.
+    pub days: Vec<DayReport>,
+    /// What all accounts have on the caller's business date, by currency.
+    pub outstanding: Vec<Outstanding>,
+}
+
+/// What a programme did on a day, and what it owed when the day was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayReport {
+    /// The day.
+    pub day: NaiveDate,
+    /// What happened on it.
+    pub figures: Figures,
+    /// What was owed at its end, by currency, as far as expiries are recorded.
+    pub outstanding: Vec<Outstanding>,
+}
+
+/// What the accounts of a currency have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The currency in which they earn.
+    pub currency: Currency,
+    /// What may be redeemed, and what is held, less what is owed to the programme.
+    pub points: i64,
+    /// What grew too old since the last event of its account: not in `points`, and not yet recorded as expired.
+    pub due: i64,
+    /// What the points are worth; none when no amount of money is that large.
+    pub worth: Option<Money>,
+}
+
+/// A day as the statement of the report tells it.
+#[derive(Deserialize)]
+struct Day {
+    day: NaiveDate,
+    points_earned: i64,
+    points_redeemed: i64,
+    points_reversed: i64,
+    points_expired: i64,
+    earned_count: i64,
+    redeemed_count: i64,
+    reversed_count: i64,
+    expired_count: i64,
+    enrolled: i64,
+    discounts: BTreeMap<String, i64>,
+}
+
+impl From<Day> for Figures {
+    fn from(day: Day) -> Self {
+        Self {
+            earned: Moved { points: day.points_earned, count: day.earned_count },
+            redeemed: Moved { points: day.points_redeemed, count: day.redeemed_count },
+            reversed: Moved { points: day.points_reversed, count: day.reversed_count },
+            expired: Moved { points: day.points_expired, count: day.expired_count },
+            enrolled: day.enrolled,
+            discounts: day.discounts,
+        }
+    }
+}
+
+/// By how many points what is owed grew: on a day of the range, before it (no day), or after it (a later one).
+#[derive(Deserialize)]
+struct Growth {
+    currency: String,
+    day: Option<NaiveDate>,
+    points: i64,
+}
+
+/// Points by code of the currency.
+type Points = BTreeMap<String, i64>;
+
+/// The figures from one day to another, both included, and what is outstanding on the caller's business date.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn report(
+    pools: &Pools,
+    tenant: TenantId,
+    (from, to): (NaiveDate, NaiveDate),
+    today: NaiveDate,
+) -> Result<AsOf<Report>, StoreError> {
+    let query = sqlx::query(include_str!("report.sql")).bind(from).bind(to).bind(today);
+    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_kpis"))?;
+    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(read);
+    told.map_err(failed("loyalty_kpis"))
+}
+
+fn read(row: &PgRow) -> Result<AsOf<Report>, sqlx::Error> {
+    let (Json(days), Json(mut growth)): (Json<Vec<Day>>, Json<Vec<Growth>>) = (get(row, "days")?, get(row, "owed")?);
+    let Json(due): Json<Points> = get(row, "due")?;
+    growth.sort_by_key(|growth| growth.day);
+    let report = report_of(days, &growth, &due);
+    match get::<Option<i64>>(row, "as_of")? {
+        Some(_) => as_of(row, report),
+        None => Ok(AsOf { value: report, position: Position(0) }),
+    }
+}
+
+/// Goes through the days, adding up what is owed; `growth` is in the order of days.
+fn report_of(days: Vec<Day>, growth: &[Growth], due: &Points) -> Report {
+    let (mut sums, mut owed, mut growth) = (Figures::default(), Points::new(), growth.iter().peekable());
+    let mut told = Vec::with_capacity(days.len());
+    for known in days {
+        let day = known.day;
+        while let Some(grown) = growth.next_if(|growth| growth.day.is_none_or(|on| on <= day)) {
+            add(&mut owed, grown);
+        }
+        let figures = Figures::from(known);
+        sums.add(&figures);
+        told.push(DayReport { day, figures, outstanding: outstanding(&owed, &Points::new()) });
+    }
+    growth.for_each(|growth| add(&mut owed, growth));
+    Report { sums, days: told, outstanding: outstanding(&owed, due) }
+}
+
+fn add(owed: &mut Points, growth: &Growth) {
+    let sum = owed.entry(growth.currency.clone()).or_default();
+    *sum = sum.saturating_add(growth.points);
+}
+
+/// What is owed in each currency, less what is due. Points whose currency was not told are of the one that owes the most: nearly
+/// always there is no other.
+fn outstanding(owed: &Points, due: &Points) -> Vec<Outstanding> {
+    let known = || owed.iter().filter_map(|(code, points)| Some((Currency::parse(code).ok()?, *points)));
+    let untold = owed.get(UNTOLD).copied().unwrap_or_default();
+    let most = known().max_by_key(|(_, points)| *points).map(|(currency, _)| currency);
+    let of = |(currency, points): (Currency, i64)| {
+        let due = due.get(currency.code()).copied().unwrap_or_default();
+        let untold = if most == Some(currency) { untold } else { 0 };
+        let points = points.saturating_add(untold).saturating_sub(due);
+        Outstanding { currency, points, due, worth: PROGRAMME.discount(points, currency) }
+    };
+    known().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Growth, Points, outstanding, report_of};
+
+    fn growth(currency: &str, day: Option<&str>, points: i64) -> Growth {
+        Growth { currency: currency.to_owned(), day: day.map(|day| day.parse().unwrap()), points }
+    }
+
+    fn points(points: &[(&str, i64)]) -> Points {
+        points.iter().map(|(currency, points)| ((*currency).to_owned(), *points)).collect()
+    }
+
+    #[test]
+    fn what_is_owed_adds_up_over_the_days_and_what_is_due_goes_off_at_the_end_only() {
+        let day = |day: &str| {
+            serde_json::from_value(serde_json::json!({
+                "day": day, "points_earned": 7, "points_redeemed": 0, "points_reversed": 0, "points_expired": 0, "earned_count": 1,
+                "redeemed_count": 0, "reversed_count": 0, "expired_count": 0, "enrolled": 0, "discounts": {}
+            }))
+        };
+        let days = vec![day("2026-02-09").unwrap(), day("2026-02-11").unwrap()];
+        let grown = [
+            growth("EUR", None, 100),
+            growth("USD", None, 5),
+            growth("EUR", Some("2026-02-09"), 20),
+            growth("EUR", Some("2026-02-10"), -50),
+            growth("EUR", Some("2026-03-01"), 1_000),
+        ];
+        let report = report_of(days, &grown, &points(&[("EUR", 70)]));
+        let euros: Vec<_> = report.days.iter().map(|day| (day.outstanding[0].points, day.outstanding[0].due)).collect();
+        assert_eq!((euros, report.sums.earned.points), (vec![(120, 0), (70, 0)], 14));
+        let now: Vec<_> = report.outstanding.iter().map(|now| (now.currency.code(), now.points, now.due)).collect();
+        assert_eq!(now, [("EUR", 1_000, 70), ("USD", 5, 0)]);
+        assert_eq!(report.outstanding[0].worth.map(|worth| worth.amount()), Some("10.00".to_owned()));
+    }
+
+    #[test]
+    fn points_without_a_currency_are_of_the_one_with_the_most() {
+        let owed = points(&[("EUR", 10), ("USD", 500), ("XXX", -200)]);
+        let now: Vec<_> = outstanding(&owed, &Points::new()).iter().map(|now| now.points).collect();
+        assert_eq!(now, [10, 300]);
+        assert_eq!(outstanding(&points(&[("XXX", -200)]), &Points::new()), []);
+    }
+}
