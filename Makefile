@@ -16,8 +16,9 @@ check: ## Format, lints, house rules, licences and advisories: no database neede
 test: ## All checks and tests, after installing what is missing
 	bash scripts/test
 
-golden: ## Write golden files for events that have none (released ones are never changed), and docs/read-models.md
+golden: ## Write golden files of events and tables that have none (released ones are never changed), and docs/read-models.md
 	GOLDEN=write cargo test --locked -p domain --test golden
+	GOLDEN=write cargo test --locked -p projections --lib versions
 	GOLDEN=write cargo test --locked -p projections --test projectors documenting
 
 dev: ## Run the server on its private PostgreSQL (ARGS='--port 9000' are passed on)

@@ -28,6 +28,8 @@ pub mod rebuild;
 pub mod runner;
 pub mod testing;
 pub mod time_travel;
+#[cfg(test)]
+mod versions;
 
 pub use control::SkipError;
 pub use generations::{outdated, prepare};
