@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 use commands::{Caller, Scope};
 use domain::aggregate::Category;
 use projections::ReadModel;
-use projections::audit::audit_trail::{self, AuditPlace, AuditRow, AuditTrail, Search};
+use projections::audit::audit_trail::search::{self, AuditPlace, Search};
+use projections::audit::audit_trail::{AuditRow, AuditTrail};
 use serde::{Deserialize, Serialize};
 use store::Position;
 use utoipa::{IntoParams, ToSchema};
@@ -166,9 +167,9 @@ async fn search_events(
     caller.require(Scope::AuditRead)?;
     let limit = lists::limit(asked.limit)?;
     let before = asked.cursor.as_deref().map(AuditPlace::parse).transpose()?;
-    let search = asked.search(&caller)?;
+    let wanted = asked.search(&caller)?;
     wait_for(&api, &[AuditTrail::NAME], min_position).await?;
-    let page = audit_trail::search(&api.pools, caller.tenant, search, before, limit).await?;
+    let page = search::search(&api.pools, caller.tenant, wanted, before, limit).await?;
     Ok(Found::list(page, AuditedView::from))
 }
 

@@ -11,6 +11,7 @@ use domain::email::Email;
 use domain::ids::{Label, TimeZoneName};
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
+use projections::audit::audit_trail::search::{self, Search};
 use projections::customers::customer_profiles::{addresses, contacts, documents, preferences};
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews};
@@ -288,6 +289,38 @@ async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
         assert!(plan.contains(&format!("using {index}")), "{sql}: {plan}");
         assert!(!plan.contains("Seq Scan on loyalty") && !plan.contains("Seq Scan on audit"), "{sql}: {plan}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_conditions_the_rarest_leads_an_audit_and_a_page_looks_at_a_bounded_number_of_events() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let last = world.append(SHOP, fresh_id(), [enrolled()]).await;
+    node.sees("audit_trail", last).await;
+    // 6,000 events of the busy key, none of a type of which there are 6,000 others; and long before them one of that type, one of another.
+    let events = "insert into audit_trail_g1.audit_trail (position, tenant, event_type, category, stream, version, actor, occurred_at, \
+                  recorded_at) select 100 + n, 7, type, 'loyalty', 'loyalty-1', 1, actor, at, at from (\
+                  select n, 'type.' || n % 2, case n % 2 when 0 then 'key:busy' else 'cli' end from generate_series(3, 12002) n \
+                  union all values (1, 'type.1', 'key:busy'), (2, 'type.rare', 'key:busy')) of_event (n, type, actor), \
+                  lateral (select timestamptz '2020-01-01Z' + n * interval '1 s' as at) x";
+    world.as_role(Role::Engine).await.execute(events).await.unwrap();
+    world.as_admin().await.execute("analyze").await.unwrap();
+    let sizes = async |kind: &'static str| {
+        let wanted = Search { actor: Some("key:busy".to_owned()), types: Some(vec![kind]), ..Search::default() };
+        let (mut sizes, mut before) = (vec![], None);
+        loop {
+            let page = search::search(&node.pools, SHOP, wanted.clone(), before, 5).await.unwrap();
+            assert_eq!(page.position, last);
+            sizes.push(page.value.rows.len());
+            before = page.value.next;
+            if before.is_none() {
+                return sizes;
+            }
+        }
+    };
+    assert_eq!(sizes("type.1").await, [0, 0, 0, 1]);
+    assert_eq!(sizes("type.rare").await, [1]);
+    assert_eq!(sizes("type.none").await, [0]);
 }
 
 async fn plan(request: &mut PgConnection, sql: &str) -> String {
