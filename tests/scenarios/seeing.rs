@@ -205,6 +205,18 @@ async fn a_timeline_tells_what_happened_and_not_to_whom() {
     assert_eq!(items(&refunds)[0]["facts"]["remaining"], "60.00");
     let points = seen(&world, &format!("{path}?type=loyalty.points.*&limit=3"), &last).await;
     assert_eq!((items(&points).len(), points["next_cursor"].is_string()), (3, true));
+
+    let (_, desk) = key(&world, &["--scope", "customers:read"]);
+    let ask = async |query: &str| world.ask_as(Some(&desk), Method::GET, &format!("{path}{query}"), None).await;
+    let without_points: Vec<_> = expected.into_iter().filter(|name| !name.starts_with("loyalty.")).collect();
+    for query in ["", "?type=*"] {
+        assert_eq!(all_of(&ask(query).await.body, "type"), without_points, "{query}");
+    }
+    let first = ask("?limit=1").await;
+    let cursor = first.body["next_cursor"].as_str().expect("there is more");
+    assert_eq!(all_of(&ask(&format!("?limit=1&cursor={cursor}")).await.body, "type"), [without_points[1]]);
+    let refused = ask("?type=loyalty.points.*").await;
+    assert_eq!((refused.refusal().as_str(), &refused.body["scope"]), ("403 scope_missing", &json!("loyalty:read")));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use commands::{Caller, Scope};
+use domain::Event;
 use projections::ReadModel;
 use projections::customers::customer_timeline::{self, CustomerTimeline, TimelineRow};
 use projections::customers::customers::{self, Customers};
@@ -56,7 +57,23 @@ impl From<TimelineRow> for EntryView {
     }
 }
 
-/// Tells what happened to a customer, the newest first.
+/// The types that a caller may see: points need the scope of points here as in the ledger. Who asks for nothing else is told so.
+fn visible(caller: &Caller, asked: Option<Vec<&'static str>>) -> Result<Option<Vec<&'static str>>, Problem> {
+    let may_see_points = caller.require(Scope::LoyaltyRead);
+    if may_see_points.is_ok() {
+        return Ok(asked);
+    }
+    let mut types = asked.unwrap_or_else(|| Event::TYPES.to_vec());
+    types.retain(|name| !name.starts_with(LOYALTY));
+    if types.is_empty() {
+        may_see_points?;
+    }
+    Ok(Some(types))
+}
+
+const LOYALTY: &str = "loyalty.";
+
+/// Tells what happened to a customer, the newest first. What happened to points is told to who has `loyalty:read`.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/timeline", tag = "customers",
     params(PathId, Asked, MinPosition),
@@ -75,7 +92,7 @@ pub(super) async fn get_timeline(
 ) -> Result<Found<ListView<EntryView>>, Problem> {
     caller.require(Scope::CustomersRead)?;
     let back = lists::back(asked.limit, asked.cursor.as_deref())?;
-    let types = lists::event_types(asked.kind.as_deref())?;
+    let types = visible(&caller, lists::event_types(asked.kind.as_deref())?)?;
     wait_for(&api, &[CustomerTimeline::NAME, Customers::NAME], min_position).await?;
     let page = customer_timeline::list(&api.pools, caller.tenant, id, types.as_deref(), back).await?;
     let found = Found::list(page, EntryView::from);
