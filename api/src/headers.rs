@@ -1,10 +1,11 @@
 //! Headers and parameters that every operation understands: request id, trace, idempotency key, position to wait for.
 
 use crate::problem::{Place, Problem};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use commands::IdempotencyKey;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -199,6 +200,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
+/// Nothing may be asked for but `min_position`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
 fn pairs(parts: &Parts) -> Vec<(String, String)> {
     form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
 }
@@ -211,50 +217,30 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        axum::extract::Path::<uuid::Uuid>::from_request_parts(parts, state).await.map(|id| Self(id.0)).map_err(|_| {
-            Problem::bad_parameter(Place::Parameter("id".to_owned()), "invalid_id", "the id in the path is not a UUID")
-        })
+        let id = axum::extract::Path::<uuid::Uuid>::from_request_parts(parts, state).await;
+        id.map(|id| Self(id.0)).map_err(|_| no_id("id"))
     }
 }
 
-/// The ids of a customer and of a hold in the path.
+/// The ids in a path of two, whatever they are called there: a customer's, and that of something of the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HoldPath {
-    /// The customer.
-    pub customer: uuid::Uuid,
-    /// The hold.
-    pub hold: uuid::Uuid,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for HoldPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let ids = axum::extract::Path::<(String, String)>::from_request_parts(parts, state).await;
-        let (customer, hold) = ids.map_or_else(|_| Default::default(), |ids| ids.0);
-        let read = |name: &str, text: &str| {
-            uuid::Uuid::try_parse(text).map_err(|_| {
-                let place = Place::Parameter(name.to_owned());
-                Problem::bad_parameter(place, "invalid_id", "the id in the path is not a UUID")
-            })
-        };
-        Ok(Self { customer: read("id", &customer)?, hold: read("hold", &hold)? })
-    }
-}
-
-/// The id of a thing of a customer, behind the customer's.
-#[derive(Debug, Clone, Copy)]
 pub struct PathIds(pub uuid::Uuid, pub uuid::Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathIds {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let ids = axum::extract::Path::<(uuid::Uuid, uuid::Uuid)>::from_request_parts(parts, state).await;
-        ids.map(|ids| Self(ids.0.0, ids.0.1)).map_err(|_| {
-            Problem::bad_parameter(Place::Parameter("id".to_owned()), "invalid_id", "an id in the path is not a UUID")
-        })
+        let given = RawPathParams::from_request_parts(parts, state).await.map_err(|_| no_id("id"))?;
+        let ids = given.iter().map(|(name, text)| uuid::Uuid::try_parse(text).map_err(|_| no_id(name)));
+        match ids.collect::<Result<Vec<_>, _>>()?.as_slice() {
+            [first, second] => Ok(Self(*first, *second)),
+            _ => Err(Problem::internal().because("the path has not two parameters")),
+        }
     }
+}
+
+fn no_id(name: &str) -> Problem {
+    Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_id", "the id in the path is not a UUID")
 }
 
 #[cfg(test)]

@@ -26,6 +26,17 @@ impl<T: Clone> Patch<T> {
     }
 }
 
+impl<P> Patch<P> {
+    /// An object after the patch: what is set is a patch of its own, put upon what there is.
+    pub fn merged<T: Clone>(&self, current: Option<&T>, apply: impl FnOnce(&P, Option<&T>) -> T) -> Option<T> {
+        match self {
+            Self::Keep => current.cloned(),
+            Self::Remove => None,
+            Self::Set(patch) => Some(apply(patch, current)),
+        }
+    }
+}
+
 /// A field that is named. One that is not reads as [`Patch::Keep`] by `#[serde(default)]`.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -62,5 +73,14 @@ mod tests {
         assert_eq!(Patch::Keep.applied(current.as_ref()), current);
         assert_eq!(Patch::Remove.applied(current.as_ref()), None);
         assert_eq!(Patch::Set("Eva".to_owned()).applied(current.as_ref()).as_deref(), Some("Eva"));
+    }
+
+    #[test]
+    fn an_object_is_merged_with_what_there_is() {
+        let added = |more: &u8, current: Option<&u8>| more + current.unwrap_or(&0);
+        assert_eq!(Patch::Set(2).merged(Some(&5), added), Some(7));
+        assert_eq!(Patch::Set(2).merged(None, added), Some(2));
+        assert_eq!(Patch::<u8>::Remove.merged(Some(&5), added), None);
+        assert_eq!(Patch::<u8>::Keep.merged(Some(&5), added), Some(5));
     }
 }

@@ -236,6 +236,9 @@ async fn contacts_documents_and_preferences_are_seen_as_they_were_given() {
         assert_eq!(&now.body[field], value, "{field}");
     }
     assert_eq!((&now.body["billing"]["currency"], now.etag()), (&json!("EUR"), liked.etag()));
+    let spoken = world.patch(&preferences, None, json!({"billing": {"language": "en", "delivery": null}})).await;
+    let now = seen(&world, &preferences, &spoken).await;
+    assert_eq!(now.body["billing"], json!({"currency": "EUR", "language": "en", "delivery": null}), "it is merged");
     let less = world.patch(&preferences, now.etag(), json!({"channels": null, "billing": null})).await;
     let now = seen(&world, &preferences, &less).await.body;
     assert_eq!((&now["channels"], &now["billing"], &now["categories"]), (&json!([]), &Value::Null, &json!(["coffee"])));

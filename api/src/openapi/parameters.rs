@@ -1,6 +1,6 @@
 //! The parameters that operations have in common, as their extractors understand them.
 
-use crate::headers::{Guards, HoldPath, Idempotency, MinPosition, PathId, PathIds};
+use crate::headers::{Guards, Idempotency, MinPosition, PathId};
 use serde_json::Value;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -14,22 +14,29 @@ impl IntoParams for PathId {
     }
 }
 
-impl IntoParams for HoldPath {
+/// The path of a hold.
+pub(crate) struct OfHold;
+
+impl IntoParams for OfHold {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let hold = parameter("hold", ParameterIn::Path, "The hold's id", super::example::UUID);
-        let mut ids = PathId::into_params(place);
-        ids.push(hold.required(Required::True).schema(Some(uuid())).build());
-        ids
+        of_customer(place, parameter("hold", ParameterIn::Path, "The hold's id", super::example::UUID))
     }
 }
 
-impl IntoParams for PathIds {
+/// The path of an address.
+pub(crate) struct OfAddress;
+
+impl IntoParams for OfAddress {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let address = parameter("address_id", ParameterIn::Path, "The address's id", super::example::UUID);
-        let mut ids = PathId::into_params(place);
-        ids.push(address.required(Required::True).schema(Some(uuid())).build());
-        ids
+        of_customer(place, parameter("address_id", ParameterIn::Path, "The address's id", super::example::UUID))
     }
+}
+
+/// The customer's id, and that of something of the customer.
+fn of_customer(place: impl Fn() -> Option<ParameterIn>, id: ParameterBuilder) -> Vec<Parameter> {
+    let mut ids = PathId::into_params(place);
+    ids.push(id.required(Required::True).schema(Some(uuid())).build());
+    ids
 }
 
 impl IntoParams for Idempotency {

@@ -81,7 +81,7 @@ pub struct FavouriteOrder {
     pub note: Option<PreferenceText>,
 }
 
-/// What is to become of a customer's preferences. Of a list all is given or nothing.
+/// What is to become of a customer's preferences (RFC 7396): a list is replaced as a whole, an object member by member.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PreferencesPatch {
     /// Where they like to buy.
@@ -91,11 +91,32 @@ pub struct PreferencesPatch {
     /// What they want to hear of, and how.
     pub notifications: Patch<Vec<Notification>>,
     /// How they are billed.
-    pub billing: Patch<Billing>,
+    pub billing: Patch<BillingPatch>,
     /// What must not be.
     pub restrictions: Patch<Vec<PreferenceText>>,
     /// What they order again and again.
     pub favourite_orders: Patch<Vec<FavouriteOrder>>,
+}
+
+/// What is to become of how a customer is billed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BillingPatch {
+    /// The currency of invoices.
+    pub currency: Patch<Currency>,
+    /// The language of invoices.
+    pub language: Patch<Language>,
+    /// How invoices are sent.
+    pub delivery: Patch<Channel>,
+}
+
+impl BillingPatch {
+    fn applied(&self, current: Option<&Billing>) -> Billing {
+        Billing {
+            currency: self.currency.applied(current.and_then(|billing| billing.currency.as_ref())),
+            language: self.language.applied(current.and_then(|billing| billing.language.as_ref())),
+            delivery: self.delivery.applied(current.and_then(|billing| billing.delivery.as_ref())),
+        }
+    }
 }
 
 impl PreferencesPatch {
@@ -109,7 +130,7 @@ impl PreferencesPatch {
             channels: self.channels.applied(Some(&clear.channels)).unwrap_or_default(),
             categories: self.categories.applied(Some(&clear.categories)).unwrap_or_default(),
             notifications: self.notifications.applied(Some(&clear.notifications)).unwrap_or_default(),
-            billing: self.billing.applied(clear.billing.as_ref()),
+            billing: self.billing.merged(clear.billing.as_ref(), BillingPatch::applied),
         };
         let personal = PersonalPreferences {
             restrictions: self.restrictions.applied(Some(&personal.restrictions)).unwrap_or_default(),

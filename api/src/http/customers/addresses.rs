@@ -2,12 +2,13 @@
 
 use crate::Api;
 use crate::body::JsonBody;
-use crate::headers::{Guards, MinPosition, PathId, PathIds};
+use crate::headers::{Guards, MinPosition, NoParameters, Parameters, PathId, PathIds};
 use crate::http::customers::profile::{Shown, not_found_or};
 use crate::http::customers::update::customer_version;
 use crate::http::lists::ListView;
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, wait_for};
+use crate::openapi::parameters::OfAddress;
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
@@ -249,7 +250,8 @@ impl AddressDone {
     get, path = "/v1/customers/{id}/addresses", tag = "customers", operation_id = "list_addresses",
     params(PathId, MinPosition),
     responses(
-        (status = 200, description = "All of them", body = ListView<AddressView>),
+        (status = 200, description = "All of them", body = ListView<AddressView>,
+            headers(("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found"),
     ),
     security(("key" = [Scope::CustomersRead])),
@@ -258,6 +260,7 @@ pub(super) async fn list_addresses(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<AddressView>>, Problem> {
     let (found, shown) = find(&api, &caller, id, min_position).await?;
@@ -268,9 +271,10 @@ pub(super) async fn list_addresses(
 /// Tells one address of a customer.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "get_address",
-    params(PathIds, MinPosition),
+    params(OfAddress, MinPosition),
     responses(
-        (status = 200, description = "The address", body = AddressView),
+        (status = 200, description = "The address", body = AddressView,
+            headers(("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found, address_not_found"),
     ),
     security(("key" = [Scope::CustomersRead])),
@@ -279,6 +283,7 @@ pub(super) async fn get_address(
     State(api): State<Api>,
     caller: Caller,
     PathIds(id, address): PathIds,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<AddressView>, Problem> {
     let (found, shown) = find(&api, &caller, id, min_position).await?;
@@ -306,7 +311,7 @@ async fn find(
     request_body = AddressBody,
     responses(
         (status = 201, description = "Added", body = AddressDone,
-            headers(("Location" = String, description = "Path of the address"))),
+            headers(("Location" = String, description = "Path of the address"), ("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_erased, address_already_known"),
         (status = 412, description = "version_changed"),
@@ -333,7 +338,7 @@ pub(super) async fn add_address(
 /// Changes an address by JSON merge patch.
 #[utoipa::path(
     patch, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "change_address",
-    params(PathIds, Guards),
+    params(OfAddress, Guards),
     request_body = AddressPatchBody,
     responses(
         (status = 200, description = "As it was asked", body = AddressDone,
@@ -363,7 +368,7 @@ pub(super) async fn change_address(
 /// Removes an address of a customer.
 #[utoipa::path(
     delete, path = "/v1/customers/{id}/addresses/{address_id}", tag = "customers", operation_id = "remove_address",
-    params(PathIds, Guards),
+    params(OfAddress, Guards),
     responses(
         (status = 200, description = "Gone", body = AddressDone,
             headers(("ETag" = String, description = "The customer's version, when something changed"))),

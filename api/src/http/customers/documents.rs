@@ -2,7 +2,7 @@
 //! `PATCH /v1/customers/{id}`.
 
 use crate::Api;
-use crate::headers::{MinPosition, PathId};
+use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
 use crate::http::customers::profile::{Shown, not_found_or};
 use crate::http::lists::ListView;
 use crate::http::wire::Fields;
@@ -63,7 +63,8 @@ pub(super) struct DocumentView {
     get, path = "/v1/customers/{id}/documents", tag = "customers", operation_id = "list_documents",
     params(PathId, MinPosition),
     responses(
-        (status = 200, description = "All of them", body = ListView<DocumentView>),
+        (status = 200, description = "All of them", body = ListView<DocumentView>,
+            headers(("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found"),
     ),
     security(("key" = [Scope::CustomersRead])),
@@ -72,6 +73,7 @@ pub(super) async fn list_documents(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<DocumentView>>, Problem> {
     caller.require(Scope::CustomersRead)?;

@@ -3,7 +3,7 @@
 use super::timeline::EntryView;
 use super::{CustomerView, customer_not_found};
 use crate::Api;
-use crate::headers::{MinPosition, Parameters, PathId};
+use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
 use crate::http::loyalty::LoyaltyView;
 use crate::http::{Found, wait_for};
 use crate::problem::Problem;
@@ -14,18 +14,13 @@ use projections::customers::customer_timeline::{self, CustomerTimeline};
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::{Back, ReadModel, lowest_position};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 const TIMELINE_ENTRIES: usize = 20;
 const PURCHASES: usize = 5;
-
-/// There is nothing to ask for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {}
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct OverviewView {
@@ -75,7 +70,7 @@ pub(super) async fn get_overview(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
-    Parameters(Asked {}): Parameters<Asked>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<OverviewView>, Problem> {
     caller.require(Scope::CustomersRead)?;

@@ -1,9 +1,9 @@
 //! `/v1/customers/{id}/preferences`: what a customer likes, and how they want to be written to and billed. Changed by JSON merge
-//! patch; a list is replaced as a whole.
+//! patch: a list is replaced as a whole, `billing` member by member.
 
 use crate::Api;
 use crate::body::JsonBody;
-use crate::headers::{Guards, MinPosition, PathId};
+use crate::headers::{Guards, MinPosition, NoParameters, Parameters, PathId};
 use crate::http::customers::profile::{Shown, not_found_or};
 use crate::http::customers::update::customer_version;
 use crate::http::wire::Fields;
@@ -13,7 +13,9 @@ use crate::problem::Problem;
 use axum::extract::State;
 use commands::customers::ChangePreferences;
 use commands::{Caller, Scope};
-use domain::customers::preferences::{Billing, FavouriteItem, FavouriteOrder, Notification, PreferencesPatch};
+use domain::customers::preferences::{
+    Billing, BillingPatch, FavouriteItem, FavouriteOrder, Notification, PreferencesPatch,
+};
 use domain::ids::{CategoryCode, Channel, CustomerId, Language, Sku, Topic};
 use domain::text::PreferenceText;
 use domain::{Currency, Patch};
@@ -62,12 +64,15 @@ struct NotificationBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BillingBody {
+    #[serde(default)]
     #[schema(value_type = Option<schemas::Currency>)]
-    currency: Option<String>,
-    #[schema(example = "es")]
-    language: Option<String>,
-    #[schema(example = "email")]
-    delivery: Option<String>,
+    currency: Patch<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "es")]
+    language: Patch<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "email")]
+    delivery: Patch<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -129,11 +134,11 @@ impl NotificationBody {
 }
 
 impl BillingBody {
-    fn read(&self, fields: &mut Fields) -> Option<Billing> {
-        let currency = fields.keep_optional("/billing/currency", self.currency.as_ref(), Currency::parse);
-        let language = fields.keep_optional("/billing/language", self.language.as_ref(), Language::parse);
-        let delivery = fields.keep_optional("/billing/delivery", self.delivery.as_ref(), Channel::parse);
-        Some(Billing { currency: currency?, language: language?, delivery: delivery? })
+    fn read(&self, fields: &mut Fields) -> Option<BillingPatch> {
+        let currency = fields.keep_patched_text("/billing/currency", &self.currency, Currency::parse);
+        let language = fields.keep_patched_text("/billing/language", &self.language, Language::parse);
+        let delivery = fields.keep_patched_text("/billing/delivery", &self.delivery, Channel::parse);
+        Some(BillingPatch { currency: currency?, language: language?, delivery: delivery? })
     }
 }
 
@@ -197,7 +202,8 @@ impl PreferencesView {
     get, path = "/v1/customers/{id}/preferences", tag = "customers", operation_id = "get_preferences",
     params(PathId, MinPosition),
     responses(
-        (status = 200, description = "The preferences", body = PreferencesView),
+        (status = 200, description = "The preferences", body = PreferencesView,
+            headers(("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found"),
     ),
     security(("key" = [Scope::CustomersRead])),
@@ -206,6 +212,7 @@ pub(super) async fn get_preferences(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<PreferencesView>, Problem> {
     caller.require(Scope::CustomersRead)?;

@@ -2,7 +2,7 @@
 //! changed by `PATCH /v1/customers/{id}`.
 
 use crate::Api;
-use crate::headers::{MinPosition, PathId};
+use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
 use crate::http::customers::{customer_not_found, masked_email, masked_phone, masked_text};
 use crate::http::lists::ListView;
 use crate::http::{Found, wait_for};
@@ -70,7 +70,8 @@ pub(super) struct ContactView {
     get, path = "/v1/customers/{id}/contacts", tag = "customers", operation_id = "list_contacts",
     params(PathId, MinPosition),
     responses(
-        (status = 200, description = "All of them", body = ListView<ContactView>),
+        (status = 200, description = "All of them", body = ListView<ContactView>,
+            headers(("ETag" = String, description = "The customer's version"))),
         (status = 404, description = "customer_not_found"),
     ),
     security(("key" = [Scope::CustomersRead])),
@@ -79,6 +80,7 @@ pub(super) async fn list_contacts(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<ContactView>>, Problem> {
     caller.require(Scope::CustomersRead)?;

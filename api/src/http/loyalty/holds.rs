@@ -2,11 +2,12 @@
 
 use crate::Api;
 use crate::body::JsonBody;
-use crate::headers::{HoldPath, Idempotency, MinPosition, PathId};
+use crate::headers::{Idempotency, MinPosition, PathId, PathIds};
 use crate::http::customers::is_repeated;
 use crate::http::loyalty::PointsView;
 use crate::http::wire::Fields;
 use crate::http::{Done, wait_for};
+use crate::openapi::parameters::OfHold;
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
@@ -159,7 +160,7 @@ pub(super) struct CapturedView {
 /// Redeems the points of a hold with its order.
 #[utoipa::path(
     post, path = "/v1/customers/{id}/loyalty/holds/{hold}/capture", tag = "loyalty", operation_id = "capture_hold",
-    params(HoldPath, Idempotency),
+    params(OfHold, Idempotency),
     request_body = CaptureBody,
     responses(
         (status = 201, description = "Redeemed", body = CapturedView),
@@ -171,7 +172,7 @@ pub(super) struct CapturedView {
 pub(super) async fn capture(
     State(api): State<Api>,
     caller: Caller,
-    HoldPath { customer, hold }: HoldPath,
+    PathIds(customer, hold): PathIds,
     Idempotency(key): Idempotency,
     JsonBody(body): JsonBody<CaptureBody>,
 ) -> Result<Done<CapturedView>, Problem> {
@@ -214,7 +215,7 @@ pub(super) struct ReleasedView {
 /// Gives the points of a hold back.
 #[utoipa::path(
     post, path = "/v1/customers/{id}/loyalty/holds/{hold}/release", tag = "loyalty", operation_id = "release_hold",
-    params(HoldPath, Idempotency),
+    params(OfHold, Idempotency),
     responses(
         (status = 201, description = "Given back", body = ReleasedView),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
@@ -225,7 +226,7 @@ pub(super) struct ReleasedView {
 pub(super) async fn release(
     State(api): State<Api>,
     caller: Caller,
-    HoldPath { customer, hold }: HoldPath,
+    PathIds(customer, hold): PathIds,
     Idempotency(key): Idempotency,
 ) -> Result<Done<ReleasedView>, Problem> {
     caller.require(Scope::LoyaltyWrite)?;

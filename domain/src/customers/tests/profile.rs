@@ -8,7 +8,7 @@ use crate::customers::commands::{CustomerCommand, CustomerError};
 use crate::customers::customer::Customer;
 use crate::customers::events::{Contact, CustomerEvent, CustomerKind};
 use crate::customers::preferences::{
-    FavouriteItem, FavouriteOrder, PersonalPreferences, Preferences, PreferencesPatch,
+    Billing, BillingPatch, FavouriteItem, FavouriteOrder, PersonalPreferences, Preferences, PreferencesPatch,
 };
 use crate::email::Email;
 use crate::event::Personal;
@@ -139,6 +139,33 @@ fn preferences_keep_what_is_not_named() {
 }
 
 #[test]
+fn how_a_customer_is_billed_changes_member_by_member() {
+    let billed = |currency: Option<&str>, language: Option<&str>| {
+        let billing = Billing {
+            currency: currency.map(|code| code.parse().unwrap()),
+            language: language.map(|code| code.parse().unwrap()),
+            delivery: Some("email".parse().unwrap()),
+        };
+        preferring_as(Preferences { billing: Some(billing), ..Preferences::default() }, &[])
+    };
+    let patch = |billing| prefer(PreferencesPatch { billing, ..PreferencesPatch::default() });
+    let in_english = || {
+        let language = Patch::Set("en".parse().unwrap());
+        patch(Patch::Set(BillingPatch { language, ..BillingPatch::default() }))
+    };
+    let euros = || billed(Some("EUR"), None);
+    let history = [created(), euros()];
+    given::<Customer>(history.clone()).when(in_english()).then([billed(Some("EUR"), Some("en"))]);
+    let without = BillingPatch { currency: Patch::Remove, ..BillingPatch::default() };
+    given::<Customer>(history.clone()).when(patch(Patch::Set(without))).then([billed(None, None)]);
+    given::<Customer>(history.clone()).when(patch(Patch::Set(BillingPatch::default()))).then([]);
+    given::<Customer>(history).when(patch(Patch::Remove)).then([preferring(&[], &[])]);
+    let first = Billing { currency: None, language: Some("en".parse().unwrap()), delivery: None };
+    let first = preferring_as(Preferences { billing: Some(first), ..Preferences::default() }, &[]);
+    given::<Customer>([created()]).when(in_english()).then([first]);
+}
+
+#[test]
 fn preferences_are_bounded_and_an_order_is_of_something() {
     let ask = |patch| given::<Customer>([created()]).when(prefer(patch));
     let texts = |count| Patch::Set(vec!["no nuts".parse().unwrap(); count]);
@@ -226,9 +253,13 @@ fn liking(channel: &str) -> PreferencesPatch {
 
 fn preferring(channels: &[&str], restrictions: &[&str]) -> CustomerEvent {
     let channels = channels.iter().map(|text| text.parse().unwrap()).collect();
+    preferring_as(Preferences { channels, ..Preferences::default() }, restrictions)
+}
+
+fn preferring_as(preferences: Preferences, restrictions: &[&str]) -> CustomerEvent {
     let restrictions = restrictions.iter().map(|text| text.parse().unwrap()).collect();
     CustomerEvent::PreferencesChanged {
-        preferences: Preferences { channels, ..Preferences::default() },
+        preferences,
         personal: PersonalPreferences { restrictions, favourite_orders: vec![] }.into(),
     }
 }
