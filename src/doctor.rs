@@ -323,6 +323,9 @@ async fn server(settings: &Settings, address: &ServerAddress) -> Finding {
         Err(error) => return Finding::warn(PART, format!("{listen} is in use, and {error}")),
     };
     match client.get("/health").await {
+        Ok(answer) if answer.body["status"] == "degraded" => {
+            Finding::warn(PART, format!("{} is degraded; `clientela status` says why", client.url()))
+        }
         Ok(answer) => {
             Finding::ok(PART, format!("{} is {}", client.url(), answer.body["status"].as_str().unwrap_or("up")))
         }

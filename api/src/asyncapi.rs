@@ -56,7 +56,8 @@ fn document() -> Value {
             "action": "send",
             "channel": {"$ref": "#/channels/feed"},
             "summary": "Sends a reader the events of its tenant",
-            "description": "Needs the scope feed:read. Personal data is sent only to keys that also have customers:pii.",
+            "description": "Needs the scope feed:read. Personal data is sent only to keys that also have customers:pii, \
+                events of keys and tenants (access.*) only to those that also have audit:read.",
             "security": [
                 reference("components/securitySchemes", "bearer"),
                 reference("components/securitySchemes", "key"),

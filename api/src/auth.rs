@@ -95,6 +95,9 @@ pub struct Keys {
     known: Cache<[u8; 32], Arc<KnownKey>>,
     // A cache of its own, so that a flood of made-up keys does not push out the real ones.
     unknown: Cache<[u8; 32], ()>,
+    // Whose digests the directory has known once: they are no guesses, however many strangers share their address. What such a
+    // key may do now is asked for all the same.
+    seen: Cache<[u8; 32], ()>,
     limits: Limits,
 }
 
@@ -117,6 +120,7 @@ impl Keys {
                 .max_capacity(config.keys_max)
                 .time_to_live(config.unknown_key_ttl.min(KEY_TTL_MAX))
                 .build(),
+            seen: Cache::new(config.keys_max),
             limits: Limits::new(config),
         }
     }
@@ -135,11 +139,17 @@ impl Keys {
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
-        self.limits.stranger(address)?;
+        if self.seen.get(&digest).await.is_none() {
+            self.limits.stranger(address)?;
+        }
         match self.known.try_get_with(digest, self.ask(digest)).await {
-            Ok(key) => Ok(Some(key)),
+            Ok(key) => {
+                self.seen.insert(digest, ()).await;
+                Ok(Some(key))
+            }
             Err(miss) => match miss.as_ref() {
                 Miss::Unknown => {
+                    self.seen.invalidate(&digest).await;
                     self.unknown.insert(digest, ()).await;
                     Ok(None)
                 }
@@ -172,6 +182,24 @@ pub(crate) async fn authenticate(api: &Api, headers: &HeaderMap, occasion: &Occa
     counted(api, occasion, identify(api, headers, occasion).await)
 }
 
+/// The caller of an operation that tells strangers less: none who has no key that works. Who sends none does not guess; who sends
+/// wrong ones is counted.
+pub(crate) async fn caller_or_stranger(
+    api: &Api,
+    headers: &HeaderMap,
+    occasion: &Occasion,
+) -> Result<Option<Caller>, Problem> {
+    let found = match given_key(headers) {
+        Some(_) => authenticate(api, headers, occasion).await,
+        None => identify(api, headers, occasion).await,
+    };
+    match found {
+        Ok(caller) => Ok(Some(caller)),
+        Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => Err(problem),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Counts a stranger: whoever is one too often is told so instead.
 pub(crate) fn counted<T>(api: &Api, occasion: &Occasion, found: Result<T, Problem>) -> Result<T, Problem> {
     match found {
@@ -184,7 +212,7 @@ pub(crate) fn counted<T>(api: &Api, occasion: &Occasion, found: Result<T, Proble
 }
 
 /// The caller of a request, who is not counted as a stranger.
-pub(crate) async fn identify(api: &Api, headers: &HeaderMap, occasion: &Occasion) -> Result<Caller, Problem> {
+async fn identify(api: &Api, headers: &HeaderMap, occasion: &Occasion) -> Result<Caller, Problem> {
     let Some(text) = given_key(headers) else {
         return match api.config.open && is_for_loopback(headers) {
             true => open_caller(api, occasion).await,

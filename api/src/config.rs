@@ -13,6 +13,10 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// Largest body of an import, in bytes.
     pub import_bytes_max: usize,
+    /// Most imports worked on at the same time, so that their bodies fit into the memory; more wait for one to end.
+    pub imports_max: usize,
+    /// Longest time an import, or a question about the past, waits until it is begun.
+    pub place_timeout: Duration,
     /// Longest time a request may take.
     pub request_timeout: Duration,
     /// Longest time a query waits for its `min_position`.
@@ -60,6 +64,9 @@ impl Default for Config {
             cors_origins: Vec::new(),
             body_bytes_max: 1024 * 1024,
             import_bytes_max: 8 * 1024 * 1024,
+            // As many as `clientela import` has lanes: their rows fill the queue of commands.
+            imports_max: 8,
+            place_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             min_position_timeout: Duration::from_secs(5),
             in_flight_max: 1_024,

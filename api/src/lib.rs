@@ -7,6 +7,7 @@ pub mod amount;
 mod asyncapi;
 pub mod auth;
 pub mod body;
+mod bounds;
 pub mod config;
 mod connection;
 mod docs;
@@ -18,6 +19,7 @@ mod openapi;
 pub mod problem;
 pub mod serve;
 
+use crate::bounds::Bounds;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::{Extension, Router};
@@ -41,7 +43,12 @@ pub use serve::serve;
 
 /// What the doors need from the rest of the server. Clones share it.
 #[derive(Clone)]
-pub struct Api(Arc<Parts>);
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    bounds: Bounds,
+}
 
 /// The parts of an [`Api`].
 pub struct Parts {
@@ -73,7 +80,13 @@ impl Api {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        let bounds = Bounds::new(&parts.config);
+        Self(Arc::new(Inner { parts, bounds }))
+    }
+
+    /// The places that operations share out.
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.0.bounds
     }
 }
 
@@ -81,7 +94,7 @@ impl Deref for Api {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 

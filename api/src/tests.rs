@@ -27,8 +27,11 @@ use uuid::Uuid;
 
 const ID: &str = "018f0000-0000-7000-8000-000000000001";
 
-/// A log that is away.
-struct Away;
+/// A log that is away, and how often its end was asked for.
+#[derive(Default)]
+struct Away {
+    asked: AtomicUsize,
+}
 
 fn away<T>() -> Result<T, StoreError> {
     Err(StoreError::Unavailable("no database in this test".into()))
@@ -63,6 +66,9 @@ impl EventStore for Away {
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        // As if it were far away: others ask meanwhile.
+        tokio::task::yield_now().await;
         away()
     }
 
@@ -122,10 +128,12 @@ impl KeyDirectory for FewKeys {
 pub(crate) struct Doors {
     router: Router,
     keys: Arc<FewKeys>,
+    log: Arc<Away>,
 }
 
 pub(crate) fn doors(config: Config) -> Doors {
-    let store: Arc<dyn EventStore> = Arc::new(Away);
+    let log = Arc::new(Away::default());
+    let store = Arc::clone(&log) as Arc<dyn EventStore>;
     let database = Database::from_url("postgres://nobody@127.0.0.1:9/none").expect("the URL is well-formed");
     let pools = Pools::new(&database);
     let keys = Arc::new(FewKeys::default());
@@ -149,7 +157,7 @@ pub(crate) fn doors(config: Config) -> Doors {
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         config,
     });
-    Doors { router: router(api), keys }
+    Doors { router: router(api), keys, log }
 }
 
 pub(crate) struct Answer {
@@ -298,6 +306,31 @@ async fn unknown_paths_methods_and_ids_are_problems_too() {
 }
 
 #[tokio::test]
+async fn a_wrong_id_is_called_by_its_name() {
+    let doors = doors(Config::default());
+    for (path, name) in [("seven/addresses/8", "id"), (&format!("{ID}/addresses/8"), "address_id")] {
+        let answer = doors.get(&format!("/v1/customers/{path}"), Some("reader")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(answer.body.contains(&format!(r#""parameter":"{name}","code":"invalid_id""#)), "{}", answer.body);
+    }
+    let capture = doors.post(&format!("/v1/customers/{ID}/loyalty/holds/8/capture"), "writer", "{}").await;
+    assert!(capture.body.contains(r#""parameter":"hold""#), "{}", capture.body);
+}
+
+#[tokio::test]
+async fn what_a_query_does_not_know_is_refused_and_not_left_out() {
+    let doors = doors(Config::default());
+    let below = ["addresses", &format!("addresses/{ID}"), "contacts", "documents", "preferences"];
+    for path in below {
+        let answer = doors.get(&format!("/v1/customers/{ID}/{path}?as_of=2026-01-01"), Some("reader")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {}", answer.body);
+        assert!(answer.body.contains(r#""parameter":"as_of","code":"invalid_parameter""#), "{}", answer.body);
+        let known = doors.get(&format!("/v1/customers/{ID}/{path}?min_position=0"), Some("reader")).await;
+        assert_ne!(known.status, StatusCode::BAD_REQUEST, "{path}: {}", known.body);
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_refused_with_the_field_at_fault() {
     let doors = doors(Config::default());
     let purchase = |body: &'static str| {
@@ -415,6 +448,38 @@ async fn health_is_terse_to_strangers() {
 }
 
 #[tokio::test]
+async fn one_looks_for_all_strangers_and_operators_look_for_themselves() {
+    let doors = doors(Config::default());
+    let asked = stream::iter(0..50).map(|_| doors.get("/health/ready", None)).buffer_unordered(50);
+    assert_eq!(asked.collect::<Vec<_>>().await.len(), 50);
+    doors.get("/health", None).await;
+    assert_eq!(doors.log.asked.load(Ordering::Relaxed), 1);
+    doors.get("/health", Some("operator")).await;
+    doors.get("/health", Some("reader")).await;
+    assert_eq!(doors.log.asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn who_tries_keys_on_health_is_counted_and_who_has_none_is_not() {
+    let doors = doors(Config { failures_per_address: 1, ..Config::default() });
+    let from = |key: Option<String>| {
+        let request = key.into_iter().fold(Request::get("/health"), |request, key| request.header("x-api-key", key));
+        let mut request = request.body(Body::empty()).expect("valid");
+        let peer: SocketAddr = "203.0.113.7:5000".parse().expect("an address");
+        request.extensions_mut().insert(ConnectInfo(peer));
+        doors.ask(request)
+    };
+    for _ in 0..30 {
+        assert_eq!(from(None).await.body, r#"{"status":"unavailable"}"#);
+    }
+    for guess in 0..20 {
+        assert_eq!(from(Some(format!("guess-{guess}"))).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(from(Some("guess-20".to_owned())).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(from(None).await.status, StatusCode::SERVICE_UNAVAILABLE, "it guesses nothing");
+}
+
+#[tokio::test]
 async fn figures_are_for_this_machine_and_for_operators() {
     let doors = doors(Config::default());
     let from = |peer: &str, proxied: bool| {
@@ -483,6 +548,51 @@ async fn who_comes_too_often_without_a_key_that_works_is_not_looked_up_any_more(
 }
 
 #[tokio::test]
+async fn a_key_that_worked_works_on_while_strangers_of_the_same_address_knock() {
+    // What is remembered of keys lapses at once, as it does after half a minute else.
+    let doors = doors(Config { failures_per_address: 1, key_ttl: Duration::ZERO, ..Config::default() });
+    let from_the_proxy = |key: &str| {
+        let mut request = Request::get("/v1/customers").header("x-api-key", key).body(Body::empty()).expect("valid");
+        let peer: SocketAddr = "203.0.113.7:5000".parse().expect("an address");
+        request.extensions_mut().insert(ConnectInfo(peer));
+        doors.ask(request)
+    };
+    assert_eq!(from_the_proxy("reader").await.status, StatusCode::BAD_REQUEST);
+    for guess in 0..20 {
+        from_the_proxy(&format!("guess-{guess}")).await;
+    }
+    assert_eq!(from_the_proxy("guess-20").await.status, StatusCode::TOO_MANY_REQUESTS);
+    let asked = doors.keys.asked.load(Ordering::Relaxed);
+    for _ in 0..3 {
+        assert_eq!(from_the_proxy("reader").await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(doors.keys.asked.load(Ordering::Relaxed), asked + 3, "each time the directory said so");
+    assert_eq!(from_the_proxy("writer").await.status, StatusCode::TOO_MANY_REQUESTS, "it was never seen here");
+}
+
+#[tokio::test]
+async fn so_many_imports_at_once_and_who_waits_too_long_for_one_is_told_so() {
+    let config = Config { imports_max: 1, place_timeout: Duration::from_millis(20), ..Config::default() };
+    let doors = doors(config);
+    let import = |key: &str, body: Body| {
+        let request = Request::post("/v1/imports/purchases").header("x-api-key", key);
+        let request = request.header("content-type", "application/json").body(body);
+        doors.ask(request.expect("the request is well-formed"))
+    };
+    let endless = || Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let text = r#"{"system":"A B","currency":"USD","rows":[]}"#;
+    let mut first = std::pin::pin!(import("importer", endless()));
+    assert!(futures::poll!(&mut first).is_pending(), "its body never ends");
+    let second = import("importer", Body::from(text)).await;
+    assert!(second.status == StatusCode::SERVICE_UNAVAILABLE && second.body.contains("busy"), "{}", second.body);
+    assert!(second.headers.contains_key("retry-after"));
+    for (key, status) in [("made-up", StatusCode::UNAUTHORIZED), ("reader", StatusCode::FORBIDDEN)] {
+        assert_eq!(import(key, endless()).await.status, status, "nobody waits for the body of who may not");
+    }
+    assert_eq!(doors.get("/v1/customers", Some("reader")).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn what_takes_too_long_is_given_up() {
     let doors = doors(Config { request_timeout: Duration::ZERO, ..Config::default() });
     let request =
@@ -503,7 +613,7 @@ async fn a_panic_is_a_problem_without_details() {
         .route("/bug", axum::routing::get(bug))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(crate::envelope::panicked))
         .layer(axum::middleware::from_fn(crate::envelope::surround));
-    let doors = Doors { router, keys: Arc::default() };
+    let doors = Doors { router, keys: Arc::default(), log: Arc::default() };
     let answer = doors.get("/bug", None).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     insta::assert_snapshot!(answer.body, @r#"{"type":"urn:clientela:problem:internal","title":"Internal","status":500,"detail":"something went wrong here; the log has the details","code":"internal","request_id":"test"}"#);

@@ -45,6 +45,14 @@ impl Category {
         }
     }
 
+    /// Whether it tells of those who use the installation, not of customers.
+    pub const fn is_access(self) -> bool {
+        match self {
+            Self::Tenant | Self::ApiKey | Self::Projection => true,
+            Self::Customer | Self::Loyalty => false,
+        }
+    }
+
     /// The category of a stored name, unless a newer build made it up.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|category| category.as_str() == name)

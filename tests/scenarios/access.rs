@@ -90,6 +90,7 @@ async fn another_tenants_customer_does_not_exist() {
         (Method::GET, path.clone(), None),
         (Method::GET, format!("{path}/loyalty"), None),
         (Method::GET, format!("{path}/events"), None),
+        (Method::GET, format!("{path}/events?cursor=1.0"), None),
         (Method::POST, format!("{path}/purchases"), Some(purchase.clone())),
         (Method::POST, format!("{path}/refunds"), Some(json!({"order_id": "order-1", "refund_id": "r-1"}))),
         (Method::POST, format!("{path}/loyalty"), Some(json!({"currency": "EUR"}))),

@@ -172,6 +172,39 @@ async fn a_reader_sees_its_own_tenant_only_and_no_person_without_the_right_scope
 }
 
 #[tokio::test]
+async fn keys_and_tenants_are_on_the_feed_of_who_may_read_the_audit_trail() {
+    let world = World::start().await;
+    let customer = world.member("audited@example.com").await;
+    let (plain, _) = key(&world, &["--scope", "feed:read"]);
+    let (auditor, _) = key(&world, &["--scope", "feed:read,audit:read"]);
+    let kinds = async |key: Option<&str>, query: &str| {
+        let (events, _) = Reader::open(&world, key, query, None).await.until("caught-up").await;
+        events.into_iter().map(|event| event.event).collect::<Vec<_>>()
+    };
+    let is_access = |kind: &String| kind.starts_with("access.");
+    let seen = kinds(Some(&plain), "").await;
+    assert!(seen.iter().any(|kind| kind == "customer.created") && !seen.iter().any(is_access), "{seen:?}");
+    assert_eq!(kinds(Some(&plain), "?type=access.*").await, Vec::<String>::new());
+    let ours = kinds(Some(&plain), &format!("?customer={customer}&category=customer")).await;
+    assert_eq!(ours, ["customer.created"]);
+    for key in [Some(auditor.as_str()), None] {
+        assert!(kinds(key, "?type=access.*").await.iter().any(|kind| kind == "access.key.created"));
+        assert!(kinds(key, "?category=access_key").await.iter().all(is_access));
+    }
+    for query in ["category=access_key", "category=customer,access_tenant", &format!("stream=access_key:{customer}")] {
+        let answer = world.ask_as(Some(&plain), Method::GET, &format!("/v1/feed?{query}"), None).await;
+        let told = (answer.refusal(), answer.body["scope"].clone());
+        assert_eq!(told, ("403 scope_missing".to_owned(), json!("audit:read")), "{query}");
+    }
+    let with_a_ticket = async |key: &str| {
+        let ticket = ticket(&world, Some(key), json!({})).await;
+        kinds(NO_KEY, &ticket).await
+    };
+    assert!(!with_a_ticket(&plain).await.iter().any(is_access));
+    assert!(with_a_ticket(&auditor).await.iter().any(is_access));
+}
+
+#[tokio::test]
 async fn cursors_and_filters_that_cannot_be_are_refused() {
     let world = World::start().await;
     let head = world.head().await;

@@ -4,9 +4,37 @@ use crate::access::since_epoch;
 use crate::support::World;
 use domain::access::scope::Scope;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
+
+/// A customer, and what only this customer has: the ids in paths.
+struct Owned {
+    id: String,
+    hold: String,
+    address_id: String,
+}
+
+impl Owned {
+    async fn by(world: &World, email: &str) -> Self {
+        let id = world.member(email).await;
+        world.buys(&id, "order-7", "500.00").await;
+        let made = async |path: &str, body: Value, name: &str| {
+            let answer = world.post(&format!("/v1/customers/{id}/{path}"), body).await;
+            assert_eq!(answer.status, 201, "{}", answer.body);
+            (text(&answer.body[name]), answer.position)
+        };
+        let (hold, _) = made("loyalty/holds", json!({"order_id": "order-8", "points": 100}), "hold_id").await;
+        let home = json!({"kind": "shipping", "line1": "Calle Mayor 1", "country": "ES"});
+        let (address_id, last) = made("addresses", home, "address_id").await;
+        let last = last.expect("a position");
+        for seen in ["", "/addresses", "/loyalty", "/loyalty/ledger", "/timeline"] {
+            let answer = world.get(&format!("/v1/customers/{id}{seen}?min_position={last}")).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+        Self { id, hold, address_id }
+    }
+}
 
 /// An operation as a caller finds it in the document.
 struct Operation {
@@ -32,17 +60,18 @@ impl Operation {
             .collect()
     }
 
-    /// The path with these ids and with the parameters that must be there, as in their examples.
-    fn path(&self, id: &str) -> String {
+    /// The path with the ids of what there is and with the other parameters that must be there, as in their examples.
+    fn path(&self, owned: &Owned) -> String {
         let parameters = self.told["parameters"].as_array().cloned().unwrap_or_default();
         let required = |place: &str| {
             let chosen = move |parameter: &&Value| parameter["in"] == place && parameter["required"] == true;
             let pair = |parameter: &Value| (text(&parameter["name"]), text(&parameter["example"]));
             parameters.iter().filter(chosen).map(pair).collect::<Vec<_>>()
         };
-        let path = required("path").into_iter().filter(|(name, _)| name != "id");
-        let path = path
-            .fold(self.path.replace("{id}", id), |path, (name, value)| path.replace(&format!("{{{name}}}"), &value));
+        let ids = [("{id}", &owned.id), ("{hold}", &owned.hold), ("{address_id}", &owned.address_id)];
+        let path = ids.into_iter().fold(self.path.clone(), |path, (name, id)| path.replace(name, id));
+        let path =
+            required("path").into_iter().fold(path, |path, (name, value)| path.replace(&format!("{{{name}}}"), &value));
         let query: Vec<_> = required("query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
     }
@@ -56,8 +85,8 @@ impl Operation {
         self.told["security"][0]["key"].as_array().into_iter().flatten().map(text).collect()
     }
 
-    async fn refusal(&self, world: &World, key: Option<&str>, id: &str) -> String {
-        world.ask_as(key, self.method.clone(), &self.path(id), self.body()).await.refusal()
+    async fn refusal(&self, world: &World, key: Option<&str>, owned: &Owned) -> String {
+        world.ask_as(key, self.method.clone(), &self.path(owned), self.body()).await.refusal()
     }
 }
 
@@ -87,7 +116,7 @@ async fn every_operation_refuses_who_has_no_key_that_works() {
     while world.ask_as(Some(&expired), Method::GET, "/v1/loyalty/kpis", None).await.status != 401 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let customer = world.member("guarded@example.com").await;
+    let owned = Owned::by(&world, "guarded@example.com").await;
     let cases = [
         (None, "401 key_missing"),
         (Some("clk_made_up"), "401 key_unknown"),
@@ -99,7 +128,7 @@ async fn every_operation_refuses_who_has_no_key_that_works() {
     let head = world.head().await;
     for operation in operations {
         for (key, expected) in cases {
-            assert_eq!(operation.refusal(&world, key, &customer).await, expected, "{operation} with {key:?}");
+            assert_eq!(operation.refusal(&world, key, &owned).await, expected, "{operation} with {key:?}");
         }
     }
     assert_eq!(world.head().await, head, "nothing was done");
@@ -108,7 +137,7 @@ async fn every_operation_refuses_who_has_no_key_that_works() {
 #[tokio::test]
 async fn every_operation_refuses_who_has_all_scopes_but_its_own() {
     let world = World::start().await;
-    let customer = world.member("scoped@example.com").await;
+    let owned = Owned::by(&world, "scoped@example.com").await;
     let operations = Operation::guarded(&world).await;
     let all = Scope::ALL.iter().map(|scope| scope.as_str()).filter(|scope| *scope != "admin");
     let mut lacking = BTreeMap::new();
@@ -120,7 +149,7 @@ async fn every_operation_refuses_who_has_all_scopes_but_its_own() {
     let head = world.head().await;
     for operation in operations {
         let own = operation.scopes();
-        let path = operation.path(&customer);
+        let path = operation.path(&owned);
         let answer = world.ask_as(Some(&lacking[&own]), operation.method.clone(), &path, operation.body()).await;
         assert_eq!(answer.refusal(), "403 scope_missing", "{operation}: {}", answer.body);
         let is_named = own.iter().any(|own| answer.body["scope"] == **own);
@@ -132,8 +161,7 @@ async fn every_operation_refuses_who_has_all_scopes_but_its_own() {
 #[tokio::test]
 async fn every_operation_on_another_tenants_customer_finds_none() {
     let world = World::start().await;
-    let customer = world.member("foreign@example.com").await;
-    world.buys(&customer, "order-7", "500.00").await;
+    let owned = Owned::by(&world, "foreign@example.com").await;
     let tenant = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
     let (_, theirs) = key(&world, &["--scope", "admin", "--tenant", &tenant]);
     let head = world.head().await;
@@ -141,7 +169,11 @@ async fn every_operation_on_another_tenants_customer_finds_none() {
     let of_customers: Vec<_> = operations.iter().filter(|operation| operation.path.contains("{id}")).collect();
     assert!(of_customers.len() > 8, "{}", of_customers.len());
     for operation in of_customers {
-        let refusal = operation.refusal(&world, Some(&theirs), &customer).await;
+        if operation.method == Method::GET && operation.path.starts_with("/v1/customers/") {
+            let answer = world.get(&operation.path(&owned)).await;
+            assert_eq!(answer.status, 200, "{operation} by the owner: {}", answer.body);
+        }
+        let refusal = operation.refusal(&world, Some(&theirs), &owned).await;
         assert!(refusal.starts_with("404 "), "{operation}: {refusal}");
     }
     assert_eq!(world.head().await, head, "nothing was done");
@@ -150,15 +182,13 @@ async fn every_operation_on_another_tenants_customer_finds_none() {
 #[tokio::test]
 async fn every_example_is_taken() {
     let world = World::start().await;
-    let customer = world.member("exemplary@example.com").await;
-    world.buys(&customer, "order-7", "500.00").await;
+    let owned = Owned::by(&world, "exemplary@example.com").await;
     for operation in Operation::guarded(&world).await {
         if operation.told["responses"]["200"]["content"].get("text/event-stream").is_some() {
             continue;
         }
-        let answer = world
-            .ask_as(Some(world.key()), operation.method.clone(), &operation.path(&customer), operation.body())
-            .await;
+        let answer =
+            world.ask_as(Some(world.key()), operation.method.clone(), &operation.path(&owned), operation.body()).await;
         let code = answer.body["code"].as_str().unwrap_or_default();
         let is_malformed =
             ["invalid_", "malformed_", "unreadable_", "validation_"].iter().any(|kind| code.starts_with(kind));

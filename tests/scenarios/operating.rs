@@ -53,6 +53,8 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
     world.end(Signal::SIGTERM);
     world.serve(&[]);
     comes_to_show(&world, "customers", "paused");
+    let rests = world.get("/health").await;
+    assert_eq!((rests.status, &rests.body["status"]), (200, &json!("degraded")), "{}", rests.body);
 
     let spoiled = world.buys(&member, "order-1", "10.00").await.position.expect("a position");
     world.loyalty_at(&member, Some(spoiled)).await;
@@ -74,6 +76,10 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(list.contains(&format!("customers: cannot get past position {}, event customer-", spoiled - 1)), "{list}");
 
+    let health = world.get("/health").await;
+    assert_eq!((health.status, &health.body["status"]), (200, &json!("degraded")), "{}", health.body);
+    let ready = world.ask_as(None, Method::GET, "/health/ready", None).await;
+    assert_eq!(ready.status, 200, "the others go on, and commands work: {}", ready.body);
     let figures = async || world.open(None, "/metrics", None).await.text().await.expect("text");
     assert!(figures().await.contains("projector_failed{projector=\"customers\"} 1"), "{}", figures().await);
 

@@ -2,6 +2,7 @@
 //! their answer: nobody ever sees a row of another. With the walls of one table torn down the same test finds foreign rows.
 
 use crate::support::World;
+use crate::support::feed::Reader;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -11,6 +12,19 @@ use std::time::Duration;
 const TENANTS: usize = 20;
 const READERS: usize = 40;
 const ROUNDS: usize = 10;
+/// What is told of a customer.
+const BELOW: [&str; 10] = [
+    "",
+    "/overview",
+    "/loyalty",
+    "/loyalty/ledger",
+    "/events",
+    "/timeline",
+    "/addresses",
+    "/contacts",
+    "/documents",
+    "/preferences",
+];
 
 /// A tenant with one customer, as the tenant itself knows it.
 #[derive(Debug)]
@@ -19,6 +33,8 @@ struct Tenant {
     customer: String,
     email: String,
     name: String,
+    phone: String,
+    document: String,
     /// Of all tenants only this one has so many points.
     points: i64,
 }
@@ -30,32 +46,52 @@ impl Tenant {
         let made = world.run_json(&["key", "create", "fuzz", "--scope", "admin", "--tenant", &tenant, "--json"]);
         let key = made["key"].as_str().expect("a key").to_owned();
         let (name, email) = (format!("Person Of {slug}."), format!("person@{slug}.example"));
-        let body = json!({"name": name, "emails": [email], "currency": "EUR", "loyalty": true});
+        let (phone, document) = (format!("+346123450{number:02}"), format!("DOC{number:02}X"));
+        let body = json!({
+            "name": name, "emails": [email], "phones": [phone], "currency": "EUR", "loyalty": true,
+            "documents": [{"kind": "passport", "number": document, "country": "MX"}]
+        });
         let registered = world.ask_as(Some(&key), Method::POST, "/v1/customers", Some(body)).await;
         let customer = registered.body["customer_id"].as_str().expect("an id").to_owned();
         let total = 100 * (number + 1);
         let body = json!({"order_id": "order-1", "total": total.to_string(), "currency": "EUR"});
         let path = format!("/v1/customers/{customer}/purchases");
+        let home = json!({"kind": "shipping", "name": name, "line1": "Calle Mayor 1", "country": "ES"});
+        let address = format!("/v1/customers/{customer}/addresses");
+        assert_eq!(world.ask_as(Some(&key), Method::POST, &address, Some(home)).await.status, 201);
+        let liked = format!("/v1/customers/{customer}/preferences");
+        let likes = json!({"restrictions": [email]});
+        assert_eq!(world.ask_as(Some(&key), Method::PATCH, &liked, Some(likes)).await.status, 200);
         let bought = world.ask_as(Some(&key), Method::POST, &path, Some(body)).await;
         let points = bought.body["points_earned"].as_i64().expect("points");
-        let seen = format!("/v1/loyalty/kpis?min_position={}", bought.position.expect("a position"));
-        assert_eq!(world.ask_as(Some(&key), Method::GET, &seen, None).await.status, 200);
-        Self { key, customer, email, name, points }
+        let made = Self { key, customer, email, name, phone, document, points };
+        let last = bought.position.expect("a position");
+        for path in made.questions(&made) {
+            let seen = format!("{path}{}min_position={last}", if path.contains('?') { '&' } else { '?' });
+            let answer = world.ask_as(Some(&made.key), Method::GET, &seen, None).await;
+            assert_eq!(answer.status, 200, "{seen}: {}", answer.body);
+            assert!(made.foreign(&path, answer.status, &answer.body, &[]).is_none(), "{seen}: {}", answer.body);
+        }
+        made
     }
 
     /// What it may ask: of its own customer, and of another's.
     fn questions(&self, other: &Self) -> Vec<String> {
-        let of = |customer: &str, email: &str| {
-            let below = ["", "/loyalty", "/loyalty/ledger", "/events", "/timeline"];
-            let below = below.map(|part| format!("/v1/customers/{customer}{part}"));
-            [
-                below.to_vec(),
-                vec![format!("/v1/customers?email={email}"), format!("/v1/audit/events?customer={customer}")],
-            ]
-            .concat()
+        let of = |whose: &Self| {
+            let customer = &whose.customer;
+            let below = BELOW.map(|part| format!("/v1/customers/{customer}{part}"));
+            [below.to_vec(), whose.searches().to_vec(), vec![format!("/v1/audit/events?customer={customer}")]].concat()
         };
         let common = ["/v1/audit/events", "/v1/loyalty/kpis"].map(str::to_owned).to_vec();
-        [of(&self.customer, &self.email), of(&other.customer, &other.email), common].concat()
+        [of(self), of(other), common].concat()
+    }
+
+    /// What finds its customer, and perhaps others of the same tenant.
+    fn searches(&self) -> [String; 4] {
+        let (email, phone, document) = (&self.email, self.phone.replace('+', "%2B"), &self.document);
+        let name = self.name.replace(' ', "%20");
+        [format!("email={email}"), format!("phone={phone}"), format!("document={document}"), format!("name={name}")]
+            .map(|search| format!("/v1/customers?{search}"))
     }
 
     /// What of an answer is not this tenant's.
@@ -63,15 +99,20 @@ impl Tenant {
         let text = body.to_string();
         let others = others.iter().filter(|other| other.customer != self.customer);
         let mut shown = others.filter(|other| {
-            text.contains(&other.customer) || text.contains(&other.name) || text.contains(&other.email)
+            let own = [&other.customer, &other.name, &other.email, &other.phone, &other.document];
+            own.into_iter().any(|word| text.contains(word))
         });
         if let Some(other) = shown.next() {
             return Some(format!("{path} shows {} to {}", other.name, self.name));
         }
-        let is_own = path.contains(&self.customer) || path.contains(&self.email);
+        let is_search = self.searches().iter().any(|search| search == path);
+        let is_own = is_search || path.contains(&self.customer);
         match body["outstanding_points"].as_i64() {
             Some(points) if points != self.points => {
                 Some(format!("{path} tells {points} points instead of {}", self.points))
+            }
+            _ if is_search && status == 200 && !text.contains(&self.customer) => {
+                Some(format!("{path} does not find the customer of its own tenant"))
             }
             _ if is_own && status != 200 => Some(format!("{path} is {status} to its own tenant")),
             _ if path.starts_with("/v1/customers/") && !is_own && status != 404 => {
@@ -135,11 +176,24 @@ async fn read_by_one(host: String, tenants: Arc<Vec<Tenant>>, reader: usize) -> 
     (found, answers)
 }
 
+/// What the feed tells a tenant of others.
+async fn fed(world: &World, tenants: &[Tenant]) -> Vec<String> {
+    let mut found = Vec::new();
+    for tenant in tenants {
+        let (events, _) = Reader::open(world, Some(&tenant.key), "", None).await.until("caught-up").await;
+        let told = Value::from_iter(events.into_iter().map(|event| event.data));
+        assert!(told.to_string().contains(&tenant.customer), "its own customer is on the feed");
+        found.extend(tenant.foreign("/v1/feed", 200, &told, tenants));
+    }
+    found
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_tenants_see_no_row_of_each_other_while_requests_are_given_up() {
     let world = World::start().await;
     let tenants = tenants(&world).await;
     let (found, answers) = read_by_all(world.host(), &tenants).await;
+    assert_eq!(fed(&world, &tenants).await, Vec::<String>::new());
     assert!(found.is_empty(), "{} of {answers} answers were foreign: {:?}", found.len(), &found[..found.len().min(5)]);
     assert!(answers > READERS * ROUNDS * 6, "only {answers} answers");
 }

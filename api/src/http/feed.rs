@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use commands::Scope;
 use live::Live;
 use places::Places;
-use store::{Filter, Position};
+use store::Position;
 use tickets::Admitted;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
@@ -41,7 +41,8 @@ pub(crate) fn ticket_routes() -> OpenApiRouter<Api> {
 
 /// Follows the events of the tenant as they happen, by server-sent events.
 ///
-/// Each message's id is a position; who comes again with it as `Last-Event-ID` misses nothing and gets nothing twice.
+/// Each message's id is a position; who comes again with it as `Last-Event-ID` misses nothing and gets nothing twice. What becomes of
+/// keys and tenants (`access.*`) is told with the scope `audit:read` only.
 #[utoipa::path(
     get, path = "/v1/feed", tag = "feed", operation_id = "follow_feed",
     params(
@@ -67,12 +68,12 @@ async fn follow(
     let Admitted { caller, standing, reveal } = tickets::admit(&api, &request, ticket.as_deref()).await?;
     caller.require(Scope::FeedRead)?;
     let Asked { filter, start } = Asked::read(query, &request.headers)?;
+    let filter = ask::narrowed(filter, &caller)?;
     let place = places.take(&caller.actor)?;
     let found = tokio::time::timeout(api.config.request_timeout, first_position(&api, start)).await;
     let after = found.unwrap_or_else(|_| Err(Problem::unavailable("the event store does not answer")))?;
     let connection = request.extensions.get::<Connection>();
     connection.inspect(|connection| connection.set_endless());
-    let filter = Filter { tenant: Some(caller.tenant), ..filter };
     let live = Live::new(api, live::Feed { after, filter, reveal }, standing, place);
     let messages = live.messages(connection.map(Connection::closing));
     let head = [

@@ -1,9 +1,10 @@
 //! Is the server alive, is it ready, how are its parts. Without a key the answers are terse.
 
 use crate::Api;
-use crate::auth::identify;
+use crate::auth::caller_or_stranger;
 use crate::headers::Occasion;
 use crate::openapi::schemas;
+use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,13 +13,16 @@ use commands::job::JobStatus;
 use commands::reactor::{ReactorState, ReactorStatus};
 use projections::{ProjectorState, ProjectorStatus};
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Position;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long strangers are told what was seen last.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).routes(routes!(health))
@@ -51,22 +55,18 @@ struct StoreHealth {
     head: Option<Position>,
 }
 
-impl Health {
-    fn terse(status: &'static str) -> Self {
-        Self { status, components: None }
-    }
-}
-
 /// Says that the process answers.
 #[utoipa::path(
     get, path = "/health/live", tag = "operations", operation_id = "get_live",
     responses((status = 200, description = "It answers", body = Health)),
 )]
 async fn live() -> Json<Health> {
-    Json(Health::terse("live"))
+    Json(Health { status: "live", components: None })
 }
 
-/// Says whether the database is reached and no projector has failed.
+/// Says whether the server can do its work: the database is reached.
+///
+/// A projector that has failed does not change that: commands and all other queries work, and on another node it would fail, too.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
     responses(
@@ -75,10 +75,9 @@ async fn live() -> Json<Health> {
     ),
 )]
 async fn ready(State(api): State<Api>) -> Response {
-    let (_, components) = probe(&api).await;
-    match is_ready(&components) {
-        true => Json(Health::terse("ready")).into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, Json(Health::terse("unavailable"))).into_response(),
+    match api.bounds().last_look.status(&api).await {
+        Status::Ok | Status::Degraded => Json(Health { status: "ready", components: None }).into_response(),
+        Status::Unavailable => answer(Status::Unavailable, None),
     }
 }
 
@@ -86,47 +85,91 @@ async fn ready(State(api): State<Api>) -> Response {
 #[utoipa::path(
     get, path = "/health", tag = "operations", operation_id = "get_health",
     responses(
-        (status = 200, description = "Well", body = Health),
-        (status = 503, description = "Degraded, or unavailable", body = Health),
+        (status = 200, description = "Well; or degraded: it works, but somebody has to look at a part of it", body = Health),
+        (status = 429, description = "rate_limited"),
+        (status = 503, description = "Unavailable", body = Health),
     ),
 )]
-async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Response {
-    let (status, components) = probe(&api).await;
-    let is_operator = identify(&api, &headers, &occasion).await.is_ok_and(|caller| caller.require_operator().is_ok());
-    let code = if is_ready(&components) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(Health { status, components: is_operator.then_some(components) })).into_response()
+async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) -> Result<Response, Problem> {
+    let caller = caller_or_stranger(&api, &headers, &occasion).await?;
+    if caller.is_some_and(|caller| caller.require_operator().is_ok()) {
+        let components = Components::looked_at(&api).await;
+        return Ok(answer(components.status(), Some(components)));
+    }
+    Ok(answer(api.bounds().last_look.status(&api).await, None))
 }
 
-async fn probe(api: &Api) -> (&'static str, Components) {
-    let head = tokio::time::timeout(PROBE_TIMEOUT, api.store.head()).await.ok().and_then(Result::ok);
-    let projectors = match head {
-        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.projections.status()).await.unwrap_or_default(),
-        None => Vec::new(),
+fn answer(status: Status, components: Option<Components>) -> Response {
+    let code = match status {
+        Status::Ok | Status::Degraded => StatusCode::OK,
+        Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let reactors = match head {
-        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.reactors.status()).await.unwrap_or_default(),
-        None => Vec::new(),
-    };
-    let jobs = match head {
-        Some(_) => tokio::time::timeout(PROBE_TIMEOUT, api.jobs.status()).await.unwrap_or_default(),
-        None => Vec::new(),
-    };
-    let status = if head.is_some() { "up" } else { "down" };
-    let components = Components { event_store: StoreHealth { status, head }, projectors, reactors, jobs };
-    let summary = match (head, is_ready(&components) && reactors_are_well(&components)) {
-        (None, _) => "unavailable",
-        (Some(_), false) => "degraded",
-        (Some(_), true) => "ok",
-    };
-    (summary, components)
+    (code, Json(Health { status: status.as_str(), components })).into_response()
 }
 
-/// What they put aside wants to be looked at, but this node answers requests all the same.
-fn reactors_are_well(components: &Components) -> bool {
-    components.reactors.iter().all(|reactor| reactor.parked == 0 && reactor.state != ReactorState::Failed)
+/// How the server is, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Ok,
+    /// It answers requests, but a part of it wants to be looked at.
+    Degraded,
+    Unavailable,
 }
 
-fn is_ready(components: &Components) -> bool {
-    let has_failed = |projector: &ProjectorStatus| projector.state == ProjectorState::Failed;
-    components.event_store.head.is_some() && !components.projectors.iter().any(has_failed)
+impl Status {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What strangers are told: however many ask, one of them looks, once a second.
+#[derive(Debug, Default)]
+pub(crate) struct LastLook(Mutex<Option<(Instant, Status)>>);
+
+impl LastLook {
+    async fn status(&self, api: &Api) -> Status {
+        let mut last = self.0.lock().await;
+        if let Some((at, status)) = *last
+            && at.elapsed() < LOOK_AGAIN
+        {
+            return status;
+        }
+        let status = Components::looked_at(api).await.status();
+        *last = Some((Instant::now(), status));
+        status
+    }
+}
+
+impl Components {
+    async fn looked_at(api: &Api) -> Self {
+        let head = tokio::time::timeout(PROBE_TIMEOUT, api.store.head()).await.ok().and_then(Result::ok);
+        let status = if head.is_some() { "up" } else { "down" };
+        let event_store = StoreHealth { status, head };
+        if head.is_none() {
+            return Self { event_store, projectors: Vec::new(), reactors: Vec::new(), jobs: Vec::new() };
+        }
+        let (projectors, reactors, jobs) =
+            tokio::join!(soon(api.projections.status()), soon(api.reactors.status()), soon(api.jobs.status()));
+        Self { event_store, projectors, reactors, jobs }
+    }
+
+    fn status(&self) -> Status {
+        let stands = |state: ProjectorState| matches!(state, ProjectorState::Failed | ProjectorState::Paused);
+        let is_stuck = |reactor: &ReactorStatus| reactor.parked > 0 || reactor.state == ReactorState::Failed;
+        let is_degraded =
+            self.projectors.iter().any(|projector| stands(projector.state)) || self.reactors.iter().any(is_stuck);
+        match self.event_store.head {
+            None => Status::Unavailable,
+            Some(_) if is_degraded => Status::Degraded,
+            Some(_) => Status::Ok,
+        }
+    }
+}
+
+async fn soon<T: Default>(answer: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PROBE_TIMEOUT, answer).await.unwrap_or_default()
 }

@@ -4,10 +4,11 @@
 
 use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::customers::customer_not_found;
+use crate::http::lists::{self, Cursor};
 use crate::http::recorded::EventView;
-use crate::http::wait_for_log;
-use crate::problem::{Place, Problem};
-use axum::Json;
+use crate::http::{Found, time_travel};
+use crate::problem::Problem;
 use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::aggregate::Category;
@@ -16,9 +17,6 @@ use serde::{Deserialize, Serialize};
 use store::{Direction, ReadStream, RecordedEvent, StreamId, Version};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 200;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -56,105 +54,88 @@ pub(crate) async fn get_events(
     PathId(customer): PathId,
     Parameters(page): Parameters<Page>,
     min_position: MinPosition,
-) -> Result<Json<HistoryView>, Problem> {
+) -> Result<Found<HistoryView>, Problem> {
     caller.require(Scope::AuditRead)?;
-    wait_for_log(&api, min_position).await?;
-    let limit = page_limit(page.limit)?;
-    let after = Cursor::parse(page.cursor.as_deref())?;
-    let reader = Reader { api: &api, caller: &caller, customer, limit: limit + 1 };
+    let limit = lists::limit(page.limit)?;
+    let after = page.cursor.as_deref().map(Seen::parse).transpose()?.unwrap_or_default();
+    let (position, _place) = time_travel::reflected(&api, min_position).await?;
+    let reader = Reader { api: &api, caller: &caller, customer };
     let (own, account) = tokio::try_join!(
-        reader.read(Category::Customer, after.customer),
-        reader.read(Category::Loyalty, after.loyalty)
+        reader.read(Category::Customer, after.customer, limit + 1),
+        reader.read(Category::Loyalty, after.loyalty, limit + 1)
     )?;
     let mut events: Vec<_> = own.into_iter().chain(account).collect();
-    if events.is_empty() && after == Cursor::default() {
-        return Err(Problem::not_found("customer_not_found", "the customer is not known"));
+    // A cursor may be made up: behind it there is nothing of nobody, too.
+    if events.is_empty() && reader.read(Category::Customer, 0, 1).await?.is_empty() {
+        return Err(customer_not_found());
     }
     events.sort_by_key(|event| event.position);
     let is_last = events.len() <= limit;
     events.truncate(limit);
-    let next_cursor = (!is_last).then(|| after.past(&events).to_string());
+    let next_cursor = (!is_last).then(|| after.and(&events).text());
     let events = events.iter().map(EventView::of).collect::<Result<_, _>>();
     let events = events.map_err(|error| Problem::internal().because(error))?;
-    Ok(Json(HistoryView { events, next_cursor }))
-}
-
-fn page_limit(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => Ok(limit),
-        _ => {
-            let place = Place::Parameter("limit".to_owned());
-            Err(Problem::bad_parameter(place, "invalid_parameter", "limit must be from 1 to 200"))
-        }
-    }
+    Ok(Found { position, version: None, body: HistoryView { events, next_cursor } })
 }
 
 struct Reader<'a> {
     api: &'a Api,
     caller: &'a Caller,
     customer: Uuid,
-    limit: usize,
 }
 
 impl Reader<'_> {
-    async fn read(&self, category: Category, after: Version) -> Result<Vec<RecordedEvent>, Problem> {
+    async fn read(&self, category: Category, after: Version, limit: usize) -> Result<Vec<RecordedEvent>, Problem> {
         let read = ReadStream {
             tenant: self.caller.tenant,
             stream: StreamId { category: category.as_str(), id: self.customer },
             from: after.saturating_add(1),
             direction: Direction::Forwards,
-            limit: u64::try_from(self.limit).unwrap_or(u64::MAX),
+            limit: u64::try_from(limit).unwrap_or(u64::MAX),
             reveal: self.caller.require(Scope::CustomersPii).is_ok(),
         };
         Ok(self.api.store.read_stream(read).try_collect().await?)
     }
 }
 
-/// The last version seen of each stream. Opaque to callers.
+/// The last version seen of each stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Cursor {
+struct Seen {
     customer: Version,
     loyalty: Version,
 }
 
-impl Cursor {
-    fn parse(text: Option<&str>) -> Result<Self, Problem> {
-        let Some(text) = text else { return Ok(Self::default()) };
-        let read = || {
-            let (customer, loyalty) = text.split_once('.')?;
-            let version = |text: &str| text.parse::<Version>().ok().filter(|version| *version >= 0);
-            Some(Self { customer: version(customer)?, loyalty: version(loyalty)? })
-        };
-        read().ok_or_else(|| {
-            let place = Place::Parameter("cursor".to_owned());
-            Problem::bad_parameter(place, "invalid_cursor", "the cursor is none that was given out here")
-        })
-    }
-
-    fn past(self, events: &[RecordedEvent]) -> Self {
-        events.iter().fold(self, |cursor, event| match event.stream.category {
-            category if category == Category::Customer.as_str() => Self { customer: event.version, ..cursor },
-            _ => Self { loyalty: event.version, ..cursor },
+impl Seen {
+    fn and(self, events: &[RecordedEvent]) -> Self {
+        events.iter().fold(self, |seen, event| match event.stream.category {
+            category if category == Category::Customer.as_str() => Self { customer: event.version, ..seen },
+            _ => Self { loyalty: event.version, ..seen },
         })
     }
 }
 
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.customer, self.loyalty)
+impl Cursor for Seen {
+    fn text(&self) -> String {
+        format!("{}.{}", self.customer, self.loyalty)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (customer, loyalty) = text.split_once('.')?;
+        let version = |text: &str| text.parse::<Version>().ok().filter(|version| *version >= 0);
+        Some(Self { customer: version(customer)?, loyalty: version(loyalty)? })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cursor;
+    use super::{Cursor, Seen};
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given_out() {
-        let cursor = Cursor { customer: 7, loyalty: 12 };
-        assert_eq!(Cursor::parse(Some(&cursor.to_string())).expect("it was given out"), cursor);
-        for made_up in ["", "7", "7.x", "-1.2", "7.99999999999"] {
-            assert_eq!(Cursor::parse(Some(made_up)).expect_err("refused").code(), "invalid_cursor");
+        let seen = Seen { customer: 7, loyalty: 12 };
+        assert_eq!(Seen::parse(&seen.text()).expect("it was given out"), seen);
+        for made_up in ["", "7", "7.x", "-1.2", "+7.1", "07.1", "7.99999999999"] {
+            assert_eq!(Seen::parse(made_up).expect_err("refused").code(), "invalid_cursor", "{made_up}");
         }
     }
 }

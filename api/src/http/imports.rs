@@ -8,7 +8,7 @@ use crate::http::Done;
 use crate::http::wire::{Fields, date_as_written};
 use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
 use commands::{Caller, Scope};
 use domain::customers::events::ExternalReference;
@@ -113,9 +113,12 @@ struct RowView {
 async fn import_purchases(
     State(api): State<Api>,
     caller: Caller,
-    JsonBody(body): JsonBody<ImportBody>,
+    request: Request,
 ) -> Result<Done<ImportView>, Problem> {
     caller.require(Scope::CustomersWrite)?;
+    // Before the body: it may have megabytes.
+    let _place = api.bounds().imports.take().await?;
+    let JsonBody(body) = JsonBody::<ImportBody>::from_request(request, &api).await?;
     let common = body.common()?;
     let caller = body.at_its_clock(caller)?;
     let read: Vec<_> = body.rows.iter().map(|row| row.read(&common)).collect();

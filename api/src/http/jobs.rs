@@ -2,7 +2,7 @@
 
 use crate::Api;
 use crate::headers::{Idempotency, Parameters};
-use crate::http::lists::{self, Cursor};
+use crate::http::lists::{self, Asked, ListView};
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::Json;
@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use commands::job::{JobState, JobView};
 use commands::{Caller, Scope};
-use serde::{Deserialize, Serialize};
+use projections::Page;
+use serde::Serialize;
 use store::job_runs::JobRun;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -28,15 +29,6 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[schema(as = JobsView)]
 struct Jobs {
     items: Vec<JobBody>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = JobRunsView)]
-struct Runs {
-    items: Vec<RunBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schemas::Cursor>)]
-    next_cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -141,18 +133,6 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Jobs>, Prob
     Ok(Json(Jobs { items: jobs.into_iter().map(|job| JobBody::of(job, &caller)).collect() }))
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Asked {
-    /// Most items of an answer.
-    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
-    limit: Option<usize>,
-    /// Where to go on: `next_cursor` of the answer before.
-    #[param(example = "b2a")]
-    cursor: Option<String>,
-}
-
 type Named = Result<Path<String>, PathRejection>;
 
 /// Lists the runs of a job, the newest first.
@@ -160,7 +140,7 @@ type Named = Result<Path<String>, PathRejection>;
     get, path = "/v1/jobs/{name}/runs", tag = "operations", operation_id = "list_job_runs",
     params(("name" = String, Path, description = "The job's name", example = "loyalty_expiry"), Asked),
     responses(
-        (status = 200, description = "Runs", body = Runs),
+        (status = 200, description = "Runs", body = ListView<RunBody>),
         (status = 404, description = "job_not_found"),
     ),
     security(("key" = [Scope::Operations])),
@@ -170,13 +150,12 @@ async fn runs(
     caller: Caller,
     name: Named,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Runs>, Problem> {
+) -> Result<Json<ListView<RunBody>>, Problem> {
     caller.require(Scope::Operations)?;
     let Path(name) = name.map_err(|_| unknown())?;
     let back = lists::back(asked.limit, asked.cursor.as_deref())?;
     let page = api.jobs.runs(&caller, &name, (back.before, back.limit)).await?.ok_or_else(unknown)?;
-    let items = page.runs.into_iter().map(RunBody::from).collect();
-    Ok(Json(Runs { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
+    Ok(Json(ListView::of(Page { rows: page.runs, next: page.next }, RunBody::from)))
 }
 
 /// Tells of one run of a job.

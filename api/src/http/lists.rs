@@ -6,9 +6,9 @@ use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
 use domain::Event;
 use projections::{Back, Page};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::{Position, TypePattern};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 200;
@@ -22,6 +22,19 @@ pub(crate) struct ListView<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::Cursor>)]
     next_cursor: Option<String>,
+}
+
+/// How much of a list, and from where.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Asked {
+    /// Most items of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    pub(crate) limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
+    pub(crate) cursor: Option<String>,
 }
 
 /// A place in a list, as callers carry it: opaque to them.

@@ -82,9 +82,7 @@ impl<T> Found<lists::ListView<T>> {
 impl<T: Serialize> IntoResponse for Found<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.body).into_response();
-        if self.position > Position(0) {
-            response.headers_mut().insert(X_POSITION, HeaderValue::from(self.position.0));
-        }
+        response.headers_mut().insert(X_POSITION, HeaderValue::from(self.position.0));
         tag(&mut response, self.version);
         response
     }
@@ -112,6 +110,9 @@ pub(crate) async fn wait_for(api: &Api, projectors: &[&str], min_position: MinPo
         return Ok(());
     }
     wait_for_log(api, min_position).await?;
-    let waited = api.projections.wait_for(projectors, Position(asked), api.config.min_position_timeout).await;
+    // Those who wait may not take the places of all who need not.
+    let place = api.bounds().min_positions.try_take();
+    let patience = place.as_ref().map_or(Duration::ZERO, |_| api.config.min_position_timeout);
+    let waited = api.projections.wait_for(projectors, Position(asked), patience).await;
     waited.map_err(|behind| Problem::projection_behind(behind.asked.0, behind.reached.0))
 }

@@ -2,7 +2,7 @@
 
 use crate::Api;
 use crate::headers::Parameters;
-use crate::http::lists::{self, Cursor};
+use crate::http::lists::{self, Asked, Cursor, ListView};
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::Json;
@@ -11,10 +11,11 @@ use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
 use commands::reactor::ReactorStatus;
 use commands::{Caller, Scope};
-use serde::{Deserialize, Serialize};
+use projections::Page;
+use serde::Serialize;
 use store::Position;
 use store::consumer::parked::Parked;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,15 +30,6 @@ struct Reactors {
     items: Vec<ReactorStatus>,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = ParkedEventsView)]
-struct ParkedEvents {
-    items: Vec<ParkedView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schemas::Cursor>)]
-    next_cursor: Option<String>,
-}
-
 /// Tells how all reactors are.
 #[utoipa::path(
     get, path = "/v1/reactors", tag = "operations", operation_id = "list_reactors",
@@ -47,18 +39,6 @@ struct ParkedEvents {
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Reactors>, Problem> {
     caller.require(Scope::Operations)?;
     Ok(Json(Reactors { items: api.reactors.status().await }))
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Asked {
-    /// Most items of an answer.
-    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
-    limit: Option<usize>,
-    /// Where to go on: `next_cursor` of the answer before.
-    #[param(example = "b2a")]
-    cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -87,7 +67,7 @@ impl From<Parked> for ParkedView {
     get, path = "/v1/reactors/{name}/parked", tag = "operations", operation_id = "list_parked_events",
     params(("name" = String, Path, description = "The reactor's name", example = "customer_lifecycle"), Asked),
     responses(
-        (status = 200, description = "What waits to be acted on", body = ParkedEvents),
+        (status = 200, description = "What waits to be acted on", body = ListView<ParkedView>),
         (status = 404, description = "reactor_not_found"),
     ),
     security(("key" = [Scope::Operations])),
@@ -97,7 +77,7 @@ async fn parked(
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<ParkedEvents>, Problem> {
+) -> Result<Json<ListView<ParkedView>>, Problem> {
     caller.require(Scope::Operations)?;
     let limit = lists::limit(asked.limit)?;
     let after = match asked.cursor.as_deref() {
@@ -106,8 +86,7 @@ async fn parked(
     };
     let Path(name) = name.map_err(|_| unknown())?;
     let page = api.reactors.parked(caller.tenant, &name, after, limit).await?.ok_or_else(unknown)?;
-    let items = page.events.into_iter().map(ParkedView::from).collect();
-    Ok(Json(ParkedEvents { items, next_cursor: page.next.as_ref().map(Cursor::text) }))
+    Ok(Json(ListView::of(Page { rows: page.events, next: page.next }, ParkedView::from)))
 }
 
 #[derive(Serialize, ToSchema)]

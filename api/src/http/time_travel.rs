@@ -1,12 +1,13 @@
 //! Time travel: queries with `as_of`, `as_recorded_at` or `at_version` are answered from events.
 
 use crate::Api;
+use crate::bounds::Place;
 use crate::headers::MinPosition;
 use crate::http::lists::wrong;
 use crate::http::wait_for_log;
 use crate::http::wire::When;
 use crate::openapi::schemas;
-use crate::problem::{Place, Problem};
+use crate::problem::{self, Problem};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use commands::Caller;
 use projections::time_travel::Until;
@@ -90,17 +91,18 @@ impl Moment {
             When::On(_) => (when.moment(caller), when.end(caller)),
         };
         if begins > caller.now {
-            let place = Place::Parameter(name.to_owned());
+            let place = problem::Place::Parameter(name.to_owned());
             return Err(Problem::bad_parameter(place, "in_the_future", "nobody knows yet what will be then"));
         }
         Ok(Self { end, date: caller.business_date(begins) })
     }
 }
 
-/// What an answer from events reflects: all of the log, whose end is told.
-pub(crate) async fn reflected(api: &Api, min_position: MinPosition) -> Result<Position, Problem> {
+/// What an answer from events reflects: all of the log, whose end is told. The place is held until the events are read.
+pub(crate) async fn reflected(api: &Api, min_position: MinPosition) -> Result<(Position, Place), Problem> {
+    let place = api.bounds().histories.take().await?;
     wait_for_log(api, min_position).await?;
-    Ok(api.store.head().await?)
+    Ok((api.store.head().await?, place))
 }
 
 #[cfg(test)]

@@ -45,10 +45,10 @@ fn components(components: &mut Value) {
         },
     });
     components["headers"] = json!({
-        "X-Request-Id": {"description": "The request's id", "schema": {"type": "string"}},
-        "X-Position": {"description": "The position that the answer reflects", "schema": {"type": "integer", "format": "int64"}},
-        "Retry-After": {"description": "Seconds after which a repeat makes sense", "schema": {"type": "integer"}},
-        "WWW-Authenticate": {"description": "What kind of key is asked for", "schema": {"type": "string"}},
+        "X-Request-Id": {"required": true, "description": "The request's id", "schema": {"type": "string"}},
+        "X-Position": {"required": true, "description": "The position that the answer reflects", "schema": {"type": "integer", "format": "int64"}},
+        "Retry-After": {"required": true, "description": "Seconds after which a repeat makes sense", "schema": {"type": "integer"}},
+        "WWW-Authenticate": {"required": true, "description": "What kind of key is asked for", "schema": {"type": "string"}},
     });
 }
 
@@ -90,11 +90,12 @@ fn operation(path: &str, operation: &mut Value) {
         parameters.as_array_mut().into_iter().for_each(|parameters| parameters.extend(common.clone()));
     }
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    if traits.is_named {
+    if traits.is_command {
         // A repeat is answered with 200 instead of 201.
         if let (Some(first), false) = (responses.get("201").cloned(), responses.contains_key("200")) {
-            responses
-                .insert("200".to_owned(), json!({"description": "It was done before", "content": first["content"]}));
+            let again =
+                json!({"description": "It was done before", "content": first["content"], "headers": first["headers"]});
+            responses.insert("200".to_owned(), again);
         }
     }
     for (status, codes) in traits.problems() {
@@ -122,6 +123,8 @@ struct Traits {
     has_body: bool,
     waits: bool,
     is_named: bool,
+    /// Its events stand in the log before the answer; what is only asked for (202) is not there yet.
+    is_command: bool,
     travels: bool,
     matches: bool,
 }
@@ -140,6 +143,7 @@ impl Traits {
             has_body: operation["requestBody"].is_object(),
             waits: has("X-Min-Position"),
             is_named: has("Idempotency-Key"),
+            is_command: has("Idempotency-Key") && operation["responses"].get("202").is_none(),
             travels: has("as_of"),
             matches: has("If-Match"),
         }
@@ -160,7 +164,7 @@ impl Traits {
         ];
         let conflicts = [
             when(self.waits, &["projection_behind"]),
-            when(self.is_named, &["conflict", "already_happened", "idempotency_key_reused"]),
+            when(self.is_command, &["conflict", "already_happened", "idempotency_key_reused"]),
         ];
         let later = [
             when(self.is_guarded, &["unavailable"]),
@@ -200,14 +204,18 @@ fn finish(status: &str, response: &mut Value, traits: &Traits) {
     if is_refusal && response.get("content").is_none() {
         as_problem(status, response);
     }
-    let mut names = vec!["X-Request-Id"];
-    match status {
-        "401" => names.push("WWW-Authenticate"),
-        "429" | "503" => names.push("Retry-After"),
-        _ if !is_refusal && (traits.waits || traits.is_named) => names.push("X-Position"),
-        _ => {}
+    let is_problem = response["content"].get("application/problem+json").is_some();
+    let own = match status {
+        "401" => Some("WWW-Authenticate"),
+        "429" | "503" if is_problem => Some("Retry-After"),
+        _ if !is_refusal && (traits.waits || traits.is_command) => Some("X-Position"),
+        _ => None,
+    };
+    if status == "409" && (traits.waits || traits.is_command) {
+        let about = "Seconds after which a repeat makes sense, where one does";
+        response["headers"]["Retry-After"] = json!({"description": about, "schema": {"type": "integer"}});
     }
-    for name in names {
+    for name in own.into_iter().chain(["X-Request-Id"]) {
         response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
     }
 }

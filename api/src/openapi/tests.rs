@@ -128,6 +128,18 @@ fn every_body_has_an_example_and_every_refusal_its_codes() {
     });
 }
 
+#[test]
+fn what_is_only_asked_for_has_no_position_and_nothing_that_it_conflicts_with() {
+    let document = described();
+    let told = |path: &str, status: &str| document["paths"][path]["post"]["responses"][status].clone();
+    let run = told("/v1/jobs/{name}/runs", "202");
+    assert!(run["headers"]["X-Position"].is_null() && run["headers"]["Location"].is_object(), "{run}");
+    assert!(told("/v1/jobs/{name}/runs", "409").is_null());
+    let command = "/v1/customers/{id}/purchases";
+    assert!(told(command, "201")["headers"]["X-Position"].is_object());
+    assert!(told(command, "409").to_string().contains("idempotency_key_reused"));
+}
+
 fn is_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

@@ -1,6 +1,10 @@
 //! Compares what the server answers with what `/openapi.json` says of it: no scenario gets an answer that is not described.
 
+use super::world::Answer;
 use serde_json::{Map, Value};
+
+/// The headers that are described where they are sent, and nowhere else.
+const HEADERS: [&str; 6] = ["ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Position", "X-Request-Id"];
 
 /// The description of a server.
 #[derive(Debug)]
@@ -14,7 +18,8 @@ impl Described {
     /// # Panics
     /// When the operation is not said to answer so.
     #[track_caller]
-    pub(crate) fn check(&self, method: &str, path: &str, status: u16, body: &Value) {
+    pub(crate) fn check(&self, method: &str, path: &str, answer: &Answer) {
+        let (status, body) = (answer.status, &answer.body);
         let path = path.split('?').next().unwrap_or_default();
         let Some(operation) = self.operation(method, path) else {
             let code = body["code"].as_str().unwrap_or_default();
@@ -23,6 +28,8 @@ impl Described {
         };
         let response = &operation["responses"][status.to_string()];
         assert!(response.is_object(), "{method} {path}: {status} is not described: {body}");
+        let wrong = self.wrong_headers(response, answer);
+        assert!(wrong.is_empty(), "{method} {path}: {status}: {wrong:?}");
         let content = response["content"].as_object();
         let Some(media) = content.and_then(|content| content.iter().find(|(kind, _)| kind.contains("json"))) else {
             return;
@@ -33,6 +40,20 @@ impl Described {
             "{method} {path}: {status} is described otherwise: {}: {body}",
             wrong.unwrap_or_default()
         );
+    }
+
+    /// What is promised and not sent, or sent and not described.
+    fn wrong_headers(&self, response: &Value, answer: &Answer) -> Vec<String> {
+        let wrong = |name: &&str| {
+            let described = &response["headers"][*name];
+            let is_required = self.resolved(described)["required"] == true;
+            match (answer.headers.contains_key(*name), described.is_object()) {
+                (true, false) => Some(format!("{name} is not described")),
+                (false, true) if is_required => Some(format!("{name} is missing")),
+                _ => None,
+            }
+        };
+        HEADERS.iter().filter_map(wrong).collect()
     }
 
     fn operation(&self, method: &str, path: &str) -> Option<&Value> {

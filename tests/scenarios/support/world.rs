@@ -207,7 +207,7 @@ impl World {
             let document = self.http.get(format!("{}/openapi.json", self.url)).send().await.expect("an answer");
             Described::new(Answer::of(document).await.body)
         });
-        described.await.check(method.as_str(), &path, answer.status, &answer.body);
+        described.await.check(method.as_str(), &path, &answer);
         answer
     }
 
@@ -276,8 +276,7 @@ impl World {
     pub(crate) async fn patch(&self, path: &str, etag: Option<&str>, body: Value) -> Answer {
         let request = self.http.patch(format!("{}{path}", self.url)).bearer_auth(&self.key).json(&body);
         let request = if let Some(etag) = etag { request.header("If-Match", etag) } else { request };
-        let request = request.header("Content-Type", "application/merge-patch+json");
-        Answer::of(request.send().await.expect("an answer")).await
+        self.answer(request.header("Content-Type", "application/merge-patch+json")).await
     }
 
     /// Sends any bytes as JSON.

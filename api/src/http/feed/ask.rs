@@ -3,6 +3,7 @@
 use super::LAST_EVENT_ID;
 use crate::problem::{Place, Problem};
 use axum::http::HeaderMap;
+use commands::{Caller, Scope};
 use domain::aggregate::Category;
 use std::collections::BTreeMap;
 use store::{Filter, Name, Position, StreamId, TypePattern};
@@ -71,6 +72,20 @@ impl Asked {
         once(&given, "ticket")?; // it was read already, whatever stands beside it
         Ok(Self { filter: Filter { tenant: None, categories, types, stream, customer }, start })
     }
+}
+
+/// The filter for a caller: of its tenant, and of keys and tenants only for who may read the audit trail.
+pub(super) fn narrowed(filter: Filter, caller: &Caller) -> Result<Filter, Problem> {
+    let filter = Filter { tenant: Some(caller.tenant), ..filter };
+    let Err(missing) = caller.require(Scope::AuditRead) else { return Ok(filter) };
+    let open: Vec<Name> =
+        Category::ALL.iter().filter(|category| !category.is_access()).map(|category| category.as_str()).collect();
+    let mut named = filter.categories.iter().chain(filter.stream.iter().map(|stream| &stream.category));
+    if named.any(|name| !open.contains(name)) {
+        return Err(missing.into());
+    }
+    let categories = if filter.categories.is_empty() { open } else { filter.categories };
+    Ok(Filter { categories, ..filter })
 }
 
 /// What stands for a key where no header can be sent.

@@ -2,7 +2,7 @@
 
 use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
-use crate::http::lists::{self, ListView};
+use crate::http::lists::{self, Asked, ListView};
 use crate::http::loyalty::not_a_member;
 use crate::http::{Found, wait_for};
 use crate::openapi::schemas;
@@ -14,21 +14,9 @@ use domain::Currency;
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow, LoyaltyLedger};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Asked {
-    /// Most movements of an answer.
-    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
-    limit: Option<usize>,
-    /// Where to go on: `next_cursor` of the answer before.
-    #[param(example = "b2a")]
-    cursor: Option<String>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct MovementView {
