@@ -2,9 +2,13 @@
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
+use crate::logging;
 use crate::output::{print_json, table};
+use crate::wiring::Workshop;
+use anyhow::Context;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use store::Position;
 
 /// What `reactors` does.
 #[derive(Debug, clap::Subcommand)]
@@ -15,6 +19,18 @@ pub(crate) enum Command {
     Parked(NamedArgs),
     /// Have them tried again at once; they are tried again now and then anyhow
     Retry(NamedArgs),
+    /// Have a reactor begin again, after the log was restored to an older point; what it did is not done twice
+    Restart(RestartArgs),
+}
+
+/// What `restart` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestartArgs {
+    /// Its name, as `reactors list` has it
+    name: String,
+    /// Behind which position: the last one of the restored log, or any before it
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
+    after: i64,
 }
 
 /// What all of them take.
@@ -51,7 +67,25 @@ pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
             let answer = client(common, &args)?.post(&path, &json!({})).await?.body;
             print(&args, &answer, |answer| format!("{} streams are tried again", answer["streams"]))
         }
+        Command::Restart(args) => restart(common, args).await,
     }
+}
+
+/// Works on the database: who restores has no running server to ask, perhaps.
+async fn restart(common: &CommonFlags, RestartArgs { name, after }: RestartArgs) -> anyhow::Result<ExitCode> {
+    let known = commands::reactor::reactors();
+    let reactor = known.iter().find(|reactor| reactor.name == name).with_context(|| {
+        let names: Vec<&str> = known.iter().map(|reactor| reactor.name).collect();
+        format!("there is no reactor {name}; there are {}", names.join(", "))
+    })?;
+    let settings = settings(common)?;
+    logging::start(&settings, logging::TOOL)?;
+    let workshop = Workshop::open(&settings).await?;
+    let restarted = workshop.restart_reactor(reactor, Position(after)).await;
+    workshop.stop().await;
+    restarted?;
+    println!("{name} begins again behind position {after}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn client(common: &CommonFlags, args: &Args) -> anyhow::Result<Client> {

@@ -15,10 +15,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::TenantId;
+use store::consumer::parked;
 use store::personal_data::TicketKey;
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
+use store::{EventStore, Position, TenantId};
 use tokio::task::JoinHandle;
 
 /// Database of the private cluster.
@@ -111,6 +112,15 @@ impl Ground {
 }
 
 impl Workshop {
+    /// Has a reactor begin again behind a position of the log.
+    pub(crate) async fn restart_reactor(&self, reactor: &reactor::Reactor, after: Position) -> anyhow::Result<()> {
+        let head = self.store.head().await?;
+        anyhow::ensure!(after <= head, "the log ends at position {head}");
+        let was_there = parked::restart(&self.pools.engine, reactor.actor, after).await?;
+        anyhow::ensure!(was_there, "{} has not begun yet", reactor.name);
+        Ok(())
+    }
+
     /// On the running server's cluster, the given database, or a cluster of its own.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let secrets = Secrets::load_or_make(settings)?;

@@ -307,7 +307,8 @@ impl Hold {
         let mut conn = connect(database).await?;
         conn.execute("begin").await?;
         consumer::lock(&mut conn, projector).await?;
-        conn.execute("set local synchronous_commit = on").await?;
+        // A process that is stopped meanwhile must not hold the projector for long.
+        conn.execute("set local synchronous_commit = on; set local idle_in_transaction_session_timeout = '5s'").await?;
         Ok(Self { conn, since: Instant::now() })
     }
 

@@ -119,10 +119,13 @@ enum Refused {
 
 impl From<sqlx::Error> for Refused {
     fn from(error: sqlx::Error) -> Self {
-        if consumer::is_transient(&error) {
-            Self::Trouble(error.into())
-        } else {
-            Self::Unwritable(without_values(&error))
+        match error {
+            error if consumer::is_transient(&error) => Self::Trouble(error.into()),
+            // A row that was loaded: no event is to blame, and to skip one would not help.
+            error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
+                Self::Trouble(Trouble::Unfit(None, format!("{}; rebuild it", without_values(&error))))
+            }
+            error => Self::Unwritable(without_values(&error)),
         }
     }
 }
@@ -501,7 +504,7 @@ fn without_values(error: &sqlx::Error) -> String {
             refusal.table().unwrap_or("?"),
             refusal.constraint().unwrap_or("?"),
         ),
-        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} of a row makes no sense"),
+        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} of one of its rows makes no sense"),
         _ => "a row cannot be read or written".to_owned(),
     }
 }

@@ -4,6 +4,7 @@ use crate::support::World;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -104,4 +105,45 @@ async fn reactors_are_for_operators_and_named_right() {
     let unknown = world.run(&["reactors", "parked", "nobody"]);
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(!unknown.status.success() && said.contains("404 reactor_not_found"), "{said}");
+}
+
+#[tokio::test]
+async fn a_reactor_that_followed_another_log_stops_until_it_is_told_where_to_begin() {
+    let mut world = World::with_background().await;
+    let customer = world.member("restored@example.com").await;
+    world.buys(&customer, "order-1", "10.00").await;
+    let head = settled(&world).await;
+    world.end(Signal::SIGTERM);
+    // As if another event had come to stand where the reactor has come to.
+    let mut admin = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    let other = "update projection_checkpoints set leaf_hash = decode(repeat('07', 32), 'hex') \
+                 where projector = 'reactor:customer_lifecycle' and leaf_hash is not null";
+    admin.execute(other).await.expect("another history");
+    world.serve(&[]);
+    let began = Instant::now();
+    loop {
+        let reactors = world.get("/v1/reactors").await.body;
+        let reactor = &reactors["items"][0];
+        if reactor["state"] == "failed" {
+            let error = reactor["error"].as_str().unwrap_or_default();
+            assert!(error.contains("clientela reactors restart NAME --after POSITION"), "{error}");
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{reactors:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for words in [
+        ["reactors", "restart", "nobody", "--after", "0"],
+        ["reactors", "restart", "customer_lifecycle", "--after", "999"],
+    ] {
+        let refused = world.run(&words);
+        assert!(!refused.status.success(), "{words:?}");
+    }
+    let restarted = world.run(&["reactors", "restart", "customer_lifecycle", "--after", "0"]);
+    assert!(restarted.status.success(), "{}", String::from_utf8_lossy(&restarted.stderr));
+    world.end(Signal::SIGTERM);
+    world.serve(&[]);
+    assert_eq!(settled(&world).await, head, "what it did is not done twice");
+    world.buys(&customer, "order-2", "10.00").await;
+    assert_eq!(stages(&world, &customer).await.len(), 2);
 }

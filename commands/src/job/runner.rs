@@ -3,6 +3,7 @@
 use super::Job;
 use super::node::{JobState, Parts, Progress};
 use crate::caller::{Caller, Scope};
+use crate::clock::moment;
 use crate::error::CommandError;
 use crate::execute::Commands;
 use crate::ids::new_id;
@@ -49,6 +50,9 @@ impl Default for Pace {
         }
     }
 }
+
+/// How often runs that are long over are forgotten.
+const PRUNE_EACH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why it stopped in the middle.
 #[derive(Debug)]
@@ -146,8 +150,12 @@ impl Runner {
 
     async fn work(&mut self, epoch: i64) -> Result<Infallible, Trouble> {
         let pool = self.around.parts.pools.engine.clone();
-        job_runs::prune(&pool, self.job.name, self.around.pace.remembered).await?;
+        let mut prune_at = moment();
         loop {
+            if moment() >= prune_at {
+                job_runs::prune(&pool, self.job.name, self.around.pace.remembered).await?;
+                prune_at = moment() + PRUNE_EACH;
+            }
             let tenants = self.around.parts.facts.tenants().await?;
             for place in &tenants {
                 self.schedule(place).await?;

@@ -57,6 +57,9 @@ impl Default for Pace {
 /// At most so many streams are tried again at a look.
 const TRIED_AGAIN_MAX: i64 = 64;
 
+/// What an operator does about a log that was restored.
+const RESTART: &str = "let it begin again with `clientela reactors restart NAME --after POSITION`";
+
 /// Why following the log ended.
 #[derive(Debug)]
 enum Trouble {
@@ -72,7 +75,7 @@ impl From<StoreError> for Trouble {
         match error {
             StoreError::Unavailable(_) => Self::Transient(error.to_string()),
             StoreError::BeyondHead { asked, head } => Self::Unfit(format!(
-                "its checkpoint {asked} is beyond the head of the log, {head}: the log was restored to an older point"
+                "its checkpoint {asked} is beyond the head of the log, {head}: the log was restored to an older point; {RESTART}"
             )),
             StoreError::Corrupt { .. } => Self::Unfit(error.to_string()),
         }
@@ -203,7 +206,9 @@ impl Runner {
         }
         if !parked::has_followed_this_log(pool, actor, &checkpoint).await.map_err(transient)? {
             let at = checkpoint.position;
-            let reason = format!("the log has another event at its checkpoint {at}: it was restored to an older point");
+            let reason = format!(
+                "the log has another event at its checkpoint {at}: it was restored to an older point; {RESTART}"
+            );
             return Err(Trouble::Unfit(reason));
         }
         let aside = parked::streams(pool, actor).await.map_err(transient)?;

@@ -115,6 +115,34 @@ pub async fn advance_past(
     Ok(true)
 }
 
+/// Has a consumer without generations begin again behind a position, as after the log was restored to an older point: what it
+/// does again it does under the same ids. What was put aside from there on is forgotten: it will be met again. False when the
+/// consumer was never there.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn restart(pool: &PgPool, consumer: &str, after: Position) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    lock(&mut tx, consumer).await?;
+    let Some(newest) = newest(&mut tx, consumer, Checkpoint::ONLY_GENERATION).await? else { return Ok(false) };
+    sqlx::query("delete from projection_checkpoints where projector = $1").bind(consumer).execute(&mut *tx).await?;
+    let forget = "delete from parked_events where consumer = $1 and position > $2";
+    sqlx::query(forget).bind(consumer).bind(after.0).execute(&mut *tx).await?;
+    sqlx::query(
+        "insert into projection_checkpoints (projector, generation, epoch, position, leaf_hash) \
+         values ($1, $2, $3, $4, (select leaf_hash from events where position = $4))",
+    )
+    .bind(consumer)
+    .bind(newest.generation)
+    .bind(newest.epoch)
+    .bind(after.0)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("set local synchronous_commit = on").execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
 /// As [`super::has_followed_this_log`].
 ///
 /// # Errors
