@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commands::CommandError;
 use domain::{Refusal, RefusalKind};
+use projections::Behind;
 use projections::time_travel::{EVENTS_MAX, TimeTravelError};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -106,12 +107,14 @@ impl Problem {
 
     /// 409 for a reader whose projection has not got that far in time.
     #[must_use]
-    pub fn projection_behind(asked: i64, reached: i64) -> Self {
-        let detail = format!("position {asked} was asked for; the projection has reached {reached}");
+    pub fn projection_behind(behind: &Behind) -> Self {
+        let (asked, reached) = (behind.asked.0, behind.reached.0);
+        let (why, retry_after) = if behind.failed { (" and stands still; see /health", 30) } else { ("", 1) };
+        let detail = format!("position {asked} was asked for; the projection has reached {reached}{why}");
         Self::new(StatusCode::CONFLICT, "projection_behind", detail)
             .with("min_position", asked)
             .with("position", reached)
-            .retry_after(1)
+            .retry_after(retry_after)
     }
 
     /// 400 for a position that the log has not got.
@@ -416,7 +419,7 @@ pub(crate) fn title(code: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Problem};
+    use super::{Behind, Place, Problem};
     use axum::http::{HeaderMap, header};
     use axum::response::IntoResponse;
     use commands::{CommandError, Scope};
@@ -489,7 +492,11 @@ mod tests {
     async fn what_may_pass_says_when_to_come_again() {
         let (headers, _) = answer(CommandError::Busy).await;
         assert_eq!(headers[header::RETRY_AFTER], "1");
-        let (headers, body) = answer(Problem::projection_behind(9, 7)).await;
+        let behind =
+            Behind { projector: "customers".to_owned(), asked: Position(9), reached: Position(7), failed: false };
+        let failed = Problem::projection_behind(&Behind { failed: true, ..behind.clone() });
+        assert_eq!(answer(failed).await.0[header::RETRY_AFTER], "30");
+        let (headers, body) = answer(Problem::projection_behind(&behind)).await;
         assert_eq!(headers[header::RETRY_AFTER], "1");
         insta::assert_snapshot!(body, @r#"{"type":"urn:clientela:problem:projection_behind","title":"Projection behind","status":409,"detail":"position 9 was asked for; the projection has reached 7","code":"projection_behind","min_position":9,"position":7}"#);
     }

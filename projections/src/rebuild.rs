@@ -46,7 +46,10 @@ pub enum RebuildError {
     #[error("there are no tables yet: run `clientela migrate`")]
     NotPrepared,
     /// An event that the fold cannot take.
-    #[error("the event at position {position} cannot be applied: {reason}")]
+    #[error(
+        "the event at position {position} cannot be applied: {reason}; go back to the version of the program that could, or \
+         skip the event if the live projection has failed there too"
+    )]
     Poison {
         /// Where it is.
         position: Position,
@@ -137,6 +140,7 @@ pub(crate) async fn rebuild<M: ReadModel>(
 ) -> Result<Rebuilt, RebuildError> {
     let mut work = Work::<M>::begin(site).await?;
     let resumed_from = work.replay.checkpoint.position;
+    let was_kept = work.is_ready;
     let begun = Instant::now();
     let end = work.live_position().await?;
     work.replay_to(end, &tell).await?;
@@ -159,7 +163,7 @@ pub(crate) async fn rebuild<M: ReadModel>(
         swapped: swap_ms.is_some(),
         swap_ms,
     };
-    work.clear_up(purpose).await?;
+    work.clear_up(purpose, was_kept).await?;
     Ok(rebuilt)
 }
 
@@ -276,15 +280,15 @@ impl<M: ReadModel> Work<M> {
         Err(RebuildError::TooBusy("more happens than can be replayed"))
     }
 
-    /// Leaves behind what the purpose asks for.
-    async fn clear_up(mut self, purpose: Purpose) -> Result<(), RebuildError> {
+    /// Leaves behind what the purpose asks for, and what was kept before.
+    async fn clear_up(mut self, purpose: Purpose, was_kept: bool) -> Result<(), RebuildError> {
         let done_with = match purpose {
             Purpose::Swap => {
                 tokio::time::sleep(GRACE).await;
                 Some(&self.live)
             }
-            Purpose::Check => Some(&self.generation),
-            Purpose::Keep => None,
+            Purpose::Check if !was_kept => Some(&self.generation),
+            Purpose::Check | Purpose::Keep => None,
         };
         if let Some(generation) = done_with {
             remove(&mut self.conn, generation).await;

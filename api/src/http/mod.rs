@@ -114,5 +114,5 @@ pub(crate) async fn wait_for(api: &Api, projectors: &[&str], min_position: MinPo
     let place = api.bounds().min_positions.try_take();
     let patience = place.as_ref().map_or(Duration::ZERO, |_| api.config.min_position_timeout);
     let waited = api.projections.wait_for(projectors, Position(asked), patience).await;
-    waited.map_err(|behind| Problem::projection_behind(behind.asked.0, behind.reached.0))
+    waited.map_err(|behind| Problem::projection_behind(&behind))
 }

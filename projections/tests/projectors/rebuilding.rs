@@ -240,7 +240,10 @@ async fn a_changed_rule_shows_what_it_changes_before_it_is_live() {
     assert_eq!(customers::find(&node.pools, SHOP, all[0]).await.unwrap().unwrap().value.purchase_count, 2);
 
     world.append(SHOP, all[0], [bought(3)]).await;
+    let checked = rebuild(&world, &Projector::of::<Doubled>(), Purpose::Check).await.unwrap();
+    assert_eq!(checked.generation, kept.generation);
     let swapped = rebuild(&world, &Projector::of::<Doubled>(), Purpose::Swap).await.unwrap();
+    assert_eq!(swapped.generation, kept.generation, "a check throws nothing away that was kept");
     assert!(swapped.swapped && swapped.resumed_from >= last && swapped.events < 10, "it goes on: {swapped:#?}");
     let seen = customers::find(&node.pools, SHOP, all[0]).await.unwrap().unwrap();
     assert_eq!(seen.value.purchase_count, 6);
