@@ -37,6 +37,8 @@ async fn people_are_found_by_name_page_by_page_and_after_their_words_also_over_a
     exact.sort_unstable();
     assert_eq!(exact, ["JOSE MARÍA Paz", "José Núñez"]);
     assert_eq!(names(&found("name=nun+jos").await.body).len(), 2);
+    let misspelt = found("name=jsoe+paz").await;
+    assert_eq!((names(&misspelt.body), &misspelt.body["next_cursor"]), (vec!["JOSE MARÍA Paz"], &Value::Null));
     let nobody = found("name=zz").await;
     assert_eq!((names(&nobody.body).len(), nobody.position), (0, Some(last)));
 

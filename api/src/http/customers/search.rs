@@ -39,7 +39,7 @@ pub(super) struct Asked {
     /// By the number of an identity document.
     #[param(example = "12345678Z")]
     document: Option<String>,
-    /// By beginnings of words of the name. Needs `customers:pii`, too.
+    /// By beginnings of words of the name; when nobody is called so, by words nearly spelt so, in one page. Needs `customers:pii`, too.
     #[param(example = "ana tor")]
     name: Option<String>,
     /// Most customers of an answer.

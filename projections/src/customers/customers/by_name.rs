@@ -4,6 +4,8 @@
 //! first, and a page costs the same at any depth. Of several words one leads, the rarest; of its places a bounded number is
 //! looked at for one page, which may be shorter for it, and says where to go on.
 
+mod spelling;
+
 use super::words::words;
 use super::{CustomerRow, read};
 use crate::query::{AsOf, Page, failed, get, listed};
@@ -77,7 +79,8 @@ pub struct NamePlace {
     pub customer: Uuid,
 }
 
-/// The customers whose names fit, in the order of their words, after a place or from the first one on.
+/// The customers whose names fit, in the order of their words, after a place or from the first one on. When there are none, those
+/// whose names are nearly spelt so: one page.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -93,10 +96,17 @@ pub async fn find_by_name(
         Some(leader) => leader,
         None => search.rarest().await.map_err(failed("customers"))?,
     };
-    let after = after.unwrap_or_else(|| NamePlace { word: query.0[leader].clone(), customer: Uuid::nil() });
-    search.page(leader, &after, limit).await.map_err(failed("customers"))
+    let from = after.clone().unwrap_or_else(|| search.beginning(leader));
+    let page = search.page(leader, &from, limit).await.map_err(failed("customers"))?;
+    match after {
+        None if page.value.rows.is_empty() && page.value.next.is_none() => {
+            search.nearly(page, limit).await.map_err(failed("customers"))
+        }
+        _ => Ok(page),
+    }
 }
 
+#[derive(Clone, Copy)]
 struct Search<'a> {
     pools: &'a Pools,
     tenant: TenantId,
@@ -104,6 +114,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Where the list begins when a word leads.
+    fn beginning(&self, leader: usize) -> NamePlace {
+        NamePlace { word: self.query.0[leader].clone(), customer: Uuid::nil() }
+    }
+
     /// The word that the fewest begin with, as far as they are counted.
     async fn rarest(&self) -> Result<usize, sqlx::Error> {
         let words = &self.query.0;
