@@ -23,6 +23,7 @@ pub mod states;
 mod cache;
 mod decide_loop;
 mod encoding;
+mod leased;
 mod loading;
 mod refusals;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::execute::Commands;
 use crate::identity::{IdempotencyKey, command_id};
 use crate::ids::new_id;
+use crate::leased::{Lease, Running};
 use crate::ports::JobFacts;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -18,8 +19,6 @@ use store::consumer::Leases;
 use store::job_runs::{self, JobRun};
 use store::postgres::Pools;
 use store::{Position, StoreError};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What jobs work with.
@@ -115,14 +114,7 @@ impl Progress {
 pub struct Jobs {
     parts: Parts,
     jobs: Vec<(Job, Arc<Progress>)>,
-    stop: CancellationToken,
-    running: Mutex<Option<Running>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    leases: Leases,
-    runners: Vec<JoinHandle<()>>,
+    running: Running,
 }
 
 impl Jobs {
@@ -130,7 +122,7 @@ impl Jobs {
     #[must_use]
     pub fn new(jobs: Vec<Job>, parts: Parts) -> Self {
         let jobs = jobs.into_iter().map(|job| (job, Arc::new(Progress::new()))).collect();
-        Self { parts, jobs, stop: CancellationToken::new(), running: Mutex::new(None) }
+        Self { parts, jobs, running: Running::default() }
     }
 
     /// Runs them. `node` names this run of this node: another id at each start.
@@ -140,15 +132,14 @@ impl Jobs {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: leases.of(job.actor)?,
-                stop: self.stop.clone(),
+                lease: Lease { held: leases.of(job.actor)?, stop: self.running.stop.clone() },
                 progress: Arc::clone(progress),
                 pace,
             };
             Some(tokio::spawn(Runner::new(*job, around).run()))
         });
         let runners = runners.collect();
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { leases, runners });
+        self.running.begin(leases, runners);
     }
 
     fn consumers(&self) -> Vec<&'static str> {
@@ -234,28 +225,10 @@ impl Jobs {
 
     /// Ends what is under way, as a crash would, and gives the leases back.
     pub async fn stop(&self) {
-        self.stop.cancel();
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { leases, runners }) = running else { return };
-        for runner in runners {
-            if let Err(error) = runner.await {
-                tracing::error!(%error, "the task of a job had died");
-            }
-        }
-        leases.release().await;
+        self.running.end().await;
     }
 
     fn find(&self, name: &str) -> Option<&Job> {
         self.jobs.iter().map(|(job, _)| job).find(|job| job.name == name)
-    }
-}
-
-/// Dropped without [`Jobs::stop`], all ends where it stands: the leases run out by themselves.
-impl Drop for Jobs {
-    fn drop(&mut self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { runners, .. }) = running {
-            runners.iter().for_each(JoinHandle::abort);
-        }
     }
 }

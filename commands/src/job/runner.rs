@@ -7,6 +7,7 @@ use crate::clock::moment;
 use crate::error::CommandError;
 use crate::execute::Commands;
 use crate::ids::new_id;
+use crate::leased::Lease;
 use crate::ports::{AskDue, DueAccount, TenantPlace};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -18,8 +19,6 @@ use std::time::Duration;
 use store::consumer::Backoff;
 use store::job_runs::{self, JobRun, Tally};
 use store::{BoxError, TenantId};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// How a runner paces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +72,7 @@ impl<E: Into<BoxError>> From<E> for Trouble {
 pub(super) struct Surroundings {
     pub(super) parts: Parts,
     pub(super) commands: Commands,
-    pub(super) lease: watch::Receiver<Option<i64>>,
-    pub(super) stop: CancellationToken,
+    pub(super) lease: Lease,
     pub(super) progress: Arc<Progress>,
     pub(super) pace: Pace,
 }
@@ -96,8 +94,8 @@ impl Runner {
 
     /// Runs until the node stops.
     pub(super) async fn run(mut self) {
-        while let Some(epoch) = self.permission().await {
-            let interruption = self.interruption(epoch);
+        while let Some(epoch) = self.granted().await {
+            let interruption = self.around.lease.lost(epoch);
             // Wherever it is interrupted, it is as after a crash: whoever goes on does the last part again, and it counts once.
             let worked = tokio::select! {
                 biased;
@@ -114,38 +112,16 @@ impl Runner {
             self.around.progress.is(JobState::Retrying, Some(reason));
             let pause = self.backoff.pause();
             tokio::select! {
-                () = self.interruption(epoch) => {}
+                () = self.around.lease.lost(epoch) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
         self.around.progress.is(JobState::Stopped, None);
     }
 
-    async fn permission(&mut self) -> Option<i64> {
-        loop {
-            if self.around.stop.is_cancelled() {
-                return None;
-            }
-            if let Some(epoch) = *self.around.lease.borrow_and_update() {
-                return Some(epoch);
-            }
-            self.around.progress.is(JobState::Standby, None);
-            tokio::select! {
-                () = self.around.stop.cancelled() => return None,
-                changed = self.around.lease.changed() => changed.ok()?,
-            }
-        }
-    }
-
-    /// Ends when the runner has to let go: stop, or the lease is not held under `epoch` any more.
-    fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<> {
-        let Surroundings { stop, mut lease, .. } = self.around.clone();
-        async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
-            }
-        }
+    async fn granted(&mut self) -> Option<i64> {
+        let Surroundings { lease, progress, .. } = &mut self.around;
+        lease.granted(|| progress.is(JobState::Standby, None)).await
     }
 
     async fn work(&mut self, epoch: i64) -> Result<Infallible, Trouble> {

@@ -6,14 +6,13 @@ use super::Reactor;
 use super::progress::{Progress, ReactorStatus};
 use super::runner::{Pace, Runner, Surroundings};
 use crate::execute::Commands;
+use crate::leased::{Lease, Running};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use store::consumer::Leases;
 use store::consumer::parked::{self, Parked};
 use store::postgres::Pools;
 use store::{EventStore, Position, StoreError, TenantId};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What reactors work with.
@@ -45,14 +44,7 @@ pub struct ParkedPage {
 pub struct Reactors {
     parts: Parts,
     reactors: Vec<(Reactor, Arc<Progress>)>,
-    stop: CancellationToken,
-    running: Mutex<Option<Running>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    leases: Leases,
-    runners: Vec<JoinHandle<()>>,
+    running: Running,
 }
 
 impl Reactors {
@@ -60,7 +52,7 @@ impl Reactors {
     #[must_use]
     pub fn new(reactors: Vec<Reactor>, parts: Parts) -> Self {
         let reactors = reactors.into_iter().map(|reactor| (reactor, Arc::new(Progress::of(&reactor)))).collect();
-        Self { parts, reactors, stop: CancellationToken::new(), running: Mutex::new(None) }
+        Self { parts, reactors, running: Running::default() }
     }
 
     /// Runs them. `node` names this run of this node: another id at each start.
@@ -71,15 +63,14 @@ impl Reactors {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: leases.of(reactor.actor)?,
-                stop: self.stop.clone(),
+                lease: Lease { held: leases.of(reactor.actor)?, stop: self.running.stop.clone() },
                 progress: Arc::clone(progress),
                 pace,
             };
             Some(tokio::spawn(Runner::new(*reactor, around).run()))
         });
         let runners = runners.collect();
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { leases, runners });
+        self.running.begin(leases, runners);
     }
 
     /// How each reactor is.
@@ -128,28 +119,10 @@ impl Reactors {
 
     /// Ends what is under way, as a crash would, and gives the leases back.
     pub async fn stop(&self) {
-        self.stop.cancel();
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { leases, runners }) = running else { return };
-        for runner in runners {
-            if let Err(error) = runner.await {
-                tracing::error!(%error, "the task of a reactor had died");
-            }
-        }
-        leases.release().await;
+        self.running.end().await;
     }
 
     fn find(&self, name: &str) -> Option<&Reactor> {
         self.reactors.iter().map(|(reactor, _)| reactor).find(|reactor| reactor.name == name)
-    }
-}
-
-/// Dropped without [`Reactors::stop`], all ends where it stands: the leases run out by themselves.
-impl Drop for Reactors {
-    fn drop(&mut self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { runners, .. }) = running {
-            runners.iter().for_each(JoinHandle::abort);
-        }
     }
 }

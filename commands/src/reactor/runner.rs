@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::encoding::decode;
 use crate::error::CommandError;
 use crate::execute::{Commands, Request};
+use crate::leased::Lease;
 use chrono_tz::Tz;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::collections::{HashMap, HashSet};
@@ -20,9 +21,7 @@ use std::time::Duration;
 use store::consumer::parked::{self, Parking, StreamKey, key_of as stream_key};
 use store::consumer::{Backoff, Checkpoint};
 use store::{Filter, Metadata, Position, ReadAll, RecordedEvent, Signal, StoreError, StreamId, TypePattern};
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 /// How a runner paces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +86,7 @@ impl From<StoreError> for Trouble {
 pub(super) struct Surroundings {
     pub(super) parts: super::Parts,
     pub(super) commands: Commands,
-    pub(super) lease: watch::Receiver<Option<i64>>,
-    pub(super) stop: CancellationToken,
+    pub(super) lease: Lease,
     pub(super) progress: Arc<Progress>,
     pub(super) pace: Pace,
 }
@@ -117,8 +115,8 @@ impl Runner {
 
     /// Runs until the node stops.
     pub(super) async fn run(mut self) {
-        while let Some(epoch) = self.permission().await {
-            let interruption = self.interruption(epoch);
+        while let Some(epoch) = self.granted().await {
+            let interruption = self.around.lease.lost(epoch);
             // Wherever it is interrupted, it is as after a crash: the next run does the same again, and it counts once.
             let followed = tokio::select! {
                 biased;
@@ -132,39 +130,16 @@ impl Runner {
             };
             let pause = self.stumble(trouble);
             tokio::select! {
-                () = self.interruption(epoch) => {}
+                () = self.around.lease.lost(epoch) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
         self.around.progress.is(ReactorState::Stopped);
     }
 
-    /// Waits until this node holds the lease; the epoch, or none when the node stops.
-    async fn permission(&mut self) -> Option<i64> {
-        loop {
-            if self.around.stop.is_cancelled() {
-                return None;
-            }
-            if let Some(epoch) = *self.around.lease.borrow_and_update() {
-                return Some(epoch);
-            }
-            self.around.progress.is(ReactorState::Standby);
-            tokio::select! {
-                () = self.around.stop.cancelled() => return None,
-                changed = self.around.lease.changed() => changed.ok()?,
-            }
-        }
-    }
-
-    /// Ends when the runner has to let go: stop, or the lease is not held under `epoch` any more.
-    fn interruption(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<> {
-        let Surroundings { stop, mut lease, .. } = self.around.clone();
-        async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                _ = lease.wait_for(|held| *held != Some(epoch)) => {}
-            }
-        }
+    async fn granted(&mut self) -> Option<i64> {
+        let Surroundings { lease, progress, .. } = &mut self.around;
+        lease.granted(|| progress.is(ReactorState::Standby)).await
     }
 
     async fn follow(&mut self, epoch: i64) -> Result<std::convert::Infallible, Trouble> {
