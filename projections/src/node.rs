@@ -11,14 +11,12 @@ use crate::runner::{Pace, Runner, Surroundings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use store::consumer::Leases;
+use store::consumer::{Leases, Running};
 use store::postgres::{Database, Pools};
 use store::{EventStore, Position, StoreError};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 type Rebuilding = BoxFuture<'static, Result<Rebuilt, RebuildError>>;
@@ -80,21 +78,13 @@ pub struct Projections {
     board: Arc<Board>,
     paused: watch::Sender<bool>,
     control: Arc<Control>,
-    stop: CancellationToken,
-    running: Mutex<Option<Running>>,
+    running: Running,
 }
 
 impl fmt::Debug for Projections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Projections").field("board", &self.board).finish_non_exhaustive()
     }
-}
-
-#[derive(Debug)]
-struct Running {
-    leases: Leases,
-    runners: Vec<JoinHandle<()>>,
-    helpers: Vec<JoinHandle<()>>,
 }
 
 impl Projections {
@@ -116,36 +106,34 @@ impl Projections {
         let names: Vec<&'static str> = projectors.iter().map(|projector| projector.name).collect();
         let board = Arc::new(Board::new(pools.engine.clone(), &names));
         let paused = watch::Sender::new(false);
-        let stop = CancellationToken::new();
+        let running = Running::default();
+        let stop = running.stop();
         let control = Arc::new(Control::new(pools.engine.clone(), &names));
         let leases = Leases::keep(pools.engine.clone(), node, &names);
-        let runners = projectors
-            .iter()
-            .zip(&board.projectors)
-            .filter_map(|(projector, progress)| {
-                let around = Surroundings {
-                    pool: pools.engine.clone(),
-                    store: Arc::clone(&store),
-                    lease: leases.of(projector.name)?,
-                    candidacy: leases.candidacy(projector.name),
-                    paused: paused.subscribe(),
-                    orders: control.orders_of(projector.name)?,
-                    stop: stop.clone(),
-                    board: Arc::clone(&board),
-                    progress: Arc::clone(progress),
-                    pace,
-                };
-                Some(tokio::spawn((projector.run)(around)))
-            })
-            .collect();
-        let helpers = vec![
+        let runners = projectors.iter().zip(&board.projectors).filter_map(|(projector, progress)| {
+            let around = Surroundings {
+                pool: pools.engine.clone(),
+                store: Arc::clone(&store),
+                lease: leases.of(projector.name)?,
+                candidacy: leases.candidacy(projector.name),
+                paused: paused.subscribe(),
+                orders: control.orders_of(projector.name)?,
+                stop: stop.clone(),
+                board: Arc::clone(&board),
+                progress: Arc::clone(progress),
+                pace,
+            };
+            Some(tokio::spawn((projector.run)(around)))
+        });
+        let helpers = [
             tokio::spawn(Arc::clone(&control).follow(stop.clone())),
             tokio::spawn(Arc::clone(&board).observe(stop.clone())),
             tokio::spawn(Arc::clone(&board).send_hints(stop.clone())),
             tokio::spawn(Arc::clone(&board).hear_hints(stop.clone())),
         ];
-        let running = Mutex::new(Some(Running { leases, runners, helpers }));
-        Self { store, board, paused, control, stop, running }
+        let tasks = runners.chain(helpers).collect();
+        running.begin(leases, tasks);
+        Self { store, board, paused, control, running }
     }
 
     /// How each projector is.
@@ -232,24 +220,6 @@ impl Projections {
 
     /// Lets each projector finish its batch, then gives the leases back.
     pub async fn stop(&self) {
-        self.stop.cancel();
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { leases, runners, helpers }) = running else { return };
-        for task in runners.into_iter().chain(helpers) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the projections had died");
-            }
-        }
-        leases.release().await;
-    }
-}
-
-/// Dropped without [`Projections::stop`], all ends where it stands, as in a crash: the leases run out by themselves.
-impl Drop for Projections {
-    fn drop(&mut self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { runners, helpers, .. }) = running {
-            runners.iter().chain(&helpers).for_each(JoinHandle::abort);
-        }
+        self.running.end().await;
     }
 }

@@ -9,6 +9,9 @@
 //! Nothing here knows what a consumer does with the events.
 
 pub mod parked;
+mod running;
+
+pub use running::Running;
 
 use crate::Position;
 use sqlx::{PgConnection, PgPool, Row};

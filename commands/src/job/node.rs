@@ -9,13 +9,13 @@ use crate::clock::Clock;
 use crate::execute::Commands;
 use crate::identity::{IdempotencyKey, command_id};
 use crate::ids::new_id;
-use crate::leased::{Lease, Running};
+use crate::leased::Lease;
 use crate::ports::JobFacts;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::consumer::Leases;
+use store::consumer::{Leases, Running};
 use store::job_runs::{self, JobRun};
 use store::postgres::Pools;
 use store::{Position, StoreError};
@@ -132,7 +132,7 @@ impl Jobs {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: Lease { held: leases.of(job.actor)?, stop: self.running.stop.clone() },
+                lease: Lease { held: leases.of(job.actor)?, stop: self.running.stop() },
                 progress: Arc::clone(progress),
                 pace,
             };

@@ -6,11 +6,11 @@ use super::Reactor;
 use super::progress::{Progress, ReactorStatus};
 use super::runner::{Pace, Runner, Surroundings};
 use crate::execute::Commands;
-use crate::leased::{Lease, Running};
+use crate::leased::Lease;
 use std::fmt;
 use std::sync::Arc;
-use store::consumer::Leases;
 use store::consumer::parked::{self, Parked};
+use store::consumer::{Leases, Running};
 use store::postgres::Pools;
 use store::{EventStore, Position, StoreError, TenantId};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ impl Reactors {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: Lease { held: leases.of(reactor.actor)?, stop: self.running.stop.clone() },
+                lease: Lease { held: leases.of(reactor.actor)?, stop: self.running.stop() },
                 progress: Arc::clone(progress),
                 pace,
             };
