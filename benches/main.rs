@@ -36,10 +36,15 @@ mod table;
 use clap::Parser;
 use cluster::Cluster;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use mimalloc::MiMalloc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::process::ExitCode;
 use std::time::Duration;
 use table::Table;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The benches, in the order in which they run.
 const NAMES: &[&str] = &[

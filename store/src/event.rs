@@ -166,7 +166,7 @@ pub struct RecordedEvent {
 /// The text that readers outside are sent of an event: made by the first of those who share it, for all. A copy begins anew, as
 /// it may be opened or changed.
 #[derive(Debug, Default)]
-pub struct Rendering(OnceLock<Box<str>>);
+pub struct Rendering(OnceLock<String>);
 
 impl Rendering {
     /// The text, made now if nobody has made it yet.
@@ -177,7 +177,7 @@ impl Rendering {
         if let Some(made) = self.0.get() {
             return Ok(made);
         }
-        let made = make()?.into_boxed_str();
+        let made = make()?;
         Ok(self.0.get_or_init(|| made))
     }
 }

@@ -212,7 +212,7 @@ fn message(event: &RecordedEvent) -> serde_json::Result<String> {
     // Writing to a String cannot fail.
     let _ = write!(text, "id: {}\nevent: {}\n", event.position, event.event_type);
     for line in data.lines() {
-        let _ = writeln!(text, "data: {line}");
+        text.extend(["data: ", line, "\n"]);
     }
     text.push('\n');
     Ok(text)
