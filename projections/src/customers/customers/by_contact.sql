@@ -3,5 +3,3 @@
 from customers c
 where c.status in ('active', 'blocked')
   and c.id = any(array(select k.customer_id from customer_contacts k where k.kind = $1 and k.normalized = $2))
-order by c.created_position
-limit 1
