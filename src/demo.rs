@@ -4,7 +4,7 @@
 
 use crate::client::{Answer, CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{print_json, thousands};
+use crate::output::{print_json, say, thousands};
 use anyhow::Context;
 use chrono::{Days, NaiveDate};
 use commands::{Clock, SystemClock};
@@ -63,13 +63,13 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
             "customers": customers, "purchases": purchases, "refunds": refunds, "redemptions": redemptions,
             "seconds": seconds
         }))?,
-        false => println!(
+        false => say!(
             "{} invented customers with {} purchases, {} refunds and {} redemptions, in {seconds:.1} s",
             thousands(customers),
             thousands(purchases),
             thousands(refunds),
             thousands(redemptions)
-        ),
+        )?,
     }
     Ok(ExitCode::SUCCESS)
 }

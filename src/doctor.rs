@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, Settings, settings, without_password};
-use crate::output::{NOT_WELL, print_json, well_or};
+use crate::output::{NOT_WELL, print_json, say, well_or};
 use chrono::{DateTime, Utc};
 use commands::{Clock, SystemClock};
 use serde::Serialize;
@@ -66,18 +66,18 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let is_well = findings.iter().all(|finding| finding.state != State::Fail);
     match args.json {
         true => print_json(&findings)?,
-        false => findings.iter().for_each(print),
+        false => findings.iter().try_for_each(print)?,
     }
     Ok(well_or(is_well, NOT_WELL))
 }
 
-fn print(finding: &Finding) {
+fn print(finding: &Finding) -> anyhow::Result<()> {
     let word = match finding.state {
         State::Ok => "ok  ",
         State::Warn => "warn",
         State::Fail => "FAIL",
     };
-    println!("{word}  {:<12} {}", finding.part, finding.says);
+    say!("{word}  {:<12} {}", finding.part, finding.says)
 }
 
 impl Finding {

@@ -14,7 +14,7 @@ mod tally;
 
 use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{ROWS_REJECTED, print_json, thousands, well_or};
+use crate::output::{ROWS_REJECTED, print_json, say, thousands, well_or};
 use anyhow::{Context, bail};
 use chrono::NaiveDate;
 use display::Display;
@@ -171,7 +171,7 @@ impl Import {
         self.note.remove();
         match self.args.json {
             true => print_json(&self.summary(tally))?,
-            false => println!("{}", self.summary_text(tally)),
+            false => say!("{}", self.summary_text(tally))?,
         }
         Ok(well_or(tally.rejected == 0, ROWS_REJECTED))
     }

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{NOT_WELL, print_json, table, well_or};
+use crate::output::{NOT_WELL, print_json, say, table, well_or};
 use anyhow::bail;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -71,7 +71,7 @@ fn client(common: &CommonFlags, args: &Args) -> anyhow::Result<Client> {
 fn print(args: &Args, answer: &Value, as_text: impl Fn(&Value) -> String) -> anyhow::Result<()> {
     match args.json {
         true => print_json(answer)?,
-        false => println!("{}", as_text(answer)),
+        false => say!("{}", as_text(answer))?,
     }
     Ok(())
 }

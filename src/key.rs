@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, table};
+use crate::output::{print_json, say, table};
 use crate::tenant::until_seen;
 use crate::wiring::Node;
 use anyhow::{Context, bail};
@@ -101,7 +101,7 @@ async fn make(node: &Node, create: Create) -> anyhow::Result<()> {
             "id": id, "key": secret, "tenant": tenant, "name": name, "scopes": scopes, "expires_at": expires_at
         }));
     }
-    println!("{}", secret.reveal());
+    say!("{}", secret.reveal())?;
     eprintln!("Shown this once. Key {} `{}` of tenant {tenant} may: {}.", created.key, create.name, scopes.join(", "));
     Ok(())
 }
@@ -144,7 +144,7 @@ async fn list(node: &Node, tenant: TenantId, json: bool) -> anyhow::Result<()> {
         let created = row.created_at.format("%Y-%m-%d %H:%M").to_string();
         vec![row.key.to_string(), row.name.clone(), state(row, now), created, row.scopes.join(", ")]
     });
-    println!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()));
+    say!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()))?;
     Ok(())
 }
 
@@ -164,7 +164,7 @@ async fn revoke(node: &Node, tenant: TenantId, key: Uuid, json: bool) -> anyhow:
     match json {
         true => print_json(&json!({ "id": key, "revoked": true })),
         false => {
-            println!("key {key} is revoked; running servers forget it within a minute");
+            say!("key {key} is revoked; running servers forget it within a minute")?;
             Ok(())
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::print_json;
+use crate::output::{print_json, say};
 use crate::wiring::{Ground, migrated};
 use serde_json::json;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let schema = Database::schema_fingerprint();
     match args.json {
         true => print_json(&json!({ "schema": schema }))?,
-        false => println!("the schema is up to date ({schema})"),
+        false => say!("the schema is up to date ({schema})")?,
     }
     Ok(ExitCode::SUCCESS)
 }

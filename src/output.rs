@@ -2,6 +2,8 @@
 
 use anyhow::Context;
 use serde::Serialize;
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// An import that went through with rejected rows.
@@ -11,9 +13,22 @@ pub(crate) const NOT_WELL: u8 = 4;
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value).context("the result cannot be written as JSON")?);
-    Ok(())
+    say!("{}", serde_json::to_string_pretty(value).context("the result cannot be written as JSON")?)
 }
+
+/// Prints a line. Who has closed the other end (`| head`) has seen enough: what was asked for is done all the same.
+pub(crate) fn print_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("the result cannot be written"),
+        _ => Ok(()),
+    }
+}
+
+/// [`print_line`], written as `println!`.
+macro_rules! say {
+    ($($line:tt)*) => { $crate::output::print_line(format_args!($($line)*)) };
+}
+pub(crate) use say;
 
 /// Success, or the code that says that something does not work.
 pub(crate) fn well_or(is_well: bool, code: u8) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{print_json, table};
+use crate::output::{print_json, say, table};
 use domain::ids::Label;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
             let answer = Client::new(&settings, &server)?.get("/v1/projections").await?;
             match json {
                 true => print_json(&answer.body)?,
-                false => println!("{}", listed(&answer.body)),
+                false => say!("{}", listed(&answer.body))?,
             }
         }
         Command::Skip { name, position, reason, server, json } => {
@@ -91,10 +91,7 @@ async fn tell(
     let answer = client.post(&format!("/v1/projections/{name}/{what}"), body).await?;
     match json {
         true => print_json(&answer.body),
-        false => {
-            println!("{done}");
-            Ok(())
-        }
+        false => say!("{done}"),
     }
 }
 

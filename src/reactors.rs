@@ -3,7 +3,7 @@
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, table};
+use crate::output::{print_json, say, table};
 use crate::wiring::Workshop;
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ async fn restart(common: &CommonFlags, RestartArgs { name, after }: RestartArgs)
     let restarted = workshop.restart_reactor(reactor, Position(after)).await;
     workshop.stop().await;
     restarted?;
-    println!("{name} begins again behind position {after}");
+    say!("{name} begins again behind position {after}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,7 +95,7 @@ fn client(common: &CommonFlags, args: &Args) -> anyhow::Result<Client> {
 fn print(args: &Args, answer: &Value, as_text: impl Fn(&Value) -> String) -> anyhow::Result<ExitCode> {
     match args.json {
         true => print_json(answer)?,
-        false => println!("{}", as_text(answer)),
+        false => say!("{}", as_text(answer))?,
     }
     Ok(ExitCode::SUCCESS)
 }

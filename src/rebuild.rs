@@ -3,7 +3,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{NOT_WELL, print_json, thousands, well_or};
+use crate::output::{NOT_WELL, print_json, say, thousands, well_or};
 use crate::wiring::Workshop;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -110,7 +110,7 @@ async fn one_by_one(
         match rebuilt.with_context(|| projector.name) {
             Ok(rebuilt) => {
                 if !json {
-                    println!("{}", text(&rebuilt, purpose));
+                    failures.extend(say!("{}", text(&rebuilt, purpose)).err());
                 }
                 made.push(rebuilt);
             }

@@ -1,6 +1,7 @@
 //! `clientela serve`: starts all parts, says where they are, and stops them in order when it is told to.
 
 use crate::config::{CommonFlags, ServerFlags, Settings, effective};
+use crate::output::say;
 use crate::wiring::Node;
 use crate::{first_start, logging};
 use anyhow::Context;
@@ -40,7 +41,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let api = node.api(&settings, metrics);
     let config = api.config.clone();
     let told_to_stop = told_to_stop()?;
-    println!("{}", screen(&settings, address, &node, new_key.as_ref()));
+    say!("{}", screen(&settings, address, &node, new_key.as_ref()))?;
     drop(new_key);
     let served = api::serve(listener, api::router(api), &config, told_to_stop).await;
     node.stop().await;

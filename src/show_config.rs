@@ -1,7 +1,7 @@
 //! `clientela config`: what the program would run with, and where each value comes from.
 
 use crate::config::{CommonFlags, ServerFlags, effective};
-use crate::output::print_json;
+use crate::output::{print_json, say};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
@@ -25,8 +25,8 @@ pub(crate) fn run(common: &CommonFlags, args: &Args) -> anyhow::Result<ExitCode>
     for (key, value, source) in values {
         // JSON strings, numbers, booleans and lists are TOML as well.
         match value {
-            Value::Null => println!("# {key} is not set"),
-            value => println!("{key} = {value}  # {source}"),
+            Value::Null => say!("# {key} is not set")?,
+            value => say!("{key} = {value}  # {source}")?,
         }
     }
     Ok(ExitCode::SUCCESS)

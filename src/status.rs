@@ -2,7 +2,7 @@
 
 use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{NOT_WELL, print_json, table, well_or};
+use crate::output::{NOT_WELL, print_json, say, table, well_or};
 use crate::{jobs, reactors};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -27,21 +27,20 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     };
     match args.json {
         true => print_json(&health)?,
-        false => print(&client, &health),
+        false => print(&client, &health)?,
     }
     Ok(well_or(health["status"] == "ok", NOT_WELL))
 }
 
-fn print(client: &Client, health: &Value) {
+fn print(client: &Client, health: &Value) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    println!("{}: {}", client.url(), text(&health["status"]));
+    say!("{}: {}", client.url(), text(&health["status"]))?;
     let components = &health["components"];
     if components.is_null() {
-        println!("(no more is told without a key for operations)");
-        return;
+        return say!("(no more is told without a key for operations)");
     }
     let store = &components["event_store"];
-    println!("event store: {}, {} events", text(&store["status"]), text(&store["head"]));
+    say!("event store: {}, {} events", text(&store["status"]), text(&store["head"]))?;
     let header = ["PROJECTOR", "STATE", "POSITION", "LAG", "TROUBLE"].map(str::to_owned).to_vec();
     let lines = components["projectors"].as_array().into_iter().flatten().map(|projector| {
         let trouble = projector["error"]["reason"].as_str().unwrap_or_default().to_owned();
@@ -53,7 +52,7 @@ fn print(client: &Client, health: &Value) {
             trouble,
         ]
     });
-    println!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()));
-    println!("{}", reactors::as_table(&components["reactors"]));
-    println!("{}", jobs::as_table(&components["jobs"]));
+    say!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()))?;
+    say!("{}", reactors::as_table(&components["reactors"]))?;
+    say!("{}", jobs::as_table(&components["jobs"]))
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, table};
+use crate::output::{print_json, say, table};
 use crate::wiring::Node;
 use anyhow::Context;
 use commands::access::{CreateTenant, create_tenant};
@@ -100,8 +100,8 @@ async fn create(node: &Node, request: CreateTenant, json: bool) -> anyhow::Resul
     let is_new = !committed.repeated && !committed.events.is_empty();
     match json {
         true => print_json(&json!({"tenant": tenant.get(), "name": name, "time_zone": zone, "is_new": is_new}))?,
-        false if is_new => println!("tenant {tenant} `{name}` is set up ({zone})"),
-        false => println!("tenant {tenant} `{name}` was there already"),
+        false if is_new => say!("tenant {tenant} `{name}` is set up ({zone})")?,
+        false => say!("tenant {tenant} `{name}` was there already")?,
     }
     Ok(())
 }
@@ -129,7 +129,7 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
         return match asked.json {
             true => print_json(&json!({"tenant": tenant.0, "login": login, "removed": true})),
             false => {
-                println!("the login {login} is removed");
+                say!("the login {login} is removed")?;
                 Ok(())
             }
         };
@@ -143,7 +143,7 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
     if asked.json {
         return print_json(&json!({"tenant": tenant.0, "login": login, "password": password, "psql": command}));
     }
-    println!("{password}");
+    say!("{password}")?;
     eprintln!(
         "Shown this once: the password of {login}, which reads the rows of {}. Log in with\n  {command}",
         asked.name
@@ -170,7 +170,7 @@ async fn list(node: &Node, json: bool) -> anyhow::Result<()> {
         let created = row.created_at.format("%Y-%m-%d %H:%M").to_string();
         vec![row.tenant.to_string(), row.name.clone(), row.time_zone.clone(), created]
     });
-    println!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()));
+    say!("{}", table(&[header].into_iter().chain(lines).collect::<Vec<_>>()))?;
     Ok(())
 }
 

@@ -126,6 +126,15 @@ async fn the_configuration_says_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn who_has_seen_enough_may_close_the_pipe() {
+    let world = World::empty(None);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = world.command().arg("config").stdout(writer).output().expect("it starts");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
 async fn a_tool_without_a_server_or_a_key_says_so() {
     let world = World::empty(None);
     insta::assert_snapshot!(told(&world, &["status"]), @"clientela: there is no key in /data/admin.key: start the server once, or give one with --key or CLIENTELA_KEY");
