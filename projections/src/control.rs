@@ -24,7 +24,9 @@ pub(crate) struct Orders {
     pub(crate) paused: bool,
     /// How many events to leave out: it grows with each.
     pub(crate) skips: i64,
-    /// Version of the fold that made the rows that everybody reads; none where there are no tables yet.
+    /// Generation of the rows that everybody reads; none where there are no tables yet.
+    pub(crate) generation: Option<i32>,
+    /// Version of the fold that made them.
     pub(crate) version: Option<i32>,
 }
 
@@ -99,8 +101,8 @@ impl Control {
         let names: Vec<&str> = self.known.keys().copied().collect();
         let rows = sqlx::query(include_str!("control/orders.sql")).bind(names).fetch_all(&self.pool).await?;
         let read = |row| {
-            let (paused, skips, version) = (get(row, "paused")?, get(row, "skips")?, get(row, "version")?);
-            let orders = Orders { paused, skips, version };
+            let (paused, skips) = (get(row, "paused")?, get(row, "skips")?);
+            let orders = Orders { paused, skips, generation: get(row, "generation")?, version: get(row, "version")? };
             Ok((get(row, "projector")?, orders))
         };
         rows.iter().map(read).collect()

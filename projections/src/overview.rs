@@ -87,7 +87,7 @@ fn overview(name: String, row: &PgRow, known: &Known, head: Position) -> Result<
     let error = error.or_else(|| known.error.clone().filter(|_| known.runs_here));
     let state = match (&pause, &error) {
         (Some(_), _) => ProjectorState::Paused,
-        (None, _) if known.state == ProjectorState::Outdated && lease.is_none() => ProjectorState::Outdated,
+        (None, _) if known.state.is_of_another_build() && lease.is_none() => known.state,
         (None, Some(_)) if known.runs_here => known.state,
         (None, Some(_)) => ProjectorState::Failed,
         (None, None) if known.runs_here => known.state,

@@ -30,8 +30,10 @@ pub enum ProjectorState {
     CatchingUp,
     /// It follows the log.
     Live,
-    /// Its rows were made by another version of this program: it leaves them alone until they are made again.
+    /// Its rows were made by an older version of this program: it leaves them alone until they are made again.
     Outdated,
+    /// Its rows were made by a newer version of this program: it leaves them to the nodes that have it.
+    Overtaken,
     /// It was told to pause.
     Paused,
     /// Something went wrong; it tries again.
@@ -40,6 +42,14 @@ pub enum ProjectorState {
     Failed,
     /// It was stopped.
     Stopped,
+}
+
+impl ProjectorState {
+    /// Whether the rows are another build's, and left alone here.
+    #[must_use]
+    pub const fn is_of_another_build(self) -> bool {
+        matches!(self, Self::Outdated | Self::Overtaken)
+    }
 }
 
 /// Why a projector does not move.

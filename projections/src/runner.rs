@@ -16,6 +16,7 @@ use crate::read_model::{ReadModel, Rows};
 use futures::{FutureExt, StreamExt};
 use sqlx::PgPool;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
@@ -201,18 +202,17 @@ impl<M: ReadModel> Runner<M> {
             let paused = *self.around.paused.borrow_and_update();
             let lease = *self.around.lease.borrow_and_update();
             self.orders = *self.around.orders.borrow_and_update();
-            let is_outdated =
-                self.orders.and_then(|orders| orders.version).is_some_and(|version| version != M::VERSION);
-            match is_outdated {
-                true => self.around.candidacy.withdraw(),
-                false => self.around.candidacy.stand(),
+            let of_another_build = self.orders.and_then(of_another_build::<M>);
+            match of_another_build {
+                Some(_) => self.around.candidacy.withdraw(),
+                None => self.around.candidacy.stand(),
             }
-            match (lease, self.orders) {
-                (_, Some(_)) if is_outdated => self.around.progress.rests(ProjectorState::Outdated),
-                (Some(epoch), Some(orders)) if !paused && !orders.paused => return Some(epoch),
-                (Some(_), Some(_)) => self.around.progress.works(ProjectorState::Paused),
-                (None, Some(orders)) if orders.paused => self.around.progress.rests(ProjectorState::Paused),
-                (None, _) | (_, None) => self.around.progress.rests(ProjectorState::Standby),
+            match (lease, self.orders, of_another_build) {
+                (_, _, Some(state)) => self.around.progress.rests(state),
+                (Some(epoch), Some(orders), None) if !paused && !orders.paused => return Some(epoch),
+                (Some(_), Some(_), None) => self.around.progress.works(ProjectorState::Paused),
+                (None, Some(orders), None) if orders.paused => self.around.progress.rests(ProjectorState::Paused),
+                (None, _, None) | (_, None, None) => self.around.progress.rests(ProjectorState::Standby),
             }
             tokio::select! {
                 () = self.around.stop.cancelled() => return None,
@@ -483,6 +483,15 @@ impl Gathered {
 }
 
 /// Ends when the next commit is due, or somebody waits for it; never when there is nothing to commit.
+/// Whether the rows that everybody reads are another build's.
+fn of_another_build<M: ReadModel>(orders: Orders) -> Option<ProjectorState> {
+    match orders.version?.cmp(&M::VERSION) {
+        Ordering::Less => Some(ProjectorState::Outdated),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(ProjectorState::Overtaken),
+    }
+}
+
 async fn due_or_awaited(due: Option<Instant>, mut waiters: watch::Receiver<usize>) {
     let Some(due) = due else { return std::future::pending().await };
     tokio::select! {

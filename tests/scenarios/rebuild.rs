@@ -88,6 +88,28 @@ async fn rows_of_another_version_are_made_again_at_the_start() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(world.get(&format!("/v1/customers/{member}")).await.body["purchase_count"], 1);
+
+    becomes_ready(&world, 200).await;
+    admin
+        .execute("update projection_generations set version = 0 where projector = 'tenants' and live")
+        .await
+        .expect("aged");
+    assert_eq!(becomes_ready(&world, 503).await["status"], "outdated");
+    assert!(world.run(&["rebuild", "tenants"]).status.success());
+    becomes_ready(&world, 200).await;
+}
+
+/// Asks whether it is ready until that is answered with this status.
+async fn becomes_ready(world: &World, status: u16) -> serde_json::Value {
+    let begun = std::time::Instant::now();
+    loop {
+        let answer = world.get("/health/ready").await;
+        if answer.status == status {
+            return answer.body;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "{}", answer.body);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +142,7 @@ async fn a_changed_rule_shows_what_it_means_to_the_business_before_it_is_live() 
         let status: serde_json::Value = world.run_json(&["projections", "list", "--json"]);
         let items = status["items"].as_array().expect("items");
         let found = items.iter().find(|item| item["name"] == "loyalty_balances").expect("it is listed");
-        if found["state"] == "outdated" {
+        if found["state"] == "overtaken" {
             break;
         }
         assert!(begun.elapsed().as_secs() < 60, "{found}");
@@ -129,4 +151,6 @@ async fn a_changed_rule_shows_what_it_means_to_the_business_before_it_is_live() 
     let bought = world.buys(&member, "order-2", "1.00").await;
     assert_eq!(bought.status, 201, "{}", bought.body);
     assert_eq!(earned().await, 240);
+    assert_eq!(world.get("/health").await.body["status"], "degraded", "no node goes on with these rows");
+    assert_eq!(world.get("/health/ready").await.status, 200, "it does its work as before");
 }

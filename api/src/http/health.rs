@@ -64,9 +64,11 @@ async fn live() -> Json<Health> {
     Json(Health { status: "live", components: None })
 }
 
-/// Says whether the server can do its work: the database is reached.
+/// Says whether the server can do its work: the database is reached, and no read model is still that of an older version.
 ///
-/// A projector that has failed does not change that: commands and all other queries work, and on another node it would fail, too.
+/// Until those are made again, queries may ask for what the rows have not got: whoever exchanges servers one after the other leaves the
+/// requests to the older ones for so long. A projector that has failed does not change that: commands and all other queries work, and on
+/// another node it would fail, too.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
     responses(
@@ -75,9 +77,13 @@ async fn live() -> Json<Health> {
     ),
 )]
 async fn ready(State(api): State<Api>) -> Response {
-    match api.bounds().last_look.status(&api).await {
-        Status::Ok | Status::Degraded => Json(Health { status: "ready", components: None }).into_response(),
+    let Look { status, is_outdated } = api.bounds().last_look.look(&api).await;
+    match status {
         Status::Unavailable => answer(Status::Unavailable, None),
+        Status::Ok | Status::Degraded if is_outdated => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "outdated", components: None })).into_response()
+        }
+        Status::Ok | Status::Degraded => Json(Health { status: "ready", components: None }).into_response(),
     }
 }
 
@@ -96,7 +102,7 @@ async fn health(State(api): State<Api>, occasion: Occasion, headers: HeaderMap) 
         let components = Components::looked_at(&api).await;
         return Ok(answer(components.status(), Some(components)));
     }
-    Ok(answer(api.bounds().last_look.status(&api).await, None))
+    Ok(answer(api.bounds().last_look.look(&api).await.status, None))
 }
 
 fn answer(status: Status, components: Option<Components>) -> Response {
@@ -126,21 +132,30 @@ impl Status {
     }
 }
 
+/// What a look at the parts comes to.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    status: Status,
+    /// Whether a read model is still that of an older version.
+    is_outdated: bool,
+}
+
 /// What strangers are told: however many ask, one of them looks, once a second.
 #[derive(Debug, Default)]
-pub(crate) struct LastLook(Mutex<Option<(Instant, Status)>>);
+pub(crate) struct LastLook(Mutex<Option<(Instant, Look)>>);
 
 impl LastLook {
-    async fn status(&self, api: &Api) -> Status {
+    async fn look(&self, api: &Api) -> Look {
         let mut last = self.0.lock().await;
-        if let Some((at, status)) = *last
+        if let Some((at, look)) = *last
             && at.elapsed() < LOOK_AGAIN
         {
-            return status;
+            return look;
         }
-        let status = Components::looked_at(api).await.status();
-        *last = Some((Instant::now(), status));
-        status
+        let components = Components::looked_at(api).await;
+        let look = Look { status: components.status(), is_outdated: components.is_outdated() };
+        *last = Some((Instant::now(), look));
+        look
     }
 }
 
@@ -158,15 +173,25 @@ impl Components {
     }
 
     fn status(&self) -> Status {
-        let stands = |state: ProjectorState| matches!(state, ProjectorState::Failed | ProjectorState::Paused);
         let is_stuck = |reactor: &ReactorStatus| reactor.parked > 0 || reactor.state == ReactorState::Failed;
-        let is_degraded =
-            self.projectors.iter().any(|projector| stands(projector.state)) || self.reactors.iter().any(is_stuck);
+        let is_degraded = self.projectors.iter().any(stands_still) || self.reactors.iter().any(is_stuck);
         match self.event_store.head {
             None => Status::Unavailable,
             Some(_) if is_degraded => Status::Degraded,
             Some(_) => Status::Ok,
         }
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.projectors.iter().any(|projector| projector.state == ProjectorState::Outdated)
+    }
+}
+
+/// Whether somebody has to see to it. Rows that another build has made are well where a node of that build runs the projector.
+fn stands_still(projector: &ProjectorStatus) -> bool {
+    match projector.state {
+        ProjectorState::Failed | ProjectorState::Paused => true,
+        state => state.is_of_another_build() && projector.owner.is_none(),
     }
 }
 

@@ -237,7 +237,7 @@ by_hand! {
     /// How a run is.
     RunStatus => one_of(["waiting", "running", "done", "incomplete"].into_iter());
     /// What a projector or reactor is doing.
-    State => one_of(["live", "catching_up", "standby", "outdated", "paused", "retrying", "failed", "stopped"].into_iter());
+    State => one_of(["live", "catching_up", "standby", "outdated", "overtaken", "paused", "retrying", "failed", "stopped"].into_iter());
 }
 
 fn text(about: &str, pattern: Option<&str>, example: &str) -> RefOr<Schema> {

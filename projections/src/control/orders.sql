@@ -1,6 +1,8 @@
--- What operators have told each projector.
+-- What operators have told each projector, and which rows it works on.
 select name as projector,
        exists (select from projection_pauses p where p.projector = name) as paused,
        (select count(*) from projection_skips s where s.projector = name) as skips,
-       (select g.version from projection_generations g where g.projector = name and g.live) as version
+       g.generation,
+       g.version
 from unnest($1::text[]) as named (name)
+left join projection_generations g on g.projector = name and g.live
