@@ -65,6 +65,7 @@ const NAMES: &[&str] = &[
     "feed_connections",
     "query",
     "rebuild",
+    "rebuild_all",
     "start",
 ];
 
@@ -169,6 +170,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "feed_connections" => start::connections(settings, table).await,
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
+        "rebuild_all" => rebuild::all(cluster, settings, table).await,
         "start" => start::run(settings, table).await,
         "growth" => growth::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),

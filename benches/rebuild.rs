@@ -65,6 +65,34 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
     Ok(())
 }
 
+/// All read models, one after the other, as `rebuild --all` makes them.
+pub(crate) async fn all(cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
+    let accounts = if settings.smoke { 200 } else { 2_000 };
+    let log = cluster.database("rebuild_all_log").await?;
+    let store = log.store().await?;
+    fill(&store, accounts).await?;
+    log.as_superuser("vacuum analyze events").await?;
+    let live = Projections::start(&Pools::new(&log.database), Arc::clone(&store) as _, Ids::new().id());
+    let (projectors, head) = (projections::projectors(), store.head().await?);
+    let names: Vec<&str> = projectors.iter().map(|projector| projector.name).collect();
+    live.wait_for(&names, head, PATIENCE).await?;
+    cluster.checkpoint().await?;
+    let copied = copied(&log, "copy events to stdout (format binary)").await?.as_secs_f64();
+    let mut seconds = 0.0;
+    for projector in &projectors {
+        let rebuilt =
+            projector.rebuild(&log.database, Arc::clone(&store) as _, Purpose::Check, Arc::new(|_| {})).await?;
+        anyhow::ensure!(rebuilt.agrees(), "the replay of {} came to other rows", projector.name);
+        seconds += rebuilt.replay_seconds;
+    }
+    let (rate, copy) = (head.0 as f64 / seconds, head.0 as f64 / copied);
+    let line = Line::new("rebuild", format!("all {} projections, {head} events", names.len()), rate, "events/s");
+    table.add(line.beside("binary COPY out", copy, copied / seconds).hold(Hold::Ratio(0.1)));
+    live.stop().await;
+    store.close().await;
+    Ok(())
+}
+
 /// The rows of the log, whole, through one connection.
 pub(crate) async fn copied(log: &BenchDatabase, statement: &'static str) -> anyhow::Result<Duration> {
     let mut connection: PgConnection = log.superuser().await?;
