@@ -147,7 +147,7 @@ impl Control {
         let event_id = standing.event_at(position)?;
         let done = act.await.map_err(SkipError::Act)?;
         if let Some(event_id) = event_id {
-            sqlx::query("insert into projection_skips (projector, position, event_id) values ($1, $2, $3)")
+            sqlx::query(include_str!("control/skip.sql"))
                 .bind(projector)
                 .bind(position.0)
                 .bind(event_id)

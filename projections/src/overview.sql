@@ -3,7 +3,7 @@ select g.projector, g.generation, g.version, coalesce(newest.position, 0) as pos
        f.position as failed_position, f.event_id, f.error,
        l.owner, l.epoch, extract(epoch from l.expires_at - clock_timestamp())::float8 as expires_in_seconds,
        p.paused_by, p.paused_at, made.generation as made_generation, made.position as made_position,
-       array(select s.position from projection_skips s where s.projector = g.projector order by 1) as skipped,
+       array(select s.position from projection_skips_in_force s where s.projector = g.projector order by 1) as skipped,
        -- The lock that a rebuild or check holds while it is under way.
        exists (select from pg_locks k
                where k.locktype = 'advisory' and k.objsubid = 2 and k.granted

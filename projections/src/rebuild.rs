@@ -316,8 +316,10 @@ impl Hold {
         Ok(Self { conn, since: Instant::now() })
     }
 
-    /// Lets go without having changed anything.
-    async fn end(self) -> Result<(), sqlx::Error> {
+    /// Lets go without having changed anything. Should the database have ended the hold before, this fails: what was done meanwhile was
+    /// not done alone.
+    async fn end(mut self) -> Result<(), sqlx::Error> {
+        self.conn.execute("rollback").await?;
         self.conn.close().await
     }
 
@@ -354,9 +356,10 @@ async fn unfinished(
 ) -> Result<Option<(Generation, bool)>, sqlx::Error> {
     let rows = sqlx::query(
         "select generation, ready_at is not null as ready, version = $2 and retired_at is null \
-         and not exists (select from projection_skips s where s.projector = $1 and s.skipped_at > created_at) \
-         and not exists (select from projection_checkpoints c \
-                         where c.projector = $1 and c.generation = g.generation and c.position > $3) as usable \
+         and not exists (select from projection_skips_in_force s where s.projector = $1 and s.skipped_at > created_at) \
+         and not exists (select from projection_checkpoints c left join events e on e.position = c.position \
+                         where c.projector = $1 and c.generation = g.generation \
+                         and (c.position > $3 or c.leaf_hash is distinct from e.leaf_hash)) as usable \
          from projection_generations g where projector = $1 and not live order by generation",
     )
     .bind(projector.name)

@@ -188,7 +188,7 @@ pub async fn skipped(
     after: Position,
 ) -> Result<BTreeSet<Position>, sqlx::Error> {
     let positions: Vec<i64> =
-        sqlx::query_scalar("select position from projection_skips where projector = $1 and position > $2")
+        sqlx::query_scalar("select position from projection_skips_in_force where projector = $1 and position > $2")
             .bind(consumer)
             .bind(after.0)
             .fetch_all(conn)
@@ -201,13 +201,16 @@ pub async fn skipped(
 /// # Errors
 /// When the database refuses or is away.
 pub async fn note(conn: &mut PgConnection, consumer: &str, from: &Checkpoint, to: Position) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into projection_checkpoints (projector, generation, epoch, position) values ($1, $2, $3, $4)")
-        .bind(consumer)
-        .bind(from.generation)
-        .bind(from.epoch)
-        .bind(to.0)
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "insert into projection_checkpoints (projector, generation, epoch, position, leaf_hash) \
+         values ($1, $2, $3, $4, (select e.leaf_hash from events e where e.position = $4))",
+    )
+    .bind(consumer)
+    .bind(from.generation)
+    .bind(from.epoch)
+    .bind(to.0)
+    .execute(&mut *conn)
+    .await?;
     prune(conn, consumer, &Checkpoint { position: to, ..*from }).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 -- Where the live generation of a projector stands, the event it has failed at, and whether that one is skipped already.
 select coalesce(c.position, 0) as reached, f.position as failed_at, f.event_id,
-       exists (select from projection_skips s where s.projector = g.projector and s.position = $2) as is_skipped
+       exists (select from projection_skips_in_force s where s.projector = g.projector and s.position = $2) as is_skipped
 from projection_generations g
 left join projection_failures f on f.projector = g.projector and f.generation = g.generation
 left join lateral (

@@ -213,3 +213,23 @@ async fn what_is_made_beside_the_live_rows_is_shown_while_it_is_made() {
     let shown = node.shows("customers").await;
     assert_eq!((shown.generation, shown.version), (2, customers::Customers::VERSION));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_belongs_to_another_history_of_the_log_is_not_used() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let last = world.append(SHOP, fresh_id(), [registered("ana", "+34600000001"), bought(1)]).await;
+    node.sees("customers", last).await;
+    let leaf_of_another = "values ('customers', $1, 'customer/1', '\\x00')";
+    let skip = format!("insert into projection_skips (projector, position, event_id, leaf_hash) {leaf_of_another}");
+    sqlx::query(sqlx::AssertSqlSafe(skip)).bind(last.0).execute(&world.pools.engine).await.unwrap();
+    let kept = rebuild(&world, "customers", Purpose::Keep).await.unwrap();
+    assert_eq!((kept.skipped.as_slice(), kept.agrees()), (&[][..], true), "another event has that position");
+
+    let other =
+        "update projection_checkpoints set leaf_hash = '\\x00' where projector = 'customers' and generation = $1";
+    let mut admin = world.as_admin().await;
+    sqlx::query(other).bind(kept.generation).execute(&mut admin).await.unwrap();
+    let made = rebuild(&world, "customers", Purpose::Check).await.unwrap();
+    assert_eq!((made.resumed_from, made.agrees()), (Position(0), true), "rows of events that are gone");
+}

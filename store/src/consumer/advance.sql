@@ -8,5 +8,5 @@ where (select (c.epoch, c.position) = ($3, $4)
        where c.projector = $1 and c.generation = $2
        order by c.epoch desc, c.position desc limit 1)
   and coalesce((select g.live from projection_generations g where g.projector = $1 and g.generation = $2), true)
-  and not exists (select from projection_skips s
+  and not exists (select from projection_skips_in_force s
                   where s.projector = $1 and s.position > $4 and s.position <= $5 and s.position <> all($6))

@@ -42,10 +42,10 @@ impl Search<'_> {
     async fn respelt(&self) -> Result<Vec<NameQuery>, sqlx::Error> {
         let mut questions = vec![Vec::new()];
         for word in &self.query.0 {
-            let meant = match self.known(word, &beyond(word), 1).await?.is_empty() {
-                true => nearest(word, self.known(&first_letter(word), &beyond(&first_letter(word)), WORDS_MAX).await?),
-                false => vec![word.clone()],
-            };
+            let meant = self.meant_by(word).await?;
+            if meant.is_empty() {
+                return Ok(Vec::new());
+            }
             let with = |question: &Vec<String>| {
                 let question = question.clone();
                 meant
@@ -57,6 +57,17 @@ impl Search<'_> {
         }
         questions.retain(|question| *question != self.query.0);
         Ok(questions.into_iter().map(NameQuery).collect())
+    }
+
+    /// The word itself when somebody has it, else those that are near.
+    async fn meant_by(&self, word: &str) -> Result<Vec<String>, sqlx::Error> {
+        if !self.known(word, &beyond(word), 1).await?.is_empty() {
+            return Ok(vec![word.to_owned()]);
+        }
+        match errors_max(word) {
+            0 => Ok(Vec::new()),
+            _ => Ok(nearest(word, self.known(&first_letter(word), &beyond(&first_letter(word)), WORDS_MAX).await?)),
+        }
     }
 
     /// The different words of names within a range.
@@ -73,15 +84,19 @@ fn first_letter(word: &str) -> String {
 
 /// The words that are the fewest typing errors away, if these are few for the length of the word.
 fn nearest(word: &str, known: Vec<String>) -> Vec<String> {
-    let errors_max = match word.chars().count() {
-        ..3 => return Vec::new(),
-        3..6 => 1,
-        _ => 2,
-    };
-    let mut near: Vec<_> =
-        known.into_iter().filter_map(|other| Some((errors(word, &other, errors_max)?, other))).collect();
+    let most = errors_max(word);
+    let mut near: Vec<_> = known.into_iter().filter_map(|other| Some((errors(word, &other, most)?, other))).collect();
     near.sort();
     near.into_iter().take(NEAREST_MAX).map(|(_, other)| other).collect()
+}
+
+/// How many typing errors a word may have: in a short one, any other is near.
+fn errors_max(word: &str) -> usize {
+    match word.chars().count() {
+        ..3 => 0,
+        3..6 => 1,
+        _ => 2,
+    }
 }
 
 /// How many letters are missing, too many, wrong or swapped with their neighbour; none when more than so many.
@@ -106,7 +121,7 @@ fn errors(left: &str, right: &str, most: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{errors, nearest};
+    use super::{errors, errors_max, nearest};
 
     #[test]
     fn typing_errors_are_letters_that_are_missing_too_many_wrong_or_swapped() {
@@ -129,6 +144,7 @@ mod tests {
         let near = |word: &str, known: &[&str]| nearest(word, known.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(near("lopes", &["lopez", "lorenz", "leon"]), ["lopez"]);
         assert_eq!(near("gonsales", &["gonzalez", "gonzales", "garcia"]), ["gonzales", "gonzalez"]);
+        assert_eq!((errors_max("an"), errors_max("\u{f1}u"), errors_max("ana")), (0, 0, 1), "no other is looked for");
         assert_eq!(near("an", &["ana"]), [""; 0]);
     }
 }
