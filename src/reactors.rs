@@ -28,8 +28,8 @@ pub(crate) enum Command {
 pub(crate) struct RestartArgs {
     /// Its name, as `reactors list` has it
     name: String,
-    /// Behind which position: the last one of the restored log, or any before it
-    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
+    /// Behind which position, when it is known that all up to there was reacted to: what a restore has taken away is a reaction, too
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
     after: i64,
 }
 

@@ -64,8 +64,8 @@ impl Default for Config {
             cors_origins: Vec::new(),
             body_bytes_max: 1024 * 1024,
             import_bytes_max: 8 * 1024 * 1024,
-            // As many as `clientela import` has lanes: their rows fill the queue of commands.
-            imports_max: 8,
+            // One key has half of them, as many as `clientela import` has lanes: their rows fill the queue of commands.
+            imports_max: 16,
             place_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             min_position_timeout: Duration::from_secs(5),

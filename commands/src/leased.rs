@@ -1,5 +1,7 @@
 //! What reactors and jobs of a node have in common: each is run by the node that holds its lease, from when it gets it until it loses it.
 
+use std::time::Duration;
+use store::consumer::Candidacy;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -7,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     pub(crate) held: watch::Receiver<Option<i64>>,
+    pub(crate) candidacy: Candidacy,
     pub(crate) stop: CancellationToken,
 }
 
@@ -28,9 +31,19 @@ impl Lease {
         }
     }
 
+    /// Leaves the lease to others for a while: a node of a newer build can get on where this one cannot.
+    pub(crate) async fn leave(&self, pause: Duration) {
+        self.candidacy.withdraw();
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        self.candidacy.stand();
+    }
+
     /// Ends when the runner has to let go: stop, or the lease is not held under `epoch` any more.
     pub(crate) fn lost(&self, epoch: i64) -> impl Future<Output = ()> + Send + use<> {
-        let Self { stop, mut held } = self.clone();
+        let Self { stop, mut held, .. } = self.clone();
         async move {
             tokio::select! {
                 () = stop.cancelled() => {}

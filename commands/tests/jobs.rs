@@ -13,6 +13,7 @@ use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
 use domain::{Currency, Money};
 use futures::TryStreamExt;
+use sqlx::{Connection, Executor, PgConnection};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use store::job_runs::JobRun;
@@ -55,7 +56,7 @@ impl JobFacts for Facts {
 }
 
 struct World {
-    _test: TestDatabase,
+    test: TestDatabase,
     database: Database,
     keys: Keys,
     facts: Arc<Facts>,
@@ -70,7 +71,7 @@ struct Node {
 impl World {
     async fn start() -> Self {
         let (test, database) = migrated_database().await;
-        Self { _test: test, database, keys: Keys::random(), facts: Arc::default() }
+        Self { test, database, keys: Keys::random(), facts: Arc::default() }
     }
 
     /// A node that does little at a time.
@@ -127,6 +128,16 @@ impl Node {
     }
 }
 
+/// Has all accounts hold what a build would write that is newer by so many versions, as only somebody can who owns the whole database.
+async fn newer_by(versions: i16, test: &TestDatabase) {
+    let mut admin = PgConnection::connect_with(&test.admin_options()).await.unwrap();
+    admin.execute("set session_replication_role = replica").await.unwrap();
+    let written = "update events set schema_version = schema_version + $1 \
+                   where type in (select code from event_names where name like 'loyalty.%')";
+    let written = sqlx::query(written).bind(versions).execute(&mut admin).await.unwrap();
+    assert!(written.rows_affected() > 0);
+}
+
 fn caller(now: &str) -> Caller {
     Caller {
         tenant: TENANT,
@@ -176,4 +187,33 @@ async fn a_run_of_a_node_that_dies_goes_on_at_another_and_nothing_is_done_twice(
     }
     let runs = other.runs().await;
     assert_eq!(runs.len(), 2, "one for the moment, one that was asked for: {runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_meets_what_a_newer_build_wrote_stays_open_for_a_node_that_can_read_it() {
+    let world = World::start().await;
+    let first = world.node(1).await;
+    first.until(|run| run.ended_at.is_some()).await;
+    let member = first.member(1).await;
+    world.facts.customers.lock().unwrap().push(member);
+    first.jobs.stop().await;
+    newer_by(50, &world.test).await;
+
+    let older = world.node(2).await;
+    let asked = older.jobs.ask(&caller(NOW), EXPIRY, None).await.unwrap().unwrap();
+    let began = Instant::now();
+    while older.expiry_state().await != JobState::Retrying {
+        assert!(began.elapsed() < PATIENCE, "{:?}", older.jobs.status().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let run = older.until(|run| run.id == asked.id).await;
+    assert!(run.ended_at.is_none() && run.cursor.is_none() && run.tally.examined == 0, "{run:?}");
+
+    newer_by(-50, &world.test).await;
+    let newer = world.node(3).await;
+    let ended = newer.until(|run| run.id == asked.id && run.ended_at.is_some()).await;
+    assert_eq!((ended.outcome.as_deref(), ended.tally.changed, ended.tally.refused), (Some("done"), 1, 0), "{ended:?}");
+    assert_eq!(newer.expiries(member).await, 1);
+    let expiry = newer.jobs.status().await.into_iter().find(|job| job.name == EXPIRY).unwrap();
+    assert_eq!(expiry.owner, Some(Uuid::from_u128(3)), "the older one has left it to others");
 }

@@ -13,6 +13,7 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Currency, Decider, Event, Moment, Money, Refusal};
 use futures::TryStreamExt;
+use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ fn bonus(occurrence: &Occurrence) -> Vec<Request> {
 }
 
 struct World {
-    _test: TestDatabase,
+    test: TestDatabase,
     database: Database,
     keys: Keys,
     node: Node,
@@ -67,7 +68,7 @@ impl World {
         let (test, database) = migrated_database().await;
         let keys = Keys::random();
         let node = Node::start(&database, &keys, 1).await;
-        Self { _test: test, database, keys, node }
+        Self { test, database, keys, node }
     }
 
     async fn customer(&self, email: &str, enrol_in: Option<Currency>) -> CustomerId {
@@ -104,6 +105,16 @@ impl World {
         self.node.store.read_stream(whole).try_collect().await.unwrap()
     }
 
+    /// A customer who has bought while no reactor ran, and an account that holds what a newer build wrote.
+    async fn newer_account(&self) -> CustomerId {
+        let customer = self.customer("newer@example.com", Some(euro())).await;
+        self.settled(0).await;
+        self.node.reactors.stop().await;
+        self.buys(customer, "order-1").await;
+        newer_by(50, &self.test).await;
+        customer
+    }
+
     /// Waits until the reactor has dealt with the log, and as many events are put aside.
     async fn settled(&self, parked: i64) {
         let began = Instant::now();
@@ -120,14 +131,28 @@ impl World {
 
 impl Node {
     async fn start(database: &Database, keys: &Keys, number: u128) -> Self {
+        Self::paced(database, keys, number, Pace::default()).await
+    }
+
+    async fn paced(database: &Database, keys: &Keys, number: u128, pace: Pace) -> Self {
         let pools = Pools::new(database);
         let store = Arc::new(PostgresStore::open(database, pools.engine.clone(), keys.clone()).await.unwrap());
         let commands = Commands::start(store.clone(), Config::default());
         let reactors = Reactors::new(vec![BONUS], Parts { pools, store: store.clone() });
-        let pace = Pace { look: Duration::from_millis(50), ..Pace::default() };
+        let pace = Pace { look: Duration::from_millis(50), ..pace };
         reactors.start(&commands, Uuid::from_u128(number), pace);
         Self { store, commands, reactors }
     }
+}
+
+/// Has all accounts hold what a build would write that is newer by so many versions, as only somebody can who owns the whole database.
+async fn newer_by(versions: i16, test: &TestDatabase) {
+    let mut admin = PgConnection::connect_with(&test.admin_options()).await.unwrap();
+    admin.execute("set session_replication_role = replica").await.unwrap();
+    let written = "update events set schema_version = schema_version + $1 \
+                   where type in (select code from event_names where name like 'loyalty.%')";
+    let written = sqlx::query(written).bind(versions).execute(&mut admin).await.unwrap();
+    assert!(written.rows_affected() > 0);
 }
 
 fn caller() -> Caller {
@@ -250,4 +275,44 @@ async fn what_is_done_again_from_an_old_checkpoint_happens_once() {
     world.settled(0).await;
     let (bonuses, purchases) = (world.bonuses(customer).await, world.purchases(customer).await);
     assert_eq!((bonuses.len(), bonuses), (20, purchases));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_newer_build_wrote_is_left_to_a_node_that_can_read_it() {
+    let mut world = World::start().await;
+    let customer = world.newer_account().await;
+    let older = Node::start(&world.database, &world.keys, 2).await;
+    let began = Instant::now();
+    let told = loop {
+        let status = older.reactors.status().await.remove(0);
+        if let Some(error) = status.error.clone() {
+            break (error, status.parked);
+        }
+        assert!(began.elapsed() < PATIENCE, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(told, ("test.bonus: written by a newer build".to_owned(), 0));
+
+    newer_by(-50, &world.test).await;
+    world.node = Node::start(&world.database, &world.keys, 3).await;
+    world.settled(0).await;
+    assert_eq!(world.bonuses(customer).await, world.purchases(customer).await);
+    let owner = world.node.reactors.status().await[0].owner;
+    assert_eq!(owner, Some(Uuid::from_u128(3)), "the older one has left it to others");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_node_can_read_it_what_a_newer_build_wrote_is_put_aside() {
+    let mut world = World::start().await;
+    let customer = world.newer_account().await;
+    let pace = Pace { left: Duration::from_millis(10), ..Pace::default() };
+    world.node = Node::paced(&world.database, &world.keys, 2, pace).await;
+    world.settled(1).await;
+    let parked = world.node.reactors.parked(TENANT, "bonus", Position(0), 1).await.unwrap().unwrap();
+    assert_eq!(parked.events[0].error.as_deref(), Some("test.bonus was refused: newer"));
+
+    newer_by(-50, &world.test).await;
+    world.node.reactors.retry(TENANT, "bonus").await.unwrap();
+    world.settled(0).await;
+    assert_eq!(world.bonuses(customer).await, world.purchases(customer).await);
 }

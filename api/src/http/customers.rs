@@ -530,7 +530,7 @@ async fn get_customer(
 ) -> Result<Found<CustomerView>, Problem> {
     caller.require(Scope::CustomersRead)?;
     if let Some(past) = asked.read(&caller)? {
-        let (position, _place) = time_travel::reflected(&api, min_position).await?;
+        let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
         let row = customers::find_past(&*api.store, caller.tenant, id, past.until).await;
         let row = row.map_err(|error| match error {
             TimeTravelError::Unknown => customer_not_found(),

@@ -58,7 +58,7 @@ pub(crate) async fn get_events(
     caller.require(Scope::AuditRead)?;
     let limit = lists::limit(page.limit)?;
     let after = page.cursor.as_deref().map(Seen::parse).transpose()?.unwrap_or_default();
-    let (position, _place) = time_travel::reflected(&api, min_position).await?;
+    let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
     let reader = Reader { api: &api, caller: &caller, customer };
     let (own, account) = tokio::try_join!(
         reader.read(Category::Customer, after.customer, limit + 1),

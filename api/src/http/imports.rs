@@ -117,7 +117,7 @@ async fn import_purchases(
 ) -> Result<Done<ImportView>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     // Before the body: it may have megabytes.
-    let _place = api.bounds().imports.take().await?;
+    let _place = api.bounds().imports.take(&caller.actor).await?;
     let JsonBody(body) = JsonBody::<ImportBody>::from_request(request, &api).await?;
     let common = body.common()?;
     let caller = body.at_its_clock(caller)?;

@@ -388,7 +388,7 @@ async fn get_loyalty(
 ) -> Result<Found<LoyaltyView>, Problem> {
     caller.require(Scope::LoyaltyRead)?;
     if let Some(past) = asked.read(&caller)? {
-        let (position, _place) = time_travel::reflected(&api, min_position).await?;
+        let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
         let row = loyalty_balances::find_past(&*api.store, caller.tenant, id, past.until).await;
         let row = row.map_err(|error| match error {
             TimeTravelError::Unknown => not_a_member(),

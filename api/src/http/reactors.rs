@@ -30,14 +30,17 @@ struct Reactors {
     items: Vec<ReactorStatus>,
 }
 
-/// Tells how all reactors are.
+/// Tells how all reactors are, for operators of the installation: they act for all tenants.
 #[utoipa::path(
     get, path = "/v1/reactors", tag = "operations", operation_id = "list_reactors",
-    responses((status = 200, description = "All of them", body = Reactors)),
+    responses(
+        (status = 200, description = "All of them", body = Reactors),
+        (status = 403, description = "operators_only"),
+    ),
     security(("key" = [Scope::Operations])),
 )]
 async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Reactors>, Problem> {
-    caller.require(Scope::Operations)?;
+    caller.require_operator()?;
     Ok(Json(Reactors { items: api.reactors.status().await }))
 }
 

@@ -99,8 +99,12 @@ impl Moment {
 }
 
 /// What an answer from events reflects: all of the log, whose end is told. The place is held until the events are read.
-pub(crate) async fn reflected(api: &Api, min_position: MinPosition) -> Result<(Position, Place), Problem> {
-    let place = api.bounds().histories.take().await?;
+pub(crate) async fn reflected(
+    api: &Api,
+    caller: &Caller,
+    min_position: MinPosition,
+) -> Result<(Position, Place), Problem> {
+    let place = api.bounds().histories.take(&caller.actor).await?;
     wait_for_log(api, min_position).await?;
     Ok((api.store.head().await?, place))
 }

@@ -132,7 +132,11 @@ impl Jobs {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: Lease { held: leases.of(job.actor)?, stop: self.running.stop() },
+                lease: Lease {
+                    held: leases.of(job.actor)?,
+                    candidacy: leases.candidacy(job.actor),
+                    stop: self.running.stop(),
+                },
                 progress: Arc::clone(progress),
                 pace,
             };

@@ -33,6 +33,8 @@ pub struct Pace {
     pub retry_first: Duration,
     /// Longest pause after trouble.
     pub retry_longest: Duration,
+    /// For so long it is left to other nodes when an account holds what a newer build wrote.
+    pub left: Duration,
     /// How long runs are remembered.
     pub remembered: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Pace {
             side_by_side: 16,
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(30),
+            left: Duration::from_secs(30),
             remembered: Duration::from_secs(90 * 24 * 3_600),
         }
     }
@@ -57,6 +60,8 @@ const PRUNE_EACH: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 enum Trouble {
     Transient(String),
+    /// An account holds what a newer build wrote.
+    Newer(String),
     /// An owner with a newer lease has it.
     Fenced,
 }
@@ -102,21 +107,32 @@ impl Runner {
                 () = interruption => continue,
                 worked = AssertUnwindSafe(self.work(epoch)).catch_unwind() => worked,
             };
-            let reason = match worked {
+            match worked {
                 Ok(Ok(never)) => match never {},
-                Ok(Err(Trouble::Transient(reason))) => reason,
-                Ok(Err(Trouble::Fenced)) => "another node has taken it over".to_owned(),
-                Err(_panic) => "the job panicked".to_owned(),
-            };
-            tracing::warn!(job = self.job.name, reason, "job tries again later");
-            self.around.progress.is(JobState::Retrying, Some(reason));
-            let pause = self.backoff.pause();
-            tokio::select! {
-                () = self.around.lease.lost(epoch) => {}
-                () = tokio::time::sleep(pause) => {}
+                Ok(Err(trouble)) => self.rest(trouble, epoch).await,
+                Err(_panic) => self.rest(Trouble::Transient("the job panicked".to_owned()), epoch).await,
             }
         }
         self.around.progress.is(JobState::Stopped, None);
+    }
+
+    /// Says what went wrong, and waits before it is tried again: here, or meanwhile by a node of a newer build.
+    async fn rest(&mut self, trouble: Trouble, epoch: i64) {
+        let is_newer = matches!(trouble, Trouble::Newer(_));
+        let reason = match trouble {
+            Trouble::Transient(reason) | Trouble::Newer(reason) => reason,
+            Trouble::Fenced => "another node has taken it over".to_owned(),
+        };
+        tracing::warn!(job = self.job.name, reason, "job tries again later");
+        self.around.progress.is(JobState::Retrying, Some(reason));
+        if is_newer {
+            return self.around.lease.leave(self.around.pace.left).await;
+        }
+        let pause = self.backoff.pause();
+        tokio::select! {
+            () = self.around.lease.lost(epoch) => {}
+            () = tokio::time::sleep(pause) => {}
+        }
     }
 
     async fn granted(&mut self) -> Option<i64> {
@@ -136,16 +152,25 @@ impl Runner {
             for place in &tenants {
                 self.schedule(place).await?;
             }
-            for run in job_runs::open(&pool, self.job.name).await? {
-                if let Some(place) = tenants.iter().find(|place| place.tenant == run.tenant) {
-                    self.around.progress.is(JobState::Running, None);
-                    self.carry_out(run, place, epoch).await?;
-                }
-            }
+            self.carry_out_all(&tenants, epoch).await?;
             self.backoff.reset();
             self.around.progress.is(JobState::Waiting, None);
             tokio::time::sleep(self.around.pace.look).await;
         }
+    }
+
+    /// Carries out all that are open. One that meets what a newer build wrote stays open, and stops none of another tenant.
+    async fn carry_out_all(&self, tenants: &[TenantPlace], epoch: i64) -> Result<(), Trouble> {
+        let mut newer = None;
+        for run in job_runs::open(&self.around.parts.pools.engine, self.job.name).await? {
+            let Some(place) = tenants.iter().find(|place| place.tenant == run.tenant) else { continue };
+            self.around.progress.is(JobState::Running, None);
+            match self.carry_out(run, place, epoch).await {
+                Err(Trouble::Newer(reason)) => newer = Some(reason),
+                carried_out => carried_out?,
+            }
+        }
+        newer.map_or(Ok(()), |reason| Err(Trouble::Newer(reason)))
     }
 
     /// Makes the run known whose moment has come for a tenant.
@@ -242,6 +267,8 @@ fn outcome_of(answer: Result<crate::execute::Committed, CommandError>) -> Result
         Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
             Err(Trouble::Transient(error.to_string()))
         }
+        // Counted as a refusal, it would be left until the next moment of the job.
+        Err(error @ CommandError::Newer(_)) => Err(Trouble::Newer(error.to_string())),
         Err(error) => Ok(Outcome::Refused(error.refusal().map_or(error.kind(), |refusal| &refusal.code).to_owned())),
     }
 }

@@ -4,6 +4,7 @@
 //! Streams go side by side, the events of one stream one after the other. What goes wrong is *transient* (the database is
 //! away, too many commands wait: all since the checkpoint is done again, and what was carried out is recognised) or the fault
 //! of an *event* (it cannot be read, the reaction panics, its command is refused): then it is put aside with those behind it.
+//! What a *newer* build wrote is left for a while to nodes of that build; should there be none, it is put aside, too.
 
 use super::progress::{Progress, ReactorState};
 use super::{Occurrence, Reactor, key_of};
@@ -13,11 +14,12 @@ use crate::error::CommandError;
 use crate::execute::{Commands, Request};
 use crate::leased::Lease;
 use chrono_tz::Tz;
+use domain::{DecodeError, Event};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::consumer::parked::{self, Parking, StreamKey, key_of as stream_key};
 use store::consumer::{Backoff, Checkpoint};
 use store::{Filter, Metadata, Position, ReadAll, RecordedEvent, Signal, StoreError, StreamId, TypePattern};
@@ -32,6 +34,8 @@ pub struct Pace {
     pub retry_first: Duration,
     /// Longest pause after transient trouble.
     pub retry_longest: Duration,
+    /// For so long it is left to other nodes when there is something that a newer build wrote.
+    pub left: Duration,
     /// How often events that were put aside are looked at, and how long a checkpoint over events of no concern may wait.
     pub look: Duration,
     /// First pause of an event that was put aside; it doubles.
@@ -46,6 +50,7 @@ impl Default for Pace {
             streams_max: 64,
             retry_first: Duration::from_millis(100),
             retry_longest: Duration::from_secs(5),
+            left: Duration::from_secs(30),
             look: Duration::from_secs(1),
             parked_first: Duration::from_secs(60),
             parked_longest: Duration::from_secs(3_600),
@@ -56,13 +61,18 @@ impl Default for Pace {
 /// At most so many streams are tried again at a look.
 const TRIED_AGAIN_MAX: i64 = 64;
 
+/// Who has left it to other nodes does not do so again for so long: where none is newer, what is newer is put aside and the rest goes on.
+const LEFT_EACH: Duration = Duration::from_secs(600);
+
 /// What an operator does about a log that was restored.
-const RESTART: &str = "let it begin again with `clientela reactors restart NAME --after POSITION`";
+const RESTART: &str = "let it begin again with `clientela reactors restart NAME`";
 
 /// Why following the log ended.
 #[derive(Debug)]
 enum Trouble {
     Transient(String),
+    /// There is something that a newer build wrote.
+    Newer(String),
     /// The checkpoint does not belong to this log.
     Unfit(String),
     /// An owner with a newer lease has written.
@@ -96,6 +106,7 @@ pub(super) struct Runner {
     reactor: Reactor,
     around: Surroundings,
     backoff: Backoff,
+    left_at: Option<Instant>,
 }
 
 /// Where one run of it stands.
@@ -110,7 +121,7 @@ struct Run {
 impl Runner {
     pub(super) fn new(reactor: Reactor, around: Surroundings) -> Self {
         let backoff = Backoff::new(around.pace.retry_first, around.pace.retry_longest);
-        Self { reactor, around, backoff }
+        Self { reactor, around, backoff, left_at: None }
     }
 
     /// Runs until the node stops.
@@ -128,7 +139,13 @@ impl Runner {
                 Ok(Err(trouble)) => trouble,
                 Err(_panic) => Trouble::Transient("the reactor panicked".to_owned()),
             };
+            let is_newer = matches!(trouble, Trouble::Newer(_));
             let pause = self.stumble(trouble);
+            if is_newer {
+                self.around.lease.leave(self.around.pace.left).await;
+                self.left_at = Some(Instant::now());
+                continue;
+            }
             tokio::select! {
                 () = self.around.lease.lost(epoch) => {}
                 () = tokio::time::sleep(pause) => {}
@@ -241,7 +258,7 @@ impl Runner {
 
     /// Issues the commands that follow from an event; why that cannot be, when it is the event's fault.
     async fn act_on(&self, event: &RecordedEvent) -> Result<Result<(), String>, Trouble> {
-        let requests = match self.reaction_to(event) {
+        let requests = match self.reaction_to(event)? {
             Ok(requests) => requests,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -256,6 +273,9 @@ impl Runner {
                 Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
                     return Err(Trouble::Transient(format!("{verb}: {error}")));
                 }
+                Err(error @ CommandError::Newer(_)) if self.may_leave() => {
+                    return Err(Trouble::Newer(format!("{verb}: {error}")));
+                }
                 Err(error) => {
                     let code = error.refusal().map_or(error.kind(), |refusal| &refusal.code);
                     return Ok(Err(format!("{verb} was refused: {code}")));
@@ -265,9 +285,25 @@ impl Runner {
         Ok(Ok(()))
     }
 
-    fn reaction_to(&self, event: &RecordedEvent) -> Result<Vec<Request>, String> {
+    /// Whether a node of a newer build may not have had the chance to go on.
+    fn may_leave(&self) -> bool {
+        self.left_at.is_none_or(|left_at| left_at.elapsed() > LEFT_EACH)
+    }
+
+    /// What follows from an event; why that cannot be said, when it is the event's fault.
+    fn reaction_to(&self, event: &RecordedEvent) -> Result<Result<Vec<Request>, String>, Trouble> {
+        match decode(event) {
+            Ok(decoded) => Ok(self.reaction_to_decoded(event, decoded)),
+            Err(error @ DecodeError::UnknownVersion { .. }) if self.may_leave() => {
+                Err(Trouble::Newer(error.to_string()))
+            }
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    fn reaction_to_decoded(&self, event: &RecordedEvent, decoded: Event) -> Result<Vec<Request>, String> {
         let occurrence = Occurrence {
-            event: decode(event).map_err(|error| error.to_string())?,
+            event: decoded,
             tenant: event.tenant,
             stream: event.stream,
             version: event.version,
@@ -342,7 +378,7 @@ impl Runner {
     fn stumble(&mut self, trouble: Trouble) -> Duration {
         let (name, position) = (self.reactor.name, self.around.progress.position().0);
         let (state, reason) = match trouble {
-            Trouble::Transient(reason) => (ReactorState::Retrying, reason),
+            Trouble::Transient(reason) | Trouble::Newer(reason) => (ReactorState::Retrying, reason),
             Trouble::Fenced => (ReactorState::Retrying, "another node has taken it over".to_owned()),
             Trouble::Unfit(reason) => (ReactorState::Failed, reason),
         };
