@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use async_trait::async_trait;
 use commands::customers::{Register, register};
 use commands::job::{JobState, Pace, Parts, jobs};
@@ -13,7 +15,6 @@ use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
 use domain::{Currency, Money};
 use futures::TryStreamExt;
-use sqlx::{Connection, Executor, PgConnection};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use store::job_runs::JobRun;
@@ -21,6 +22,7 @@ use store::personal_data::Keys;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, Pools, PostgresStore};
 use store::{BoxError, Direction, EventStore, Position, ReadStream, TenantId};
+use support::newer_by;
 use uuid::Uuid;
 
 const TENANT: TenantId = TenantId(1);
@@ -126,16 +128,6 @@ impl Node {
     async fn expiry_state(&self) -> JobState {
         self.jobs.status().await.into_iter().find(|job| job.name == EXPIRY).unwrap().state
     }
-}
-
-/// Has all accounts hold what a build would write that is newer by so many versions, as only somebody can who owns the whole database.
-async fn newer_by(versions: i16, test: &TestDatabase) {
-    let mut admin = PgConnection::connect_with(&test.admin_options()).await.unwrap();
-    admin.execute("set session_replication_role = replica").await.unwrap();
-    let written = "update events set schema_version = schema_version + $1 \
-                   where type in (select code from event_names where name like 'loyalty.%')";
-    let written = sqlx::query(written).bind(versions).execute(&mut admin).await.unwrap();
-    assert!(written.rows_affected() > 0);
 }
 
 fn caller(now: &str) -> Caller {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use commands::customers::{RecordPurchase, Register, record_purchase, register};
 use commands::loyalty::{Enrol, account_stream, enrol};
 use commands::reactor::{Occurrence, Pace, Parts, Reactor, ReactorState};
@@ -13,7 +15,6 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Currency, Decider, Event, Moment, Money, Refusal};
 use futures::TryStreamExt;
-use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use store::personal_data::Keys;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, Pools, PostgresStore};
 use store::{Direction, EventStore, Metadata, Position, ReadStream, RecordedEvent, TenantId};
+use support::newer_by;
 use uuid::Uuid;
 
 const TENANT: TenantId = TenantId(1);
@@ -143,16 +145,6 @@ impl Node {
         reactors.start(&commands, Uuid::from_u128(number), pace);
         Self { store, commands, reactors }
     }
-}
-
-/// Has all accounts hold what a build would write that is newer by so many versions, as only somebody can who owns the whole database.
-async fn newer_by(versions: i16, test: &TestDatabase) {
-    let mut admin = PgConnection::connect_with(&test.admin_options()).await.unwrap();
-    admin.execute("set session_replication_role = replica").await.unwrap();
-    let written = "update events set schema_version = schema_version + $1 \
-                   where type in (select code from event_names where name like 'loyalty.%')";
-    let written = sqlx::query(written).bind(versions).execute(&mut admin).await.unwrap();
-    assert!(written.rows_affected() > 0);
 }
 
 fn caller() -> Caller {
