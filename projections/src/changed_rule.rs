@@ -4,6 +4,7 @@
 use crate::loyalty::loyalty_balances::LoyaltyBalances;
 use crate::node::Projector;
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::tables::Writer;
 use domain::Event;
 use domain::loyalty::events::LoyaltyEvent;
 use sqlx::PgConnection;
@@ -54,7 +55,7 @@ impl ReadModel for Doubled {
         LoyaltyBalances::load(conn, keys).await
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        LoyaltyBalances::write(conn, changes).await
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        LoyaltyBalances::write(writer, changes).await
     }
 }

@@ -5,6 +5,7 @@
 //! here, the same for all. All of it belongs to the role `clientela_rebuild`, which owns nothing else.
 
 use crate::node::Projector;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use store::postgres::{Database, Role};
 
@@ -38,13 +39,16 @@ impl Generation {
         Ok(())
     }
 
-    /// Makes the schema and its empty tables, and writes the generation down; it is not live and not ready.
+    /// Makes the schema and its empty tables, without keys, and writes the generation down; it is not live and not ready.
     pub(crate) async fn make(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
         let schema = self.schema();
         let mut tx = conn.begin().await?;
         run(&mut tx, format!("create schema {schema}")).await?;
         self.enter(&mut tx).await?;
         tx.execute(projector.tables_sql).await?;
+        for key in keys_in(&mut tx, &schema).await? {
+            run(&mut tx, format!("alter table {schema}.{} drop constraint {}", key.table, key.name)).await?;
+        }
         sqlx::query(
             "insert into projection_generations (projector, generation, version, live) values ($1, $2, $3, false)",
         )
@@ -56,10 +60,32 @@ impl Generation {
         tx.commit().await
     }
 
-    /// Adds what is better made over full tables, indexes and statistics, and what bulk loading would be refused by: the
+    /// Adds the keys of the tables that have none yet: primary keys and what else is unique. Full tables get them faster.
+    pub(crate) async fn give_keys(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+        let (schema, drawn) = (self.schema(), format!("{}_drawn", self.schema()));
+        let mut drawing = conn.begin().await?;
+        run(&mut drawing, format!("create schema {drawn}; set local search_path = {drawn}, public")).await?;
+        drawing.execute(projector.tables_sql).await?;
+        let keys = keys_in(&mut drawing, &drawn).await?;
+        drawing.rollback().await?;
+        let there = keys_in(conn, &schema).await?;
+        for Key { table, name, definition } in keys.iter().filter(|key| !there.contains(key)) {
+            run(conn, format!("alter table {schema}.{table} add constraint {name} {definition}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Empties its tables, within a transaction of the caller.
+    pub(crate) async fn empty(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
+        let tables: Vec<String> = projector.tables.iter().map(|table| format!("{}.{table}", self.schema())).collect();
+        run(conn, format!("truncate {}", tables.join(", "))).await
+    }
+
+    /// Adds what is better made over full tables, keys, indexes and statistics, and what bulk loading would be refused by: the
     /// walls between tenants. Then it is ready to be read.
     pub(crate) async fn complete(&self, conn: &mut PgConnection, projector: &Projector) -> Result<(), sqlx::Error> {
         let mut tx = conn.begin().await?;
+        self.give_keys(&mut tx, projector).await?;
         self.enter(&mut tx).await?;
         tx.execute(projector.indexes_sql).await?;
         for table in projector.tables {
@@ -168,6 +194,23 @@ async fn let_analysts_in(conn: &mut PgConnection, projector: &Projector) -> Resu
         run(conn, format!("grant usage on schema {schema} to clientela_analyst")).await?;
     }
     Ok(())
+}
+
+/// What makes rows of a table unique.
+#[derive(Debug, PartialEq, Eq)]
+struct Key {
+    table: String,
+    name: String,
+    definition: String,
+}
+
+/// The keys of the tables in a schema.
+async fn keys_in(conn: &mut PgConnection, schema: &str) -> Result<Vec<Key>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("generations/keys.sql")).bind(schema).fetch_all(conn).await?;
+    let key = |row: &PgRow| {
+        Ok(Key { table: row.try_get("table")?, name: row.try_get("name")?, definition: row.try_get("definition")? })
+    };
+    rows.iter().map(key).collect()
 }
 
 /// Runs a statement made of names that are constants of this program.

@@ -26,6 +26,7 @@ mod query;
 pub mod read_model;
 pub mod rebuild;
 pub mod runner;
+pub mod tables;
 pub mod testing;
 pub mod time_travel;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nothing here runs: [`crate::runner`] follows the log, folds batches and commits rows and checkpoint together. A
 //! rebuild uses the same functions, so it cannot come to another result. No clock: a row depends on its events only.
 
+use crate::tables::Writer;
 use chrono::{DateTime, Utc};
 use domain::Event;
 use serde::Deserialize;
@@ -62,8 +63,16 @@ pub struct Change<K, R> {
     pub after: Option<R>,
 }
 
+/// Puts together what an earlier and a later stretch of the log make of a row.
+pub type Combine<R> = fn(R, R) -> R;
+
 /// A change to a row of a read model.
 pub type ChangeOf<M> = Change<<M as ReadModel>::Key, <M as ReadModel>::Row>;
+
+/// The rows that changes make.
+pub(crate) fn made<K, R>(changes: &[Change<K, R>]) -> impl Iterator<Item = &R> {
+    changes.iter().filter_map(|change| change.after.as_ref())
+}
 
 /// A table (with the child tables that are written with it) made from events.
 pub trait ReadModel: Send + Sync + 'static {
@@ -101,6 +110,11 @@ pub trait ReadModel: Send + Sync + 'static {
     /// What an event makes of one of the rows it touches. Pure.
     fn apply(key: &Self::Key, row: Option<Self::Row>, recorded: &Recorded) -> Option<Self::Row>;
 
+    /// Puts together what two stretches of the log, one behind the other, make of a row apart. Where it is given, a rebuild folds
+    /// stretches side by side, each as if nothing had been before. Associative; for every cut of a history, it has to come to what
+    /// [`Self::apply`] comes to. Pure.
+    const COMBINE: Option<Combine<Self::Row>> = None;
+
     /// Loads the rows that exist, set-based.
     fn load(
         conn: &mut PgConnection,
@@ -109,9 +123,9 @@ pub trait ReadModel: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// Writes changed rows, set-based. Written again, they are as they were.
+    /// Writes changed rows, set-based, each row of each table once. Written again, they are as they were.
     fn write(
-        conn: &mut PgConnection,
+        writer: &mut Writer<'_>,
         changes: &[ChangeOf<Self>],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send
     where

@@ -17,7 +17,7 @@ use crate::generations::{self, Generation};
 use crate::node::Projector;
 use crate::read_model::ReadModel;
 use compare::compare;
-use replay::Replay;
+use replay::{Replay, Tables};
 use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection, Row};
 use std::sync::Arc;
@@ -140,7 +140,7 @@ pub(crate) async fn rebuild<M: ReadModel>(
 ) -> Result<Rebuilt, RebuildError> {
     let mut work = Work::<M>::begin(site).await?;
     let resumed_from = work.replay.checkpoint.position;
-    let was_kept = work.is_ready;
+    let was_kept = work.replay.tables == Tables::Ready;
     let begun = Instant::now();
     let end = work.live_position().await?;
     work.replay_to(end, &tell).await?;
@@ -175,7 +175,6 @@ struct Work<M: ReadModel> {
     conn: PgConnection,
     live: Generation,
     generation: Generation,
-    is_ready: bool,
     replay: Replay<M>,
 }
 
@@ -204,9 +203,9 @@ impl<M: ReadModel> Work<M> {
         let nothing = Checkpoint { generation: generation.number, epoch: 0, position: Position(0) };
         let checkpoint = consumer::newest(&mut conn, M::NAME, generation.number).await?.unwrap_or(nothing);
         let skipped = consumer::skipped(&mut conn, M::NAME, Position(0)).await?;
-        let replay = Replay::new(site.store, generation.clone(), checkpoint, skipped);
+        let replay = Replay::new(site.store, (generation.clone(), is_ready), checkpoint, skipped);
         let live = Generation::of(M::NAME, live);
-        Ok(Self { projector, database: site.database, conn, live, generation, is_ready, replay })
+        Ok(Self { projector, database: site.database, conn, live, generation, replay })
     }
 
     async fn live_position(&mut self) -> Result<Position, RebuildError> {
@@ -219,9 +218,9 @@ impl<M: ReadModel> Work<M> {
     }
 
     async fn complete(&mut self) -> Result<(), RebuildError> {
-        if !self.is_ready {
+        if self.replay.tables != Tables::Ready {
             self.generation.complete(&mut self.conn, &self.projector).await?;
-            self.is_ready = true;
+            self.replay.tables = Tables::Ready;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::control::Orders;
 use crate::generations::{self, Generation};
 use crate::progress::{Board, Progress, ProjectorError, ProjectorState};
 use crate::read_model::{ReadModel, Rows};
+use crate::tables::Writer;
 use futures::{FutureExt, StreamExt};
 use sqlx::PgPool;
 use std::borrow::Cow;
@@ -370,7 +371,7 @@ impl<M: ReadModel> Runner<M> {
             let loaded = if M::APPEND_ONLY { Rows::<M>::new() } else { M::load(&mut tx, &keys).await? };
             let changes = batch::fold::<M>(loaded, &decoded).map_err(named)?;
             if !changes.is_empty() {
-                M::write(&mut tx, &changes).await?;
+                M::write(&mut Writer::live(&mut tx), &changes).await?;
             }
         }
         if !consumer::advance_without(&mut tx, M::NAME, checkpoint, to, &self.skipped).await? {

@@ -3,7 +3,8 @@
 //! A key is looked up before its tenant is known, so [`find_key`] asks as the engine; nothing else here does.
 
 use crate::query::{failed, get};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
 use domain::Event;
 use domain::access::events::AccessEvent;
@@ -107,32 +108,24 @@ impl ReadModel for ApiKeys {
         rows.iter().map(|row| read(row).map(|row| (row.key, row))).collect()
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&ApiKeyRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        // An array of arrays would have to be rectangular: the scopes travel as one text each.
-        let scopes: Vec<String> = rows.iter().map(|row| row.scopes.join(" ")).collect();
-        sqlx::query(
-            "insert into api_keys (key, tenant, name, digest, scopes, created_at, expires_at, revoked_at, position) \
-             select key, tenant, name, digest, string_to_array(scopes, ' '), created_at, expires_at, revoked_at, position \
-             from unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], \
-                         $7::timestamptz[], $8::timestamptz[], $9::bigint[]) \
-               as made (key, tenant, name, digest, scopes, created_at, expires_at, revoked_at, position) \
-             on conflict (key) do update set name = excluded.name, digest = excluded.digest, scopes = excluded.scopes, \
-             created_at = excluded.created_at, expires_at = excluded.expires_at, revoked_at = excluded.revoked_at, \
-             position = excluded.position",
-        )
-        .bind(rows.iter().map(|row| row.key).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.tenant.0).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.digest.as_slice()).collect::<Vec<_>>())
-        .bind(scopes)
-        .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.expires_at).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.revoked_at).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.position.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
+    }
+}
+
+impl TableRow for ApiKeyRow {
+    const TABLE: &'static str = "api_keys";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("key", self.key)
+            .put("tenant", self.tenant.0)
+            .put("name", self.name.as_str())
+            .put("digest", self.digest.as_slice())
+            .put_list("scopes", &self.scopes)
+            .put("created_at", self.created_at)
+            .put("expires_at", self.expires_at)
+            .put("revoked_at", self.revoked_at)
+            .put("position", self.position.0);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Table `tenants`: the companies that use this installation, and where their business day begins.
 
 use crate::query::{AsOf, as_of, failed, get};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
 use domain::Event;
 use domain::access::events::AccessEvent;
@@ -76,22 +77,20 @@ impl ReadModel for Tenants {
         rows.iter().map(|row| read(row).map(|row| (row.tenant.0, row))).collect()
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&TenantRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        sqlx::query(
-            "insert into tenants (tenant, name, time_zone, created_at, position) \
-             select * from unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[]) \
-             on conflict (tenant) do update set name = excluded.name, time_zone = excluded.time_zone, \
-             created_at = excluded.created_at, position = excluded.position",
-        )
-        .bind(rows.iter().map(|row| row.tenant.0).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.time_zone.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.created_at).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.position.0).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
+    }
+}
+
+impl TableRow for TenantRow {
+    const TABLE: &'static str = "tenants";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.tenant.0)
+            .put("name", self.name.as_str())
+            .put("time_zone", self.time_zone.as_str())
+            .put("created_at", self.created_at)
+            .put("position", self.position.0);
     }
 }
 

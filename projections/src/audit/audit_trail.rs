@@ -3,11 +3,11 @@
 pub mod search;
 
 use crate::query::get;
-use crate::read_model::{ChangeOf, Occasion, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, Occasion, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use store::{Position, TenantId, Version};
 use uuid::Uuid;
 
@@ -78,30 +78,28 @@ impl ReadModel for AuditTrail {
         Ok(Rows::<Self>::new())
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&AuditRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(conn).await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
     }
 }
 
-fn upsert<'q>(rows: &[&'q AuditRow]) -> Query<'q, Postgres, PgArguments> {
-    fn column<'q, T: 'q>(rows: &[&'q AuditRow], of: impl Fn(&'q AuditRow) -> T) -> Vec<T> {
-        rows.iter().map(|row| of(row)).collect()
+impl TableRow for AuditRow {
+    const TABLE: &'static str = "audit_trail";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("position", self.position.0)
+            .put("tenant", self.tenant.0)
+            .put("event_type", self.event_type.as_str())
+            .put("category", self.category.as_str())
+            .put("stream", self.stream.as_str())
+            .put("version", self.version)
+            .put("customer_id", self.customer)
+            .put("actor", self.occasion.actor.as_str())
+            .put("request_id", self.occasion.request_id.as_deref())
+            .put("correlation_id", self.occasion.correlation_id.as_deref())
+            .put("occurred_at", self.occurred_at)
+            .put("recorded_at", self.recorded_at);
     }
-    sqlx::query(include_str!("audit_trail/upsert.sql"))
-        .bind(column(rows, |row| row.position.0))
-        .bind(column(rows, |row| row.tenant.0))
-        .bind(column(rows, |row| row.event_type.as_str()))
-        .bind(column(rows, |row| row.category.as_str()))
-        .bind(column(rows, |row| row.stream.as_str()))
-        .bind(column(rows, |row| row.version))
-        .bind(column(rows, |row| row.customer))
-        .bind(column(rows, |row| row.occasion.actor.as_str()))
-        .bind(column(rows, |row| row.occasion.request_id.as_deref()))
-        .bind(column(rows, |row| row.occasion.correlation_id.as_deref()))
-        .bind(column(rows, |row| row.occurred_at))
-        .bind(column(rows, |row| row.recorded_at))
 }
 
 fn read(row: &PgRow) -> Result<AuditRow, sqlx::Error> {

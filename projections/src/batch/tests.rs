@@ -4,6 +4,7 @@ use super::{decode, fold, keys};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_balances::LoyaltyBalances;
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::tables::Writer;
 use chrono::{DateTime, NaiveDate};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event};
@@ -68,7 +69,7 @@ impl ReadModel for Counts {
         Ok(HashMap::new())
     }
 
-    async fn write(_: &mut PgConnection, _: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+    async fn write(_: &mut Writer<'_>, _: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }

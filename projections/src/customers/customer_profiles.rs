@@ -11,6 +11,7 @@ pub mod preferences;
 
 use crate::query::{AsOf, failed, get};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::tables::{TableRow, Writer};
 use addresses::AddressRow;
 use contacts::ContactRow;
 use documents::DocumentRow;
@@ -103,11 +104,11 @@ impl ReadModel for CustomerProfiles {
         Ok(rows)
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        contacts::replace(conn, &Children::of(changes, |row| row.contacts.as_slice())).await?;
-        documents::replace(conn, &Children::of(changes, |row| row.documents.as_slice())).await?;
-        addresses::replace(conn, &Children::of(changes, |row| row.addresses.as_slice())).await?;
-        preferences::replace(conn, &Children::of(changes, |row| row.preferences.as_slice())).await
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        replace(writer, changes, |row| row.contacts.as_slice()).await?;
+        replace(writer, changes, |row| row.documents.as_slice()).await?;
+        replace(writer, changes, |row| row.addresses.as_slice()).await?;
+        replace(writer, changes, |row| row.preferences.as_slice()).await
     }
 }
 
@@ -175,46 +176,27 @@ impl ProfileRow {
     }
 }
 
-/// The rows of one table that are to be replaced: of customers whose rows there changed.
-pub(crate) struct Children<'a, T> {
-    customers: Vec<Uuid>,
-    rows: Vec<(&'a ProfileRow, &'a T)>,
+/// A row that one of the tables has of a customer.
+pub(crate) struct Child<'a, T> {
+    owner: &'a ProfileRow,
+    row: &'a T,
 }
 
-impl<'a, T: PartialEq> Children<'a, T> {
-    fn of(changes: &'a [ChangeOf<CustomerProfiles>], rows: impl Fn(&'a ProfileRow) -> &'a [T]) -> Self {
-        let of = |row: &'a Option<ProfileRow>| row.as_ref().map_or(&[][..], &rows);
-        let changed = changes.iter().filter(|change| of(&change.before) != of(&change.after));
-        let mut children = Self { customers: Vec::new(), rows: Vec::new() };
-        for change in changed {
-            children.customers.push(change.key);
-            let after = change.after.iter().flat_map(|row| rows(row).iter().map(move |child| (row, child)));
-            children.rows.extend(after);
-        }
-        children
-    }
-}
-
-impl<'a, T> Children<'a, T> {
-    /// Removes what is to be replaced; false when there is nothing to insert.
-    async fn clear(&self, conn: &mut PgConnection, delete: &'static str) -> Result<bool, sqlx::Error> {
-        if !self.customers.is_empty() {
-            sqlx::query(delete).bind(&self.customers).execute(conn).await?;
-        }
-        Ok(!self.rows.is_empty())
-    }
-
-    fn column<C>(&self, of: impl Fn(&'a T) -> C) -> Vec<C> {
-        self.rows.iter().map(|(_, child)| of(child)).collect()
-    }
-
-    fn tenants(&self) -> Vec<i32> {
-        self.rows.iter().map(|(row, _)| row.tenant.0).collect()
-    }
-
-    fn of_customers(&self) -> Vec<Uuid> {
-        self.rows.iter().map(|(row, _)| row.customer).collect()
-    }
+/// Writes the rows of one table, of those customers whose rows there changed.
+async fn replace<'a, T: PartialEq + Sync + 'a>(
+    writer: &mut Writer<'_>,
+    changes: &'a [ChangeOf<CustomerProfiles>],
+    rows: impl Fn(&'a ProfileRow) -> &'a [T] + Copy + Send,
+) -> Result<(), sqlx::Error>
+where
+    Child<'a, T>: TableRow,
+{
+    let of = move |row: &'a Option<ProfileRow>| row.as_ref().map_or(&[][..], rows);
+    let changed = || changes.iter().filter(move |change| of(&change.before) != of(&change.after));
+    let owners = changed().filter_map(|change| change.after.as_ref().or(change.before.as_ref()));
+    let children = move |owner| rows(owner).iter().map(move |row| Child { owner, row });
+    let made = changed().filter_map(|change| change.after.as_ref()).flat_map(children);
+    writer.replace(owners.map(|row| (row.tenant, row.customer)), made).await
 }
 
 /// Which customer's a loaded row is, and whose customer.

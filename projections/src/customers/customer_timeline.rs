@@ -4,7 +4,8 @@
 //! blank.
 
 use crate::query::{AsOf, Back, Page, failed, get, page};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
 use domain::Event;
 use domain::customers::events::CustomerEvent;
@@ -84,19 +85,22 @@ impl ReadModel for CustomerTimeline {
         Ok(Rows::<Self>::new())
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&TimelineRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        sqlx::query(include_str!("customer_timeline/upsert.sql"))
-            .bind(rows.iter().map(|row| row.position.0).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.tenant.0).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.customer).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.occurred_at).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.recorded_at).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| Json(&row.facts)).collect::<Vec<_>>())
-            .execute(conn)
-            .await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
+    }
+}
+
+impl TableRow for TimelineRow {
+    const TABLE: &'static str = "customer_timeline";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("position", self.position.0)
+            .put("tenant", self.tenant.0)
+            .put("customer_id", self.customer)
+            .put("event_type", self.event_type.as_str())
+            .put("occurred_at", self.occurred_at)
+            .put("recorded_at", self.recorded_at)
+            .put("facts", Json(&self.facts));
     }
 }
 

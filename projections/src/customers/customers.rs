@@ -7,7 +7,8 @@
 use crate::customers::customer_profiles::CustomerProfiles;
 use crate::customers::customer_profiles::contacts::ContactKind;
 use crate::query::{AsOf, Page, as_of, failed, get, lowest_position, word};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::Event;
@@ -167,11 +168,10 @@ impl ReadModel for Customers {
         rows.iter().map(|row| read(row).map(|row| (row.id, row))).collect()
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&CustomerRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(&mut *conn).await?;
-        replace_references(conn, changes).await?;
-        words::replace(conn, changes).await
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await?;
+        replace_references(writer, changes).await?;
+        words::replace(writer, changes).await
     }
 }
 
@@ -331,69 +331,70 @@ fn stage(text: &str) -> Option<LifecycleStage> {
     LifecycleStage::ALL.into_iter().find(|stage| stage.as_str() == text)
 }
 
-fn upsert<'q>(rows: &'q [&'q CustomerRow]) -> Query<'q, Postgres, PgArguments> {
-    fn column<'q, T: 'q>(rows: &[&'q CustomerRow], of: impl Fn(&'q CustomerRow) -> T) -> Vec<T> {
-        rows.iter().map(|row| of(row)).collect()
+impl TableRow for CustomerRow {
+    const TABLE: &'static str = "customers";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("id", self.id)
+            .put("tenant", self.tenant.0)
+            .put("kind", self.kind.as_str())
+            .put("status", self.status.as_str())
+            .put("name", self.name.as_deref())
+            .put("company", self.company.as_deref())
+            .put("email", self.email.as_deref())
+            .put("phone", self.phone.as_deref())
+            .put("user_id", self.user_id.as_deref())
+            .put("stripe_customer_id", self.stripe_customer_id.as_deref())
+            .put("language", self.language.as_deref())
+            .put("currency", self.currency.as_deref())
+            .put("source", self.source.as_deref())
+            .put("purchase_count", self.purchase_count)
+            .put("first_purchase_on", self.first_purchase_on)
+            .put("last_purchase_on", self.last_purchase_on)
+            .put("registered_on", self.registered_on)
+            .put("created_at", self.created_at)
+            .put("updated_at", self.updated_at)
+            .put("created_position", self.created_position.0)
+            .put("position", self.position.0)
+            .put("version", self.version)
+            .put("lifecycle", self.lifecycle.as_str())
+            .put("lifecycle_since", self.lifecycle_since);
     }
-    sqlx::query(include_str!("customers/upsert.sql"))
-        .bind(column(rows, |row| row.id))
-        .bind(column(rows, |row| row.tenant.0))
-        .bind(column(rows, |row| row.kind.as_str()))
-        .bind(column(rows, |row| row.status.as_str()))
-        .bind(column(rows, |row| row.name.as_deref()))
-        .bind(column(rows, |row| row.company.as_deref()))
-        .bind(column(rows, |row| row.email.as_deref()))
-        .bind(column(rows, |row| row.phone.as_deref()))
-        .bind(column(rows, |row| row.user_id.as_deref()))
-        .bind(column(rows, |row| row.stripe_customer_id.as_deref()))
-        .bind(column(rows, |row| row.language.as_deref()))
-        .bind(column(rows, |row| row.currency.as_deref()))
-        .bind(column(rows, |row| row.source.as_deref()))
-        .bind(column(rows, |row| row.purchase_count))
-        .bind(column(rows, |row| row.first_purchase_on))
-        .bind(column(rows, |row| row.last_purchase_on))
-        .bind(column(rows, |row| row.registered_on))
-        .bind(column(rows, |row| row.created_at))
-        .bind(column(rows, |row| row.updated_at))
-        .bind(column(rows, |row| row.created_position.0))
-        .bind(column(rows, |row| row.position.0))
-        .bind(column(rows, |row| row.version))
-        .bind(column(rows, |row| row.lifecycle.as_str()))
-        .bind(column(rows, |row| row.lifecycle_since))
 }
 
-/// References change rarely: only rows whose references did are touched.
-async fn replace_references(conn: &mut PgConnection, changes: &[ChangeOf<Customers>]) -> Result<(), sqlx::Error> {
-    let references = |row: &Option<CustomerRow>| row.as_ref().map(|row| row.references.clone()).unwrap_or_default();
-    let changed: Vec<_> =
-        changes.iter().filter(|change| references(&change.before) != references(&change.after)).collect();
-    if changed.is_empty() {
-        return Ok(());
+/// References change rarely: only customers whose references did are touched.
+async fn replace_references(writer: &mut Writer<'_>, changes: &[ChangeOf<Customers>]) -> Result<(), sqlx::Error> {
+    fn references(row: Option<&CustomerRow>) -> impl Iterator<Item = &CustomerReference> {
+        row.into_iter().flat_map(|row| &row.references)
     }
-    let customers: Vec<Uuid> = changed.iter().map(|change| change.key).collect();
-    sqlx::query("delete from customer_references where customer_id = any($1)")
-        .bind(customers)
-        .execute(&mut *conn)
-        .await?;
-    let rows = changed.iter().filter_map(|change| change.after.as_ref());
-    let (mut tenants, mut ids, mut systems, mut names) = (vec![], vec![], vec![], vec![]);
-    for (row, reference) in rows.flat_map(|row| row.references.iter().map(move |reference| (row, reference))) {
-        tenants.push(row.tenant.0);
-        ids.push(row.id);
-        systems.push(reference.system.as_str());
-        names.push(reference.reference.as_str());
+    let is_changed =
+        |change: &&ChangeOf<Customers>| references(change.before.as_ref()).ne(references(change.after.as_ref()));
+    let changed = || changes.iter().filter(is_changed);
+    let of = |row| move |reference| Reference { row, reference };
+    let rows = changed().filter_map(|change| change.after.as_ref());
+    writer.replace(changed().filter_map(owner), rows.flat_map(|row| row.references.iter().map(of(row)))).await
+}
+
+/// Whose the row is that a change makes or removes.
+fn owner(change: &ChangeOf<Customers>) -> Option<(TenantId, Uuid)> {
+    change.after.as_ref().or(change.before.as_ref()).map(|row| (row.tenant, row.id))
+}
+
+/// A row of `customer_references`.
+struct Reference<'a> {
+    row: &'a CustomerRow,
+    reference: &'a CustomerReference,
+}
+
+impl TableRow for Reference<'_> {
+    const TABLE: &'static str = "customer_references";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.row.tenant.0)
+            .put("customer_id", self.row.id)
+            .put("system", self.reference.system.as_str())
+            .put("reference", self.reference.reference.as_str());
     }
-    sqlx::query(
-        "insert into customer_references (tenant, customer_id, system, reference) \
-         select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[])",
-    )
-    .bind(tenants)
-    .bind(ids)
-    .bind(systems)
-    .bind(names)
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// A customer by id, whatever its standing.

@@ -6,7 +6,8 @@
 pub mod due;
 
 use crate::query::{AsOf, as_of, failed, get, word};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Category;
@@ -16,10 +17,9 @@ use domain::loyalty::holds::give_back;
 use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Event, Moment, Money};
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Postgres};
 use store::postgres::Pools;
 use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
 use uuid::Uuid;
@@ -222,10 +222,8 @@ impl ReadModel for LoyaltyBalances {
         rows.iter().map(|row| read(row).map(|row| (row.account, row))).collect()
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&LoyaltyBalanceRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(conn).await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
     }
 }
 
@@ -520,37 +518,37 @@ fn tier(text: &str) -> Option<Tier> {
     Tier::ALL.iter().copied().find(|tier| tier.as_str() == text)
 }
 
-fn upsert<'q>(rows: &[&'q LoyaltyBalanceRow]) -> Query<'q, Postgres, PgArguments> {
-    fn column<'q, T: 'q>(rows: &[&'q LoyaltyBalanceRow], of: impl Fn(&'q LoyaltyBalanceRow) -> T) -> Vec<T> {
-        rows.iter().map(|row| of(row)).collect()
+impl TableRow for LoyaltyBalanceRow {
+    const TABLE: &'static str = "loyalty_balances";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("account", self.account)
+            .put("tenant", self.tenant.0)
+            .put("currency", self.currency.code())
+            .put("available", self.available)
+            .put("pending", self.pending)
+            .put("held", self.held)
+            .put("lifetime_earned", self.lifetime_earned)
+            .put("redeemed", self.redeemed)
+            .put("expired", self.expired)
+            .put("reversed", self.reversed)
+            .put("earned_last_12_months", self.earned_last_12_months)
+            .put("earned_reference_on", self.earned_reference_on)
+            .put("tier", self.tier.as_str())
+            .put("next_tier", self.next_tier.map(Tier::as_str))
+            .put("points_to_next_tier", self.points_to_next_tier)
+            .put("enrolled_on", self.enrolled_on)
+            .put("lots", Json(&self.lots))
+            .put("updated_at", self.updated_at)
+            .put("position", self.position.0)
+            .put("version", self.version)
+            .put("holds", Json(&self.holds))
+            .put("next_lapse_at", self.next_lapse_at)
+            .put("next_expiry_on", self.next_expiry_on)
+            .put("expired_until", self.expired_until)
+            .put("review_on", self.review_on)
+            .put("projected_tier", self.projected_tier.map(Tier::as_str));
     }
-    sqlx::query(include_str!("loyalty_balances/upsert.sql"))
-        .bind(column(rows, |row| row.account))
-        .bind(column(rows, |row| row.tenant.0))
-        .bind(column(rows, |row| row.currency.code()))
-        .bind(column(rows, |row| row.available))
-        .bind(column(rows, |row| row.pending))
-        .bind(column(rows, |row| row.held))
-        .bind(column(rows, |row| row.lifetime_earned))
-        .bind(column(rows, |row| row.redeemed))
-        .bind(column(rows, |row| row.expired))
-        .bind(column(rows, |row| row.reversed))
-        .bind(column(rows, |row| row.earned_last_12_months))
-        .bind(column(rows, |row| row.earned_reference_on))
-        .bind(column(rows, |row| row.tier.as_str()))
-        .bind(column(rows, |row| row.next_tier.map(Tier::as_str)))
-        .bind(column(rows, |row| row.points_to_next_tier))
-        .bind(column(rows, |row| row.enrolled_on))
-        .bind(column(rows, |row| Json(&row.lots)))
-        .bind(column(rows, |row| row.updated_at))
-        .bind(column(rows, |row| row.position.0))
-        .bind(column(rows, |row| row.version))
-        .bind(column(rows, |row| Json(&row.holds)))
-        .bind(column(rows, |row| row.next_lapse_at))
-        .bind(column(rows, |row| row.next_expiry_on))
-        .bind(column(rows, |row| row.expired_until))
-        .bind(column(rows, |row| row.review_on))
-        .bind(column(rows, |row| row.projected_tier.map(Tier::as_str)))
 }
 
 /// The balance of an account at the caller's moment.

@@ -8,15 +8,15 @@
 pub mod report;
 
 use crate::query::get;
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, Combine, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::NaiveDate;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::programme::Programme;
 use domain::{Currency, Event};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Postgres};
 use std::collections::BTreeMap;
 use store::{Position, TenantId};
 
@@ -144,6 +144,8 @@ impl ReadModel for LoyaltyKpis {
         Some(KpiRow { tenant: *tenant, day: *day, figures, owed, position: recorded.position })
     }
 
+    const COMBINE: Option<Combine<KpiRow>> = Some(combine);
+
     async fn load(conn: &mut PgConnection, keys: &[Self::Key]) -> Result<Rows<Self>, sqlx::Error> {
         let rows = sqlx::query(include_str!("loyalty_kpis/load.sql"))
             .bind(keys.iter().map(|(tenant, _)| tenant.0).collect::<Vec<_>>())
@@ -153,12 +155,20 @@ impl ReadModel for LoyaltyKpis {
         rows.iter().map(|row| read(row).map(|row| ((row.tenant, row.day), row))).collect()
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&KpiRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(&mut *conn).await?;
-        upsert_owed(&rows).execute(conn).await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await?;
+        writer.put(made(changes).flat_map(KpiRow::owed)).await
     }
+}
+
+/// What an earlier and a later stretch of the log make of a day.
+fn combine(mut earlier: KpiRow, later: KpiRow) -> KpiRow {
+    earlier.figures.add(&later.figures);
+    for (currency, points) in later.owed {
+        let sum = earlier.owed.entry(currency).or_default();
+        *sum = sum.saturating_add(points);
+    }
+    KpiRow { position: later.position, ..earlier }
 }
 
 /// The business date of an event that counts.
@@ -236,39 +246,48 @@ fn read(row: &PgRow) -> Result<KpiRow, sqlx::Error> {
     })
 }
 
-fn upsert<'q>(rows: &[&'q KpiRow]) -> Query<'q, Postgres, PgArguments> {
-    fn column<'q, T: 'q>(rows: &[&'q KpiRow], of: impl Fn(&'q KpiRow) -> T) -> Vec<T> {
-        rows.iter().map(|row| of(row)).collect()
+impl TableRow for KpiRow {
+    const TABLE: &'static str = "loyalty_kpis";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.tenant.0)
+            .put("day", self.day)
+            .put("points_earned", self.figures.earned.points)
+            .put("points_redeemed", self.figures.redeemed.points)
+            .put("points_reversed", self.figures.reversed.points)
+            .put("points_expired", self.figures.expired.points)
+            .put("earned_count", self.figures.earned.count)
+            .put("redeemed_count", self.figures.redeemed.count)
+            .put("reversed_count", self.figures.reversed.count)
+            .put("expired_count", self.figures.expired.count)
+            .put("enrolled", self.figures.enrolled)
+            .put("discounts", Json(&self.figures.discounts))
+            .put("position", self.position.0);
     }
-    sqlx::query(include_str!("loyalty_kpis/upsert.sql"))
-        .bind(column(rows, |row| row.tenant.0))
-        .bind(column(rows, |row| row.day))
-        .bind(column(rows, |row| row.figures.earned.points))
-        .bind(column(rows, |row| row.figures.redeemed.points))
-        .bind(column(rows, |row| row.figures.reversed.points))
-        .bind(column(rows, |row| row.figures.expired.points))
-        .bind(column(rows, |row| row.figures.earned.count))
-        .bind(column(rows, |row| row.figures.redeemed.count))
-        .bind(column(rows, |row| row.figures.reversed.count))
-        .bind(column(rows, |row| row.figures.expired.count))
-        .bind(column(rows, |row| row.figures.enrolled))
-        .bind(column(rows, |row| Json(&row.figures.discounts)))
-        .bind(column(rows, |row| row.position.0))
 }
 
-fn upsert_owed<'q>(rows: &[&'q KpiRow]) -> Query<'q, Postgres, PgArguments> {
-    let owed = rows.iter().flat_map(|row| row.owed.iter().map(move |(currency, points)| (row, currency, *points)));
-    let (mut tenants, mut days, mut currencies, mut sums) = (vec![], vec![], vec![], vec![]);
-    for (row, currency, points) in owed {
-        tenants.push(row.tenant.0);
-        days.push(row.day);
-        currencies.push(currency.as_str());
-        sums.push(points);
+/// A row of `loyalty_liabilities`.
+struct Owed<'a> {
+    kpis: &'a KpiRow,
+    currency: &'a str,
+    points: i64,
+}
+
+impl KpiRow {
+    fn owed(&self) -> impl Iterator<Item = Owed<'_>> {
+        self.owed.iter().map(|(currency, points)| Owed { kpis: self, currency, points: *points })
     }
-    let sql = "insert into loyalty_liabilities (tenant, day, currency, points) \
-               select * from unnest($1::int[], $2::date[], $3::text[], $4::bigint[]) \
-               on conflict (tenant, day, currency) do update set points = excluded.points";
-    sqlx::query(sql).bind(tenants).bind(days).bind(currencies).bind(sums)
+}
+
+impl TableRow for Owed<'_> {
+    const TABLE: &'static str = "loyalty_liabilities";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.kpis.tenant.0)
+            .put("day", self.kpis.day)
+            .put("currency", self.currency)
+            .put("points", self.points);
+    }
 }
 
 #[cfg(test)]

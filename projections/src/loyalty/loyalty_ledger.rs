@@ -3,14 +3,14 @@
 //! A movement is one event, and no later event touches its row.
 
 use crate::query::{AsOf, Back, Page, failed, get, page, word};
-use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows};
+use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
+use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::OrderId;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event, Money};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
 use store::postgres::Pools;
 use store::{Position, StoreError, TenantId};
 use uuid::Uuid;
@@ -140,10 +140,8 @@ impl ReadModel for LoyaltyLedger {
         Ok(Rows::<Self>::new())
     }
 
-    async fn write(conn: &mut PgConnection, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
-        let rows: Vec<&LedgerRow> = changes.iter().filter_map(|change| change.after.as_ref()).collect();
-        upsert(&rows).execute(conn).await?;
-        Ok(())
+    async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+        writer.put(made(changes)).await
     }
 }
 
@@ -245,27 +243,27 @@ fn amount(row: &PgRow) -> Result<Option<Money>, sqlx::Error> {
     word(row, "currency", |code| Money::from_minor(minor, Currency::parse(code).ok()?).ok()).map(Some)
 }
 
-fn upsert<'q>(rows: &[&'q LedgerRow]) -> Query<'q, Postgres, PgArguments> {
-    fn column<'q, T: 'q>(rows: &[&'q LedgerRow], of: impl Fn(&'q LedgerRow) -> T) -> Vec<T> {
-        rows.iter().map(|row| of(row)).collect()
+impl TableRow for LedgerRow {
+    const TABLE: &'static str = "loyalty_ledger";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("position", self.position.0)
+            .put("tenant", self.tenant.0)
+            .put("account", self.account)
+            .put("kind", self.kind.as_str())
+            .put("points", self.points)
+            .put("balance", self.balance)
+            .put("lot", self.lot)
+            .put("order_id", self.order.as_deref())
+            .put("refund_id", self.refund.as_deref())
+            .put("amount_minor", self.amount.map(|amount| amount.minor()))
+            .put("currency", self.amount.map(|amount| amount.currency().code().to_owned()))
+            .put("moved_on", self.moved_on)
+            .put("occurred_at", self.occurred_at)
+            .put("recorded_at", self.recorded_at)
+            .put("held", self.held)
+            .put("hold_id", self.hold);
     }
-    sqlx::query(include_str!("loyalty_ledger/upsert.sql"))
-        .bind(column(rows, |row| row.position.0))
-        .bind(column(rows, |row| row.tenant.0))
-        .bind(column(rows, |row| row.account))
-        .bind(column(rows, |row| row.kind.as_str()))
-        .bind(column(rows, |row| row.points))
-        .bind(column(rows, |row| row.balance))
-        .bind(column(rows, |row| row.lot))
-        .bind(column(rows, |row| row.order.as_deref()))
-        .bind(column(rows, |row| row.refund.as_deref()))
-        .bind(column(rows, |row| row.amount.map(|amount| amount.minor())))
-        .bind(column(rows, |row| row.amount.map(|amount| amount.currency().code().to_owned())))
-        .bind(column(rows, |row| row.moved_on))
-        .bind(column(rows, |row| row.occurred_at))
-        .bind(column(rows, |row| row.recorded_at))
-        .bind(column(rows, |row| row.held))
-        .bind(column(rows, |row| row.hold))
 }
 
 /// The movements of an account, the newest first.

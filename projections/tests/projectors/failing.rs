@@ -5,6 +5,7 @@ use domain::Event;
 use projections::customers::customers;
 use projections::read_model::{ChangeOf, Rows};
 use projections::rebuild::{Progress, Purpose};
+use projections::tables::Writer;
 use projections::{Projector, ProjectorState, ReadModel, Recorded, projectors};
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -76,7 +77,7 @@ impl ReadModel for Moody {
         Ok(HashMap::new())
     }
 
-    async fn write(_: &mut PgConnection, _: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
+    async fn write(_: &mut Writer<'_>, _: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use projections::ReadModel;
 use projections::customers::customers::by_name::{NamePlace, NameQuery, find_by_name};
 use projections::customers::customers::{self, CustomerRow, CustomerStatus, Customers};
 use projections::read_model::Change;
+use projections::tables::Writer;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 use store::contract::fresh_id;
 use store::postgres::{Pools, Role};
@@ -156,7 +157,9 @@ async fn words_follow_the_names_and_go_with_the_person() {
         (Some(deleted), known.clone(), "ana lopez tres"),
         (Some(known), erased, ""),
     ] {
-        Customers::write(&mut engine, &[Change { key: ana, before, after: Some(after) }]).await.unwrap();
+        Customers::write(&mut Writer::live(&mut engine), &[Change { key: ana, before, after: Some(after) }])
+            .await
+            .unwrap();
         assert_eq!(words_of(&mut engine).await, expected);
     }
 }

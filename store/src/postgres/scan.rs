@@ -6,7 +6,7 @@ use super::names::Names;
 use super::read::Reader;
 use crate::scan::{PageStream, Scan, ScannedEvent, ScannedPage};
 use crate::{Filter, Personal, Position, StoreError, StreamId, TenantId};
-use bytes::{Buf, Bytes, TryGetError};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::postgres::PgPoolCopyExt;
@@ -102,10 +102,10 @@ fn read_rows(names: &Names, messages: Vec<Bytes>) -> Result<Vec<ScannedEvent>, S
     let mut events = Vec::with_capacity(messages.len());
     let mut last = Position(0);
     for message in messages {
-        let mut rest = Columns(message);
-        rest.skip_head().map_err(|_short| malformed(last))?;
-        while rest.0.has_remaining() {
-            if rest.0.try_get_i16().map_err(|_short| malformed(last))? == END_OF_ROWS {
+        let mut rest = Columns { message: &message, rest: &message };
+        rest.skip_head().ok_or_else(|| malformed(last))?;
+        while !rest.rest.is_empty() {
+            if i16::from_be_bytes(rest.take().ok_or_else(|| malformed(last))?) == END_OF_ROWS {
                 break;
             }
             let event = rest.event(names, last)?;
@@ -125,22 +125,25 @@ fn malformed(after: Position) -> StoreError {
     }
 }
 
-/// What is left of a message.
-struct Columns(Bytes);
+/// What is left of a message. Whatever is not there, or not as long as it should be, is none.
+struct Columns<'m> {
+    message: &'m Bytes,
+    rest: &'m [u8],
+}
 
-impl Columns {
-    fn skip_head(&mut self) -> Result<(), TryGetError> {
-        if self.0.starts_with(SIGNATURE) {
-            self.0.advance(SIGNATURE.len());
-            self.0.try_get_i32()?;
-            let extension = usize::try_from(self.0.try_get_i32()?).unwrap_or_default();
-            self.0.advance(extension.min(self.0.len()));
+impl<'m> Columns<'m> {
+    fn skip_head(&mut self) -> Option<()> {
+        if let Some(behind) = self.rest.strip_prefix(SIGNATURE) {
+            self.rest = behind;
+            let _flags: [u8; 4] = self.take()?;
+            let extension = usize::try_from(i32::from_be_bytes(self.take()?)).ok()?;
+            self.rest = self.rest.get(extension..)?;
         }
-        Ok(())
+        Some(())
     }
 
     fn event(&mut self, names: &Names, after: Position) -> Result<ScannedEvent, StoreError> {
-        let row = self.row().map_err(|_short| malformed(after))?;
+        let row = self.row().ok_or_else(|| malformed(after))?;
         Ok(ScannedEvent {
             position: Position(row.position),
             tenant: TenantId(row.tenant),
@@ -159,36 +162,46 @@ impl Columns {
     }
 
     /// The columns in the order of the statement; fields of a struct literal are evaluated in the order written.
-    fn row(&mut self) -> Result<RawRow, TryGetError> {
-        Ok(RawRow {
-            position: self.bytes()?.unwrap_or_default().try_get_i64()?,
-            tenant: self.bytes()?.unwrap_or_default().try_get_i32()?,
-            category: self.bytes()?.unwrap_or_default().try_get_i16()?,
-            event_type: self.bytes()?.unwrap_or_default().try_get_i16()?,
-            schema_version: self.bytes()?.unwrap_or_default().try_get_i16()?,
-            stream: Uuid::from_u128(self.bytes()?.unwrap_or_default().try_get_u128()?),
-            version: self.bytes()?.unwrap_or_default().try_get_i32()?,
-            customer_id: self.uuid()?,
-            occurred_at: self.bytes()?.unwrap_or_default().try_get_i64()?,
-            recorded_at: self.bytes()?.unwrap_or_default().try_get_i64()?,
-            payload: self.bytes()?.unwrap_or_default(),
+    fn row(&mut self) -> Option<RawRow> {
+        Some(RawRow {
+            position: i64::from_be_bytes(self.fixed()??),
+            tenant: i32::from_be_bytes(self.fixed()??),
+            category: i16::from_be_bytes(self.fixed()??),
+            event_type: i16::from_be_bytes(self.fixed()??),
+            schema_version: i16::from_be_bytes(self.fixed()??),
+            stream: Uuid::from_bytes(self.fixed()??),
+            version: i32::from_be_bytes(self.fixed()??),
+            customer_id: self.fixed()?.map(Uuid::from_bytes),
+            occurred_at: i64::from_be_bytes(self.fixed()??),
+            recorded_at: i64::from_be_bytes(self.fixed()??),
+            payload: self.bytes()??,
             metadata: self.bytes()?,
-            subject_id: self.uuid()?,
+            subject_id: self.fixed()?.map(Uuid::from_bytes),
             personal: self.bytes()?,
         })
     }
 
-    fn bytes(&mut self) -> Result<Option<Bytes>, TryGetError> {
-        // −1 stands for null.
-        let Ok(length) = usize::try_from(self.0.try_get_i32()?) else { return Ok(None) };
-        if length > self.0.len() {
-            return Err(TryGetError { requested: length, available: self.0.len() });
-        }
-        Ok(Some(self.0.split_to(length)))
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, behind) = self.rest.split_first_chunk::<N>()?;
+        self.rest = behind;
+        Some(*taken)
     }
 
-    fn uuid(&mut self) -> Result<Option<Uuid>, TryGetError> {
-        self.bytes()?.map(|mut bytes| bytes.try_get_u128().map(Uuid::from_u128)).transpose()
+    /// A value behind its length, or null.
+    fn value(&mut self) -> Option<Option<&'m [u8]>> {
+        // −1 stands for null.
+        let Ok(length) = usize::try_from(i32::from_be_bytes(self.take()?)) else { return Some(None) };
+        let (value, behind) = self.rest.split_at_checked(length)?;
+        self.rest = behind;
+        Some(Some(value))
+    }
+
+    fn fixed<const N: usize>(&mut self) -> Option<Option<[u8; N]>> {
+        self.value()?.map_or(Some(None), |value| value.try_into().ok().map(Some))
+    }
+
+    fn bytes(&mut self) -> Option<Option<Bytes>> {
+        Some(self.value()?.map(|value| self.message.slice_ref(value)))
     }
 }
 

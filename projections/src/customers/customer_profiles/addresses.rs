@@ -1,7 +1,8 @@
 //! Table `customer_addresses`: where things and invoices are sent.
 
-use super::{Children, Listed, listed, owned};
+use super::{Child, Listed, listed, owned};
 use crate::query::{AsOf, get, word};
+use crate::tables::{Columns, TableRow};
 use domain::customers::address::{Address, AddressKind};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -88,34 +89,26 @@ pub(super) async fn load(
     rows.iter().map(|row| owned(row, read(row)?)).collect()
 }
 
-pub(super) async fn replace(conn: &mut PgConnection, addresses: &Children<'_, AddressRow>) -> Result<(), sqlx::Error> {
-    if !addresses.clear(conn, "delete from customer_addresses where customer_id = any($1)").await? {
-        return Ok(());
+impl TableRow for Child<'_, AddressRow> {
+    const TABLE: &'static str = "customer_addresses";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.owner.tenant.0)
+            .put("customer_id", self.owner.customer)
+            .put("id", self.row.id)
+            .put("kind", self.row.kind.as_str())
+            .put("is_default", self.row.is_default)
+            .put("name", self.row.name.as_deref())
+            .put("line1", self.row.line1.as_str())
+            .put("line2", self.row.line2.as_deref())
+            .put("city", self.row.city.as_deref())
+            .put("region", self.row.region.as_deref())
+            .put("postal_code", self.row.postal_code.as_deref())
+            .put("country", self.row.country.as_str())
+            .put("phone", self.row.phone.as_deref())
+            .put("instructions", self.row.instructions.as_deref())
+            .put("position", self.row.position.0);
     }
-    sqlx::query(
-        "insert into customer_addresses (tenant, customer_id, id, kind, is_default, name, line1, line2, city, region, \
-         postal_code, country, phone, instructions, position) \
-         select * from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::bool[], $6::text[], $7::text[], \
-         $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[])",
-    )
-    .bind(addresses.tenants())
-    .bind(addresses.of_customers())
-    .bind(addresses.column(|address| address.id))
-    .bind(addresses.column(|address| address.kind.as_str()))
-    .bind(addresses.column(|address| address.is_default))
-    .bind(addresses.column(|address| address.name.as_deref()))
-    .bind(addresses.column(|address| address.line1.as_str()))
-    .bind(addresses.column(|address| address.line2.as_deref()))
-    .bind(addresses.column(|address| address.city.as_deref()))
-    .bind(addresses.column(|address| address.region.as_deref()))
-    .bind(addresses.column(|address| address.postal_code.as_deref()))
-    .bind(addresses.column(|address| address.country.as_str()))
-    .bind(addresses.column(|address| address.phone.as_deref()))
-    .bind(addresses.column(|address| address.instructions.as_deref()))
-    .bind(addresses.column(|address| address.position.0))
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 fn read(row: &PgRow) -> Result<AddressRow, sqlx::Error> {

@@ -1,7 +1,8 @@
 //! Table `customer_contacts`: all e-mail addresses and phones of a customer.
 
-use super::{Children, Listed, listed, owned};
+use super::{Child, Listed, listed, owned};
 use crate::query::{AsOf, get, word};
+use crate::tables::{Columns, TableRow};
 use domain::email::Email;
 use domain::phone::Phone;
 use sqlx::PgConnection;
@@ -76,23 +77,17 @@ pub(super) async fn load(
     rows.iter().map(|row| owned(row, read(row)?)).collect()
 }
 
-pub(super) async fn replace(conn: &mut PgConnection, contacts: &Children<'_, ContactRow>) -> Result<(), sqlx::Error> {
-    if !contacts.clear(conn, "delete from customer_contacts where customer_id = any($1)").await? {
-        return Ok(());
+impl TableRow for Child<'_, ContactRow> {
+    const TABLE: &'static str = "customer_contacts";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.owner.tenant.0)
+            .put("customer_id", self.owner.customer)
+            .put("kind", self.row.kind.as_str())
+            .put("rank", self.row.rank)
+            .put("value", self.row.value.as_str())
+            .put("normalized", self.row.normalized.as_str());
     }
-    sqlx::query(
-        "insert into customer_contacts (tenant, customer_id, kind, rank, value, normalized) \
-         select * from unnest($1::int[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[])",
-    )
-    .bind(contacts.tenants())
-    .bind(contacts.of_customers())
-    .bind(contacts.column(|contact| contact.kind.as_str()))
-    .bind(contacts.column(|contact| contact.rank))
-    .bind(contacts.column(|contact| contact.value.as_str()))
-    .bind(contacts.column(|contact| contact.normalized.as_str()))
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 fn read(row: &PgRow) -> Result<ContactRow, sqlx::Error> {

@@ -1,7 +1,8 @@
 //! Table `customer_documents`: the identity documents of a customer.
 
-use super::{Children, Listed, listed, owned};
+use super::{Child, Listed, listed, owned};
 use crate::query::{AsOf, get};
+use crate::tables::{Columns, TableRow};
 use domain::document::Document;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -41,23 +42,17 @@ pub(super) async fn load(
     rows.iter().map(|row| owned(row, read(row)?)).collect()
 }
 
-pub(super) async fn replace(conn: &mut PgConnection, documents: &Children<'_, DocumentRow>) -> Result<(), sqlx::Error> {
-    if !documents.clear(conn, "delete from customer_documents where customer_id = any($1)").await? {
-        return Ok(());
+impl TableRow for Child<'_, DocumentRow> {
+    const TABLE: &'static str = "customer_documents";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.owner.tenant.0)
+            .put("customer_id", self.owner.customer)
+            .put("rank", self.row.rank)
+            .put("kind", self.row.kind.as_str())
+            .put("number", self.row.number.as_str())
+            .put("country", self.row.country.as_str());
     }
-    sqlx::query(
-        "insert into customer_documents (tenant, customer_id, rank, kind, number, country) \
-         select * from unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[])",
-    )
-    .bind(documents.tenants())
-    .bind(documents.of_customers())
-    .bind(documents.column(|document| document.rank))
-    .bind(documents.column(|document| document.kind.as_str()))
-    .bind(documents.column(|document| document.number.as_str()))
-    .bind(documents.column(|document| document.country.as_str()))
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 fn read(row: &PgRow) -> Result<DocumentRow, sqlx::Error> {

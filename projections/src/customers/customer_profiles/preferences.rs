@@ -1,7 +1,8 @@
 //! Table `customer_preferences`: what a customer likes, and how they want to be written to and billed.
 
-use super::{Children, Listed, listed, owned};
+use super::{Child, Listed, listed, owned};
 use crate::query::{AsOf, get};
+use crate::tables::{Columns, TableRow};
 use domain::customers::preferences::{Billing, FavouriteOrder, Notification, PersonalPreferences, Preferences};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -53,27 +54,20 @@ pub(super) async fn load(
     rows.iter().map(|row| owned(row, read(row)?)).collect()
 }
 
-/// One row of each customer at most. Arrays of arrays would have to be of one length, so the lists go as JSON.
-pub(super) async fn replace(
-    conn: &mut PgConnection,
-    preferences: &Children<'_, PreferencesRow>,
-) -> Result<(), sqlx::Error> {
-    if !preferences.clear(conn, "delete from customer_preferences where customer_id = any($1)").await? {
-        return Ok(());
+impl TableRow for Child<'_, PreferencesRow> {
+    const TABLE: &'static str = "customer_preferences";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.owner.tenant.0)
+            .put("customer_id", self.owner.customer)
+            .put_list("channels", &self.row.channels)
+            .put_list("categories", &self.row.categories)
+            .put("notifications", Json(&self.row.notifications))
+            .put("billing", self.row.billing.as_ref().map(Json))
+            .put_list("restrictions", &self.row.restrictions)
+            .put("favourite_orders", Json(&self.row.favourite_orders))
+            .put("position", self.row.position.0);
     }
-    sqlx::query(include_str!("insert_preferences.sql"))
-        .bind(preferences.tenants())
-        .bind(preferences.of_customers())
-        .bind(preferences.column(|row| Json(&row.channels)))
-        .bind(preferences.column(|row| Json(&row.categories)))
-        .bind(preferences.column(|row| Json(&row.notifications)))
-        .bind(preferences.column(|row| row.billing.as_ref().map(Json)))
-        .bind(preferences.column(|row| Json(&row.restrictions)))
-        .bind(preferences.column(|row| Json(&row.favourite_orders)))
-        .bind(preferences.column(|row| row.position.0))
-        .execute(conn)
-        .await?;
-    Ok(())
 }
 
 fn read(row: &PgRow) -> Result<PreferencesRow, sqlx::Error> {

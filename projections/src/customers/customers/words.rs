@@ -4,12 +4,11 @@
 //! byte by byte (collation "C"), so that a beginning is a range: its operators are leakproof and use the index under
 //! row-level security.
 
-use super::{CustomerRow, CustomerStatus, Customers};
+use super::{CustomerRow, CustomerStatus, Customers, owner};
 use crate::read_model::ChangeOf;
-use sqlx::PgConnection;
+use crate::tables::{Columns, TableRow, Writer};
 use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
-use uuid::Uuid;
 
 /// Longer words are cut, in names and in questions.
 const WORD_CHARS_MAX: usize = 64;
@@ -59,40 +58,26 @@ fn of_row(row: &CustomerRow) -> BTreeSet<String> {
 }
 
 /// Names change rarely: only customers whose names did are touched.
-pub(super) async fn replace(conn: &mut PgConnection, changes: &[ChangeOf<Customers>]) -> Result<(), sqlx::Error> {
-    let changed: Vec<_> =
-        changes.iter().filter(|change| names(change.before.as_ref()) != names(change.after.as_ref())).collect();
-    if changed.is_empty() {
-        return Ok(());
+pub(super) async fn replace(writer: &mut Writer<'_>, changes: &[ChangeOf<Customers>]) -> Result<(), sqlx::Error> {
+    let is_changed = |change: &&ChangeOf<Customers>| names(change.before.as_ref()) != names(change.after.as_ref());
+    let changed = || changes.iter().filter(is_changed);
+    let found_by = |row| of_row(row).into_iter().map(move |word| Word { row, word });
+    let rows = changed().filter_map(|change| change.after.as_ref());
+    writer.replace(changed().filter_map(owner), rows.flat_map(found_by)).await
+}
+
+/// A row of the table.
+struct Word<'a> {
+    row: &'a CustomerRow,
+    word: String,
+}
+
+impl TableRow for Word<'_> {
+    const TABLE: &'static str = "customer_words";
+
+    fn put(&self, to: &mut Columns) {
+        to.put("tenant", self.row.tenant.0).put("customer_id", self.row.id).put("word", self.word.as_str());
     }
-    let known = changed.iter().filter_map(|change| change.after.as_ref().or(change.before.as_ref()));
-    let (owners, keys): (Vec<i32>, Vec<Uuid>) = known.map(|row| (row.tenant.0, row.id)).unzip();
-    sqlx::query(
-        "delete from customer_words w using unnest($1::int[], $2::uuid[]) as changed (tenant, customer_id) \
-         where w.tenant = changed.tenant and w.customer_id = changed.customer_id",
-    )
-    .bind(owners)
-    .bind(keys)
-    .execute(&mut *conn)
-    .await?;
-    let (mut tenants, mut customers, mut found_by) = (vec![], vec![], vec![]);
-    for row in changed.iter().filter_map(|change| change.after.as_ref()) {
-        for word in of_row(row) {
-            tenants.push(row.tenant.0);
-            customers.push(row.id);
-            found_by.push(word);
-        }
-    }
-    sqlx::query(
-        "insert into customer_words (tenant, customer_id, word) \
-         select * from unnest($1::int[], $2::uuid[], $3::text[])",
-    )
-    .bind(tenants)
-    .bind(customers)
-    .bind(found_by)
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// All that the words are made of; nobody has no names.

@@ -84,8 +84,22 @@ impl Blueprint {
         if !own.exists() {
             self.write_file(&own, settings::OPERATORS_OWN)?;
         }
-        self.write_file(&cluster.join("postgresql.conf"), &settings::configuration(socket_dir, &self.settings))?;
+        let wal_compression = self.wal_compression();
+        let configuration = settings::configuration(socket_dir, wal_compression, &self.settings);
+        self.write_file(&cluster.join("postgresql.conf"), &configuration)?;
         self.write_file(&cluster.join("pg_hba.conf"), settings::HOST_BASED_AUTHENTICATION)
+    }
+
+    /// LZ4 where PostgreSQL was built with it: its own method took a sixth of the processor time of a rebuild.
+    fn wal_compression(&self) -> &'static str {
+        let cluster = self.folders.cluster();
+        let place = Place::new(&cluster, &self.user);
+        let mut command = self.user.command(self.binaries.postgres(), &place, End::WithThread("TERM"));
+        command.arg("-D").arg(place.name()).args(["-C", "wal_compression", "-c", "wal_compression=lz4"]);
+        match command.output() {
+            Ok(output) if output.status.success() => "lz4",
+            _ => "on",
+        }
     }
 
     /// Ends processes of an earlier run and removes the files by which PostgreSQL would take a stranger

@@ -16,7 +16,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("synchronous_commit", "on"),
     ("full_page_writes", "on"),
     // The log of events is written steadily: few, large, spread checkpoints.
-    ("wal_compression", "on"),
     ("min_wal_size", "512MB"),
     ("max_wal_size", "2GB"),
     ("checkpoint_timeout", "15min"),
@@ -63,10 +62,11 @@ pub(super) const OPERATORS_OWN: &str =
     "# Settings of your own; they win over those of postgresql.conf, which is written anew at each start.\n";
 
 /// The whole `postgresql.conf`.
-pub(super) fn configuration(socket_dir: &Path, more: &[(String, String)]) -> String {
+pub(super) fn configuration(socket_dir: &Path, wal_compression: &str, more: &[(String, String)]) -> String {
     let mut text = String::from("# Written at each start. Your own settings: local.conf, in this folder.\n");
     let sockets = format!("\"{}\"", socket_dir.display().to_string().replace('"', "\"\""));
-    let ours = SETTINGS.iter().copied().chain([("unix_socket_directories", sockets.as_str())]);
+    let found = [("wal_compression", wal_compression), ("unix_socket_directories", sockets.as_str())];
+    let ours = SETTINGS.iter().copied().chain(found);
     let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in ours.chain(more) {
         writeln!(text, "{name} = '{}'", quoted(value)).expect("writing to a string cannot fail");
@@ -87,13 +87,13 @@ mod tests {
 
     #[test]
     fn a_folder_with_odd_characters_is_quoted_twice() {
-        let text = configuration(Path::new(r#"/a, b's/"c"\d"#), &[]);
+        let text = configuration(Path::new(r#"/a, b's/"c"\d"#), "on", &[]);
         assert!(text.contains(r#"unix_socket_directories = '"/a, b''s/""c""\\d"'"#), "{text}");
     }
 
     #[test]
     fn settings_of_the_caller_come_after_ours_and_before_the_operators() {
-        let text = configuration(Path::new("/run/x"), &[("fsync".to_owned(), "off".to_owned())]);
+        let text = configuration(Path::new("/run/x"), "on", &[("fsync".to_owned(), "off".to_owned())]);
         let ours = text.find("fsync = 'on'").expect("ours");
         let callers = text.find("fsync = 'off'").expect("the caller's");
         let operators = text.find("include = 'local.conf'").expect("the operator's");
