@@ -42,7 +42,12 @@ pub(crate) fn decode<M: ReadModel>(events: &[Arc<RecordedEvent>]) -> (Vec<Record
 
 /// Decodes a page of a scan; one event that cannot be decoded spoils it.
 pub(crate) fn decode_scanned<M: ReadModel>(events: &[ScannedEvent]) -> Result<Vec<Recorded>, (Position, String)> {
-    events.iter().map(|event| decode_scanned_one::<M>(event).map_err(|reason| (event.position, reason))).collect()
+    // Not collected: a result does not say how many there will be, and the events were moved again and again.
+    let mut decoded = Vec::with_capacity(events.len());
+    for event in events {
+        decoded.push(decode_scanned_one::<M>(event).map_err(|reason| (event.position, reason))?);
+    }
+    Ok(decoded)
 }
 
 /// The keys that a batch touches, each once, in order: rows are always locked in the same sequence.

@@ -73,8 +73,12 @@ impl Scanning {
              {types} order by position) to stdout (format binary)",
             types = self.types
         );
-        let messages = self.reader.pool.copy_out_raw(&sql).await.map_err(unavailable)?;
-        messages.try_collect().await.map_err(unavailable)
+        let mut copy = self.reader.pool.copy_out_raw(&sql).await.map_err(unavailable)?;
+        let mut messages = Vec::with_capacity(STRETCH as usize + 1);
+        while let Some(message) = copy.try_next().await.map_err(unavailable)? {
+            messages.push(message);
+        }
+        Ok(messages)
     }
 
     fn page(&self, messages: Vec<Bytes>) -> ScannedPage {
