@@ -104,14 +104,15 @@ impl<'a> CloudEvent<'a> {
                 Data::Whole(members)
             }
         };
+        let stream = event.stream.to_string();
         Ok(Self {
             specversion: "1.0",
-            id: event.id(),
+            id: format!("{stream}/{}", event.version),
             source: format!("/tenants/{}/{}/{}", event.tenant, event.stream.category, event.stream.id),
             kind: event.event_type,
             time: event.occurred_at,
             datacontenttype: "application/json",
-            subject: event.stream.to_string(),
+            subject: stream,
             position: event.position.0,
             recordedat: event.recorded_at,
             streamversion: event.version,

@@ -13,7 +13,6 @@ use commands::Scope;
 use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -26,6 +25,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const CHECKPOINT_GAP: Duration = Duration::from_secs(1);
 /// While the log is away it is asked again so often.
 const AGAIN: Duration = Duration::from_secs(1);
+/// What a message has beside the payload of its event, about; in bytes.
+const AROUND_PAYLOAD: usize = 640;
 /// How long a reader waits before it comes again, in milliseconds.
 const BEGINNING: &str = "retry: 1000\n\n";
 
@@ -141,7 +142,8 @@ impl Live {
     fn pass_on(&mut self, signal: Signal) -> Sent {
         match signal {
             Signal::Events { events, through } => {
-                let mut text = String::new();
+                let mut text =
+                    String::with_capacity(events.iter().map(|event| event.payload.len() + AROUND_PAYLOAD).sum());
                 for event in &events {
                     match event.rendering.get_or_make(|| message(event)) {
                         Ok(message) => text.push_str(message),
@@ -207,15 +209,16 @@ fn broken(problem: &Problem) -> Sent {
 
 /// What is sent of an event: made once for all readers who are shown the same of it.
 fn message(event: &RecordedEvent) -> serde_json::Result<String> {
-    let data = serde_json::to_string(&CloudEvent::of(event)?)?;
-    let mut text = String::with_capacity(data.len() + 128);
-    // Writing to a String cannot fail.
-    let _ = write!(text, "id: {}\nevent: {}\n", event.position, event.event_type);
-    for line in data.lines() {
-        text.extend(["data: ", line, "\n"]);
+    let mut text = format!("id: {}\nevent: {}\ndata: ", event.position, event.event_type).into_bytes();
+    text.reserve(event.payload.len() + AROUND_PAYLOAD);
+    let begin = text.len();
+    serde_json::to_writer(&mut text, &CloudEvent::of(event)?)?;
+    if text[begin..].contains(&b'\n') {
+        let lines = text.split_off(begin);
+        text.extend(lines.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\ndata: "[..]));
     }
-    text.push('\n');
-    Ok(text)
+    text.extend_from_slice(b"\n\n");
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
 /// A message that says how far the feed is. A browser remembers the id of a message only when it has data.
