@@ -84,8 +84,10 @@ pub(crate) async fn all(cluster: &Cluster, settings: Settings, table: &mut Table
             projector.rebuild(&log.database, Arc::clone(&store) as _, Purpose::Check, Arc::new(|_| {})).await?;
         anyhow::ensure!(rebuilt.agrees(), "the replay of {} came to other rows", projector.name);
         seconds += rebuilt.replay_seconds;
-        let (what, rate) = (format!("{}, {} events", projector.name, rebuilt.events), rebuilt.events as f64);
-        table.add(Line::new("rebuild", what, rate / rebuilt.replay_seconds, "events/s"));
+        if rebuilt.events > 0 {
+            let (what, rate) = (format!("{}, {} events", projector.name, rebuilt.events), rebuilt.events as f64);
+            table.add(Line::new("rebuild", what, rate / rebuilt.replay_seconds, "events/s"));
+        }
     }
     let (rate, copy) = (head.0 as f64 / seconds, head.0 as f64 / copied);
     let line = Line::new("rebuild", format!("all {} projections, {head} events", names.len()), rate, "events/s");

@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, say, table};
+use crate::output::{hand_over, print_json, say, table};
 use crate::tenant::until_seen;
 use crate::wiring::Node;
 use anyhow::{Context, bail};
@@ -101,7 +101,7 @@ async fn make(node: &Node, create: Create) -> anyhow::Result<()> {
             "id": id, "key": secret, "tenant": tenant, "name": name, "scopes": scopes, "expires_at": expires_at
         }));
     }
-    say!("{}", secret.reveal())?;
+    hand_over(secret.reveal())?;
     eprintln!("Shown this once. Key {} `{}` of tenant {tenant} may: {}.", created.key, create.name, scopes.join(", "));
     Ok(())
 }

@@ -24,6 +24,11 @@ pub(crate) fn print_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
     }
 }
 
+/// Prints what is shown only once: it is an error when nobody reads it.
+pub(crate) fn hand_over(secret: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{secret}").context("nobody has read what is shown only once")
+}
+
 /// [`print_line`], written as `println!`.
 macro_rules! say {
     ($($line:tt)*) => { $crate::output::print_line(format_args!($($line)*)) };

@@ -20,6 +20,8 @@ use store::postgres::{Database, PostgresStore};
 /// Pauses between attempts to rebuild what an older version made.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_LONGEST: Duration = Duration::from_secs(300);
+/// How often a server looks whether there is anything to rebuild.
+const LOOK_EACH: Duration = Duration::from_secs(60);
 const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_sec}  {eta} left";
 
 /// Which read models.
@@ -121,13 +123,18 @@ async fn one_by_one(
     (made, failure)
 }
 
-/// At the start of a server, for the read models that an older version made. What fails is said and tried again: tables may be in
+/// While a server runs, for the read models that an older version made. What fails is said and tried again: tables may be in
 /// use just then, or another node that rebuilds may be killed.
-pub(crate) async fn until_none_is_outdated(database: Database, store: Arc<PostgresStore>) {
+pub(crate) async fn whatever_is_outdated(database: Database, store: Arc<PostgresStore>) {
     let mut pauses = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
     loop {
         match projections::outdated(&database).await {
-            Ok(outdated) if outdated.is_empty() => return,
+            Ok(outdated) if outdated.is_empty() => {
+                // An older program may make them again, and then this one has to.
+                pauses.reset();
+                tokio::time::sleep(LOOK_EACH).await;
+                continue;
+            }
             Ok(outdated) => one_after_the_other(&database, &store, outdated).await,
             Err(error) => tracing::warn!(%error, "the read models cannot be looked at"),
         }

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 /// What the kernel holds of answers for one connection, and for all readers of the feed together.
 const SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
@@ -41,7 +41,10 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let api = node.api(&settings, metrics);
     let config = api.config.clone();
     let told_to_stop = told_to_stop()?;
-    say!("{}", screen(&settings, address, &node, new_key.as_ref()))?;
+    // The key is in the data folder as well: a screen that cannot be written to is no reason not to serve.
+    if let Err(error) = say!("{}", screen(&settings, address, &node, new_key.as_ref())) {
+        warn!(%error, "the screen cannot be written to");
+    }
     drop(new_key);
     let served = api::serve(listener, api::router(api), &config, told_to_stop).await;
     node.stop().await;

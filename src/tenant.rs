@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, say, table};
+use crate::output::{hand_over, print_json, say, table};
 use crate::wiring::Node;
 use anyhow::Context;
 use commands::access::{CreateTenant, create_tenant};
@@ -143,7 +143,7 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
     if asked.json {
         return print_json(&json!({"tenant": tenant.0, "login": login, "password": password, "psql": command}));
     }
-    say!("{password}")?;
+    hand_over(password)?;
     eprintln!(
         "Shown this once: the password of {login}, which reads the rows of {}. Log in with\n  {command}",
         asked.name

@@ -213,7 +213,7 @@ impl Node {
             );
         }
         let (database, store) = (self.ground.database.clone(), self.store.clone());
-        self.rebuilding = Some(tokio::spawn(crate::rebuild::until_none_is_outdated(database, store)));
+        self.rebuilding = Some(tokio::spawn(crate::rebuild::whatever_is_outdated(database, store)));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! How many may do at the same time what is expensive: hold a body of megabytes, read a long history, wait. Each has a few places of
-//! its own, so that none of them takes those of all other requests; and of these one key has at most half, so that whoever sends a body
-//! byte by byte stops nobody else.
+//! its own, so that none of them takes those of all other requests; of imports and histories one key has at most half, so that
+//! whoever sends a body byte by byte stops nobody else.
 
 use crate::Config;
 use crate::http::health::LastLook;

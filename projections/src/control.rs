@@ -22,7 +22,7 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 pub(crate) struct Orders {
     /// To rest.
     pub(crate) paused: bool,
-    /// How many events to leave out: it grows with each.
+    /// How many events to leave out.
     pub(crate) skips: i64,
     /// Generation of the rows that everybody reads; none where there are no tables yet.
     pub(crate) generation: Option<i32>,

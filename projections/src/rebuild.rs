@@ -317,9 +317,12 @@ impl Hold {
 
     /// Lets go without having changed anything. Should the database have ended the hold before, this fails: what was done meanwhile was
     /// not done alone.
-    async fn end(mut self) -> Result<(), sqlx::Error> {
-        self.conn.execute("rollback").await?;
-        self.conn.close().await
+    async fn end(mut self) -> Result<(), RebuildError> {
+        let ended = self.conn.execute("rollback").await;
+        ended.map_err(|_| {
+            RebuildError::TooBusy("the live projector could not be held for as long as the last events took")
+        })?;
+        Ok(self.conn.close().await?)
     }
 
     async fn commit(mut self) -> Result<Duration, sqlx::Error> {

@@ -483,7 +483,6 @@ impl Gathered {
     }
 }
 
-/// Ends when the next commit is due, or somebody waits for it; never when there is nothing to commit.
 /// Whether the rows that everybody reads are another build's.
 fn of_another_build<M: ReadModel>(orders: Orders) -> Option<ProjectorState> {
     match orders.version?.cmp(&M::VERSION) {
@@ -493,6 +492,7 @@ fn of_another_build<M: ReadModel>(orders: Orders) -> Option<ProjectorState> {
     }
 }
 
+/// Ends when the next commit is due, or somebody waits for it; never when there is nothing to commit.
 async fn due_or_awaited(due: Option<Instant>, mut waiters: watch::Receiver<usize>) {
     let Some(due) = due else { return std::future::pending().await };
     tokio::select! {

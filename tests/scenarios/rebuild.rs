@@ -94,9 +94,28 @@ async fn rows_of_another_version_are_made_again_at_the_start() {
         .execute("update projection_generations set version = 0 where projector = 'tenants' and live")
         .await
         .expect("aged");
+    becomes(&world, "degraded").await;
+    becomes_ready(&world, 200).await; // there is no other server that would do better
+    admin
+        .execute(
+            "insert into leases (consumer, owner, epoch, expires_at) \
+             values ('tenants', gen_random_uuid(), 1, clock_timestamp() + interval '10 min') on conflict (consumer) \
+             do update set owner = excluded.owner, epoch = leases.epoch + 1, expires_at = excluded.expires_at",
+        )
+        .await
+        .expect("an older server runs it");
     assert_eq!(becomes_ready(&world, 503).await["status"], "outdated");
     assert!(world.run(&["rebuild", "tenants"]).status.success());
     becomes_ready(&world, 200).await;
+}
+
+/// Asks how it is until it says so.
+async fn becomes(world: &World, status: &str) {
+    let begun = std::time::Instant::now();
+    while world.get("/health").await.body["status"] != status {
+        assert!(begun.elapsed().as_secs() < 60, "{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 /// Asks whether it is ready until that is answered with this status.

@@ -39,8 +39,10 @@ struct Health {
 #[derive(Serialize, ToSchema)]
 struct Components {
     event_store: StoreHealth,
-    #[schema(value_type = Vec<schemas::Projector>)]
-    projectors: Vec<ProjectorStatus>,
+    /// Absent when they did not answer in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schemas::Projector>>)]
+    projectors: Option<Vec<ProjectorStatus>>,
     #[schema(value_type = Vec<schemas::Reactor>)]
     reactors: Vec<ReactorStatus>,
     #[schema(value_type = Vec<schemas::Job>)]
@@ -64,10 +66,10 @@ async fn live() -> Json<Health> {
     Json(Health { status: "live", components: None })
 }
 
-/// Says whether the server can do its work: the database is reached, and no read model is still that of an older version.
+/// Says whether the server can do its work: the database is reached, and no read model is still run by a server of an older version.
 ///
 /// Until those are made again, queries may ask for what the rows have not got: whoever exchanges servers one after the other leaves the
-/// requests to the older ones for so long. A projector that has failed does not change that: commands and all other queries work, and on
+/// requests to the older ones for so long. Where there is no older one, the server does what it can meanwhile. A projector that has failed does not change that: commands and all other queries work, and on
 /// another node it would fail, too.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
@@ -136,7 +138,7 @@ impl Status {
 #[derive(Debug, Clone, Copy)]
 struct Look {
     status: Status,
-    /// Whether a read model is still that of an older version.
+    /// Whether a read model is still run by a node of an older version.
     is_outdated: bool,
 }
 
@@ -153,7 +155,9 @@ impl LastLook {
             return look;
         }
         let components = Components::looked_at(api).await;
-        let look = Look { status: components.status(), is_outdated: components.is_outdated() };
+        // Where that cannot be said in time, it is as it was; and at first not ready.
+        let before = last.is_none_or(|(_, look)| look.is_outdated);
+        let look = Look { status: components.status(), is_outdated: components.is_outdated().unwrap_or(before) };
         *last = Some((Instant::now(), look));
         look
     }
@@ -165,16 +169,18 @@ impl Components {
         let status = if head.is_some() { "up" } else { "down" };
         let event_store = StoreHealth { status, head };
         if head.is_none() {
-            return Self { event_store, projectors: Vec::new(), reactors: Vec::new(), jobs: Vec::new() };
+            return Self { event_store, projectors: None, reactors: Vec::new(), jobs: Vec::new() };
         }
         let (projectors, reactors, jobs) =
             tokio::join!(soon(api.projections.status()), soon(api.reactors.status()), soon(api.jobs.status()));
+        let (reactors, jobs) = (reactors.unwrap_or_default(), jobs.unwrap_or_default());
         Self { event_store, projectors, reactors, jobs }
     }
 
     fn status(&self) -> Status {
         let is_stuck = |reactor: &ReactorStatus| reactor.parked > 0 || reactor.state == ReactorState::Failed;
-        let is_degraded = self.projectors.iter().any(stands_still) || self.reactors.iter().any(is_stuck);
+        let is_still = self.projectors.as_ref().is_none_or(|projectors| projectors.iter().any(stands_still));
+        let is_degraded = is_still || self.reactors.iter().any(is_stuck);
         match self.event_store.head {
             None => Status::Unavailable,
             Some(_) if is_degraded => Status::Degraded,
@@ -182,8 +188,11 @@ impl Components {
         }
     }
 
-    fn is_outdated(&self) -> bool {
-        self.projectors.iter().any(|projector| projector.state == ProjectorState::Outdated)
+    /// None when nobody knows.
+    fn is_outdated(&self) -> Option<bool> {
+        let is_older =
+            |projector: &ProjectorStatus| projector.state == ProjectorState::Outdated && projector.owner.is_some();
+        self.projectors.as_ref().map(|projectors| projectors.iter().any(is_older))
     }
 }
 
@@ -195,6 +204,6 @@ fn stands_still(projector: &ProjectorStatus) -> bool {
     }
 }
 
-async fn soon<T: Default>(answer: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PROBE_TIMEOUT, answer).await.unwrap_or_default()
+async fn soon<T>(answer: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PROBE_TIMEOUT, answer).await.ok()
 }

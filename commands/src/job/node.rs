@@ -132,11 +132,7 @@ impl Jobs {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: Lease {
-                    held: leases.of(job.actor)?,
-                    candidacy: leases.candidacy(job.actor),
-                    stop: self.running.stop(),
-                },
+                lease: Lease::of(job.actor, &leases, self.running.stop())?,
                 progress: Arc::clone(progress),
                 pace,
             };

@@ -217,7 +217,8 @@ impl Runner {
         let acting: Vec<_> =
             part.iter().map(|account| (self.job.act)(&self.around.commands, caller, account.customer)).collect();
         let acted = stream::iter(acting).buffered(self.around.pace.side_by_side);
-        let outcomes: Vec<Outcome> = acted.map(outcome_of).try_collect().await?;
+        let leaves = self.around.lease.may_leave();
+        let outcomes: Vec<Outcome> = acted.map(|answer| outcome_of(answer, leaves)).try_collect().await?;
         let count = |wanted: fn(&Outcome) -> bool| {
             i64::try_from(outcomes.iter().filter(|outcome| wanted(outcome)).count()).unwrap_or(i64::MAX)
         };
@@ -260,15 +261,15 @@ enum Outcome {
     Refused(String),
 }
 
-fn outcome_of(answer: Result<crate::execute::Committed, CommandError>) -> Result<Outcome, Trouble> {
+/// `leaves`: what a newer build wrote is left to a node of that build, before it counts as a refusal.
+fn outcome_of(answer: Result<crate::execute::Committed, CommandError>, leaves: bool) -> Result<Outcome, Trouble> {
     match answer {
         Ok(committed) if committed.events.is_empty() || committed.repeated => Ok(Outcome::Unchanged),
         Ok(_) => Ok(Outcome::Changed),
         Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
             Err(Trouble::Transient(error.to_string()))
         }
-        // Counted as a refusal, it would be left until the next moment of the job.
-        Err(error @ CommandError::Newer(_)) => Err(Trouble::Newer(error.to_string())),
+        Err(error @ CommandError::Newer(_)) if leaves => Err(Trouble::Newer(error.to_string())),
         Err(error) => Ok(Outcome::Refused(error.refusal().map_or(error.kind(), |refusal| &refusal.code).to_owned())),
     }
 }

@@ -63,11 +63,7 @@ impl Reactors {
             let around = Surroundings {
                 parts: self.parts.clone(),
                 commands: commands.clone(),
-                lease: Lease {
-                    held: leases.of(reactor.actor)?,
-                    candidacy: leases.candidacy(reactor.actor),
-                    stop: self.running.stop(),
-                },
+                lease: Lease::of(reactor.actor, &leases, self.running.stop())?,
                 progress: Arc::clone(progress),
                 pace,
             };

@@ -19,7 +19,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::consumer::parked::{self, Parking, StreamKey, key_of as stream_key};
 use store::consumer::{Backoff, Checkpoint};
 use store::{Filter, Metadata, Position, ReadAll, RecordedEvent, Signal, StoreError, StreamId, TypePattern};
@@ -60,9 +60,6 @@ impl Default for Pace {
 
 /// At most so many streams are tried again at a look.
 const TRIED_AGAIN_MAX: i64 = 64;
-
-/// Who has left it to other nodes does not do so again for so long: where none is newer, what is newer is put aside and the rest goes on.
-const LEFT_EACH: Duration = Duration::from_secs(600);
 
 /// What an operator does about a log that was restored.
 const RESTART: &str = "let it begin again with `clientela reactors restart NAME`";
@@ -106,7 +103,6 @@ pub(super) struct Runner {
     reactor: Reactor,
     around: Surroundings,
     backoff: Backoff,
-    left_at: Option<Instant>,
 }
 
 /// Where one run of it stands.
@@ -121,7 +117,7 @@ struct Run {
 impl Runner {
     pub(super) fn new(reactor: Reactor, around: Surroundings) -> Self {
         let backoff = Backoff::new(around.pace.retry_first, around.pace.retry_longest);
-        Self { reactor, around, backoff, left_at: None }
+        Self { reactor, around, backoff }
     }
 
     /// Runs until the node stops.
@@ -143,7 +139,6 @@ impl Runner {
             let pause = self.stumble(trouble);
             if is_newer {
                 self.around.lease.leave(self.around.pace.left).await;
-                self.left_at = Some(Instant::now());
                 continue;
             }
             tokio::select! {
@@ -273,7 +268,7 @@ impl Runner {
                 Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
                     return Err(Trouble::Transient(format!("{verb}: {error}")));
                 }
-                Err(error @ CommandError::Newer(_)) if self.may_leave() => {
+                Err(error @ CommandError::Newer(_)) if self.around.lease.may_leave() => {
                     return Err(Trouble::Newer(format!("{verb}: {error}")));
                 }
                 Err(error) => {
@@ -285,16 +280,11 @@ impl Runner {
         Ok(Ok(()))
     }
 
-    /// Whether a node of a newer build may not have had the chance to go on.
-    fn may_leave(&self) -> bool {
-        self.left_at.is_none_or(|left_at| left_at.elapsed() > LEFT_EACH)
-    }
-
     /// What follows from an event; why that cannot be said, when it is the event's fault.
     fn reaction_to(&self, event: &RecordedEvent) -> Result<Result<Vec<Request>, String>, Trouble> {
         match decode(event) {
             Ok(decoded) => Ok(self.reaction_to_decoded(event, decoded)),
-            Err(error @ DecodeError::UnknownVersion { .. }) if self.may_leave() => {
+            Err(error @ DecodeError::UnknownVersion { .. }) if self.around.lease.may_leave() => {
                 Err(Trouble::Newer(error.to_string()))
             }
             Err(error) => Ok(Err(error.to_string())),
