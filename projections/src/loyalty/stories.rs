@@ -43,6 +43,18 @@ pub(crate) fn decided(commands: impl IntoIterator<Item = LoyaltyCommand>) -> Vec
     history
 }
 
+/// What a new account makes of some commands, and what it comes to; those that it refuses are left out.
+pub(crate) fn as_far_as_allowed(commands: Vec<LoyaltyCommand>) -> (Vec<LoyaltyEvent>, LoyaltyAccount) {
+    let mut state = LoyaltyAccount::initial();
+    let mut history = vec![];
+    for command in [enrol("2026-01-10")].into_iter().chain(commands) {
+        let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
+        state = LoyaltyAccount::fold(state, &events);
+        history.extend(events);
+    }
+    (history, state)
+}
+
 pub(crate) fn enrol(on: &str) -> LoyaltyCommand {
     LoyaltyCommand::Enrol { currency: usd(), on: day(on) }
 }

@@ -3,12 +3,11 @@
 use super::{LedgerRow, LoyaltyLedger, Movement};
 use crate::folding::recorded;
 use crate::loyalty::stories::{
-    any_command, capture, day, decided, earn, enrol, hold, hold_id, money, redeem, release, reverse, settle,
+    any_command, as_far_as_allowed, capture, day, decided, earn, enrol, hold, hold_id, money, redeem, release, reverse,
+    settle,
 };
 use crate::read_model::ReadModel;
-use domain::Decider;
 use domain::loyalty::events::LoyaltyEvent;
-use domain::loyalty::loyalty_account::LoyaltyAccount;
 use proptest::prelude::*;
 
 fn rows_of(events: impl IntoIterator<Item = LoyaltyEvent>) -> Vec<LedgerRow> {
@@ -87,13 +86,7 @@ proptest! {
     /// Each row leaves the balance before plus its points, and the last one what the account has; so with held points.
     #[test]
     fn the_rows_add_up_to_the_account(commands in prop::collection::vec(any_command(), 0..60)) {
-        let mut state = LoyaltyAccount::initial();
-        let mut history = vec![];
-        for command in [enrol("2026-01-10")].into_iter().chain(commands) {
-            let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
-            state = LoyaltyAccount::fold(state, &events);
-            history.extend(events);
-        }
+        let (history, state) = as_far_as_allowed(commands);
         let (mut balance, mut held) = (0, 0);
         for row in rows_of(history) {
             balance += row.points;
