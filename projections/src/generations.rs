@@ -99,11 +99,10 @@ impl Generation {
         .bind(self.number)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
         for table in projector.tables {
-            run(conn, format!("analyze {}.{table}", self.schema())).await?;
+            run(&mut tx, format!("analyze {}.{table}", self.schema())).await?;
         }
-        Ok(())
+        tx.commit().await
     }
 
     /// Turns the views to this generation, and with them all who read and write. Within a transaction of the caller.

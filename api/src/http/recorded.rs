@@ -104,15 +104,14 @@ impl<'a> CloudEvent<'a> {
                 Data::Whole(members)
             }
         };
-        let stream = event.stream.to_string();
         Ok(Self {
             specversion: "1.0",
-            id: format!("{stream}/{}", event.version),
+            id: event.id(),
             source: format!("/tenants/{}/{}/{}", event.tenant, event.stream.category, event.stream.id),
             kind: event.event_type,
             time: event.occurred_at,
             datacontenttype: "application/json",
-            subject: stream,
+            subject: event.stream.to_string(),
             position: event.position.0,
             recordedat: event.recorded_at,
             streamversion: event.version,

@@ -134,13 +134,20 @@ impl<M: ReadModel> Replay<M> {
     async fn step(
         &mut self,
         conn: &mut PgConnection,
-        stretches: &mut mpsc::Receiver<Folding<M>>,
+        stretches: &mut Stretches<M>,
         tell: &(dyn Fn(Position, u64) + Send + Sync),
     ) -> Result<Option<Position>, RebuildError> {
-        let begun = Instant::now();
-        while let Some(folding) = stretches.recv().await {
+        let (begun, mut reached) = (Instant::now(), self.checkpoint.position);
+        while let Some(folding) = stretches.next().await {
             let stretch = folding.await.unwrap_or_else(|died| resume_unwind(died.into_panic()))?;
-            let Some((last, events)) = stretch.extent else { continue };
+            // Of rare events most stretches have none: nobody is to wait behind an open transaction for the next one.
+            let Some((last, events)) = stretch.extent else {
+                if begun.elapsed() > Self::STEP {
+                    return Ok(Some(reached));
+                }
+                continue;
+            };
+            reached = last;
             self.take_in(conn, stretch.folded).await?;
             self.events += events;
             tell(last, self.events);
@@ -284,6 +291,25 @@ enum Folded<M: ReadModel> {
 /// A stretch on its way from the log to the rows.
 type Folding<M> = JoinHandle<Result<Stretch<M>, RebuildError>>;
 
+/// The stretches of a replay, in order.
+struct Stretches<M: ReadModel> {
+    ready: mpsc::Receiver<Folding<M>>,
+    reader: JoinHandle<()>,
+}
+
+impl<M: ReadModel> Stretches<M> {
+    /// The next one; none behind the last. A reader that panicked has not come to the end.
+    async fn next(&mut self) -> Option<Folding<M>> {
+        let next = self.ready.recv().await;
+        if next.is_none()
+            && let Err(died) = (&mut self.reader).await
+        {
+            resume_unwind(died.into_panic());
+        }
+        next
+    }
+}
+
 /// Reads on a task of its own, some stretches ahead; decodes each, and folds it where that can be done apart, on another while the next
 /// one is read.
 fn stretches<M: ReadModel>(
@@ -291,10 +317,10 @@ fn stretches<M: ReadModel>(
     after: Position,
     through: Position,
     skipped: &Arc<BTreeSet<Position>>,
-) -> mpsc::Receiver<Folding<M>> {
-    let (stretches, receiver) = mpsc::channel(STRETCHES_AHEAD);
+) -> Stretches<M> {
+    let (stretches, ready) = mpsc::channel(STRETCHES_AHEAD);
     let skipped = Arc::clone(skipped);
-    tokio::spawn(async move {
+    let reader = tokio::spawn(async move {
         let types = M::HANDLES.iter().map(|name| TypePattern::parse(name)).collect();
         let scan = Scan { after, through, types, reveal: M::REVEALS, metadata: M::TELLS_OCCASION };
         let mut pages = store.scan(scan);
@@ -307,7 +333,7 @@ fn stretches<M: ReadModel>(
             }
         }
     });
-    receiver
+    Stretches { ready, reader }
 }
 
 fn fold_apart<M: ReadModel>(events: Vec<Recorded>) -> Result<Stretch<M>, RebuildError> {
