@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{hand_over, print_json, say, table};
+use crate::output::{hand_over, hand_over_json, print_json, say, table};
 use crate::tenant::until_seen;
 use crate::wiring::Node;
 use anyhow::{Context, bail};
@@ -97,7 +97,7 @@ async fn make(node: &Node, create: Create) -> anyhow::Result<()> {
     if create.json {
         let (id, secret) = (created.key, secret.reveal());
         let (name, tenant) = (create.name, tenant.0);
-        return print_json(&json!({
+        return hand_over_json(&json!({
             "id": id, "key": secret, "tenant": tenant, "name": name, "scopes": scopes, "expires_at": expires_at
         }));
     }

@@ -13,7 +13,11 @@ pub(crate) const NOT_WELL: u8 = 4;
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value).context("the result cannot be written as JSON")?)
+    say!("{}", json_text(value)?)
+}
+
+fn json_text(value: &impl Serialize) -> anyhow::Result<String> {
+    serde_json::to_string_pretty(value).context("the result cannot be written as JSON")
 }
 
 /// Prints a line. Who has closed the other end (`| head`) has seen enough: what was asked for is done all the same.
@@ -27,6 +31,11 @@ pub(crate) fn print_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
 /// Prints what is shown only once: it is an error when nobody reads it.
 pub(crate) fn hand_over(secret: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{secret}").context("nobody has read what is shown only once")
+}
+
+/// The same as JSON.
+pub(crate) fn hand_over_json(value: &impl Serialize) -> anyhow::Result<()> {
+    hand_over(&json_text(value)?)
 }
 
 /// [`print_line`], written as `println!`.

@@ -128,17 +128,22 @@ async fn one_by_one(
 pub(crate) async fn whatever_is_outdated(database: Database, store: Arc<PostgresStore>) {
     let mut pauses = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
     loop {
-        match projections::outdated(&database).await {
+        let pause = match projections::outdated(&database).await {
+            // An older program may make them again, and then this one has to.
             Ok(outdated) if outdated.is_empty() => {
-                // An older program may make them again, and then this one has to.
                 pauses.reset();
-                tokio::time::sleep(LOOK_EACH).await;
-                continue;
+                LOOK_EACH
             }
-            Ok(outdated) => one_after_the_other(&database, &store, outdated).await,
-            Err(error) => tracing::warn!(%error, "the read models cannot be looked at"),
-        }
-        tokio::time::sleep(pauses.pause()).await;
+            Ok(outdated) => {
+                one_after_the_other(&database, &store, outdated).await;
+                pauses.pause()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the read models cannot be looked at");
+                pauses.pause()
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

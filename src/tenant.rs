@@ -2,7 +2,7 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{hand_over, print_json, say, table};
+use crate::output::{hand_over, hand_over_json, print_json, say, table};
 use crate::wiring::Node;
 use anyhow::Context;
 use commands::access::{CreateTenant, create_tenant};
@@ -141,7 +141,7 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
     let (login, password) = (&made.login, made.password());
     let command = psql(&database.admin_options(), login);
     if asked.json {
-        return print_json(&json!({"tenant": tenant.0, "login": login, "password": password, "psql": command}));
+        return hand_over_json(&json!({"tenant": tenant.0, "login": login, "password": password, "psql": command}));
     }
     hand_over(password)?;
     eprintln!(

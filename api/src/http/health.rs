@@ -69,8 +69,8 @@ async fn live() -> Json<Health> {
 /// Says whether the server can do its work: the database is reached, and no read model is still run by a server of an older version.
 ///
 /// Until those are made again, queries may ask for what the rows have not got: whoever exchanges servers one after the other leaves the
-/// requests to the older ones for so long. Where there is no older one, the server does what it can meanwhile. A projector that has failed does not change that: commands and all other queries work, and on
-/// another node it would fail, too.
+/// requests to the older ones for so long. Where there is no older one, the server does what it can meanwhile. A projector that has
+/// failed does not change that: commands and all other queries work, and on another node it would fail, too.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operations", operation_id = "get_ready",
     responses(

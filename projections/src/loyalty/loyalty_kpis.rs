@@ -76,8 +76,7 @@ impl Figures {
     }
 
     fn discount(&mut self, currency: &str, minor: i64) {
-        let given = self.discounts.entry(currency.to_owned()).or_default();
-        *given = given.saturating_add(minor);
+        add(&mut self.discounts, currency, minor);
     }
 
     /// Redeemed points by earned ones, in ten-thousandths, rounded; none when nothing was earned.
@@ -138,8 +137,7 @@ impl ReadModel for LoyaltyKpis {
         let (mut figures, mut owed) = row.map(|row| (row.figures, row.owed)).unwrap_or_default();
         count(&mut figures, event);
         if let Some((currency, points)) = owed_by(event) {
-            let sum = owed.entry(currency).or_default();
-            *sum = sum.saturating_add(points);
+            add(&mut owed, &currency, points);
         }
         Some(KpiRow { tenant: *tenant, day: *day, figures, owed, position: recorded.position })
     }
@@ -161,12 +159,17 @@ impl ReadModel for LoyaltyKpis {
     }
 }
 
+/// Adds to the sum of a currency, which stops at the largest number.
+fn add(sums: &mut BTreeMap<String, i64>, currency: &str, amount: i64) {
+    let sum = sums.entry(currency.to_owned()).or_default();
+    *sum = sum.saturating_add(amount);
+}
+
 /// What an earlier and a later stretch of the log make of a day.
 fn combine(mut earlier: KpiRow, later: KpiRow) -> KpiRow {
     earlier.figures.add(&later.figures);
     for (currency, points) in later.owed {
-        let sum = earlier.owed.entry(currency).or_default();
-        *sum = sum.saturating_add(points);
+        add(&mut earlier.owed, &currency, points);
     }
     KpiRow { position: later.position, ..earlier }
 }

@@ -51,7 +51,6 @@ pub(super) enum Tables {
 pub(super) struct Replay<M: ReadModel> {
     store: Arc<dyn EventStore>,
     generation: Generation,
-    projector: Projector,
     pub(super) tables: Tables,
     pub(super) checkpoint: Checkpoint,
     /// What the live projector leaves out, and so does this.
@@ -84,7 +83,6 @@ impl<M: ReadModel> Replay<M> {
         Self {
             store,
             generation,
-            projector: Projector::of::<M>(),
             tables,
             checkpoint,
             skipped: Arc::new(skipped),
@@ -113,7 +111,7 @@ impl<M: ReadModel> Replay<M> {
             let mut tx = conn.begin().await?;
             self.generation.enter(&mut tx).await?;
             if self.tables == Tables::Empty {
-                self.generation.empty(&mut tx, &self.projector).await?;
+                self.generation.empty(&mut tx, &Projector::of::<M>()).await?;
             }
             let reached = self.step(&mut tx, &mut stretches, tell).await?;
             let to = reached.unwrap_or(end);
@@ -224,8 +222,7 @@ impl<M: ReadModel> Replay<M> {
 
     async fn give_keys(&mut self, conn: &mut PgConnection) -> Result<(), RebuildError> {
         if self.tables == Tables::Bare {
-            self.generation.give_keys(conn, &self.projector).await?;
-            self.generation.enter(conn).await?;
+            self.generation.give_keys(conn, &Projector::of::<M>()).await?;
             self.tables = Tables::Keyed;
         }
         Ok(())
