@@ -88,6 +88,11 @@ impl PostgresStore {
         self.stop.stop();
     }
 
+    /// Has this node use a subject's key no longer, at once; else it is used for a minute more at most.
+    pub fn forget_key(&self, tenant: TenantId, subject: Uuid) {
+        self.reader.keyring.forget(&(tenant, subject));
+    }
+
     /// The newest position that this node has seen, without asking the database.
     #[must_use]
     pub fn seen(&self) -> Position {

@@ -43,6 +43,11 @@ impl KeyRing {
         self.cache.insert(subject, state);
     }
 
+    /// Uses a key no longer: its subject was erased. Without this it would be used for a minute more at most.
+    pub(super) fn forget(&self, subject: &Subject) {
+        self.cache.invalidate(subject);
+    }
+
     pub(super) fn known(&self, subject: &Subject) -> Option<KeyState> {
         self.cache.get(subject)
     }
