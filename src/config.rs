@@ -67,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) database_url: Option<String>,
     pub(crate) master_key: Option<String>,
     pub(crate) claim_key: Option<String>,
+    pub(crate) log_key: Option<String>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: Option<String>,
     pub(crate) open: bool,
@@ -101,6 +102,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("database_url", &["DATABASE_URL", "POSTGRES_URL"]),
     ("master_key", &["CLIENTELA_MASTER_KEY"]),
     ("claim_key", &["CLIENTELA_CLAIM_KEY"]),
+    ("log_key", &["CLIENTELA_LOG_KEY"]),
     ("log_format", &["CLIENTELA_LOG_FORMAT"]),
     ("log_level", &["CLIENTELA_LOG_LEVEL"]),
     ("open", &["CLIENTELA_OPEN"]),
@@ -175,6 +177,7 @@ impl Effective {
             database_url: self.get("database_url")?,
             master_key: self.get("master_key")?,
             claim_key: self.get("claim_key")?,
+            log_key: self.get("log_key")?,
             log_format: self.get("log_format")?.unwrap_or(LogFormat::Text),
             log_level: self.get("log_level")?,
             open: self.get("open")?.unwrap_or_default(),
@@ -324,7 +327,7 @@ const MASK: &str = "****";
 
 fn masked(key: &str, value: &Value) -> Value {
     match (key, value.as_str()) {
-        ("master_key" | "claim_key", Some(_)) => json!(MASK),
+        ("master_key" | "claim_key" | "log_key", Some(_)) => json!(MASK),
         ("database_url", Some(url)) => json!(without_password(url)),
         _ => value.clone(),
     }

@@ -175,7 +175,8 @@ fn is_writable(path: &Path) -> bool {
 fn secrets(settings: &Settings) -> Finding {
     const PART: &str = "secrets";
     let folder = settings.data_dir.join("secrets");
-    let files = [folder.join("master.key"), folder.join("claims.key"), settings.admin_key_file()];
+    let files =
+        [folder.join("master.key"), folder.join("claims.key"), folder.join("log.key"), settings.admin_key_file()];
     let open = files
         .iter()
         .chain([&folder])

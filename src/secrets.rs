@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use store::personal_data::{ClaimHashKey, Keys, MasterKey, SecretKey};
+use store::signed_note::LogKey;
 
 /// Folder of the secrets in the data folder.
 const FOLDER: &str = "secrets";
@@ -31,6 +32,7 @@ impl Secrets {
         let keys = Keys {
             master: MasterKey { version: FIRST_VERSION, key: master },
             claims: ClaimHashKey { version: FIRST_VERSION, key: claims },
+            log: log_key(settings, &mut made)?,
         };
         Ok(Self { keys, made })
     }
@@ -42,6 +44,11 @@ impl Secrets {
             let _removed = fs::remove_file(path);
         }
     }
+
+    /// The file of the log key, if it was made just now.
+    pub(crate) fn made_log_key(&self) -> Option<&Path> {
+        self.made.iter().map(PathBuf::as_path).find(|path| path.ends_with(LOG.file))
+    }
 }
 
 /// One of the keys.
@@ -52,6 +59,7 @@ struct Purpose {
 
 const MASTER: Purpose = Purpose { file: "master.key", variable: "CLIENTELA_MASTER_KEY" };
 const CLAIMS: Purpose = Purpose { file: "claims.key", variable: "CLIENTELA_CLAIM_KEY" };
+const LOG: Purpose = Purpose { file: "log.key", variable: "CLIENTELA_LOG_KEY" };
 
 fn key(
     settings: &Settings,
@@ -62,8 +70,7 @@ fn key(
     if let Some(given) = given {
         return parse(given).with_context(|| format!("{} is wrong", purpose.variable));
     }
-    let folder = settings.data_dir.join(FOLDER);
-    let path = folder.join(purpose.file);
+    let path = settings.data_dir.join(FOLDER).join(purpose.file);
     if let Some(text) = read(&path)? {
         return parse(text.trim()).with_context(|| format!("{} is wrong", path.display()));
     }
@@ -73,15 +80,33 @@ fn key(
             "{shown} is missing, but there is data written with it: put the file back from your backup, or set {variable}"
         );
     }
-    make_folder(&folder, 0o700)?;
     let bytes = random_bytes().context("no key can be made")?;
-    if write_new(&path, &format!("{}\n", hex::encode(bytes)))? {
-        made.push(path);
-        return Ok(SecretKey::new(bytes));
-    }
-    // Another process was faster: its key counts.
-    let text = read(&path)?.with_context(|| format!("{} came and went", path.display()))?;
+    let text = kept(path.clone(), &hex::encode(bytes), made)?;
     parse(text.trim()).with_context(|| format!("{} is wrong", path.display()))
+}
+
+/// Made also where there is data: installations from before there were log keys have none. Whether the database knows one is seen
+/// when the log is opened.
+fn log_key(settings: &Settings, made: &mut Vec<PathBuf>) -> anyhow::Result<LogKey> {
+    if let Some(given) = &settings.log_key {
+        return LogKey::parse(given).with_context(|| format!("{} is wrong", LOG.variable));
+    }
+    let path = settings.data_dir.join(FOLDER).join(LOG.file);
+    let text = match read(&path)? {
+        Some(text) => text,
+        None => kept(path.clone(), &LogKey::random().secret_text(), made)?,
+    };
+    LogKey::parse(&text).with_context(|| format!("{} is wrong", path.display()))
+}
+
+/// What the file of a new key holds in the end: this text, or that of another process that was faster.
+fn kept(path: PathBuf, text: &str, made: &mut Vec<PathBuf>) -> anyhow::Result<String> {
+    make_folder(path.parent().unwrap_or(Path::new(".")), 0o700)?;
+    if write_new(&path, &format!("{text}\n"))? {
+        made.push(path);
+        return Ok(text.to_owned());
+    }
+    read(&path)?.with_context(|| format!("{} came and went", path.display()))
 }
 
 fn parse(text: &str) -> anyhow::Result<SecretKey> {

@@ -341,7 +341,17 @@ async fn free_leases(pools: &Pools) -> Result<(), sqlx::Error> {
 fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
     let DatabaseError::WrongKey(purpose) = error else { return anyhow!(error) };
     secrets.forget_made();
-    let variable = if purpose == "master" { "CLIENTELA_MASTER_KEY" } else { "CLIENTELA_CLAIM_KEY" };
+    let variable = match purpose {
+        "master" => "CLIENTELA_MASTER_KEY",
+        "claims" => "CLIENTELA_CLAIM_KEY",
+        _ => "CLIENTELA_LOG_KEY",
+    };
+    if let Some(file) = secrets.made_log_key().filter(|_| purpose == "log") {
+        let shown = file.display();
+        return anyhow!(
+            "{shown} is missing, but the log was signed with it: put the file back from your backup or another node, or set {variable}"
+        );
+    }
     anyhow!(
         "{error}: set {variable}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
     )

@@ -16,6 +16,7 @@ pub mod leaf;
 pub mod personal_data;
 pub mod postgres;
 pub mod scan;
+pub mod signed_note;
 pub mod snapshots;
 
 use async_trait::async_trait;

@@ -14,6 +14,7 @@
 //!
 //! Nonces are random: 24 bytes make a repeat impossible in practice (draft-irtf-cfrg-xchacha-03 §1).
 
+use crate::signed_note::LogKey;
 use crate::{ClaimKey, StreamId, TenantId, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -220,15 +221,18 @@ pub struct Keys {
     pub master: MasterKey,
     /// Hashes the claims.
     pub claims: ClaimHashKey,
+    /// Signs for the log.
+    pub log: LogKey,
 }
 
 impl Keys {
-    /// Fresh keys, both of version 1.
+    /// Fresh keys, all of version 1.
     #[must_use]
     pub fn random() -> Self {
         Self {
             master: MasterKey { version: 1, key: SecretKey::random() },
             claims: ClaimHashKey { version: 1, key: SecretKey::random() },
+            log: LogKey::random(),
         }
     }
 }

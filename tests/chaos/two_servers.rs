@@ -20,6 +20,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use store::signed_note::LogKey;
 use uuid::Uuid;
 
 const LEASE_MOVE_MAX: Duration = Duration::from_secs(15);
@@ -91,6 +92,7 @@ pub(crate) async fn environment(installation: &Installation, random: &mut Random
         ("DATABASE_URL".to_owned(), url),
         ("CLIENTELA_MASTER_KEY".to_owned(), key()),
         ("CLIENTELA_CLAIM_KEY".to_owned(), key()),
+        ("CLIENTELA_LOG_KEY".to_owned(), LogKey::random().secret_text()),
     ]
 }
 

@@ -3,9 +3,11 @@
 use crate::support::World;
 use nix::sys::signal::Signal;
 use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use store::signed_note::LogKey;
 
 /// Standard error of a subcommand that fails, without this test's folder.
 fn told(world: &World, words: &[&str]) -> String {
@@ -21,8 +23,14 @@ async fn a_first_start_makes_all_that_is_needed_and_a_kill_loses_nothing() {
     let mut world = World::embedded();
     let mode = |name: &str| world.data().join(name).metadata().expect(name).permissions().mode() & 0o777;
     assert_eq!(
-        [mode("secrets"), mode("secrets/master.key"), mode("secrets/claims.key"), mode("admin.key")],
-        [0o700, 0o600, 0o600, 0o600]
+        [
+            mode("secrets"),
+            mode("secrets/master.key"),
+            mode("secrets/claims.key"),
+            mode("secrets/log.key"),
+            mode("admin.key")
+        ],
+        [0o700, 0o600, 0o600, 0o600, 0o600]
     );
     let customer = world.member("first@example.com").await;
     let bought = world.buys(&customer, "order-1", "10.00").await;
@@ -66,7 +74,27 @@ async fn data_without_its_keys_is_refused_with_what_to_do() {
     insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: /data/secrets/master.key is missing, but there is data written with it: put the file back from your backup, or set CLIENTELA_MASTER_KEY");
     assert!(!master.exists(), "no key is made in place of one that is missing");
     fs::write(&master, key).expect("put back");
+    let log = world.data().join("secrets/log.key");
+    let key = fs::read_to_string(&log).expect("the key");
+    fs::write(&log, LogKey::random().secret_text()).expect("another key");
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the log key is not the one this database was written with: set CLIENTELA_LOG_KEY, or put the right key into the folder `secrets` of the data folder, from a backup or another node");
+    fs::remove_file(&log).expect("removed");
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: /data/secrets/log.key is missing, but the log was signed with it: put the file back from your backup or another node, or set CLIENTELA_LOG_KEY");
+    assert!(!log.exists(), "no key is left in place of one that is missing");
+    fs::write(&log, key).expect("put back");
     world.serve(&[]);
+}
+
+#[tokio::test]
+async fn an_installation_from_before_there_were_log_keys_gets_one() {
+    let mut world = World::start().await;
+    world.end(Signal::SIGTERM);
+    let log = world.data().join("secrets/log.key");
+    fs::remove_file(&log).expect("removed");
+    let mut admin = PgConnection::connect(&world.database_url("postgres")).await.expect("the superuser logs in");
+    admin.execute("delete from key_checks where purpose = 'log'").await.expect("none is known");
+    world.serve(&[]);
+    assert!(LogKey::parse(&fs::read_to_string(&log).expect("made")).is_ok());
 }
 
 #[tokio::test]
@@ -117,7 +145,7 @@ async fn an_open_server_listens_to_this_machine_only() {
 async fn the_configuration_says_what_is_wrong_with_it() {
     let world = World::empty(None);
     fs::write(world.folder().join("a.toml"), "listn = \"127.0.0.1:1\"\n").expect("written");
-    insta::assert_snapshot!(told(&world, &["config", "--config", "a.toml"]), @"clientela: a.toml has the unknown key `listn`; known are data_dir, listen, database_url, master_key, claim_key, log_format, log_level, open, cors_origins, feed_clients_max, feed_clients_per_key_max, feed_recheck_seconds, requests_per_key, failures_per_address, drain_seconds, rebuild_on_start, background");
+    insta::assert_snapshot!(told(&world, &["config", "--config", "a.toml"]), @"clientela: a.toml has the unknown key `listn`; known are data_dir, listen, database_url, master_key, claim_key, log_key, log_format, log_level, open, cors_origins, feed_clients_max, feed_clients_per_key_max, feed_recheck_seconds, requests_per_key, failures_per_address, drain_seconds, rebuild_on_start, background");
     fs::write(world.folder().join("a.toml"), "listen = 7\n").expect("written");
     insta::assert_snapshot!(told(&world, &["serve", "--config", "a.toml"]), @"clientela: listen (file a.toml) is wrong: invalid type: integer `7`, expected socket address");
     let output = world.run(&["config", "--database-url", "postgres://ana:secret@db/x"]);

@@ -184,30 +184,36 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The first node to open a log writes down how its keys are recognised; every other one compares.
+/// The first node to open a log writes down how its keys are recognised; every other one compares. Nothing is written where a key is
+/// wrong.
 async fn check_keys(pool: &PgPool, keys: &Keys) -> Result<(), DatabaseError> {
+    let (log, master, claims) = (keys.log.verifier(), check_value(&keys.master.key), check_value(&keys.claims.key));
     let given = [
-        ("master", keys.master.version, check_value(&keys.master.key)),
-        ("claims", keys.claims.version, check_value(&keys.claims.key)),
+        ("master", keys.master.version, master, None),
+        ("claims", keys.claims.version, claims, None),
+        ("log", keys.log.version, log.public(), Some(log.name())),
     ];
-    for (purpose, version, value) in given {
+    let mut transaction = pool.begin().await?;
+    for (purpose, version, value, name) in given {
         sqlx::query(
-            "insert into key_checks (purpose, key_version, check_value) values ($1, $2, $3) on conflict do nothing",
+            "insert into key_checks (purpose, key_version, check_value, name) values ($1, $2, $3, $4) on conflict do nothing",
         )
         .bind(purpose)
         .bind(version)
         .bind(value.as_slice())
-        .execute(pool)
+        .bind(name)
+        .execute(&mut *transaction)
         .await?;
-        let stored: Vec<u8> =
-            sqlx::query_scalar("select check_value from key_checks where purpose = $1 and key_version = $2")
+        let stored: (Vec<u8>, Option<String>) =
+            sqlx::query_as("select check_value, name from key_checks where purpose = $1 and key_version = $2")
                 .bind(purpose)
                 .bind(version)
-                .fetch_one(pool)
+                .fetch_one(&mut *transaction)
                 .await?;
-        if stored != value {
+        if (stored.0.as_slice(), stored.1.as_deref()) != (value.as_slice(), name) {
             return Err(DatabaseError::WrongKey(purpose));
         }
     }
+    transaction.commit().await?;
     Ok(())
 }

@@ -18,6 +18,7 @@ use store::TenantId;
 use store::personal_data::{ClaimHashKey, Keys, MasterKey, SecretKey};
 use store::postgres::testing::{TestDatabase, create_database};
 use store::postgres::{Database, Pools, PostgresStore};
+use store::signed_note::LogKey;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -238,12 +239,13 @@ impl World {
 
     /// The keys that the server has made.
     fn keys(&self) -> Keys {
-        let key = |file: &str| {
-            let text = fs::read_to_string(self.data().join("secrets").join(file)).expect("a key");
-            SecretKey::new(hex::decode(text.trim()).expect("hex").try_into().expect("32 bytes"))
-        };
-        let (master, claims) = (key("master.key"), key("claims.key"));
-        Keys { master: MasterKey { version: 1, key: master }, claims: ClaimHashKey { version: 1, key: claims } }
+        let text = |file: &str| fs::read_to_string(self.data().join("secrets").join(file)).expect("a key");
+        let key = |file| SecretKey::new(hex::decode(text(file).trim()).expect("hex").try_into().expect("32 bytes"));
+        Keys {
+            master: MasterKey { version: 1, key: key("master.key") },
+            claims: ClaimHashKey { version: 1, key: key("claims.key") },
+            log: LogKey::parse(&text("log.key")).expect("a log key"),
+        }
     }
 
     /// The host and port of the server.
