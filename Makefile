@@ -26,6 +26,7 @@ dev: ## Run the server on its private PostgreSQL (ARGS='--port 9000' are passed 
 
 bench: ## Measure (release build)
 	cargo bench --locked
+	cargo bench --locked -p clientela-verify
 
 chaos: ## Kill everything for a long time and look for losses
 	CHAOS=long cargo nextest run --locked --profile long --test chaos
