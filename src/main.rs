@@ -88,6 +88,9 @@ enum Command {
     /// Keys by which programs use the API
     #[command(subcommand)]
     Key(key::Command),
+    /// The secrets that personal data and claims rest on: list them, put new ones in their place
+    #[command(subcommand)]
+    Secrets(secrets::command::Command),
     /// Print the effective configuration and where each value comes from; secrets are masked
     Config(show_config::Args),
 }
@@ -121,6 +124,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(&common, args).await,
         Command::Tenant(tenant) => tenant::run(&common, tenant).await,
         Command::Key(key) => key::run(&common, key).await,
+        Command::Secrets(command) => secrets::command::run(&common, command).await,
         Command::Config(args) => show_config::run(&common, &args),
     }
 }

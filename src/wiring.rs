@@ -16,9 +16,9 @@ use sqlx::{Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::consumer::parked;
-use store::personal_data::TicketKey;
+use store::personal_data::{Keys, TicketKey};
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
-use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
+use store::postgres::{Database, DatabaseError, Pools, PostgresStore, keys};
 use store::{EventStore, Position, TenantId};
 use tokio::task::JoinHandle;
 
@@ -53,7 +53,8 @@ pub(crate) struct Workshop {
     ground: Ground,
     pub(crate) database: Database,
     pub(crate) store: Arc<PostgresStore>,
-    pools: Pools,
+    pub(crate) keys: Keys,
+    pub(crate) pools: Pools,
 }
 
 /// How long the parts took to start.
@@ -124,13 +125,13 @@ impl Workshop {
     /// On the running server's cluster, the given database, or a cluster of its own.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let secrets = Secrets::load_or_make(settings)?;
-        let ground = Ground::of_tool(settings).await?;
+        let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
         if ground.is_own() {
             migrated(&ground.database).await?;
         }
         let (database, pools) = (ground.database.clone(), Pools::new(&ground.database));
         match PostgresStore::open(&database, pools.engine.clone(), secrets.keys.clone()).await {
-            Ok(store) => Ok(Self { ground, database, store: Arc::new(store), pools }),
+            Ok(store) => Ok(Self { ground, database, store: Arc::new(store), keys: secrets.keys, pools }),
             Err(error) => Err(unopened(error, &secrets)),
         }
     }
@@ -151,6 +152,7 @@ impl Node {
         let secrets = Secrets::load_or_make(settings)?;
         let mut timings = Timings::default();
         let ground = timings.of("database", Ground::of_server(settings)).await?;
+        let ground = compared(ground, &secrets).await?;
         if ground.is_private() || migrate {
             timings.of("migrations", migrated(&ground.database)).await?;
         }
@@ -161,7 +163,7 @@ impl Node {
     pub(crate) async fn of_tool(settings: &Settings) -> anyhow::Result<Self> {
         make_data_folder(&settings.data_dir)?;
         let secrets = Secrets::load_or_make(settings)?;
-        let ground = Ground::of_tool(settings).await?;
+        let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
         if ground.is_own() {
             migrated(&ground.database).await?;
         }
@@ -339,22 +341,45 @@ async fn free_leases(pools: &Pools) -> Result<(), sqlx::Error> {
 
 /// Says what to do about keys that do not fit.
 fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
-    let DatabaseError::WrongKey(purpose) = error else { return anyhow!(error) };
+    let (purpose, version) = match &error {
+        DatabaseError::WrongKey { purpose, version } | DatabaseError::MissingKey { purpose, version } => {
+            (*purpose, *version)
+        }
+        DatabaseError::LostSubjectKeys => {
+            secrets.forget_made();
+            return anyhow!(
+                "{error}: put the table back from a backup of the database; `clientela doctor` counts what is lost"
+            );
+        }
+        _ => return anyhow!(error),
+    };
+    let made_log_key = secrets.made_log_key().filter(|_| purpose == "log").map(|file| file.display().to_string());
     secrets.forget_made();
     let variable = match purpose {
         "master" => "CLIENTELA_MASTER_KEY",
         "claims" => "CLIENTELA_CLAIM_KEY",
         _ => "CLIENTELA_LOG_KEY",
     };
-    if let Some(file) = secrets.made_log_key().filter(|_| purpose == "log") {
-        let shown = file.display();
+    if let Some(shown) = made_log_key {
         return anyhow!(
             "{shown} is missing, but the log was signed with it: put the file back from your backup or another node, or set {variable}"
         );
     }
+    let among = if version > 1 { format!(" (with `{version}:` before the key)") } else { String::new() };
     anyhow!(
-        "{error}: set {variable}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
+        "{error}: set {variable}{among}, or put the right key into the folder `secrets` of the data folder, from a backup or another node"
     )
+}
+
+/// Refuses keys that are not this database's before anything is done to it.
+async fn compared(ground: Ground, secrets: &Secrets) -> anyhow::Result<Ground> {
+    match keys::compare(&ground.database, &secrets.keys).await {
+        Ok(()) => Ok(ground),
+        Err(error) => {
+            ground.stop().await;
+            Err(unopened(error, secrets))
+        }
+    }
 }
 
 async fn in_time(part: &str, work: impl Future<Output = ()>) {

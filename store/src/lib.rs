@@ -12,6 +12,7 @@ pub mod contract;
 pub mod event;
 pub mod feed;
 pub mod job_runs;
+pub mod key_versions;
 pub mod leaf;
 pub mod personal_data;
 pub mod postgres;

@@ -14,6 +14,7 @@
 //!
 //! Nonces are random: 24 bytes make a repeat impossible in practice (draft-irtf-cfrg-xchacha-03 §1).
 
+use crate::key_versions::{ClaimKeys, KeyVersions, MasterKeys};
 use crate::signed_note::LogKey;
 use crate::{ClaimKey, StreamId, TenantId, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -152,12 +153,6 @@ impl MasterKey {
         SubjectKey(SecretKey::new(keyed_hash(&self.key, &[b"clientela/snapshot-key/v1"])))
     }
 
-    /// The key that marks feed tickets.
-    #[must_use]
-    pub fn ticket_key(&self) -> TicketKey {
-        TicketKey(SecretKey::new(keyed_hash(&self.key, &[b"clientela/ticket-key/v1"])))
-    }
-
     fn place_of(&self, tenant: TenantId, subject: Uuid) -> Vec<u8> {
         let mut aad = b"clientela/subject-key/v1".to_vec();
         aad.extend_from_slice(&tenant.0.to_be_bytes());
@@ -169,13 +164,18 @@ impl MasterKey {
 
 /// The key that marks feed tickets: the same on all nodes and after each restart, and never kept anywhere.
 #[derive(Debug, Clone)]
-pub struct TicketKey(SecretKey);
+pub struct TicketKey(MasterKeys);
 
 impl TicketKey {
+    pub(crate) fn new(master: MasterKeys) -> Self {
+        Self(master)
+    }
+
     /// The mark that only an installation with this key can make.
     #[must_use]
     pub fn mark(&self, ticket: &[u8]) -> [u8; 32] {
-        keyed_hash(&self.0, &[b"clientela/feed-ticket/v1", ticket])
+        let key = SecretKey::new(keyed_hash(&self.0.current().key, &[b"clientela/ticket-key/v1"]));
+        keyed_hash(&key, &[b"clientela/feed-ticket/v1", ticket])
     }
 }
 
@@ -217,10 +217,10 @@ impl ClaimHashKey {
 /// The secrets of an installation. All nodes of one log share them.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// Wraps the subject keys.
-    pub master: MasterKey,
-    /// Hashes the claims.
-    pub claims: ClaimHashKey,
+    /// Wrap the subject keys.
+    pub master: MasterKeys,
+    /// Hash the claims.
+    pub claims: ClaimKeys,
     /// Signs for the log.
     pub log: LogKey,
 }
@@ -230,8 +230,8 @@ impl Keys {
     #[must_use]
     pub fn random() -> Self {
         Self {
-            master: MasterKey { version: 1, key: SecretKey::random() },
-            claims: ClaimHashKey { version: 1, key: SecretKey::random() },
+            master: MasterKeys(KeyVersions::new(1, SecretKey::random())),
+            claims: ClaimKeys(KeyVersions::new(1, SecretKey::random())),
             log: LogKey::random(),
         }
     }
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_wrapped_key_belongs_to_its_subject() {
-        let master = Keys::random().master;
+        let master = Keys::random().master.current();
         let key = SubjectKey::random();
         let wrapped = master.wrap(TenantId(1), Uuid::from_u128(5), &key);
         let unwrapped = master.unwrap(TenantId(1), Uuid::from_u128(5), &wrapped).expect("its own");

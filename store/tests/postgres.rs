@@ -351,7 +351,7 @@ async fn another_installations_keys_are_refused_at_the_start() {
     let world = World::start().await;
     let pools = Pools::new(&world.database);
     let refused = PostgresStore::open(&world.database, pools.engine, Keys::random()).await;
-    assert!(matches!(refused, Err(DatabaseError::WrongKey("master"))));
+    assert!(matches!(refused, Err(DatabaseError::WrongKey { purpose: "master", version: 1 })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

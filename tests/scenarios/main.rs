@@ -16,6 +16,7 @@ mod profile;
 mod reactors;
 mod rebuild;
 mod searching;
+mod secrets;
 mod seeing;
 mod shutdown;
 mod support;

@@ -1,9 +1,11 @@
 //! One batch, one transaction: lock, check, walk, insert, commit.
 
 use super::judge::{Candidate, ClaimRow, Facts, Found, Judge, Judged, StoredOutcome, events_of, names_of, sealed};
+use super::keys::{Purpose, catch_up};
 use super::sealing::{KeyState, Sealer, Subject};
 use super::writer::{ANSWER_WITHIN, Queued, Writer, begin_and_lock, timed_out};
-use crate::{ClaimChange, Name, Position, RecordedEvent, StreamId, TenantId, Version};
+use crate::key_versions::ClaimKeysNow;
+use crate::{ClaimChange, ClaimKey, Name, Position, RecordedEvent, StreamId, TenantId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -34,12 +36,13 @@ pub(super) struct Batch<'a> {
 }
 
 /// What has to be looked up for a batch.
-#[derive(Default)]
 struct Wanted {
+    keys: ClaimKeysNow,
     streams: Vec<StreamId>,
     commands: Vec<Uuid>,
     once: Vec<Uuid>,
-    claims: Vec<ClaimRow>,
+    /// Each claim as it is known in this batch, and as it may stand in the table.
+    claims: Vec<(ClaimRow, [u8; 32])>,
     subjects: Vec<Subject>,
 }
 
@@ -48,6 +51,13 @@ struct Checked {
     facts: Facts,
     versions: HashMap<StreamId, Version>,
     sealer: Sealer,
+    claims: Claims,
+}
+
+/// The claims of a batch: the keys, and how those that exist stand in the table.
+struct Claims {
+    keys: ClaimKeysNow,
+    stored: HashMap<ClaimRow, [u8; 32]>,
 }
 
 impl Batch<'_> {
@@ -74,8 +84,8 @@ impl Batch<'_> {
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *self.connection).await.map_err(failed)?;
         let new_names = self.unknown_names().await.map_err(failed)?;
         let mut checked = self.look().await.map_err(failed)?;
-        let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer);
-        self.insert(&judged, &checked.sealer, &new_names).await.map_err(failed)?;
+        let judged = self.judge(checked.facts, &checked.versions, &mut checked.sealer, &checked.claims.keys);
+        self.insert(&judged, &checked.sealer, &checked.claims, &new_names).await.map_err(failed)?;
         Ok((judged, checked.sealer, new_names))
     }
 
@@ -101,7 +111,10 @@ impl Batch<'_> {
         loop {
             let wanted = self.wanted();
             let rows = self.check(&wanted).await?;
-            if let Some(checked) = self.read(&wanted, &rows)? {
+            if self.is_behind(&wanted.keys, &rows)? && self.catch_up(&wanted.keys).await? {
+                continue;
+            }
+            if let Some(checked) = self.read(wanted, &rows)? {
                 return Ok(checked);
             }
             self.writer.versions.clear();
@@ -109,7 +122,9 @@ impl Batch<'_> {
     }
 
     fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::default();
+        let keys = self.writer.keyring.keys().claims.now();
+        let (streams, commands, once) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wanted = Wanted { keys, streams, commands, once, claims: Vec::new(), subjects: Vec::new() };
         let (mut streams, mut subjects) = (HashSet::new(), HashSet::new());
         for request in self.requests.iter().map(|queued| &queued.request) {
             for append in &request.streams {
@@ -122,8 +137,9 @@ impl Batch<'_> {
             wanted.once.extend(events_of(request).filter_map(|event| event.once_id));
             for change in &request.claims {
                 let (ClaimChange::Take { key, .. } | ClaimChange::Release { key, .. }) = change;
-                let hash = self.writer.keyring.keys().claims.hash(request.tenant, key);
-                wanted.claims.push((request.tenant, key.kind.clone(), hash));
+                let row = claim_row(&wanted.keys, request.tenant, key);
+                let hashes = wanted.keys.hashes(request.tenant, key);
+                wanted.claims.extend(hashes.map(|hash| (row.clone(), hash)));
             }
             for event in events_of(request).filter(|event| event.personal.is_some()) {
                 let subject = event.subject_id.map(|id| (request.tenant, id));
@@ -140,9 +156,9 @@ impl Batch<'_> {
         // A category without a code has no events: its streams are not found, which is right.
         let categories: Vec<i16> =
             wanted.streams.iter().map(|stream| self.writer.names.code(stream.category).unwrap_or(0)).collect();
-        let claim_tenants: Vec<i32> = wanted.claims.iter().map(|(tenant, _, _)| tenant.0).collect();
-        let claim_kinds: Vec<&str> = wanted.claims.iter().map(|(_, kind, _)| kind.as_str()).collect();
-        let claim_hashes: Vec<&[u8]> = wanted.claims.iter().map(|(_, _, hash)| hash.as_slice()).collect();
+        let claim_tenants: Vec<i32> = wanted.claims.iter().map(|((tenant, _, _), _)| tenant.0).collect();
+        let claim_kinds: Vec<&str> = wanted.claims.iter().map(|((_, kind, _), _)| kind.as_str()).collect();
+        let claim_hashes: Vec<&[u8]> = wanted.claims.iter().map(|(_, hash)| hash.as_slice()).collect();
         let (subject_tenants, subject_ids): (Vec<i32>, Vec<Uuid>) =
             wanted.subjects.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
         sqlx::query(include_str!("check.sql"))
@@ -160,8 +176,31 @@ impl Batch<'_> {
             .await
     }
 
+    /// Whether the log is written with newer keys than those of this node.
+    fn is_behind(&self, looked_up_with: &ClaimKeysNow, rows: &[PgRow]) -> Result<bool, sqlx::Error> {
+        for row in rows {
+            if row.try_get::<i16, _>("kind")? == 0 {
+                let (master, claims): (i32, i16) = (row.try_get("n")?, row.try_get("code")?);
+                let own = self.writer.keyring.keys().master.0.version();
+                return Ok(i32::from(own) < master || looked_up_with.current.version < claims);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes on the newest keys; says whether claims must be looked up anew. A node may go on with an older master key for a while,
+    /// but not with an older claim key: it would not see what others claim.
+    async fn catch_up(&mut self, looked_up_with: &ClaimKeysNow) -> Result<bool, sqlx::Error> {
+        let keys = self.writer.keyring.keys();
+        let lacking = catch_up(self.connection, keys).await?;
+        match lacking.into_iter().find(|lacking| lacking.purpose == Purpose::Claims) {
+            Some(lacking) => Err(sqlx::Error::Decode(Box::new(lacking))),
+            None => Ok(keys.claims.0.version() != looked_up_with.current.version),
+        }
+    }
+
     /// What the check said; none when the versions known to this node do not hold any more.
-    fn read(&mut self, wanted: &Wanted, rows: &[PgRow]) -> Result<Option<Checked>, sqlx::Error> {
+    fn read(&mut self, wanted: Wanted, rows: &[PgRow]) -> Result<Option<Checked>, sqlx::Error> {
         let mut facts = Facts {
             head: Position(0),
             now: DateTime::<Utc>::UNIX_EPOCH,
@@ -171,6 +210,7 @@ impl Batch<'_> {
             claims: HashMap::new(),
         };
         let (mut versions, mut keys, mut foreign) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut stored = HashMap::new();
         for row in rows {
             let n = row.try_get::<i32, _>("n")? as usize;
             match row.try_get::<i16, _>("kind")? {
@@ -185,12 +225,17 @@ impl Batch<'_> {
                 3 => drop(facts.commands.insert(row.try_get("id")?, found(row)?)),
                 4 => drop(facts.outcomes.insert(row.try_get("id")?, outcome(row)?)),
                 5 => drop(facts.once.insert(row.try_get("id")?, found(row)?)),
-                6 => drop(facts.claims.insert(wanted.claims[n - 1].clone(), row.try_get("id")?)),
+                6 => {
+                    let (claim, hash) = &wanted.claims[n - 1];
+                    facts.claims.insert(claim.clone(), row.try_get("id")?);
+                    stored.insert(claim.clone(), *hash);
+                }
                 _ => drop(keys.insert(wanted.subjects[n - 1], self.key(wanted.subjects[n - 1], row)?)),
             }
         }
         let holds = self.follow(facts.head, foreign);
-        Ok(holds.then(|| Checked { facts, versions, sealer: Sealer::new(keys) }))
+        let claims = Claims { keys: wanted.keys, stored };
+        Ok(holds.then(|| Checked { facts, versions, sealer: Sealer::new(keys), claims }))
     }
 
     fn key(&self, subject: Subject, row: &PgRow) -> Result<KeyState, sqlx::Error> {
@@ -200,7 +245,7 @@ impl Batch<'_> {
             _ => self
                 .writer
                 .keyring
-                .unwrap(subject, wrapped)
+                .unwrap(subject, row.try_get("code")?, wrapped)
                 .map_err(|error| sqlx::Error::Decode(format!("subject_keys {}: {error}", subject.1).into())),
         }
     }
@@ -224,13 +269,25 @@ impl Batch<'_> {
         holds
     }
 
-    fn judge(&self, facts: Facts, looked_up: &HashMap<StreamId, Version>, sealer: &mut Sealer) -> Judged {
+    fn judge(
+        &self,
+        facts: Facts,
+        looked_up: &HashMap<StreamId, Version>,
+        sealer: &mut Sealer,
+        keys: &ClaimKeysNow,
+    ) -> Judged {
         let writer = &*self.writer;
         let known = |stream: &StreamId| {
             looked_up.get(stream).copied().or_else(|| writer.known_version(stream)).unwrap_or_default()
         };
-        let claim_hash = |tenant: TenantId, key: &crate::ClaimKey| writer.keyring.keys().claims.hash(tenant, key);
-        let batch = self.requests.iter().map(|queued| Candidate { request: &queued.request, ticket: &queued.ticket });
+        let claim_hash = |tenant: TenantId, key: &ClaimKey| keys.current.hash(tenant, key);
+        let others = |queued: &Queued| keys.other_fingerprints(queued.request.tenant, &queued.given);
+        let others: Vec<_> = self.requests.iter().map(others).collect();
+        let batch = self.requests.iter().zip(&others).map(|(queued, other_fingerprints)| Candidate {
+            request: &queued.request,
+            ticket: &queued.ticket,
+            other_fingerprints,
+        });
         let mut judged = Judge::new(facts, &known, &claim_hash, sealer).walk(batch);
         for (stream, version) in looked_up {
             judged.versions.entry(*stream).or_insert(*version);
@@ -238,7 +295,13 @@ impl Batch<'_> {
         judged
     }
 
-    async fn insert(&mut self, judged: &Judged, sealer: &Sealer, names: &[(i16, Name)]) -> Result<(), sqlx::Error> {
+    async fn insert(
+        &mut self,
+        judged: &Judged,
+        sealer: &Sealer,
+        claims: &Claims,
+        names: &[(i16, Name)],
+    ) -> Result<(), sqlx::Error> {
         for (code, name) in names {
             sqlx::query("insert into event_names (code, name) values ($1, $2)")
                 .bind(code)
@@ -248,7 +311,7 @@ impl Batch<'_> {
         }
         self.insert_keys(sealer).await?;
         self.insert_events(&judged.events, names).await?;
-        self.change_claims(judged).await?;
+        self.change_claims(judged, claims).await?;
         self.insert_outcomes(judged).await
     }
 
@@ -256,7 +319,7 @@ impl Batch<'_> {
         if sealer.fresh().is_empty() {
             return Ok(());
         }
-        let master = &self.writer.keyring.keys().master;
+        let master = self.writer.keyring.keys().master.current();
         let tenants: Vec<i32> = sealer.fresh().iter().map(|((tenant, _), _)| tenant.0).collect();
         let ids: Vec<Uuid> = sealer.fresh().iter().map(|((_, id), _)| *id).collect();
         let wrapped: Vec<Vec<u8>> =
@@ -302,9 +365,12 @@ impl Batch<'_> {
             .map(drop)
     }
 
-    async fn change_claims(&mut self, judged: &Judged) -> Result<(), sqlx::Error> {
+    async fn change_claims(&mut self, judged: &Judged, claims: &Claims) -> Result<(), sqlx::Error> {
         if !judged.claims_released.is_empty() {
-            let (tenants, kinds, hashes, _) = claim_columns(&judged.claims_released);
+            let (tenants, kinds, mut hashes, _) = claim_columns(&judged.claims_released);
+            for ((row, _), hash) in judged.claims_released.iter().zip(&mut hashes) {
+                *hash = claims.stored.get(row).map_or(*hash, <[u8; 32]>::as_slice);
+            }
             sqlx::query(
                 "delete from claims c using unnest($1::int4[], $2::text[], $3::bytea[]) as r(tenant, kind, hash) \
                  where c.tenant = r.tenant and c.kind = r.kind and c.hash = r.hash",
@@ -325,7 +391,7 @@ impl Batch<'_> {
             .bind(kinds)
             .bind(hashes)
             .bind(owners)
-            .bind(self.writer.keyring.keys().claims.version)
+            .bind(claims.keys.current.version)
             .execute(&mut *self.connection)
             .await?;
         }
@@ -373,6 +439,11 @@ fn claim_columns(rows: &[(ClaimRow, Uuid)]) -> (Vec<i32>, Vec<&str>, Vec<&[u8]>,
     let kinds = rows.iter().map(|((_, kind, _), _)| kind.as_str()).collect();
     let hashes = rows.iter().map(|((_, _, hash), _)| hash.as_slice()).collect();
     (tenants, kinds, hashes, rows.iter().map(|(_, owner)| *owner).collect())
+}
+
+/// How a claim is known in a batch: by its hash under the current key, whichever it stands under in the table.
+fn claim_row(keys: &ClaimKeysNow, tenant: TenantId, key: &ClaimKey) -> ClaimRow {
+    (tenant, key.kind.clone(), keys.current.hash(tenant, key))
 }
 
 fn found(row: &PgRow) -> Result<Found, sqlx::Error> {

@@ -3,7 +3,9 @@
 -- $6, $7, $8 claims   $9, $10 subjects of personal data
 -- Each look-up is a lateral with a limit: the plan that is made on an empty table, and kept, probes the index once for each key
 -- and cannot turn round and scan the index for all of them.
-select 0::int2 as kind, 0::int4 as n, null::uuid as id, null::int2 as code,
+-- The first row also says which master key (n) and which claim key (code) are in use.
+select 0::int2 as kind, coalesce((select max(key_version) from key_checks where purpose = 'master'), 0)::int4 as n,
+       null::uuid as id, coalesce((select max(key_version) from key_checks where purpose = 'claims'), 0)::int2 as code,
        coalesce((select position from events order by position desc limit 1), 0)::int8 as number,
        null::bytea as bytes, null::text as body, clock_timestamp() as at
 union all

@@ -63,9 +63,30 @@ pub enum DatabaseError {
     /// The schema is missing or older than this program.
     #[error("the database has not been migrated: run `clientela migrate`")]
     NotMigrated,
-    /// The keys given are not those that the data was written with.
-    #[error("the {0} key is not the one this database was written with")]
-    WrongKey(&'static str),
+    /// A key given is not the one that the data was written with.
+    #[error("the {purpose} key{} is not the one this database was written with", of_version(*.version))]
+    WrongKey {
+        /// Which key.
+        purpose: &'static str,
+        /// Its version.
+        version: i16,
+    },
+    /// The data needs a key that was not given.
+    #[error("the {purpose} key {version} is missing: data of this database was written with it")]
+    MissingKey {
+        /// Which key.
+        purpose: &'static str,
+        /// Its version.
+        version: i16,
+    },
+    /// The log holds personal data, but the table of the persons' keys is empty.
+    #[error("the table subject_keys is empty, but the log holds personal data, which nobody can read without it")]
+    LostSubjectKeys,
+}
+
+/// The first version is not worth a word.
+fn of_version(version: i16) -> String {
+    if version == 1 { String::new() } else { format!(" {version}") }
 }
 
 impl Database {

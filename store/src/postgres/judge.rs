@@ -19,6 +19,18 @@ use uuid::Uuid;
 pub(super) struct Candidate<'a> {
     pub(super) request: &'a AppendRequest,
     pub(super) ticket: &'a Ticket,
+    /// How its fingerprint may stand in the log besides, where claim keys were rotated.
+    pub(super) other_fingerprints: &'a [[u8; 16]],
+}
+
+impl Candidate<'_> {
+    fn repeats(&self, found: &Found) -> bool {
+        self.fingerprints().any(|fingerprint| found.repeats(fingerprint))
+    }
+
+    fn fingerprints(&self) -> impl Iterator<Item = &[u8; 16]> {
+        [&self.request.identity.fingerprint].into_iter().chain(self.other_fingerprints)
+    }
 }
 
 /// An event that carries the id of a command or of a once-only fact, and what its mark says.
@@ -131,7 +143,7 @@ impl<'a> Judge<'a> {
 
     pub(super) fn walk<'c>(mut self, batch: impl Iterator<Item = Candidate<'c>>) -> Judged {
         for candidate in batch {
-            let verdict = self.judge(candidate.request);
+            let verdict = self.judge(&candidate);
             if verdict.is_err() {
                 self.refused.insert(candidate.ticket.address());
             }
@@ -141,8 +153,9 @@ impl<'a> Judge<'a> {
         self.judged
     }
 
-    fn judge(&mut self, request: &AppendRequest) -> Result<Appended, AppendError> {
-        self.recognise(request).inspect_err(|known| self.bind(request, known))?;
+    fn judge(&mut self, candidate: &Candidate<'_>) -> Result<Appended, AppendError> {
+        let request = candidate.request;
+        self.recognise(candidate).inspect_err(|known| self.bind(request, known))?;
         if request.rests_on.iter().any(|ticket| ticket.is_refused() || self.refused.contains(&ticket.address())) {
             return Err(AppendError::Undermined);
         }
@@ -155,22 +168,22 @@ impl<'a> Judge<'a> {
     }
 
     /// Has this request been made before?
-    fn recognise(&self, request: &AppendRequest) -> Result<(), AppendError> {
-        let identity = &request.identity;
+    fn recognise(&self, candidate: &Candidate<'_>) -> Result<(), AppendError> {
+        let identity = &candidate.request.identity;
         if let Some(found) = identity.command_id.and_then(|id| self.facts.commands.get(&id)) {
-            return Err(match found.repeats(&identity.fingerprint) {
+            return Err(match candidate.repeats(found) {
                 true => AppendError::Repeated(found.repeat()),
                 false => AppendError::KeyReused,
             });
         }
         if let Some(outcome) = identity.command_id.and_then(|id| self.facts.outcomes.get(&id)) {
-            return Err(match outcome.fingerprint == identity.fingerprint {
+            return Err(match candidate.fingerprints().any(|fingerprint| *fingerprint == outcome.fingerprint) {
                 true => AppendError::Repeated(outcome.repeat()),
                 false => AppendError::KeyReused,
             });
         }
         if let Some((once_id, found)) = identity.once_id.and_then(|id| Some((id, self.facts.once.get(&id)?))) {
-            return Err(match found.repeats(&identity.fingerprint) {
+            return Err(match candidate.repeats(found) {
                 true => AppendError::Repeated(found.repeat()),
                 false => AppendError::AlreadyHappened { once_id, position: found.position },
             });

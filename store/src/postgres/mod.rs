@@ -12,9 +12,11 @@ mod committed;
 mod database;
 pub mod embedded;
 mod judge;
+pub mod keys;
 mod names;
 mod read;
 mod request_pool;
+pub mod rotation;
 mod rows;
 mod scan;
 mod sealing;
@@ -27,7 +29,7 @@ pub use analysts::{AnalystError, AnalystLogin};
 pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
 
-use crate::personal_data::{Keys, check_value};
+use crate::personal_data::Keys;
 use crate::scan::{PageStream, Scan};
 use crate::{
     AppendRequest, Capabilities, ClaimKey, EventStore, EventStream, Filter, Identity, Position, ReadAll, ReadStream,
@@ -66,11 +68,12 @@ impl PostgresStore {
     /// When the database cannot be used as it is, or was written with other keys.
     pub async fn open(database: &Database, pool: PgPool, keys: Keys) -> Result<Self, DatabaseError> {
         database.verify().await?;
-        check_keys(&pool, &keys).await?;
+        keys::recognise(&pool, &keys).await?;
         let names = Arc::new(Names::default());
         names.load(&pool).await?;
-        let keyring = KeyRing::new(keys);
+        let keyring = KeyRing::new(keys.clone());
         let stop = Stop::default();
+        stop.spawn(keys::follow(pool.clone(), keys));
         let (committed, own) = mpsc::channel(64);
         let (inbox, writer) = Writer::start(database.clone(), Arc::clone(&names), keyring.clone(), committed);
         let reader = Reader { pool, names, keyring };
@@ -91,6 +94,15 @@ impl PostgresStore {
     /// Has this node use a subject's key no longer, at once; else it is used for a minute more at most.
     pub fn forget_key(&self, tenant: TenantId, subject: Uuid) {
         self.reader.keyring.forget(&(tenant, subject));
+    }
+
+    /// The keys of a purpose that the log knows of, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn known_keys(&self, purpose: keys::Purpose) -> Result<Vec<keys::KnownKey>, StoreError> {
+        let mut session = self.reader.pool.acquire().await.map_err(unavailable)?;
+        keys::known(&mut session, purpose).await.map_err(unavailable)
     }
 
     /// The newest position that this node has seen, without asking the database.
@@ -182,38 +194,4 @@ impl EventStore for PostgresStore {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// The first node to open a log writes down how its keys are recognised; every other one compares. Nothing is written where a key is
-/// wrong.
-async fn check_keys(pool: &PgPool, keys: &Keys) -> Result<(), DatabaseError> {
-    let (log, master, claims) = (keys.log.verifier(), check_value(&keys.master.key), check_value(&keys.claims.key));
-    let given = [
-        ("master", keys.master.version, master, None),
-        ("claims", keys.claims.version, claims, None),
-        ("log", keys.log.version, log.public(), Some(log.name())),
-    ];
-    let mut transaction = pool.begin().await?;
-    for (purpose, version, value, name) in given {
-        sqlx::query(
-            "insert into key_checks (purpose, key_version, check_value, name) values ($1, $2, $3, $4) on conflict do nothing",
-        )
-        .bind(purpose)
-        .bind(version)
-        .bind(value.as_slice())
-        .bind(name)
-        .execute(&mut *transaction)
-        .await?;
-        let stored: (Vec<u8>, Option<String>) =
-            sqlx::query_as("select check_value, name from key_checks where purpose = $1 and key_version = $2")
-                .bind(purpose)
-                .bind(version)
-                .fetch_one(&mut *transaction)
-                .await?;
-        if (stored.0.as_slice(), stored.1.as_deref()) != (value.as_slice(), name) {
-            return Err(DatabaseError::WrongKey(purpose));
-        }
-    }
-    transaction.commit().await?;
-    Ok(())
 }

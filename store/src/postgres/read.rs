@@ -163,20 +163,29 @@ impl Reader {
         tenant: TenantId,
         claims: &[ClaimKey],
     ) -> Result<Vec<Option<Uuid>>, StoreError> {
-        let kinds: Vec<&str> = claims.iter().map(|claim| claim.kind.as_str()).collect();
-        let hashes: Vec<Vec<u8>> =
-            claims.iter().map(|claim| self.keyring.keys().claims.hash(tenant, claim).to_vec()).collect();
-        sqlx::query_scalar(
-            "select c.owner from unnest($2::text[], $3::bytea[]) with ordinality as k(kind, hash, n) \
-             left join lateral (select owner from claims where tenant = $1 and kind = k.kind and hash = k.hash limit 1) c \
-             on true order by k.n",
+        let keys = self.keyring.keys().claims.now();
+        let hashed = |(n, claim): (usize, &'_ ClaimKey)| {
+            let hashes = keys.hashes(tenant, claim).map(<Vec<u8>>::from);
+            hashes.map(|hash| (n as i32, claim.kind.clone(), hash)).collect::<Vec<_>>()
+        };
+        let wanted: Vec<(i32, String, Vec<u8>)> = claims.iter().enumerate().flat_map(hashed).collect();
+        let numbers: Vec<i32> = wanted.iter().map(|(n, _, _)| *n).collect();
+        let kinds: Vec<&str> = wanted.iter().map(|(_, kind, _)| kind.as_str()).collect();
+        let hashes: Vec<&[u8]> = wanted.iter().map(|(_, _, hash)| hash.as_slice()).collect();
+        let found: Vec<(i32, Uuid)> = sqlx::query_as(
+            "select k.n, c.owner from unnest($2::int4[], $3::text[], $4::bytea[]) as k(n, kind, hash) cross join lateral \
+             (select owner from claims where tenant = $1 and kind = k.kind and hash = k.hash limit 1) c",
         )
         .bind(tenant.0)
+        .bind(numbers)
         .bind(kinds)
         .bind(hashes)
         .fetch_all(&self.pool)
         .await
-        .map_err(unavailable)
+        .map_err(unavailable)?;
+        let mut owners = vec![None; claims.len()];
+        found.into_iter().for_each(|(n, owner)| owners[n as usize] = Some(owner));
+        Ok(owners)
     }
 }
 
@@ -191,10 +200,13 @@ impl Reader {
         .fetch_all(&self.pool)
         .await
         .map_err(unavailable)?;
-        let claims = &self.keyring.keys().claims;
+        let keys = self.keyring.keys().claims.now();
         let is_recorded = |(request, metadata): (&Identity, Option<String>)| {
-            let stored = claims.fingerprint(tenant, &request.fingerprint);
-            metadata.is_some_and(|metadata| Found::read(0, &metadata).repeats(&stored))
+            let mut stored = keys.fingerprints(tenant, &request.fingerprint);
+            metadata.is_some_and(|metadata| {
+                let found = Found::read(0, &metadata);
+                stored.any(|stored| found.repeats(&stored))
+            })
         };
         Ok(requests.iter().zip(metadata).map(is_recorded).collect())
     }

@@ -1,6 +1,7 @@
 //! Subject keys: kept for at most a minute, made with a subject's first personal event, gone when the subject is erased.
 
 use super::judge::opened;
+use crate::key_versions::UnwrapError;
 use crate::personal_data::{Keys, Place, SubjectKey, Unopenable};
 use crate::{Personal, Position, RecordedEvent, ScannedEvent, StoreError, TenantId};
 use moka::sync::Cache;
@@ -32,7 +33,11 @@ pub(super) struct KeyRing {
 
 impl KeyRing {
     pub(super) fn new(keys: Keys) -> Self {
-        Self { keys, cache: Cache::builder().max_capacity(KEYS_MAX).time_to_live(KEY_TTL).build() }
+        Self::kept_for(keys, KEY_TTL)
+    }
+
+    fn kept_for(keys: Keys, ttl: Duration) -> Self {
+        Self { keys, cache: Cache::builder().max_capacity(KEYS_MAX).time_to_live(ttl).build() }
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -53,10 +58,15 @@ impl KeyRing {
     }
 
     /// Reads a row of `subject_keys`.
-    pub(super) fn unwrap(&self, subject: Subject, wrapped: Option<&[u8]>) -> Result<KeyState, Unopenable> {
+    pub(super) fn unwrap(
+        &self,
+        subject: Subject,
+        master_version: i16,
+        wrapped: Option<&[u8]>,
+    ) -> Result<KeyState, UnwrapError> {
         match wrapped {
             None => Ok(KeyState::Erased),
-            Some(bytes) => self.keys.master.unwrap(subject.0, subject.1, bytes).map(KeyState::Live),
+            Some(bytes) => self.keys.master.unwrap(master_version, subject, bytes).map(KeyState::Live),
         }
     }
 
@@ -71,7 +81,8 @@ impl KeyRing {
                     let plain = key.open_event(&event.place(), sealed);
                     opened(plain.map_err(|error| corrupt(event.position(), &error))?)
                 }
-                Some(KeyState::Erased) | None => Personal::Erased,
+                Some(KeyState::Erased) => Personal::Erased,
+                None => return Err(lost(subject.1)),
             };
             event.put(personal);
         }
@@ -95,8 +106,8 @@ impl KeyRing {
             return Ok(states);
         }
         let (tenants, ids): (Vec<i32>, Vec<Uuid>) = missing.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
-        let rows: Vec<(i32, Uuid, Option<Vec<u8>>)> = sqlx::query_as(
-            "select s.tenant, s.subject_id, s.wrapped_key from unnest($1::int4[], $2::uuid[]) as k(tenant, id) \
+        let rows: Vec<(i32, Uuid, i16, Option<Vec<u8>>)> = sqlx::query_as(
+            "select s.tenant, s.subject_id, s.master_version, s.wrapped_key from unnest($1::int4[], $2::uuid[]) as k(tenant, id) \
              cross join lateral (select * from subject_keys where tenant = k.tenant and subject_id = k.id limit 1) s",
         )
         .bind(tenants)
@@ -104,9 +115,9 @@ impl KeyRing {
         .fetch_all(pool)
         .await
         .map_err(super::database::unavailable)?;
-        for (tenant, id, wrapped) in rows {
+        for (tenant, id, version, wrapped) in rows {
             let subject = (TenantId(tenant), id);
-            let state = self.unwrap(subject, wrapped.as_deref()).map_err(|error| corrupt_key(id, &error))?;
+            let state = self.unwrap(subject, version, wrapped.as_deref()).map_err(|error| not_unwrapped(id, error))?;
             self.learn(subject, state.clone());
             states.insert(subject, state);
         }
@@ -192,11 +203,75 @@ fn corrupt(position: Position, error: &Unopenable) -> StoreError {
     StoreError::Corrupt { table: "events", column: "personal", row: position.to_string(), reason: error.to_string() }
 }
 
-fn corrupt_key(subject: Uuid, error: &Unopenable) -> StoreError {
+/// What is sealed was sealed under a key that stood in the table: who has none any more has lost it. That is not the same as erased,
+/// which somebody has asked for.
+fn lost(subject: Uuid) -> StoreError {
+    let reason = "this subject has sealed events, but its key is lost: restore the table, or see `clientela doctor`";
     StoreError::Corrupt {
         table: "subject_keys",
-        column: "wrapped_key",
+        column: "subject_id",
         row: subject.to_string(),
-        reason: error.to_string(),
+        reason: reason.to_owned(),
+    }
+}
+
+pub(super) fn not_unwrapped(subject: Uuid, error: UnwrapError) -> StoreError {
+    match error {
+        UnwrapError::MissingMaster(_) => StoreError::Unavailable(Box::new(error)),
+        UnwrapError::Unopenable(error) => StoreError::Corrupt {
+            table: "subject_keys",
+            column: "wrapped_key",
+            row: subject.to_string(),
+            reason: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEY_TTL, KeyRing, KeyState, Subject};
+    use crate::TenantId;
+    use crate::personal_data::{Keys, SubjectKey};
+    use crate::postgres::Pools;
+    use crate::postgres::testing::migrated_database;
+    use sqlx::PgPool;
+    use std::collections::HashSet;
+    use std::time::{Duration, Instant};
+    use uuid::Uuid;
+
+    const SUBJECT: Subject = (TenantId(1), Uuid::from_u128(5));
+
+    async fn is_live(ring: &KeyRing, pool: &PgPool) -> bool {
+        let states = ring.states(pool, HashSet::from([SUBJECT])).await.expect("read");
+        matches!(states.get(&SUBJECT), Some(KeyState::Live(_)))
+    }
+
+    #[tokio::test]
+    async fn a_destroyed_key_opens_nothing_once_the_cache_is_a_minute_old_or_was_told() {
+        assert!(KEY_TTL <= Duration::from_secs(60));
+        let ttl = Duration::from_millis(1_500);
+        let (_test, database) = migrated_database().await;
+        let (keys, pool) = (Keys::random(), Pools::new(&database).engine);
+        let wrapped = keys.master.current().wrap(SUBJECT.0, SUBJECT.1, &SubjectKey::random());
+        sqlx::query("insert into subject_keys (tenant, subject_id, wrapped_key, master_version) values (1, $1, $2, 1)")
+            .bind(SUBJECT.1)
+            .bind(wrapped)
+            .execute(&pool)
+            .await
+            .expect("inserted");
+        let (warm, told) = (KeyRing::kept_for(keys.clone(), ttl), KeyRing::kept_for(keys, Duration::from_secs(600)));
+        assert!(is_live(&warm, &pool).await && is_live(&told, &pool).await);
+        let destroyed = "update subject_keys set wrapped_key = null, erased_at = now()";
+        sqlx::query(destroyed).execute(&pool).await.expect("destroyed by another node");
+        let begun = Instant::now();
+        assert!(is_live(&warm, &pool).await || begun.elapsed() > ttl / 2, "a warm cache answers without the table");
+        told.forget(&SUBJECT);
+        assert!(!is_live(&told, &pool).await, "who was told asks the table");
+        while begun.elapsed() <= ttl {
+            // Being used does not make it live longer.
+            let _used = is_live(&warm, &pool).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(!is_live(&warm, &pool).await);
     }
 }

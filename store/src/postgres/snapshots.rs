@@ -66,7 +66,7 @@ pub(super) async fn save(
 
 /// The key to seal with; none when the subject is erased or has no key yet.
 async fn key(reader: &Reader, tenant: TenantId, subject: Option<Uuid>) -> Result<Option<SubjectKey>, StoreError> {
-    let Some(subject) = subject else { return Ok(Some(reader.keyring.keys().master.snapshot_key())) };
+    let Some(subject) = subject else { return Ok(Some(reader.keyring.keys().master.current().snapshot_key())) };
     let states = reader.keyring.states(&reader.pool, HashSet::from([(tenant, subject)])).await?;
     Ok(match states.get(&(tenant, subject)) {
         Some(KeyState::Live(key)) => Some(key.clone()),

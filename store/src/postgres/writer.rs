@@ -12,7 +12,7 @@ use super::judge::{self, Judged};
 use super::names::Names;
 use super::sealing::KeyRing;
 use crate::append::{BYTES_MAX, EVENTS_MAX};
-use crate::personal_data::ClaimHashKey;
+use crate::key_versions::ClaimKeys;
 use crate::{AppendError, AppendRequest, Appended, Name, Position, Receipt, StreamId, Ticket, Version};
 use lru::LruCache;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -41,6 +41,8 @@ const GATHER_TURNS_MAX: usize = 8;
 /// A request in the queue.
 pub(super) struct Queued {
     pub(super) request: AppendRequest,
+    /// The fingerprint as the caller gave it; that of the request is the one that is stored.
+    pub(super) given: [u8; 16],
     pub(super) ticket: Ticket,
     verdict: oneshot::Sender<Result<Appended, AppendError>>,
     since: Instant,
@@ -63,15 +65,16 @@ impl Queued {
 pub(super) struct Inbox {
     queue: mpsc::Sender<Queued>,
     bytes: Arc<AtomicUsize>,
-    claims: ClaimHashKey,
+    claims: ClaimKeys,
 }
 
 impl Inbox {
     pub(super) fn submit(&self, mut request: AppendRequest) -> Receipt {
-        request.identity.fingerprint = self.claims.fingerprint(request.tenant, &request.identity.fingerprint);
+        let given = request.identity.fingerprint;
+        request.identity.fingerprint = self.claims.current().fingerprint(request.tenant, &given);
         let (receipt, ticket, verdict) = Receipt::new();
         let size = judge::size_of(&request);
-        let queued = Queued { request, ticket, verdict, since: Instant::now(), size };
+        let queued = Queued { request, given, ticket, verdict, since: Instant::now(), size };
         if let Err(reason) = refuse_at_once(&queued.request, size) {
             queued.answer(Err(AppendError::Invalid(reason)));
             return receipt;

@@ -15,7 +15,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use store::TenantId;
-use store::personal_data::{ClaimHashKey, Keys, MasterKey, SecretKey};
+use store::key_versions::{ClaimKeys, KeyVersions, MasterKeys};
+use store::personal_data::{Keys, SecretKey};
 use store::postgres::testing::{TestDatabase, create_database};
 use store::postgres::{Database, Pools, PostgresStore};
 use store::signed_note::LogKey;
@@ -220,11 +221,16 @@ impl World {
         request.send().await.expect("an answer")
     }
 
-    /// Another node on the same database, and a till that calls it as it would have done some minutes ago.
-    pub(crate) async fn till_ago(&self, minutes: i64) -> (Commands, Caller) {
+    /// Another node on the same database, without doors, with the first version of each key.
+    pub(crate) async fn node(&self) -> PostgresStore {
         let test = self.database.as_ref().expect("a database of the shared cluster");
         let database = Database::with_role_logins(test.admin_options());
-        let store = PostgresStore::open(&database, Pools::new(&database).engine, self.keys()).await.expect("opens");
+        PostgresStore::open(&database, Pools::new(&database).engine, self.keys()).await.expect("opens")
+    }
+
+    /// Another node on the same database, and a till that calls it as it would have done some minutes ago.
+    pub(crate) async fn till_ago(&self, minutes: i64) -> (Commands, Caller) {
+        let store = self.node().await;
         let caller = Caller {
             tenant: TenantId(1),
             actor: "till".to_owned(),
@@ -242,8 +248,8 @@ impl World {
         let text = |file: &str| fs::read_to_string(self.data().join("secrets").join(file)).expect("a key");
         let key = |file| SecretKey::new(hex::decode(text(file).trim()).expect("hex").try_into().expect("32 bytes"));
         Keys {
-            master: MasterKey { version: 1, key: key("master.key") },
-            claims: ClaimHashKey { version: 1, key: key("claims.key") },
+            master: MasterKeys(KeyVersions::new(1, key("master.key"))),
+            claims: ClaimKeys(KeyVersions::new(1, key("claims.key"))),
             log: LogKey::parse(&text("log.key")).expect("a log key"),
         }
     }

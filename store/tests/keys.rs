@@ -1,0 +1,331 @@
+//! Keys of the PostgreSQL engine: rotation while nodes work, keys that are wrong, missing or lost.
+
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use store::contract::{TENANT, fresh_id, fresh_stream, happened, to};
+use store::key_versions::{ClaimKeys, KeySource, KeyVersions, MasterKeys};
+use store::personal_data::{Keys, SecretKey};
+use store::postgres::keys::Purpose;
+use store::postgres::testing::{TestDatabase, migrated_database};
+use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
+use store::{
+    AppendError, Direction, EventStore, Expected, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent,
+    StoreError, StreamId,
+};
+use uuid::Uuid;
+
+struct World {
+    test: TestDatabase,
+    database: Database,
+    keys: Given,
+}
+
+/// The keys of an installation, before nodes are given copies.
+struct Given {
+    master: [SecretKey; 2],
+    claims: [SecretKey; 2],
+    all: Keys,
+}
+
+impl Given {
+    /// What a node is given: so many versions of each.
+    fn versions(&self, master: usize, claims: usize) -> Keys {
+        Keys {
+            master: MasterKeys(several(&self.master[..master])),
+            claims: ClaimKeys(several(&self.claims[..claims])),
+            ..self.all.clone()
+        }
+    }
+}
+
+fn several(keys: &[SecretKey]) -> KeyVersions {
+    let first = KeyVersions::new(1, keys[0].clone());
+    keys.iter().zip(1..).skip(1).fold(first, |versions, (key, version)| versions.and(version, key.clone()))
+}
+
+/// As a folder into which somebody puts the second key.
+#[derive(Debug)]
+struct Folder(SecretKey);
+
+impl KeySource for Folder {
+    fn find(&self, version: i16) -> Option<SecretKey> {
+        (version == 2).then(|| self.0.clone())
+    }
+}
+
+impl World {
+    async fn start() -> Self {
+        let (test, database) = migrated_database().await;
+        let pair = || [SecretKey::random(), SecretKey::random()];
+        Self { test, database, keys: Given { master: pair(), claims: pair(), all: Keys::random() } }
+    }
+
+    async fn open(&self, keys: Keys) -> Result<Arc<PostgresStore>, DatabaseError> {
+        PostgresStore::open(&self.database, Pools::new(&self.database).engine, keys).await.map(Arc::new)
+    }
+
+    async fn node(&self, master: usize, claims: usize) -> Arc<PostgresStore> {
+        self.open(self.keys.versions(master, claims)).await.expect("the store opens")
+    }
+
+    async fn sql(&self, sql: &str) -> u64 {
+        let mut admin = PgConnection::connect_with(&self.test.admin_options()).await.expect("the superuser logs in");
+        admin.execute(AssertSqlSafe(sql.to_owned())).await.expect(sql).rows_affected()
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        let mut admin = PgConnection::connect_with(&self.test.admin_options()).await.expect("the superuser logs in");
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.expect(sql)
+    }
+
+    /// Everything in the tables that keys are about, and the log.
+    async fn whole(&self) -> Vec<String> {
+        let mut admin = PgConnection::connect_with(&self.test.admin_options()).await.expect("the superuser logs in");
+        let mut rows = Vec::new();
+        for table in ["key_checks", "subject_keys", "claims", "events", "snapshots", "command_outcomes"] {
+            let sql = format!("select coalesce(string_agg(t::text, ';' order by t::text), '') from {table} t");
+            rows.push(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut admin).await.expect(table));
+        }
+        rows
+    }
+}
+
+fn about(subject: Uuid, text: &str) -> NewEvent {
+    NewEvent { subject_id: Some(subject), personal: Some(text.as_bytes().to_vec()), ..happened(1) }
+}
+
+/// A person with a stream of their own.
+async fn person(store: &PostgresStore, name: &str) -> StreamId {
+    let stream = fresh_stream("contract");
+    store.append(to(stream, Expected::NoStream, vec![about(stream.id, name)])).await.expect("kept");
+    stream
+}
+
+/// So many persons in one append.
+async fn persons(store: &PostgresStore, count: usize) {
+    let stream = fresh_stream("contract");
+    let events = (0..count).map(|_| about(fresh_id(), "Ana")).collect();
+    store.append(to(stream, Expected::NoStream, events)).await.expect("kept");
+}
+
+async fn read(store: &PostgresStore, stream: StreamId) -> Result<Vec<RecordedEvent>, StoreError> {
+    let (from, limit) = (1, 99);
+    let read = ReadStream { tenant: TENANT, stream, from, direction: Direction::Forwards, limit, reveal: true };
+    store.read_stream(read).try_collect().await
+}
+
+async fn name(store: &PostgresStore, stream: StreamId) -> Result<String, String> {
+    let events = read(store, stream).await.map_err(|error| told(&error))?;
+    match &events[0].personal {
+        Personal::Opened(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+async fn all_names(store: &PostgresStore) -> usize {
+    let read = ReadAll { after: Position(0), filter: store::Filter::default(), limit: u64::MAX, reveal: true };
+    let events: Vec<RecordedEvent> = store.read_all(read).try_collect().await.expect("the log reads");
+    events.iter().filter(|event| matches!(event.personal, Personal::Opened(_))).count()
+}
+
+async fn rotate(store: &PostgresStore) -> store::postgres::rotation::Rotated {
+    store.rotate_master(&|_| {}).await.expect("rotated")
+}
+
+const OLDER: &str = "select count(*) from subject_keys where master_version < 2 and wrapped_key is not null";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_wraps_all_keys_anew_and_everything_reads_as_before() {
+    let world = World::start().await;
+    let old = world.node(1, 1).await;
+    let (ana, eva) = (person(&old, "Ana").await, person(&old, "Eva").await);
+    persons(&old, 1_200).await;
+    world
+        .sql(&format!("update subject_keys set wrapped_key = null, erased_at = now() where subject_id = '{}'", eva.id))
+        .await;
+    let tool = world.node(2, 1).await;
+    let zoe = person(&tool, "Zoe").await;
+    assert_eq!(world.number(OLDER).await, 1_202, "the next key is not used before the rotation begins");
+    let rotated = rotate(&tool).await;
+    assert_eq!((rotated.version, rotated.rewritten, rotated.is_resumed), (2, 1_202, false));
+    assert_eq!(world.number(OLDER).await, 0);
+    let fresh = world.open(Keys {
+        master: MasterKeys(KeyVersions::new(2, world.keys.master[1].clone())),
+        ..world.keys.versions(1, 1)
+    });
+    let fresh = fresh.await.expect("the older key is not asked for any more");
+    for store in [&tool, &fresh] {
+        assert_eq!(name(store, ana).await.as_deref(), Ok("Ana"));
+        assert_eq!(name(store, zoe).await.as_deref(), Ok("Zoe"));
+        assert_eq!(read(store, eva).await.expect("read")[0].personal, Personal::Erased);
+        assert_eq!(all_names(store).await, 1_202);
+    }
+    assert_eq!(
+        world.number("select count(*) from subject_keys where wrapped_key is null and master_version = 1").await,
+        1
+    );
+    let error = tool.rotate_master(&|_| {}).await.expect_err("there is no third key");
+    assert_eq!(error.to_string(), "there is no master key newer than 2, which is in use");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_that_was_interrupted_goes_on() {
+    let world = World::start().await;
+    persons(&*world.node(1, 1).await, 3_000).await;
+    let tool = world.node(2, 1).await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let killed = tool.clone();
+    let rotating =
+        tokio::spawn(async move { killed.rotate_master(&move |done| tell.send(done).expect("heard")).await.map(drop) });
+    assert_eq!(told.recv().await, Some(500));
+    rotating.abort();
+    let _aborted = rotating.await;
+    let left = world.number(OLDER).await;
+    assert!((1..3_000).contains(&left), "{left}");
+    let one_key = KeyVersions::new(2, world.keys.master[1].clone());
+    let refused = world.open(Keys { master: MasterKeys(one_key), ..world.keys.versions(1, 1) }).await;
+    assert!(matches!(refused, Err(DatabaseError::MissingKey { purpose: "master", version: 1 })), "{refused:?}");
+    let again = world.node(2, 1).await;
+    let known = again.known_keys(Purpose::Master).await.expect("known");
+    assert_eq!(known.iter().map(|key| (key.version, key.is_retired)).collect::<Vec<_>>(), [(2, false), (1, false)]);
+    let rotated = rotate(&again).await;
+    assert_eq!((rotated.version, rotated.is_resumed, rotated.rewritten), (2, true, left as u64));
+    assert_eq!((world.number(OLDER).await, all_names(&again).await), (0, 3_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_work_on_while_a_rotation_runs() {
+    let world = World::start().await;
+    let keys = world.keys.versions(1, 1);
+    let keys =
+        Keys { master: MasterKeys(keys.master.0.found_in(Arc::new(Folder(world.keys.master[1].clone())))), ..keys };
+    let node = world.open(keys).await.expect("it opens");
+    persons(&node, 2_000).await;
+    let tool = world.node(2, 1).await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (working, ended) = (node.clone(), stop.clone());
+    let work = tokio::spawn(async move {
+        let mut streams = Vec::new();
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) || streams.len() < 20 {
+            let stream = person(&working, "Ana").await;
+            assert_eq!(name(&working, stream).await.as_deref(), Ok("Ana"));
+            streams.push(stream);
+        }
+        streams
+    });
+    rotate(&tool).await;
+    let last = person(&node, "Zoe").await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let streams = work.await.expect("no append and no read failed");
+    assert_eq!(world.number(OLDER).await, 0, "nobody wraps with the older key any more");
+    assert_eq!(name(&tool, last).await.as_deref(), Ok("Zoe"));
+    assert_eq!(all_names(&tool).await, 2_001 + streams.len());
+    assert_eq!(all_names(&node).await, 2_001 + streams.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_the_newer_key_says_so_and_writes_nothing_that_nobody_can_read() {
+    let world = World::start().await;
+    let (old, tool) = (world.node(1, 1).await, world.node(2, 1).await);
+    let ana = person(&tool, "Ana").await;
+    rotate(&tool).await;
+    assert_eq!(
+        name(&old, ana).await,
+        Err("the event store is unavailable: master key 2 is missing on this node".to_owned())
+    );
+    let before = world.whole().await;
+    let stream = fresh_stream("contract");
+    let refused = old.append(to(stream, Expected::NoStream, vec![about(stream.id, "Eva")])).await;
+    let Err(AppendError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
+    assert!(reason.to_string().contains("master key 1 is out of use: give this node the newer one"), "{reason}");
+    assert_eq!(world.whole().await, before);
+    old.append(to(stream, Expected::NoStream, vec![happened(1)])).await.expect("what is not personal goes on");
+    let refused = world.open(world.keys.versions(1, 1)).await;
+    assert!(matches!(refused, Err(DatabaseError::MissingKey { purpose: "master", version: 2 })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_keys_are_refused_and_touch_nothing() {
+    let world = World::start().await;
+    let node = world.node(1, 1).await;
+    person(&node, "Ana").await;
+    let own = || world.keys.versions(1, 1);
+    let other = || KeyVersions::new(1, SecretKey::random());
+    let before = world.whole().await;
+    let cases = [
+        (Keys { master: MasterKeys(other()), ..own() }, "the master key is not the one this database was written with"),
+        (Keys { claims: ClaimKeys(other()), ..own() }, "the claims key is not the one this database was written with"),
+        (Keys { log: Keys::random().log, ..own() }, "the log key is not the one this database was written with"),
+        (
+            Keys { master: MasterKeys(KeyVersions::new(2, SecretKey::random())), ..own() },
+            "the master key 1 is missing: data of this database was written with it",
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(world.open(keys).await.expect_err("refused").to_string(), expected);
+    }
+    assert_eq!(world.whole().await, before);
+    world.sql("delete from key_checks").await;
+    let before = world.whole().await;
+    let refused = world.open(Keys { master: MasterKeys(other()), ..own() }).await.expect_err("refused");
+    assert!(
+        matches!(refused, DatabaseError::WrongKey { purpose: "master", version: 1 }),
+        "the subjects' keys tell as well"
+    );
+    assert_eq!(world.whole().await, before);
+    world.node(1, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_table_of_keys_is_told_and_never_filled_with_new_ones() {
+    let world = World::start().await;
+    let node = world.node(1, 1).await;
+    let (ana, eva) = (person(&node, "Ana").await, person(&node, "Eva").await);
+    world.sql(&format!("delete from subject_keys where subject_id = '{}'", ana.id)).await;
+    let fresh = world.node(1, 1).await;
+    let lost = format!(
+        "table subject_keys, column subject_id, row {}: this subject has sealed events, but its key is lost: restore the table, \
+         or see `clientela doctor`",
+        ana.id
+    );
+    assert_eq!(name(&fresh, ana).await, Err(lost), "lost is not erased");
+    assert_eq!(name(&fresh, eva).await.as_deref(), Ok("Eva"));
+    let before = world.whole().await;
+    let refused = fresh.append(to(ana, Expected::Exact(1), vec![about(ana.id, "Ana Maria")])).await;
+    let Err(AppendError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
+    assert!(reason.to_string().contains("has sealed events, but its row in subject_keys is lost"), "{reason}");
+    assert_eq!(world.whole().await, before, "no new key was made for somebody who had one");
+    person(&fresh, "Zoe").await;
+    world.sql("delete from subject_keys").await;
+    let before = world.whole().await;
+    let refused = world.open(world.keys.versions(1, 1)).await.expect_err("refused");
+    assert!(matches!(refused, DatabaseError::LostSubjectKeys), "{refused}");
+    assert_eq!(world.whole().await, before);
+    let mut admin = PgConnection::connect_with(&world.test.admin_options()).await.expect("the superuser logs in");
+    let lost = store::postgres::keys::lost_subjects(&mut admin).await.expect("counted");
+    assert_eq!(lost, [(TENANT, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_first_nodes_agree_on_their_keys() {
+    let world = World::start().await;
+    let (one, other) = (world.keys.versions(1, 1), Keys::random());
+    let (one, other) = tokio::join!(world.open(one), world.open(other));
+    assert_ne!(one.is_ok(), other.is_ok(), "exactly one of two installations has the log");
+    let purposes: BTreeSet<String> = {
+        let mut admin = PgConnection::connect_with(&world.test.admin_options()).await.expect("the superuser logs in");
+        sqlx::query_scalar("select purpose from key_checks")
+            .fetch_all(&mut admin)
+            .await
+            .expect("read")
+            .into_iter()
+            .collect()
+    };
+    assert_eq!(purposes.len(), 3);
+}
