@@ -4,7 +4,7 @@ use crate::load::{Ids, TENANT};
 use crate::measure::{Counted, Load, Run};
 use commands::customers::Register;
 use commands::loyalty::{Earn, Redeem};
-use commands::{Caller, Clock, Commands, Config, IdempotencyKey, Scope, SystemClock};
+use commands::{Caller, Clock, Commands, Config, Door, IdempotencyKey, Scope, SystemClock};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::ids::{CustomerId, OrderId};
 use domain::phone::Phone;
@@ -34,6 +34,7 @@ pub(crate) fn caller() -> Caller {
         zone: chrono_tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use commands::ids::new_id;
 use commands::job::{self, Jobs};
 use commands::reactor::{self, Reactors};
-use commands::{Caller, Clock, Commands, Scope, SystemClock};
+use commands::{Caller, Clock, Commands, Door, Scope, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
 use sqlx::postgres::PgConnectOptions;
@@ -235,6 +235,7 @@ impl Node {
             zone: chrono_tz::Tz::UTC,
             request_id: None,
             correlation_id: None,
+            via: Door::Cli,
         }
     }
 

@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use commands::{Caller, Scope};
+use commands::{Caller, Door, Scope};
 use moka::future::Cache;
 use projections::access::{api_keys, tenants};
 use sha2::{Digest, Sha256};
@@ -238,6 +238,7 @@ pub(crate) async fn caller_with(api: &Api, digest: [u8; 32], occasion: &Occasion
         zone: key.zone,
         request_id: request_id(occasion),
         correlation_id: occasion.trace_id().map(str::to_owned),
+        via: Door::Http,
     })
 }
 
@@ -317,6 +318,7 @@ async fn open_caller(api: &Api, occasion: &Occasion) -> Result<Caller, Problem> 
         zone,
         request_id: request_id(occasion),
         correlation_id: occasion.trace_id().map(str::to_owned),
+        via: Door::Http,
     })
 }
 

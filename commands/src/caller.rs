@@ -16,6 +16,39 @@ pub const INSTALLATION: TenantId = TenantId(1);
 /// How far ahead of this server's clock a business time may lie.
 const AHEAD_MAX: TimeDelta = TimeDelta::days(1);
 
+/// The door that a command comes in by: the "from where" of the log. An address of the network would be personal data of whoever sits
+/// behind it, and the log keeps for ever what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// The API.
+    Http,
+    /// The command line, on the machine itself.
+    Cli,
+    /// A row of an import.
+    Import,
+    /// Something that follows from an event.
+    Reactor,
+    /// Something that the clock asked for.
+    Job,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Cli, Self::Import, Self::Reactor, Self::Job];
+
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Cli => "cli",
+            Self::Import => "import",
+            Self::Reactor => "reactor",
+            Self::Job => "job",
+        }
+    }
+}
+
 /// The authenticated origin of a command. The tenant comes from here and from nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -33,6 +66,8 @@ pub struct Caller {
     pub request_id: Option<String>,
     /// Id shared by all that one outside occasion set off.
     pub correlation_id: Option<String>,
+    /// By which door.
+    pub via: Door,
 }
 
 impl Caller {
@@ -126,6 +161,7 @@ mod tests {
             zone,
             request_id: None,
             correlation_id: None,
+            via: Door::Http,
         }
     }
 

@@ -324,6 +324,7 @@ pub(crate) fn metadata_of(caller: &Caller) -> Metadata {
         actor: caller.actor.clone(),
         request_id: caller.request_id.clone(),
         correlation_id: caller.correlation_id.clone(),
+        via: Some(caller.via.as_str().to_owned()),
         ..Metadata::default()
     }
 }

@@ -29,7 +29,7 @@ mod refusals;
 #[cfg(test)]
 mod testing;
 
-pub use caller::{Caller, INSTALLATION, Scope};
+pub use caller::{Caller, Door, INSTALLATION, Scope};
 pub use changes::{Change, Changes};
 pub use clock::{Clock, FrozenClock, SystemClock};
 pub use error::CommandError;

@@ -9,7 +9,7 @@ use commands::customers::{Register, register};
 use commands::job::{JobState, Pace, Parts, jobs};
 use commands::loyalty::{Earn, account_stream, earn};
 use commands::ports::{AskDue, Due, DueAccount, JobFacts, TenantPlace};
-use commands::{Caller, Clock, Commands, Config, FrozenClock, Jobs, Scope};
+use commands::{Caller, Clock, Commands, Config, Door, FrozenClock, Jobs, Scope};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -139,6 +139,7 @@ fn caller(now: &str) -> Caller {
         zone: chrono_tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

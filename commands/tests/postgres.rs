@@ -4,7 +4,7 @@
 
 use commands::customers::{ImportOptions, PurchaseRow, Register, RowOutcome, import_purchases, register};
 use commands::loyalty::{Earn, Redeem, account_stream, earn, redeem};
-use commands::{Caller, CommandError, Commands, Committed, Config, Scope};
+use commands::{Caller, CommandError, Commands, Committed, Config, Door, Scope};
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -81,6 +81,7 @@ fn caller() -> Caller {
         zone: chrono_tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

@@ -7,7 +7,7 @@ mod support;
 use commands::customers::{RecordPurchase, Register, record_purchase, register};
 use commands::loyalty::{Enrol, account_stream, enrol};
 use commands::reactor::{Occurrence, Pace, Parts, Reactor, ReactorState};
-use commands::{Caller, Changes, Commands, Config, Reactors, Request, Scope, States};
+use commands::{Caller, Changes, Commands, Config, Door, Reactors, Request, Scope, States};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -156,6 +156,7 @@ fn caller() -> Caller {
         zone: chrono_tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

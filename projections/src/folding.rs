@@ -26,7 +26,9 @@ pub(crate) fn recorded(event: impl Into<Event>, nth: i32) -> Recorded {
         occasion: Occasion {
             actor: "key:till-1".to_owned(),
             request_id: Some("req-1".to_owned()),
-            correlation_id: None,
+            correlation_id: Some("trace-1".to_owned()),
+            causation_id: Some("customer-1/7".to_owned()),
+            via: Some("http".to_owned()),
         },
     }
 }

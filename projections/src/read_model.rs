@@ -47,6 +47,10 @@ pub struct Occasion {
     pub request_id: Option<String>,
     /// Id shared by all that one outside occasion set off.
     pub correlation_id: Option<String>,
+    /// What directly caused it: the id of an event.
+    pub causation_id: Option<String>,
+    /// The door that the command came in by.
+    pub via: Option<String>,
 }
 
 /// Rows by key.

@@ -74,6 +74,9 @@ pub struct Metadata {
     /// What directly caused this: the id of an event or a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<String>,
+    /// The door that the command came in by: `http`, `cli`, `import`, `reactor`, `job`. Events from before doors were noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// On each event that identifies its command. Set by the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandMark>,

@@ -5,7 +5,7 @@ use crate::intents::{Answer, Deed};
 use crate::workload::Ask;
 use commands::customers::{RecordPurchase, Register};
 use commands::loyalty::{Earn, Redeem};
-use commands::{Caller, Clock, CommandError, Commands, Committed, Config, IdempotencyKey, Scope, SystemClock};
+use commands::{Caller, Clock, CommandError, Commands, Committed, Config, Door, IdempotencyKey, Scope, SystemClock};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -110,6 +110,7 @@ fn caller() -> Caller {
         zone: chrono_tz::Tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

@@ -69,6 +69,9 @@ async fn points_expire_by_a_job_that_is_asked_for_and_the_second_time_nothing_is
     let cursor = runs["next_cursor"].as_str().expect("there is one more");
     let rest = world.get(&format!("/v1/jobs/loyalty_expiry/runs?limit=1&cursor={cursor}")).await.body;
     assert_eq!(rest["items"][0]["run_id"], run["run_id"]);
+    let run_id = run["run_id"].as_str().expect("an id");
+    let of_run = world.get(&format!("/v1/audit/events?correlation={run_id}&via=job&limit=200")).await.body;
+    assert_eq!(of_run["items"].as_array().map(Vec::len), Some(20), "all that a run did is found by its id");
     let audit = world.get("/v1/audit/events?actor=job:loyalty_expiry&limit=200").await.body;
     assert_eq!(audit["items"].as_array().map(Vec::len), Some(20));
     let status = String::from_utf8_lossy(&world.run(&["status"]).stdout).into_owned();

@@ -127,6 +127,10 @@ async fn what_cannot_be_listed_is_refused_and_says_why() {
         (format!("{}?actor=", lists[2]), "actor"),
         (format!("{}?actor=a%00b", lists[2]), "actor"),
         (format!("{}?request=a%20b", lists[2]), "request"),
+        (format!("{}?correlation=a%20b", lists[2]), "correlation"),
+        (format!("{}?causation=", lists[2]), "causation"),
+        (format!("{}?via=window", lists[2]), "via"),
+        (format!("{}?order=a%20b", lists[2]), "order"),
         (format!("{}?stream=customer", lists[2]), "stream"),
         (format!("{}?stream=nothing-00000000-0000-7000-8000-000000000000", lists[2]), "stream"),
         (format!("{}?customer=ana", lists[2]), "customer"),
@@ -269,6 +273,59 @@ async fn the_audit_trail_is_searched_by_who_whom_what_and_when() {
     let positions: Vec<i64> = items(&all).iter().filter_map(|item| item["position"].as_i64()).collect();
     assert_eq!(positions, (1..=world.head().await).rev().collect::<Vec<_>>(), "every event is there");
     assert_eq!(in_pages, positions, "also page by page, batches cut in two");
+}
+
+#[tokio::test]
+async fn the_audit_trail_says_by_which_door_and_because_of_what() {
+    let world = World::with_background().await;
+    let ana = world.member("ana@example.com").await;
+    let body = json!({"order_id": "order-1", "total": "10.00", "currency": "EUR"});
+    let bought =
+        world.traced("4bf92f3577b34da6a3ce929d0e0e4736", &format!("/v1/customers/{ana}/purchases"), body).await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+    let rows = json!([{"row": 1, "customer": "4711", "key": "k-1", "total": "1.00", "on": "2026-01-10"}]);
+    let import = json!({"system": "erp", "currency": "EUR", "rows": rows});
+    let imported = world.post("/v1/imports/purchases", import).await;
+    assert_eq!(imported.status, 200, "{}", imported.body);
+    // The reactor says in its own time that the first purchase made a new customer of each.
+    let began = std::time::Instant::now();
+    let moved = loop {
+        let moved = world.get("/v1/audit/events?via=reactor&type=customer.lifecycle.changed").await.body;
+        if items(&moved).len() == 2 {
+            break moved;
+        }
+        assert!(began.elapsed().as_secs() < 30, "{moved}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let search = async |query: &str| seen(&world, &format!("/v1/audit/events?{query}"), &imported).await;
+
+    let of_ana = items(&moved).iter().find(|item| item["customer_id"] == *ana).expect("hers");
+    assert_eq!(of_ana["causation_id"], format!("customer-{ana}/2"), "the purchase is why");
+    assert_eq!(of_ana["correlation_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "and the trace goes on");
+    let caused = search(&format!("causation=customer-{ana}/2")).await;
+    assert_eq!(all_of(&caused, "position"), [&of_ana["position"]]);
+    let traced = search("correlation=4bf92f3577b34da6a3ce929d0e0e4736").await;
+    let told = ["customer.lifecycle.changed", "loyalty.points.earned", "customer.purchase.recorded"];
+    assert_eq!(all_of(&traced, "type"), told);
+    assert_eq!(all_of(&search("order=order-1").await, "type"), told[1..]);
+    assert_eq!(all_of(&search(&format!("order=order-1&customer={ana}&via=http")).await, "type"), told[1..]);
+
+    let by_door = async |door: &str| search(&format!("via={door}&limit=200")).await;
+    let of_import = by_door("import").await;
+    let (types, requests) = (all_of(&of_import, "type"), all_of(&of_import, "request_id"));
+    assert_eq!(
+        (types.last(), types.contains(&&json!("customer.purchase.recorded"))),
+        (Some(&&json!("customer.created")), true)
+    );
+    assert!(requests.iter().all(|request| *request == requests[0] && request.is_string()), "{requests:?}");
+    assert!(all_of(&by_door("cli").await, "type").contains(&&json!("access.key.created")));
+    assert_eq!((items(&by_door("http").await).len(), items(&by_door("job").await).len()), (4, 0));
+    for item in items(&search("").await) {
+        assert_eq!(item["proof"], format!("/v1/audit/proof?position={}", item["position"]));
+    }
+    let history = world.get(&format!("/v1/customers/{ana}/events")).await.body;
+    let last = history["events"].as_array().and_then(|events| events.last()).expect("the change");
+    assert_eq!((&last["via"], &last["causation_id"]), (&json!("reactor"), &json!(format!("customer-{ana}/2"))));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The audit trail over HTTP: who caused which event, when and on which occasion. Times are those at which events were written into
+//! The audit trail over HTTP: who caused which event, when, by which door, on which occasion and because of what. Times are those at which events were written into
 //! the log.
 
 use crate::Api;
@@ -10,8 +10,9 @@ use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use commands::{Caller, Scope};
+use commands::{Caller, Door, Scope};
 use domain::aggregate::Category;
+use domain::ids::OrderId;
 use projections::ReadModel;
 use projections::audit::audit_trail::search::{self, AuditPlace, Search};
 use projections::audit::audit_trail::{AuditRow, AuditTrail};
@@ -40,6 +41,18 @@ struct Asked {
     /// Only what this request caused.
     #[param(example = "till-7-42")]
     request: Option<String>,
+    /// Only what this outside occasion set off: a trace, or the run of a job.
+    #[param(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    correlation: Option<String>,
+    /// Only what directly follows from this event.
+    #[param(example = "customer-018f0000-0000-7000-8000-000000000001/2")]
+    causation: Option<String>,
+    /// Only what came in by this door.
+    #[param(value_type = Option<schemas::Door>)]
+    via: Option<String>,
+    /// Only what is about this order.
+    #[param(example = "order-7")]
+    order: Option<String>,
     /// Only what concerns this customer.
     customer: Option<Uuid>,
     /// Only what this stream holds.
@@ -72,6 +85,16 @@ impl Asked {
             to: when("to", self.to.as_deref())?.map(|to| to.end(caller)),
             actor: self.actor.map(|text| id("actor", text, "must be an actor such as key:<id> or cli")).transpose()?,
             request: self.request.map(|text| id("request", text, "must be the id of a request")).transpose()?,
+            correlation: self
+                .correlation
+                .map(|text| id("correlation", text, "must be the id of a trace or of a run"))
+                .transpose()?,
+            causation: self
+                .causation
+                .map(|text| id("causation", text, "must be the id of an event such as customer-<id>/2"))
+                .transpose()?,
+            via: self.via.as_deref().map(door).transpose()?,
+            order: self.order.map(order).transpose()?,
             stream: self.stream.as_deref().map(stream).transpose()?,
         })
     }
@@ -87,6 +110,15 @@ fn when(name: &str, text: Option<&str>) -> Result<Option<When>, Problem> {
 fn id(name: &str, text: String, detail: &str) -> Result<String, Problem> {
     let fits = (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(text) } else { Err(wrong(name, detail)) }
+}
+
+fn order(text: String) -> Result<String, Problem> {
+    OrderId::parse(&text).map(|_| text).map_err(|_| wrong("order", "must be the id of an order"))
+}
+
+fn door(text: &str) -> Result<&'static str, Problem> {
+    let known = Door::ALL.into_iter().map(Door::as_str).find(|door| *door == text);
+    known.ok_or_else(|| wrong("via", "must be a door: http, cli, import, reactor or job"))
 }
 
 fn stream(text: &str) -> Result<String, Problem> {
@@ -126,11 +158,22 @@ struct AuditedView {
     actor: String,
     #[schema(value_type = Option<schemas::RequestId>)]
     request_id: Option<String>,
-    /// The trace that it belongs to.
+    /// The trace that it belongs to, or the run of the job.
     #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     correlation_id: Option<String>,
+    /// The event that it follows from.
+    #[schema(example = "customer-018f0000-0000-7000-8000-000000000001/2")]
+    causation_id: Option<String>,
+    /// The door that the command came in by; none where doors were not noted yet.
+    #[schema(value_type = Option<schemas::Door>)]
+    via: Option<String>,
+    #[schema(value_type = Option<schemas::OrderId>)]
+    order_id: Option<String>,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
+    /// Where the proof is told that the log holds this event as it is.
+    #[schema(example = "/v1/audit/proof?position=7")]
+    proof: String,
 }
 
 impl From<AuditRow> for AuditedView {
@@ -145,13 +188,17 @@ impl From<AuditRow> for AuditedView {
             actor: row.occasion.actor,
             request_id: row.occasion.request_id,
             correlation_id: row.occasion.correlation_id,
+            causation_id: row.occasion.causation_id,
+            via: row.occasion.via,
+            order_id: row.order,
             occurred_at: row.occurred_at,
             recorded_at: row.recorded_at,
+            proof: format!("/v1/audit/proof?position={}", row.position),
         }
     }
 }
 
-/// Finds who caused which event, when and on which occasion, the newest first.
+/// Finds who caused which event, when, by which door, on which occasion and because of what, the newest first.
 #[utoipa::path(
     get, path = "/v1/audit/events", tag = "audit", operation_id = "search_audit_events",
     params(Asked, MinPosition),

@@ -10,7 +10,7 @@ use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use commands::customers::{ImportOptions, PurchaseRow, RowOutcome};
-use commands::{Caller, Scope};
+use commands::{Caller, Door, Scope};
 use domain::customers::events::ExternalReference;
 use domain::ids::{Channel, ExternalSystem, OrderId, Source};
 use domain::text::ReferenceText;
@@ -166,6 +166,7 @@ impl ImportBody {
     fn at_its_clock(&self, caller: Caller) -> Result<Caller, Problem> {
         let mut fields = Fields::default();
         let when = fields.when("/now", self.now.as_ref());
+        let caller = Caller { via: Door::Import, ..caller };
         match fields.end(when)? {
             None => Ok(caller),
             Some(when) => {

@@ -32,6 +32,18 @@ pub(crate) struct EventView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::RequestId>)]
     request_id: Option<String>,
+    /// The trace that it belongs to, or the run of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    correlation_id: Option<String>,
+    /// The event that it follows from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "customer-018f0000-0000-7000-8000-000000000001/2")]
+    causation_id: Option<String>,
+    /// The door that the command came in by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Door>)]
+    via: Option<String>,
     #[schema(value_type = schemas::Facts)]
     payload: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +97,9 @@ impl EventView {
             recorded_at: event.recorded_at,
             actor: metadata.actor,
             request_id: metadata.request_id,
+            correlation_id: metadata.correlation_id,
+            causation_id: metadata.causation_id,
+            via: metadata.via,
             payload: payload(event)?.to_owned(),
             personal: personal(event)?.map(RawValue::to_owned),
             personal_state: personal_state(event),

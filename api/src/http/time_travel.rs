@@ -113,7 +113,7 @@ pub(crate) async fn reflected(
 mod tests {
     use super::{Asked, Past, Until};
     use chrono_tz::Tz;
-    use commands::Caller;
+    use commands::{Caller, Door};
     use store::TenantId;
 
     fn caller() -> Caller {
@@ -125,6 +125,7 @@ mod tests {
             zone: Tz::Europe__Madrid,
             request_id: None,
             correlation_id: None,
+            via: Door::Http,
         }
     }
 

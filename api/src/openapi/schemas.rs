@@ -73,6 +73,8 @@ by_hand! {
     EventId => text("The event: its stream and the version in it", None, "customer-018f0000-0000-7000-8000-000000000001/1");
     /// Who caused something.
     Actor => text("Who caused it: a key, the command line, the server itself", None, "key:018f0000-0000-7000-8000-000000000009");
+    /// By which door a command came in.
+    Door => one_of(commands::Door::ALL.into_iter().map(commands::Door::as_str));
     /// A request's id.
     RequestId => text("The request's id", None, "till-7-42");
     /// What happened, beyond what every event has.

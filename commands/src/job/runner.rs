@@ -2,7 +2,7 @@
 
 use super::Job;
 use super::node::{JobState, Parts, Progress};
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Door, Scope};
 use crate::clock::moment;
 use crate::error::CommandError;
 use crate::execute::Commands;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use store::consumer::Backoff;
 use store::job_runs::{self, JobRun, Tally};
 use store::{BoxError, TenantId};
+use uuid::Uuid;
 
 /// How a runner paces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ impl Runner {
         if moment <= place.since || self.seen_to.get(&place.tenant) == Some(&moment) {
             return Ok(());
         }
-        let is_idle = self.job.leaves_no_trace && self.due(&self.caller(place), None, 1).await?.is_empty();
+        let is_idle = self.job.leaves_no_trace && self.due(&self.caller(place, None), None, 1).await?.is_empty();
         if !is_idle {
             let pool = &self.around.parts.pools.engine;
             job_runs::schedule(pool, new_id(), (self.job.name, place.tenant), moment).await?;
@@ -195,7 +196,7 @@ impl Runner {
         if !job_runs::begin(pool, run.id, epoch).await? {
             return Err(Trouble::Fenced);
         }
-        let caller = self.caller(place);
+        let caller = self.caller(place, Some(run.id));
         let mut cursor = run.cursor;
         loop {
             let part = self.due(&caller, cursor.as_deref(), self.around.pace.part).await?;
@@ -239,8 +240,8 @@ impl Runner {
         Ok(self.around.parts.facts.due(AskDue { tenant, what, now, today, after, limit }).await?)
     }
 
-    /// The job, acting now for a tenant.
-    fn caller(&self, place: &TenantPlace) -> Caller {
+    /// The job, acting now for a tenant. All that a run does is found by the id of the run.
+    fn caller(&self, place: &TenantPlace, run: Option<Uuid>) -> Caller {
         Caller {
             tenant: place.tenant,
             actor: self.job.actor.to_owned(),
@@ -248,7 +249,8 @@ impl Runner {
             now: self.around.parts.clock.now(),
             zone: place.zone,
             request_id: None,
-            correlation_id: None,
+            correlation_id: run.map(|run| run.to_string()),
+            via: Door::Job,
         }
     }
 }

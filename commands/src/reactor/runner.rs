@@ -8,7 +8,7 @@
 
 use super::progress::{Progress, ReactorState};
 use super::{Occurrence, Reactor, key_of};
-use crate::caller::Caller;
+use crate::caller::{Caller, Door};
 use crate::encoding::decode;
 use crate::error::CommandError;
 use crate::execute::{Commands, Request};
@@ -317,6 +317,7 @@ impl Runner {
             zone: Tz::UTC,
             request_id: metadata.request_id,
             correlation_id: metadata.correlation_id,
+            via: Door::Reactor,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A node on a store in memory, and how its answers are looked at.
 
 use super::fake_store::FakeStore;
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Door, Scope};
 use crate::encoding::decode;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Config};
@@ -54,6 +54,7 @@ pub(crate) fn caller() -> Caller {
         zone: chrono_tz::UTC,
         request_id: None,
         correlation_id: None,
+        via: Door::Http,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Table `audit_trail`: who caused which event, on which occasion; for searches. What happened stands in the log itself.
+//! Table `audit_trail`: who caused which event, by which door, on which occasion and because of what; for searches. What happened stands
+//! in the log itself, and no free text here: the reasons that people give are personal.
 
 pub mod search;
 
@@ -6,6 +7,10 @@ use crate::query::get;
 use crate::read_model::{ChangeOf, Occasion, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
+use domain::Event;
+use domain::customers::events::CustomerEvent;
+use domain::ids::OrderId;
+use domain::loyalty::events::LoyaltyEvent;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use store::{Position, TenantId, Version};
@@ -30,6 +35,8 @@ pub struct AuditRow {
     pub customer: Option<Uuid>,
     /// Who caused it, and on which occasion.
     pub occasion: Occasion,
+    /// The order that it is about.
+    pub order: Option<String>,
     /// Business time.
     pub occurred_at: DateTime<Utc>,
     /// When it was appended.
@@ -42,7 +49,7 @@ pub struct AuditTrail;
 
 impl ReadModel for AuditTrail {
     const NAME: &'static str = "audit_trail";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["audit_trail"];
     const TABLES_SQL: &'static str = include_str!("audit_trail/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("audit_trail/indexes.sql");
@@ -69,6 +76,7 @@ impl ReadModel for AuditTrail {
             version: recorded.version,
             customer: recorded.customer_id,
             occasion: recorded.occasion.clone(),
+            order: order(&recorded.event).map(|order| order.as_str().to_owned()),
             occurred_at: recorded.occurred_at,
             recorded_at: recorded.recorded_at,
         })
@@ -97,8 +105,44 @@ impl TableRow for AuditRow {
             .put("actor", self.occasion.actor.as_str())
             .put("request_id", self.occasion.request_id.as_deref())
             .put("correlation_id", self.occasion.correlation_id.as_deref())
+            .put("causation_id", self.occasion.causation_id.as_deref())
+            .put("via", self.occasion.via.as_deref())
+            .put("order_id", self.order.as_deref())
             .put("occurred_at", self.occurred_at)
             .put("recorded_at", self.recorded_at);
+    }
+}
+
+/// The order that an event is about: by what people ask for it.
+const fn order(event: &Event) -> Option<&OrderId> {
+    use CustomerEvent as C;
+    use LoyaltyEvent as L;
+    match event {
+        Event::Customer(C::PurchaseRecorded { order, .. } | C::PurchaseRefunded { order, .. })
+        | Event::Loyalty(
+            L::PointsEarned { order, .. }
+            | L::HoldPlaced { order, .. }
+            | L::HoldReleased { order, .. }
+            | L::PointsRedeemed { order, .. }
+            | L::PointsReversed { order, .. },
+        ) => Some(order),
+        Event::Customer(
+            C::Created { .. }
+            | C::Updated { .. }
+            | C::AddressAdded { .. }
+            | C::AddressChanged { .. }
+            | C::AddressRemoved { .. }
+            | C::PreferencesChanged { .. }
+            | C::LifecycleChanged { .. },
+        )
+        | Event::Loyalty(
+            L::Enrolled { .. }
+            | L::TierUpgraded { .. }
+            | L::TierDowngraded { .. }
+            | L::TierKept { .. }
+            | L::PointsExpired { .. },
+        )
+        | Event::Access(_) => None,
     }
 }
 
@@ -115,7 +159,10 @@ fn read(row: &PgRow) -> Result<AuditRow, sqlx::Error> {
             actor: get(row, "actor")?,
             request_id: get(row, "request_id")?,
             correlation_id: get(row, "correlation_id")?,
+            causation_id: get(row, "causation_id")?,
+            via: get(row, "via")?,
         },
+        order: get(row, "order_id")?,
         occurred_at: get(row, "occurred_at")?,
         recorded_at: get(row, "recorded_at")?,
     })

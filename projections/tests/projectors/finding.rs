@@ -255,8 +255,10 @@ async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
         "customer_timeline_g1.customer_timeline (position, tenant, customer_id, event_type, occurred_at, recorded_at, facts) \
          select n, tenant, id, 'customer.created', at, at, '{}'",
         "audit_trail_g1.audit_trail (position, tenant, event_type, category, stream, version, customer_id, actor, \
-         request_id, occurred_at, recorded_at) select n, tenant, 'type.' || n / 20 % 100, 'loyalty', 'loyalty-' || id, 1, id, \
-         'key:' || id, 'req-' || n / 20, at, at - interval '30 days' + n * interval '1 minute'",
+         request_id, correlation_id, causation_id, via, order_id, occurred_at, recorded_at) \
+         select n, tenant, 'type.' || n / 20 % 100, 'loyalty', 'loyalty-' || id, 1, id, \
+         'key:' || id, 'req-' || n / 20, 'trace-' || n / 20 % 1000, 'customer-' || n / 20 || '/1', \
+         case when n / 20 % 10 = 0 then 'job' else 'http' end, 'order-' || n / 20 % 1000, at, at - interval '30 days' + n * interval '1 minute'",
     ] {
         engine.execute(AssertSqlSafe(format!("insert into {insert} from {each}"))).await.unwrap();
     }
@@ -277,6 +279,10 @@ async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
         (audited("and recorded_at >= '2026-01-01' and recorded_at < '2026-01-02'"), "idx_audit_trail_recorded"),
         (audited("and actor = 'key:00000000-0000-0000-0000-000000000106'"), "idx_audit_trail_actor"),
         (audited("and request_id = 'req-106'"), "idx_audit_trail_request"),
+        (audited("and correlation_id = 'trace-106'"), "idx_audit_trail_correlation"),
+        (audited("and causation_id = 'customer-106/1'"), "idx_audit_trail_causation"),
+        (audited("and order_id = 'order-106'"), "idx_audit_trail_order"),
+        (audited("and via = 'job'"), "idx_audit_trail_via"),
         (audited(&format!("and customer_id = {ACCOUNT}")), "idx_audit_trail_customer"),
         (audited("and stream = 'loyalty-00000000-0000-0000-0000-000000000106'"), "idx_audit_trail_stream"),
         (audited("and event_type = 'type.17' and recorded_at < now()"), "idx_audit_trail_type"),

@@ -2,7 +2,7 @@
 
 use super::described::Described;
 use chrono::TimeDelta;
-use commands::{Caller, Clock, Commands, Config, Scope, SystemClock};
+use commands::{Caller, Clock, Commands, Config, Door, Scope, SystemClock};
 use projections::testing::prepared_database;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -221,6 +221,11 @@ impl World {
         request.send().await.expect("an answer")
     }
 
+    /// Asks with the admin key for the headers of an answer only.
+    pub(crate) async fn look(&self, path: &str) -> reqwest::Response {
+        self.http.head(format!("{}{path}", self.url)).bearer_auth(&self.key).send().await.expect("an answer")
+    }
+
     /// Another node on the same database, without doors, with the first version of each key.
     pub(crate) async fn node(&self) -> PostgresStore {
         let test = self.database.as_ref().expect("a database of the shared cluster");
@@ -239,6 +244,7 @@ impl World {
             zone: chrono_tz::UTC,
             request_id: None,
             correlation_id: None,
+            via: Door::Http,
         };
         (Commands::start(Arc::new(store), Config::default()), caller)
     }
@@ -278,6 +284,12 @@ impl World {
     pub(crate) async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);
         self.answer(request.header("Idempotency-Key", key).json(&body)).await
+    }
+
+    /// Sends with the admin key, as a part of a trace.
+    pub(crate) async fn traced(&self, trace: &str, path: &str, body: Value) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);
+        self.answer(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01")).json(&body)).await
     }
 
     /// Changes with the admin key; if asked, only what has this `ETag`.

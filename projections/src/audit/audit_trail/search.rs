@@ -23,6 +23,14 @@ pub struct Search {
     pub actor: Option<String>,
     /// Caused by this request.
     pub request: Option<String>,
+    /// Set off by this outside occasion.
+    pub correlation: Option<String>,
+    /// Directly caused by this event.
+    pub causation: Option<String>,
+    /// By this door.
+    pub via: Option<&'static str>,
+    /// About this order.
+    pub order: Option<String>,
     /// On this customer's timeline.
     pub customer: Option<Uuid>,
     /// In this stream: category and id.
@@ -49,16 +57,24 @@ pub struct AuditPlace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
     Request(String),
+    Causation(String),
+    Order(String),
+    Correlation(String),
     Stream(String),
     Customer(Uuid),
     Actor(String),
     Types(Vec<&'static str>),
+    Via(&'static str),
 }
 
 impl Condition {
     fn push(&self, sql: &mut QueryBuilder<Postgres>) {
         match self {
             Self::Request(request) => sql.push(" and request_id = ").push_bind(request.clone()),
+            Self::Causation(event) => sql.push(" and causation_id = ").push_bind(event.clone()),
+            Self::Order(order) => sql.push(" and order_id = ").push_bind(order.clone()),
+            Self::Correlation(occasion) => sql.push(" and correlation_id = ").push_bind(occasion.clone()),
+            Self::Via(door) => sql.push(" and via = ").push_bind(*door),
             Self::Stream(stream) => sql.push(" and stream = ").push_bind(stream.clone()),
             Self::Customer(customer) => sql.push(" and customer_id = ").push_bind(*customer),
             Self::Actor(actor) => sql.push(" and actor = ").push_bind(actor.clone()),
@@ -100,13 +116,17 @@ impl Range {
 impl Search {
     /// What is asked for beside the times; what mostly leads to fewer events stands before.
     fn conditions(self) -> Vec<Condition> {
-        let Self { actor, request, customer, stream, types, .. } = self;
+        let Self { actor, request, correlation, causation, via, order, customer, stream, types, from: _, to: _ } = self;
         [
             request.map(Condition::Request),
+            causation.map(Condition::Causation),
+            order.map(Condition::Order),
+            correlation.map(Condition::Correlation),
             stream.map(Condition::Stream),
             customer.map(Condition::Customer),
             actor.map(Condition::Actor),
             types.map(Condition::Types),
+            via.map(Condition::Via),
         ]
         .into_iter()
         .flatten()
@@ -234,6 +254,10 @@ mod tests {
         let all = Search {
             actor: Some("cli".to_owned()),
             request: Some("req-1".to_owned()),
+            correlation: Some("trace-1".to_owned()),
+            causation: Some("customer-1/7".to_owned()),
+            via: Some("http"),
+            order: Some("order-7".to_owned()),
             customer: Some(Uuid::from_u128(1)),
             stream: Some("customer-1".to_owned()),
             types: Some(vec!["customer.created"]),
@@ -243,7 +267,8 @@ mod tests {
         let all = sql(all, None);
         let walked = "from audit_trail where true and request_id = $1 and recorded_at >= $2 and recorded_at < $3 \
                       order by recorded_at desc, position desc limit $4";
-        let others = "and stream = $6 and customer_id = $7 and actor = $8 and event_type = $9";
+        let others = "and causation_id = $6 and order_id = $7 and correlation_id = $8 and stream = $9 \
+                      and customer_id = $10 and actor = $11 and event_type = $12 and via = $13";
         assert!(all.contains(walked) && all.contains(others), "{all}");
     }
 

@@ -10,6 +10,9 @@ create table audit_trail (
     actor          text        not null,
     request_id     text,
     correlation_id text,
+    causation_id   text,
+    via            text,
+    order_id       text,
     occurred_at    timestamptz not null,
     recorded_at    timestamptz not null,
     primary key (tenant, position)
@@ -24,6 +27,9 @@ comment on column audit_trail.version is 'Version of the event in its stream; st
 comment on column audit_trail.customer_id is 'On whose timeline it stands.';
 comment on column audit_trail.actor is 'Who acted: key:<id>, job:<name>, cli and the like. Never a name of a person.';
 comment on column audit_trail.request_id is 'Id of the request that carried the command.';
-comment on column audit_trail.correlation_id is 'Id shared by all that one outside occasion set off.';
+comment on column audit_trail.correlation_id is 'Id shared by all that one outside occasion set off: of a trace, or of the run of a job.';
+comment on column audit_trail.causation_id is 'Id of the event that it follows from.';
+comment on column audit_trail.via is 'The door that the command came in by: http, cli, import, reactor, job; none where doors were not noted yet.';
+comment on column audit_trail.order_id is 'The order that it is about.';
 comment on column audit_trail.occurred_at is 'Business time.';
 comment on column audit_trail.recorded_at is 'When it was written into the log.';

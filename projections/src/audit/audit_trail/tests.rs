@@ -15,11 +15,9 @@ fn any_event_is_a_row_with_its_actor_and_request() {
         .map(|(event, nth)| recorded(event, nth))
         .collect();
     events.push(recorded(AccessEvent::KeyRevoked { key: Uuid::from_u128(7) }, 3));
-    let rows = events.iter().map(|recorded| {
-        let key = AuditTrail::keys(recorded)[0];
-        AuditTrail::apply(&key, None, recorded).unwrap()
-    });
-    let told: Vec<_> = rows.map(|row| (row.position, row.event_type, row.category, row.occasion)).collect();
+    let row = |recorded| AuditTrail::apply(&AuditTrail::keys(recorded)[0], None, recorded).unwrap();
+    let told: Vec<_> =
+        events.iter().map(row).map(|row| (row.position, row.event_type, row.category, row.occasion)).collect();
     let types: Vec<_> =
         told.iter().map(|(position, kind, category, _)| (position.0, kind.as_str(), category.as_str())).collect();
     let expected = [
@@ -30,4 +28,8 @@ fn any_event_is_a_row_with_its_actor_and_request() {
     assert_eq!(types, expected);
     let occasion = &told[2].3;
     assert_eq!((occasion.actor.as_str(), occasion.request_id.as_deref()), ("key:till-1", Some("req-1")));
+    let why = (occasion.correlation_id.as_deref(), occasion.causation_id.as_deref(), occasion.via.as_deref());
+    assert_eq!(why, (Some("trace-1"), Some("customer-1/7"), Some("http")));
+    let orders: Vec<_> = events.iter().map(|recorded| row(recorded).order).collect();
+    assert_eq!(orders, [None, Some("order-1".to_owned()), None]);
 }
