@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod facts;
 mod feed;
 mod first_start;
@@ -69,6 +70,8 @@ enum Command {
     Import(import::Command),
     /// Fill a running server with invented customers, purchases, refunds and redemptions
     Demo(demo::Args),
+    /// All that a running server knows of a customer: for programs, or as a page for the person. Each time is recorded
+    Export(export::Args),
     /// Follow the events of a running server
     #[command(subcommand)]
     Feed(feed::Command),
@@ -117,6 +120,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Projections(projections) => projection::run(&common, projections).await,
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
+        Command::Export(args) => export::run(&common, args).await,
         Command::Feed(feed) => feed::run(&common, feed).await,
         Command::Reactors(reactors) => reactors::run(&common, reactors).await,
         Command::Jobs(jobs) => jobs::run(&common, jobs).await,

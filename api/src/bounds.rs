@@ -1,5 +1,5 @@
-//! How many may do at the same time what is expensive: hold a body of megabytes, read a long history, wait. Each has a few places of
-//! its own, so that none of them takes those of all other requests; of imports and histories one key has at most half, so that
+//! How many may do at the same time what is expensive: hold a body of megabytes, read a long history, export it, wait. Each has a few places of
+//! its own, so that none of them takes those of all other requests; of imports, histories and exports one key has at most half, so that
 //! whoever sends a body byte by byte stops nobody else.
 
 use crate::Config;
@@ -12,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many histories are read from the log at the same time.
 const HISTORIES_MAX: usize = 4;
+/// How many exports of all that is known of a person are written at the same time.
+const EXPORTS_MAX: usize = 4;
 /// For each place so many may wait for it; who comes then is turned away at once.
 const WAITING_PER_PLACE: usize = 16;
 
@@ -20,6 +22,7 @@ const WAITING_PER_PLACE: usize = 16;
 pub(crate) struct Bounds {
     pub(crate) imports: Places,
     pub(crate) histories: Places,
+    pub(crate) exports: Places,
     pub(crate) min_positions: Places,
     pub(crate) last_look: LastLook,
 }
@@ -29,6 +32,7 @@ impl Bounds {
         Self {
             imports: Places::new(config.imports_max, config.place_timeout),
             histories: Places::new(HISTORIES_MAX, config.place_timeout),
+            exports: Places::new(EXPORTS_MAX, config.place_timeout),
             min_positions: Places::new((config.in_flight_max / 4).max(1), Duration::ZERO),
             last_look: LastLook::default(),
         }

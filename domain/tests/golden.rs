@@ -15,7 +15,7 @@ use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
 use domain::customers::events::{
-    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
+    Contact, CustomerEvent, CustomerField, CustomerKind, ExportFormat, ExternalReference, LifecycleStage, PurchaseLine,
 };
 use domain::customers::preferences::{
     Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
@@ -132,8 +132,10 @@ fn customers() -> Vec<Example> {
     };
     let (from, to) = (LifecycleStage::Prospect, LifecycleStage::New);
     let moved = CustomerEvent::LifecycleChanged { from, to, on: day("2026-02-09") };
+    let exported = CustomerEvent::Exported { format: ExportFormat::Html, events: 7 };
     let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
-    all.into_iter().chain(addresses()).chain([preferences(), Example::required(moved)]).collect()
+    let others = [preferences(), Example::required(moved), Example::required(exported)];
+    all.into_iter().chain(addresses()).chain(others).collect()
 }
 
 fn contact() -> Contact {

@@ -20,6 +20,7 @@ mod folding;
 mod generations;
 pub mod loyalty;
 mod node;
+pub mod of_person;
 mod overview;
 mod progress;
 mod query;

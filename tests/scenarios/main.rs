@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod customers;
+mod export;
 mod feed;
 mod guarded;
 mod imports;

@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 mod addresses;
 mod documents;
+mod export;
 mod overview;
 mod preferences;
 mod profile;
@@ -52,6 +53,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(history::get_events))
         .routes(routes!(timeline::get_timeline))
         .routes(routes!(overview::get_overview))
+        .routes(routes!(export::export))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

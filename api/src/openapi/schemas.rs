@@ -73,6 +73,8 @@ by_hand! {
     EventId => text("The event: its stream and the version in it", None, "customer-018f0000-0000-7000-8000-000000000001/1");
     /// Who caused something.
     Actor => text("Who caused it: a key, the command line, the server itself", None, "key:018f0000-0000-7000-8000-000000000009");
+    /// For programs or for people.
+    ExportFormat => one_of(["json", "html"].into_iter());
     /// By which door a command came in.
     Door => one_of(commands::Door::ALL.into_iter().map(commands::Door::as_str));
     /// A request's id.

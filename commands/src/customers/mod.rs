@@ -3,6 +3,7 @@
 //! A customer's e-mails, phones, documents and references are claims of the log: one owner each. A purchase and its points, a refund and
 //! the points taken back, are one append on the customer and the loyalty account.
 
+mod export;
 mod import;
 mod profile;
 pub mod reactors;
@@ -10,6 +11,7 @@ pub mod reactors;
 mod tests;
 mod update;
 
+pub use export::export;
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
 pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,

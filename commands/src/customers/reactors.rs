@@ -29,7 +29,8 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::AddressRemoved { .. }
             | CustomerEvent::PreferencesChanged { .. }
             | CustomerEvent::PurchaseRefunded { .. }
-            | CustomerEvent::LifecycleChanged { .. },
+            | CustomerEvent::LifecycleChanged { .. }
+            | CustomerEvent::Exported { .. },
         )
         | Event::Loyalty(_)
         | Event::Access(_) => Vec::new(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind, AddressPatch};
-use crate::customers::events::{Contact, CustomerKind, PurchaseLine};
+use crate::customers::events::{Contact, CustomerKind, ExportFormat, PurchaseLine};
 use crate::customers::preferences::PreferencesPatch;
 use crate::document::Document;
 use crate::email::Email;
@@ -93,6 +93,13 @@ pub enum CustomerCommand {
     AdvanceLifecycle {
         /// The order that was bought.
         order: OrderId,
+    },
+    /// Record that all that is known is handed out; each time.
+    Export {
+        /// In which form.
+        format: ExportFormat,
+        /// How many events have happened to the customer.
+        events: i64,
     },
 }
 

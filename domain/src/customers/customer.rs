@@ -117,6 +117,9 @@ impl Decider for Customer {
                 refund_purchase(state, Refund { refund, order, amount, on, today })
             }
             CustomerCommand::AdvanceLifecycle { order } => Ok(state.active()?.lifecycle.due_with(&order)),
+            CustomerCommand::Export { format, events } => {
+                state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
+            }
         }
     }
 
@@ -161,6 +164,7 @@ impl Decider for Customer {
                 customer.lifecycle.changed(*to);
                 Self::Active(customer)
             }
+            (state, E::Exported { .. }) => state,
             (
                 state @ Self::Unregistered,
                 E::Updated { .. }

@@ -129,6 +129,14 @@ events! {
             /// The business date.
             on: NaiveDate,
         },
+        /// All that is known of the customer was handed out. Changes nothing: it is there for whoever asks who saw what.
+        #[serde(rename = "customer.exported")]
+        Exported {
+            /// In which form.
+            format: ExportFormat,
+            /// How many events had happened to the customer by then.
+            events: i64,
+        },
     }
 }
 
@@ -215,6 +223,28 @@ impl LifecycleStage {
 }
 
 impl Clear for LifecycleStage {}
+
+/// The form in which all that is known of a customer is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// For programs.
+    Json,
+    /// A page for the person.
+    Html,
+}
+
+impl ExportFormat {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Html => "html",
+        }
+    }
+}
+
+impl Clear for ExportFormat {}
 
 clear_values! {
     /// One line of a purchase.

@@ -133,7 +133,8 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | C::AddressChanged { .. }
             | C::AddressRemoved { .. }
             | C::PreferencesChanged { .. }
-            | C::LifecycleChanged { .. },
+            | C::LifecycleChanged { .. }
+            | C::Exported { .. },
         )
         | Event::Loyalty(
             L::Enrolled { .. }

@@ -130,7 +130,9 @@ fn touches(event: &CustomerEvent) -> bool {
         E::AddressAdded { .. } | E::AddressChanged { .. } | E::AddressRemoved { .. } | E::PreferencesChanged { .. } => {
             true
         }
-        E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } => false,
+        E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } | E::Exported { .. } => {
+            false
+        }
     }
 }
 
@@ -160,7 +162,10 @@ impl ProfileRow {
             E::PreferencesChanged { preferences, personal } => {
                 self.preferences = Some(PreferencesRow::of(preferences, personal.known(), position));
             }
-            E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } => {}
+            E::PurchaseRecorded { .. }
+            | E::PurchaseRefunded { .. }
+            | E::LifecycleChanged { .. }
+            | E::Exported { .. } => {}
         }
     }
 

@@ -132,6 +132,7 @@ fn of_customer(event: &CustomerEvent) -> Value {
             "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
+        E::Exported { format, events } => json!({"format": format, "events": events}),
     }
 }
 

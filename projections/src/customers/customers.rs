@@ -198,6 +198,10 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             | E::PreferencesChanged { .. }
             | E::PurchaseRefunded { .. },
         ) => row,
+        // Nothing about the customer changed, so it is no later than before; only its stream has grown.
+        (Some(row), E::Exported { .. }) => {
+            return Some(CustomerRow { position: recorded.position, version: recorded.version, ..row });
+        }
         (
             None,
             E::Updated { .. }
@@ -207,7 +211,8 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             | E::PreferencesChanged { .. }
             | E::PurchaseRecorded { .. }
             | E::PurchaseRefunded { .. }
-            | E::LifecycleChanged { .. },
+            | E::LifecycleChanged { .. }
+            | E::Exported { .. },
         ) => return None,
     };
     Some(CustomerRow {

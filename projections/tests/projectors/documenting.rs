@@ -1,8 +1,9 @@
 //! The page on read models: what the tables say of themselves. `GOLDEN=write` writes it.
 
 use crate::world::World;
-use projections::{Projector, projectors};
+use projections::{Projector, of_person, projectors};
 use sqlx::{PgConnection, Row};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -40,6 +41,22 @@ async fn every_table_and_column_says_what_it_means() {
     .await
     .unwrap();
     assert_eq!(silent, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_table_is_said_to_hold_something_of_a_person_or_nothing() {
+    let world = World::start().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public' \
+         where c.relkind in ('r', 'p') and not c.relispartition order by 1",
+    )
+    .fetch_all(&mut world.as_admin().await)
+    .await
+    .unwrap();
+    let named: BTreeSet<&str> =
+        of_person::OTHERS.iter().chain(of_person::READ_MODELS).map(|(table, _)| *table).collect();
+    let unnamed: Vec<_> = tables.iter().filter(|table| !named.contains(table.as_str())).collect();
+    assert!(unnamed.is_empty(), "say in of_person.rs what these hold of a person: {unnamed:?}");
 }
 
 async fn page(conn: &mut PgConnection) -> String {

@@ -1,0 +1,157 @@
+//! What happened, in words to the person it happened to. Each event has its sentence: the compiler names one that has none.
+
+use super::details::words;
+use domain::customers::address::AddressKind;
+use domain::customers::events::{CustomerEvent, ExportFormat};
+use domain::loyalty::events::{LoyaltyEvent, ReleaseReason};
+use domain::{Event, Money};
+use projections::access::api_keys::ApiKeyRow;
+use projections::loyalty::loyalty_ledger::Movement;
+use std::collections::HashMap;
+use store::Metadata;
+
+/// The names of programs, by the actors that they are.
+pub(super) struct Actors(HashMap<String, String>);
+
+impl Actors {
+    pub(super) fn of(keys: &[ApiKeyRow]) -> Self {
+        Self(keys.iter().map(|row| (format!("key:{}", row.key), row.name.clone())).collect())
+    }
+
+    /// Who caused something, and by which door.
+    pub(super) fn by(&self, metadata: &Metadata) -> String {
+        let who = self.name(&metadata.actor);
+        match metadata.via.as_deref() {
+            Some("import") => format!("{who}, by an import"),
+            Some(_) | None => who,
+        }
+    }
+
+    pub(super) fn name(&self, actor: &str) -> String {
+        match (self.0.get(actor), actor.split_once(':')) {
+            (Some(name), _) => format!("the program “{name}”"),
+            (None, Some(("key", _))) => "a program".to_owned(),
+            (None, Some(("job" | "reactor", name))) => format!("us, automatically ({})", name.replace('_', " ")),
+            (None, _) if actor == "cli" => "our operators".to_owned(),
+            (None, _) => actor.to_owned(),
+        }
+    }
+}
+
+/// One sentence about an event.
+pub(super) fn sentence(event: &Event) -> String {
+    match event {
+        Event::Customer(event) => of_customer(event),
+        Event::Loyalty(event) => of_loyalty(event),
+        // These stand in no stream of a person.
+        Event::Access(event) => words(event.event_type()),
+    }
+}
+
+fn of_customer(event: &CustomerEvent) -> String {
+    use CustomerEvent as E;
+    match event {
+        E::Created { .. } => "You became our customer".to_owned(),
+        E::Updated { .. } => "What we know of you was changed".to_owned(),
+        E::AddressAdded { kind, .. } => format!("An address {} was added", purpose(*kind)),
+        E::AddressChanged { kind, .. } => format!("An address {} was changed", purpose(*kind)),
+        E::AddressRemoved { kind, .. } => format!("An address {} was removed", purpose(*kind)),
+        E::PreferencesChanged { .. } => "What you like and want to hear of was changed".to_owned(),
+        E::PurchaseRecorded { order, total, .. } => format!("You bought for {} (order {order})", spoken(*total)),
+        E::PurchaseRefunded { order, amount, .. } => {
+            format!("{} of order {order} were given back to you", spoken(*amount))
+        }
+        E::LifecycleChanged { to, .. } => format!("We count you among our customers as “{}”", words(to.as_str())),
+        E::Exported { format: ExportFormat::Json, .. } => {
+            "All that we know of you was handed out, for a program".to_owned()
+        }
+        E::Exported { format: ExportFormat::Html, .. } => {
+            "All that we know of you was handed out, as a page".to_owned()
+        }
+    }
+}
+
+fn of_loyalty(event: &LoyaltyEvent) -> String {
+    use LoyaltyEvent as E;
+    match event {
+        E::Enrolled { .. } => "You became a member of our loyalty programme".to_owned(),
+        E::PointsEarned { points, order, .. } => format!("You earned {points} points by order {order}"),
+        E::TierUpgraded { to, .. } => format!("You reached the tier {}", words(to.as_str())),
+        E::TierDowngraded { to, .. } => format!("A yearly review moved you to the tier {}", words(to.as_str())),
+        E::TierKept { tier, .. } => format!("A yearly review left you in the tier {}", words(tier.as_str())),
+        E::HoldPlaced { points, order, .. } => format!("{points} points were set aside for order {order}"),
+        E::HoldReleased { points, reason: ReleaseReason::Cancelled, .. } => {
+            format!("{points} points that were set aside came back")
+        }
+        E::HoldReleased { points, reason: ReleaseReason::Lapsed, .. } => {
+            format!("{points} points came back that had been set aside for too long")
+        }
+        E::PointsRedeemed { points, discount, order, .. } => {
+            format!("You spent {points} points for {} off order {order}", spoken(*discount))
+        }
+        E::PointsReversed { points, order, .. } => {
+            format!("{points} points were taken back, because order {order} was given back")
+        }
+        E::PointsExpired { points, .. } => format!("{points} points expired"),
+    }
+}
+
+/// What an address is for.
+pub(super) const fn purpose(kind: AddressKind) -> &'static str {
+    match kind {
+        AddressKind::Shipping => "for deliveries",
+        AddressKind::Billing => "for invoices",
+    }
+}
+
+/// What a movement of points was.
+pub(super) const fn movement(kind: Movement) -> &'static str {
+    match kind {
+        Movement::Earned => "Earned",
+        Movement::Held => "Set aside",
+        Movement::Released => "Came back",
+        Movement::Redeemed => "Spent",
+        Movement::Reversed => "Taken back",
+        Movement::Expired => "Expired",
+    }
+}
+
+pub(super) fn spoken(money: Money) -> String {
+    format!("{} {}", money.amount(), money.currency().code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Actors;
+    use chrono::DateTime;
+    use projections::access::api_keys::ApiKeyRow;
+    use store::{Metadata, Position, TenantId};
+    use uuid::Uuid;
+
+    #[test]
+    fn who_it_was_is_said_by_name_where_there_is_one() {
+        let till = ApiKeyRow {
+            key: Uuid::from_u128(7),
+            tenant: TenantId(1),
+            name: "till-4".to_owned(),
+            digest: vec![],
+            scopes: vec![],
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: None,
+            revoked_at: None,
+            position: Position(1),
+        };
+        let actors = Actors::of(&[till]);
+        let by = |actor: &str, via: Option<&str>| {
+            let via = via.map(str::to_owned);
+            actors.by(&Metadata { actor: actor.to_owned(), via, ..Metadata::default() })
+        };
+        let key = "key:00000000-0000-0000-0000-000000000007";
+        assert_eq!(by(key, Some("http")), "the program “till-4”");
+        assert_eq!(by(key, Some("import")), "the program “till-4”, by an import");
+        assert_eq!(by("key:8", None), "a program");
+        assert_eq!(by("job:loyalty_expiry", Some("job")), "us, automatically (loyalty expiry)");
+        assert_eq!(by("cli", Some("cli")), "our operators");
+        assert_eq!(by("open", None), "open");
+    }
+}
