@@ -40,6 +40,39 @@ impl Head {
         Ok(Self { origin: origin.to_owned(), size, root, signed_by: key.to_string() })
     }
 
+    /// Opens the heads of a file: one, or several one behind the other with an empty line between, as the server publishes them.
+    /// What stands behind the last signature is no head, and passed over.
+    ///
+    /// # Errors
+    /// When there is none, or one that cannot be opened.
+    pub fn all(file: &str, keys: &[Key]) -> Result<Vec<Self>, Wrong> {
+        let (mut heads, mut note) = (Vec::new(), String::new());
+        let mut lines = file.split_inclusive('\n').peekable();
+        while let Some(line) = lines.next() {
+            if !note.is_empty() || line != "\n" {
+                note += line;
+            }
+            let is_signature = |line: &str| line.starts_with(note::SIGNATURE_LINE);
+            if is_signature(line) && !lines.peek().is_some_and(|next| is_signature(next)) {
+                heads.push(Self::open(&std::mem::take(&mut note), keys)?);
+            }
+        }
+        // What is not even the beginning of one says by itself why.
+        if heads.is_empty() { Self::open(file, keys).map(|head| vec![head]) } else { Ok(heads) }
+    }
+
+    /// That this is one of the heads that the auditor has kept.
+    ///
+    /// # Errors
+    /// When one of the same size has another root, or none has this size.
+    pub fn is_among(&self, kept: &[Self]) -> Result<(), Wrong> {
+        let (same, others): (Vec<&Self>, Vec<&Self>) = kept.iter().partition(|kept| kept.size == self.size);
+        match (same.is_empty(), others.last()) {
+            (true, Some(last)) => self.same_as(last),
+            _ => same.iter().try_for_each(|kept| self.same_as(kept)),
+        }
+    }
+
     /// That a head which the auditor has kept says the same.
     ///
     /// # Errors

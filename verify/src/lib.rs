@@ -8,7 +8,7 @@
 //! 3. that root stands in a signed head ([`head`]);
 //! 4. the signature is by a key that the auditor has from elsewhere ([`note`]), never from the answer itself.
 //!
-//! What this cannot show: that others were shown the same head. So keep heads, compare them ([`Head::same_as`]), and ask
+//! What this cannot show: that others were shown the same head. So keep heads, compare them ([`Head::is_among`]), and ask
 //! the server to prove that the log only grew from one to the next ([`consistency`]).
 
 mod answers;

@@ -36,7 +36,7 @@ enum Command {
     /// That the log only grew between two heads: the answer of GET /v1/audit/consistency?from=SIZE&to=SIZE
     #[command(after_help = AFTER_HELP)]
     Consistency(Arguments),
-    /// That a head is signed: the text of a checkpoint
+    /// That heads are signed: the text of a checkpoint, or of many as the server publishes them
     #[command(after_help = AFTER_HELP)]
     Head(Arguments),
 }
@@ -47,7 +47,7 @@ struct Arguments {
     file: PathBuf,
     #[command(flatten)]
     keys: KeyArguments,
-    /// A head that you have kept: that of FILE, or its older one, must be the same
+    /// Heads that you have kept, one or many: that of FILE, or its older one, must be among them
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
     /// Answer as JSON
@@ -99,9 +99,9 @@ struct Proved {
 
 fn run(command: &Command, arguments: &Arguments) -> Result<Proved, Wrong> {
     let keys = keys(&arguments.keys)?;
-    let kept = arguments.head.as_deref().map(|file| Head::open(&text(file)?, &keys)).transpose()?;
+    let kept = arguments.head.as_deref().map(|file| Head::all(&text(file)?, &keys)).transpose()?;
     let is_kept = kept.is_some();
-    let compare = |head: &Head| kept.as_ref().map_or(Ok(()), |kept| head.same_as(kept));
+    let compare = |head: &Head| kept.as_ref().map_or(Ok(()), |kept| head.is_among(kept));
     match command {
         Command::Event(_) => {
             let proved = event(&bytes(&arguments.file)?, &keys)?;
@@ -114,9 +114,9 @@ fn run(command: &Command, arguments: &Arguments) -> Result<Proved, Wrong> {
             Ok(of_growth(&from, &to, is_kept))
         }
         Command::Head(_) => {
-            let head = Head::open(&text(&arguments.file)?, &keys)?;
-            compare(&head)?;
-            Ok(of_head(&head, is_kept))
+            let heads = Head::all(&text(&arguments.file)?, &keys)?;
+            heads.iter().try_for_each(compare)?;
+            Ok(of_heads(&heads, is_kept))
         }
     }
 }
@@ -150,9 +150,14 @@ fn of_growth(from: &Head, to: &Head, is_kept: bool) -> Proved {
     Proved { text, json }
 }
 
-fn of_head(head: &Head, is_kept: bool) -> Proved {
-    let text = format!("proved: the head is signed by the log's key\n{}", shown("head", head, is_kept));
-    Proved { text, json: json!({ "proved": true, "head": as_json(head), "kept_head": is_kept }) }
+fn of_heads(heads: &[Head], is_kept: bool) -> Proved {
+    let first = match heads.len() {
+        1 => "proved: the head is signed by the log's key".to_owned(),
+        many => format!("proved: {many} heads are signed by the log's key"),
+    };
+    let lines = std::iter::once(first).chain(heads.iter().map(|head| shown("head", head, is_kept)));
+    let json = json!({ "proved": true, "heads": heads.iter().map(as_json).collect::<Vec<_>>(), "kept_head": is_kept });
+    Proved { text: lines.collect::<Vec<_>>().join("\n"), json }
 }
 
 fn shown(name: &str, head: &Head, is_kept: bool) -> String {

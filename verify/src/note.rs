@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 /// A head has some hundred bytes, and a line for each witness.
 const NOTE_MAX: usize = 64 * 1024;
+pub(crate) const SIGNATURE_LINE: &str = "— ";
 const ED25519: u8 = 0x01;
 const ID_LENGTH: usize = 4;
 
@@ -122,7 +123,8 @@ fn parts(note: &str) -> Result<(&str, &str), Wrong> {
 /// Name, id of the key, signature.
 fn signature(line: &str) -> Result<(&str, [u8; ID_LENGTH], Vec<u8>), Wrong> {
     let unreadable = || Wrong::unreadable("the signature", format!("{line:?} is not of the form — name base64"));
-    let (name, encoded) = line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or_else(unreadable)?;
+    let (name, encoded) =
+        line.strip_prefix(SIGNATURE_LINE).and_then(|rest| rest.split_once(' ')).ok_or_else(unreadable)?;
     let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| unreadable())?;
     let (id, signature) = bytes.split_first_chunk().ok_or_else(unreadable)?;
     // Those of strangers may have other lengths.

@@ -117,6 +117,16 @@ fn heads_that_were_kept_are_compared() {
     let head = |size: u64| Head::open(&text(&format!("head-{size}.txt")), &KEYS).expect("a head");
     assert_eq!(head(300).same_as(&head(300)), Ok(()));
     assert_eq!(head(300).same_as(&head(7)), Err(Wrong::NotComparable { kept: 7, size: 300 }));
+    let published = text("head-7.txt") + "\n" + &text("head-256.txt") + "\n" + &text("head-300.txt") + "\n";
+    let kept = Head::all(&(published.clone() + "clientela/0123456789abcdef\n301"), &KEYS).expect("half a head is none");
+    assert_eq!(kept, [head(7), head(256), head(300)]);
+    assert_eq!(Head::all(&text("head-7.txt"), &KEYS), Ok(vec![head(7)]));
+    assert_eq!(code(Head::all(&published.replace("\n256\n", "\n255\n"), &KEYS)), "signature_wrong");
+    assert_eq!(code(Head::all("", &KEYS)), "unreadable");
+    assert_eq!(head(256).is_among(&kept), Ok(()));
+    assert_eq!(head(1).is_among(&kept), Err(Wrong::NotComparable { kept: 300, size: 1 }));
+    let rewritten = Head { root: [7; 32], ..head(256) };
+    assert_eq!(code(rewritten.is_among(&kept)), "forked");
     let rewritten = Head { root: [7; 32], ..head(300) };
     assert_eq!(code(rewritten.same_as(&head(300))), "forked");
     let foreign = Head { origin: "clientela/other".to_owned(), ..head(300) };
