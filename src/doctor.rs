@@ -3,15 +3,17 @@
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, Settings, settings, without_password};
 use crate::output::{NOT_WELL, print_json, say, well_or};
+use crate::secrets::command::counted;
 use chrono::{DateTime, Utc};
 use commands::{Clock, SystemClock};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 use store::postgres::embedded::{self, EmbeddedConfig, SUPERUSER};
+use store::postgres::keys::{self, Purpose};
 use store::postgres::{Database, Role};
 
 /// What `doctor` takes.
@@ -175,17 +177,60 @@ fn is_writable(path: &Path) -> bool {
 fn secrets(settings: &Settings) -> Finding {
     const PART: &str = "secrets";
     let folder = settings.data_dir.join("secrets");
-    let files =
-        [folder.join("master.key"), folder.join("claims.key"), folder.join("log.key"), settings.admin_key_file()];
-    let open = files
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let keys: Vec<_> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "key")).collect();
+    let admin = settings.admin_key_file();
+    let open = keys
         .iter()
-        .chain([&folder])
+        .chain([&folder, &admin])
         .filter(|path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0));
     let open: Vec<_> = open.map(|path| path.display().to_string()).collect();
-    match (open.is_empty(), files[0].exists() || settings.master_key.is_some()) {
+    match (open.is_empty(), !keys.is_empty() || settings.master_key.is_some()) {
         (false, _) => Finding::fail(PART, format!("others may read {0}: run `chmod go= {0}`", open.join(" "))),
         (true, true) => Finding::ok(PART, "for their owner only; are they in your backup?"),
         (true, false) => Finding::ok(PART, "will be made at the first start"),
+    }
+}
+
+/// Which keys the data is written with.
+async fn keys_in_use(connection: &mut PgConnection) -> Finding {
+    const PART: &str = "keys";
+    let (mut says, mut is_unfinished) = (Vec::new(), false);
+    for purpose in Purpose::ALL {
+        let known = match keys::known(&mut *connection, purpose).await {
+            Ok(known) => known,
+            Err(error) => return Finding::warn(PART, format!("cannot be looked at: {error}")),
+        };
+        let Some(newest) = known.first() else { continue };
+        let needed: Vec<_> = known.iter().skip(1).filter(|key| !key.is_retired).map(|key| key.version).collect();
+        is_unfinished |= !needed.is_empty();
+        let older = match needed.is_empty() {
+            true => String::new(),
+            false => format!(" (and {needed:?}: run `clientela secrets rotate-{}` to the end)", purpose.name()),
+        };
+        says.push(format!("{} {}{older}", purpose.name(), newest.version));
+    }
+    match (says.is_empty(), is_unfinished) {
+        (true, _) => Finding::ok(PART, "nothing has been written yet"),
+        (false, false) => Finding::ok(PART, format!("in use are {}", says.join(", "))),
+        (false, true) => Finding::warn(PART, format!("a rotation is unfinished: in use are {}", says.join(", "))),
+    }
+}
+
+/// Whether somebody's data can be read by nobody any more. Looks at the whole log.
+async fn lost_keys(connection: &mut PgConnection) -> Finding {
+    const PART: &str = "lost keys";
+    let counting = async {
+        connection.execute("set statement_timeout = '60s'").await?;
+        keys::lost_subjects(connection).await
+    };
+    match counting.await {
+        Ok(lost) if lost.is_empty() => Finding::ok(PART, "none: whoever has sealed events has a key, or is erased"),
+        Ok(lost) => Finding::fail(
+            PART,
+            format!("{}: put the table subject_keys back from a backup of the database", counted(&lost)),
+        ),
+        Err(error) => Finding::warn(PART, format!("cannot be counted: {error}")),
     }
 }
 
@@ -234,6 +279,8 @@ async fn database(settings: &Settings) -> Vec<Finding> {
         Ok(()) => Finding::ok("roles", "none passes row-level security by; the schema is up to date"),
         Err(error) => Finding::fail("roles", error.to_string()),
     });
+    findings.push(keys_in_use(&mut connection).await);
+    findings.push(lost_keys(&mut connection).await);
     findings.push(analysts(&database, settings).await);
     findings.extend(pooler(settings, &mut connection).await);
     let _closed = connection.close().await; // it was only looked at

@@ -2,6 +2,7 @@
 //!
 //! Errors are one line on standard error. The exit codes are part of the interface, see [`EXIT_CODES`].
 
+mod claims;
 mod client;
 mod config;
 mod demo;
@@ -60,7 +61,7 @@ enum Command {
     Migrate(migrate::Args),
     /// Make read models again from the log, compare, and put them in the place of the live ones
     Rebuild(rebuild::Args),
-    /// Prove that read models are what the log says; prints what is not
+    /// Prove that read models, and the table `claims`, are what the log says; prints what is not
     Check(rebuild::CheckArgs),
     /// How projections are; let one rest, or leave out an event that it cannot digest
     #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! `clientela rebuild` and `clientela check`: read models made again from the log, compared with the live ones, and put in their
 //! place or thrown away.
 
+use crate::claims;
 use crate::config::{CommonFlags, settings};
 use crate::logging;
 use crate::output::{NOT_WELL, print_json, say, thousands, well_or};
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// What `check` takes.
+/// What `check` takes: besides projections, `claims`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -60,13 +61,40 @@ pub(crate) struct CheckArgs {
 
 pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
     let purpose = if args.no_swap { Purpose::Keep } else { Purpose::Swap };
-    make_again(common, &args.which, purpose, args.json).await?;
-    Ok(ExitCode::SUCCESS)
+    let projectors = args.which.projectors()?;
+    let workshop = workshop(common).await?;
+    let (made, failure) = one_by_one(&workshop, &projectors, purpose, args.json).await;
+    workshop.stop().await;
+    if args.json {
+        print_json(&made)?;
+    }
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-pub(crate) async fn check(common: &CommonFlags, args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let made = make_again(common, &args.which, Purpose::Check, args.json).await?;
-    Ok(well_or(made.iter().all(Rebuilt::agrees), NOT_WELL))
+pub(crate) async fn check(common: &CommonFlags, mut args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let with_claims = args.which.all || args.which.names.iter().any(|name| name == claims::NAME);
+    args.which.names.retain(|name| name != claims::NAME);
+    let projectors = args.which.projectors()?;
+    let workshop = workshop(common).await?;
+    let (made, failure) = one_by_one(&workshop, &projectors, Purpose::Check, args.json).await;
+    let compared = if with_claims { Some(claims::compare(&workshop).await) } else { None };
+    workshop.stop().await;
+    let compared = compared.transpose().context(claims::NAME)?;
+    if args.json {
+        let mut values = made.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+        values.extend(compared.as_ref().map(claims::Compared::json));
+        print_json(&values)?;
+    } else if let Some(compared) = &compared {
+        compared.tell()?;
+    }
+    let is_well = made.iter().all(Rebuilt::agrees) && compared.is_none_or(|compared| compared.agrees());
+    failure.map_or(Ok(well_or(is_well, NOT_WELL)), Err)
+}
+
+async fn workshop(common: &CommonFlags) -> anyhow::Result<Workshop> {
+    let settings = settings(common)?;
+    logging::start(&settings, logging::TOOL)?;
+    Workshop::open(&settings).await
 }
 
 impl Which {
@@ -82,19 +110,6 @@ impl Which {
         };
         self.names.iter().map(find).collect()
     }
-}
-
-async fn make_again(common: &CommonFlags, which: &Which, purpose: Purpose, json: bool) -> anyhow::Result<Vec<Rebuilt>> {
-    let projectors = which.projectors()?;
-    let settings = settings(common)?;
-    logging::start(&settings, logging::TOOL)?;
-    let workshop = Workshop::open(&settings).await?;
-    let (made, failure) = one_by_one(&workshop, &projectors, purpose, json).await;
-    workshop.stop().await;
-    if json {
-        print_json(&made)?;
-    }
-    failure.map_or(Ok(made), Err)
 }
 
 /// What was made, and what went wrong with the others: one that cannot be made does not keep the rest.

@@ -349,7 +349,8 @@ fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
         DatabaseError::LostSubjectKeys => {
             secrets.forget_made();
             return anyhow!(
-                "{error}: put the table back from a backup of the database; `clientela doctor` counts what is lost"
+                "{error}: put the table back from a backup of the database; `clientela doctor` counts what is lost, and \
+                 `clientela secrets accept-loss` is for when there is no backup"
             );
         }
         _ => return anyhow!(error),
@@ -373,7 +374,7 @@ fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
 }
 
 /// Refuses keys that are not this database's before anything is done to it.
-async fn compared(ground: Ground, secrets: &Secrets) -> anyhow::Result<Ground> {
+pub(crate) async fn compared(ground: Ground, secrets: &Secrets) -> anyhow::Result<Ground> {
     match keys::compare(&ground.database, &secrets.keys).await {
         Ok(()) => Ok(ground),
         Err(error) => {

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod caller;
 pub mod changes;
+pub mod claims;
 pub mod clock;
 pub mod customers;
 pub mod error;

@@ -1,17 +1,21 @@
 //! `clientela secrets`: shows which keys are in use, and puts new ones in the place of older ones while servers run.
 
-use super::{FIRST_VERSION, Files, MASTER, Purpose as Kept};
+use super::{FIRST_VERSION, Files, MASTER, Purpose as Kept, Secrets};
+use crate::claims;
 use crate::config::{CommonFlags, Settings, settings};
 use crate::logging;
 use crate::output::{print_json, say, table, thousands};
-use crate::wiring::Workshop;
+use crate::wiring::{Ground, Workshop, compared};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use std::fs;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use store::postgres::keys::{KnownKey, Purpose};
+use store::TenantId;
+use store::postgres::Role;
+use store::postgres::keys::{self, KnownKey, Purpose};
 use store::postgres::rotation::Rotated;
 
 /// What can be done with secrets.
@@ -21,7 +25,17 @@ pub(crate) enum Command {
     List(Output),
     /// Put a new master key in the place of the one in use; goes on with a rotation that was interrupted
     RotateMaster(Output),
-    /// Delete the files of keys that nothing needs any more
+    /// Put a new claim key in the place of the one in use: all claims are written anew from the events
+    RotateClaims(Output),
+    /// Go on without the keys of persons whose rows in `subject_keys` are lost: they read as erased from then on
+    AcceptLoss {
+        /// Do it; else it is only counted
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete the files of master keys that nothing needs any more
     ForgetOld(Output),
 }
 
@@ -36,11 +50,16 @@ pub(crate) struct Output {
 pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {
     let settings = settings(common)?;
     logging::start(&settings, logging::TOOL)?;
+    if let Command::AcceptLoss { yes, output } = command {
+        return accept_loss(&settings, yes, output).await.map(|()| ExitCode::SUCCESS);
+    }
     let workshop = Workshop::open(&settings).await?;
     let done = match command {
         Command::List(output) => list(&workshop, output).await,
         Command::RotateMaster(output) => rotate_master(&workshop, &settings, output).await,
+        Command::RotateClaims(output) => rotate_claims(&workshop, &settings, output).await,
         Command::ForgetOld(output) => forget_old(&workshop, &settings, output).await,
+        Command::AcceptLoss { .. } => Ok(()), // done above: no log opens without its keys
     };
     workshop.stop().await;
     done.map(|()| ExitCode::SUCCESS)
@@ -86,6 +105,28 @@ async fn rotate_master(workshop: &Workshop, settings: &Settings, output: Output)
     report(settings, Purpose::Master, &rotated, output)
 }
 
+async fn rotate_claims(workshop: &Workshop, settings: &Settings, output: Output) -> anyhow::Result<()> {
+    let known = workshop.store.known_keys(Purpose::Claims).await?;
+    if known.iter().skip(1).all(|key| key.is_retired) {
+        provide(workshop, settings, Purpose::Claims, known.first().map_or(FIRST_VERSION, |key| key.version))?;
+    }
+    let (version, is_resumed) = workshop.store.begin_claims_rotation().await?;
+    let bar = progress(output.json);
+    let rehashed = claims::rehash(workshop, &|done| bar.set_position(done)).await;
+    bar.finish_and_clear();
+    let rewritten = rehashed.context("the rotation is not finished; the same command goes on with it")?;
+    let left = workshop.store.end_claims_rotation(version).await?;
+    if left > 0 {
+        bail!(
+            "claims key {version} is in use and {} rows were written anew, but of {} rows no event says what they hold: \
+             `clientela check claims` names them; until they are gone the older key is needed",
+            thousands(rewritten),
+            thousands(left.unsigned_abs())
+        );
+    }
+    report(settings, Purpose::Claims, &Rotated { version, rewritten, is_resumed }, output)
+}
+
 /// Sees to it that there is a key newer than the one in use: makes its file, or finds it among those given.
 fn provide(workshop: &Workshop, settings: &Settings, purpose: Purpose, in_use: i16) -> anyhow::Result<()> {
     let keys = match purpose {
@@ -120,13 +161,55 @@ fn report(settings: &Settings, purpose: Purpose, rotated: &Rotated, output: Outp
     let begun = if is_resumed { "the rotation that was begun before is finished: " } else { "" };
     say!("{begun}{name} key {version} is in use, {count} rows were written anew, none needs an older key")?;
     let kept = Kept::of(purpose);
-    match kept.given(settings) {
-        Some(_) => say!("take the older keys out of {}; keep them with backups made until now", kept.variable),
-        None => say!(
-            "back up {}; `clientela secrets forget-old` deletes the older keys, which backups made until now still need",
-            Files::new(settings, kept).path(version).display()
+    let path = Files::new(settings, kept).path(version).display().to_string();
+    match (purpose, kept.given(settings)) {
+        (Purpose::Claims, Some(_)) => say!("keep the older keys in {}: {KEPT}", kept.variable),
+        (Purpose::Claims, None) => say!("back up {path}, and keep the files of the older keys: {KEPT}"),
+        (Purpose::Master, Some(_)) => {
+            say!("take the older keys out of {}; keep them with backups made until now", kept.variable)
+        }
+        (Purpose::Master, None) => say!(
+            "back up {path}; `clientela secrets forget-old` deletes the older keys, which backups made until now still need"
         ),
     }
+}
+
+const KEPT: &str = "requests made under them are recognised by them when they are sent again";
+
+/// Works beside the log, which does not open while all keys are lost.
+async fn accept_loss(settings: &Settings, yes: bool, output: Output) -> anyhow::Result<()> {
+    let secrets = Secrets::load_or_make(settings)?;
+    let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
+    let counting = async {
+        let mut session = PgConnection::connect_with(&ground.database.options(Role::Engine)).await?;
+        let lost = if yes { keys::accept_loss(&mut session).await? } else { keys::lost_subjects(&mut session).await? };
+        session.close().await.map(|()| lost)
+    };
+    let lost = counting.await.context("the lost keys cannot be looked up");
+    ground.stop().await;
+    let lost = lost?;
+    if output.json {
+        let view = |(tenant, persons): &(TenantId, i64)| json!({"tenant": tenant, "persons": persons});
+        return print_json(&json!({"accepted": yes, "lost": lost.iter().map(view).collect::<Vec<_>>()}));
+    }
+    match (lost.is_empty(), yes) {
+        (true, _) => say!("no keys are lost"),
+        (false, true) => say!(
+            "{}: from now on they read as erased; rebuild the read models, which may still show them",
+            counted(&lost)
+        ),
+        (false, false) => say!(
+            "{}: their data can be read again only with the table from a backup; --yes goes on without",
+            counted(&lost)
+        ),
+    }
+}
+
+/// How many persons' keys are lost, in words.
+pub(crate) fn counted(lost: &[(TenantId, i64)]) -> String {
+    let all = lost.iter().map(|(_, persons)| persons).sum::<i64>();
+    let tenants = lost.iter().map(|(tenant, persons)| format!("{persons} of tenant {tenant}"));
+    format!("the keys of {all} persons are lost ({})", tenants.collect::<Vec<_>>().join(", "))
 }
 
 /// Only of master keys: older claim keys go on telling requests that were made before.

@@ -44,6 +44,17 @@ pub struct ClaimKey {
     pub value: String,
 }
 
+/// Somebody who claims something, and what it is as the events say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimHolder {
+    /// Whose claims.
+    pub tenant: TenantId,
+    /// Who holds them.
+    pub owner: Uuid,
+    /// What is held.
+    pub claims: Vec<ClaimKey>,
+}
+
 /// A claim taken or released together with the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimChange {

@@ -25,8 +25,8 @@ use futures::stream::BoxStream;
 use uuid::Uuid;
 
 pub use append::{
-    AppendError, AppendRequest, Appended, ClaimChange, ClaimKey, Expected, Identity, Receipt, Repeat, StreamAppend,
-    Ticket,
+    AppendError, AppendRequest, Appended, ClaimChange, ClaimHolder, ClaimKey, Expected, Identity, Receipt, Repeat,
+    StreamAppend, Ticket,
 };
 pub use event::{
     Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, Rendering, StreamId, TenantId, Version,

@@ -11,8 +11,8 @@ use store::postgres::keys::Purpose;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
 use store::{
-    AppendError, Direction, EventStore, Expected, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent,
-    StoreError, StreamId,
+    AppendError, AppendRequest, ClaimChange, ClaimHolder, ClaimKey, Direction, EventStore, Expected, Identity,
+    NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, StoreError, StreamId,
 };
 use uuid::Uuid;
 
@@ -328,4 +328,156 @@ async fn two_first_nodes_agree_on_their_keys() {
             .collect()
     };
     assert_eq!(purposes.len(), 3);
+}
+
+fn email(value: &str) -> ClaimKey {
+    ClaimKey { kind: "email".to_owned(), value: value.to_owned() }
+}
+
+fn taking(value: &str, owner: Uuid) -> AppendRequest {
+    let mut request = to(fresh_stream("contract"), Expected::NoStream, vec![happened(1)]);
+    request.claims = vec![ClaimChange::Take { key: email(value), owner }];
+    request
+}
+
+fn releasing(value: &str, owner: Uuid) -> AppendRequest {
+    let mut request = taking(value, owner);
+    request.claims = vec![ClaimChange::Release { key: email(value), owner }];
+    request
+}
+
+/// A request with a key, and what it asks for.
+fn keyed(id: u128, fingerprint: u8, events: usize) -> AppendRequest {
+    let events = (0..events).map(|_| happened(1)).collect();
+    let mut request = to(fresh_stream("contract"), Expected::NoStream, events);
+    let (command_id, fingerprint) = (Some(Uuid::from_u128(id)), [fingerprint; 16]);
+    request.identity = Identity { command_id, once_id: None, fingerprint };
+    request.outcome = Some("done".to_owned());
+    request
+}
+
+fn holder(owner: Uuid, values: &[&str]) -> ClaimHolder {
+    ClaimHolder { tenant: TENANT, owner, claims: values.iter().map(|value| email(value)).collect() }
+}
+
+fn only_second_claim_key(world: &World) -> Keys {
+    Keys { claims: ClaimKeys(KeyVersions::new(2, world.keys.claims[1].clone())), ..world.keys.versions(1, 1) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_and_requests_from_before_a_new_claim_key_still_count() {
+    let world = World::start().await;
+    let (old, [ana, eva]) = (world.node(1, 1).await, [fresh_id(), fresh_id()]);
+    for value in ["one", "two", "three"] {
+        old.append(taking(value, ana)).await.expect("taken");
+    }
+    old.append(keyed(1, 1, 2)).await.expect("kept");
+    old.append(keyed(2, 1, 0)).await.expect("kept");
+    let [node, other] = [world.node(1, 2).await, world.node(1, 2).await];
+    node.append(taking("before", ana)).await.expect("the next key is not used before the rotation begins");
+    assert_eq!(world.number("select count(*) from claims where key_version = 2").await, 0);
+    assert_eq!(node.begin_claims_rotation().await.expect("begun"), (2, false));
+    // The other node follows in its next batch.
+    other.append(taking("after", eva)).await.expect("taken");
+    assert_eq!(world.number("select count(*) from claims where key_version = 2").await, 1);
+    for store in [&node, &other] {
+        let taken = store.append(taking("one", eva)).await;
+        assert!(matches!(&taken, Err(AppendError::Claimed { owner, .. }) if *owner == ana), "{taken:?}");
+        store.append(taking("one", ana)).await.expect("whose it is, may take it again");
+        let again = store.append(keyed(1, 1, 2)).await;
+        assert!(matches!(&again, Err(AppendError::Repeated(Repeat::Events { count: 2, .. }))), "{again:?}");
+        let again = store.append(keyed(2, 1, 0)).await;
+        assert!(matches!(&again, Err(AppendError::Repeated(Repeat::Outcome(body))) if body == "done"), "{again:?}");
+        for id in [1, 2] {
+            assert!(matches!(store.append(keyed(id, 9, 2)).await, Err(AppendError::KeyReused)));
+        }
+        let owners = store.claim_owners(TENANT, &[email("three"), email("nobody's"), email("after")]).await;
+        assert_eq!(owners.expect("read"), [Some(ana), None, Some(eva)]);
+    }
+    node.append(releasing("two", eva)).await.expect("not hers, without effect");
+    node.append(releasing("two", ana)).await.expect("released, though it stands under the older key");
+    other.append(taking("two", eva)).await.expect("free for others");
+    assert_eq!(world.number("select count(*) from claims").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_the_newer_claim_key_appends_nothing_and_says_why() {
+    let world = World::start().await;
+    let (old, node, ana) = (world.node(1, 1).await, world.node(1, 2).await, fresh_id());
+    old.append(taking("one", ana)).await.expect("taken");
+    node.begin_claims_rotation().await.expect("begun");
+    node.append(taking("two", ana)).await.expect("taken");
+    let before = world.whole().await;
+    for request in [taking("two", fresh_id()), releasing("two", ana), keyed(7, 1, 1)] {
+        let refused = old.append(request).await;
+        let Err(AppendError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
+        assert!(reason.to_string().contains("claims key 2 is in use, but this node does not have it"), "{reason}");
+    }
+    assert_eq!(world.whole().await, before);
+    let refused = world.open(world.keys.versions(1, 1)).await.expect_err("refused");
+    assert!(matches!(refused, DatabaseError::MissingKey { purpose: "claims", version: 2 }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_are_written_anew_from_what_their_holders_claim() {
+    let world = World::start().await;
+    let (old, [ana, eva]) = (world.node(1, 1).await, [fresh_id(), fresh_id()]);
+    let node = world.node(1, 2).await;
+    world.sql("insert into claims (tenant, kind, hash, key_version, owner) values (7, 'email', sha256('x'), 1, gen_random_uuid())").await;
+    for (value, owner) in [("one", ana), ("two", ana), ("three", eva)] {
+        old.append(taking(value, owner)).await.expect("taken");
+    }
+    node.begin_claims_rotation().await.expect("begun");
+    let refused = world.open(only_second_claim_key(&world)).await.expect_err("rows need the older one");
+    assert!(matches!(refused, DatabaseError::MissingKey { purpose: "claims", version: 1 }), "{refused}");
+    // That Eva claims the first one is wrong: it stays Ana's.
+    let holders = [holder(ana, &["one", "two", "one"]), holder(eva, &["three", "one"])];
+    assert_eq!(node.rehash_claims(&holders).await.expect("written"), 3);
+    assert_eq!(node.rehash_claims(&holders).await.expect("nothing is left"), 0);
+    assert_eq!(node.end_claims_rotation(2).await.expect("ended"), 1, "nobody knows what the made-up row holds");
+    let nobodys = node.claims_of_nobody().await.expect("read");
+    assert_eq!(nobodys.len(), 4, "none of these owners has a stream: {nobodys:?}");
+    world.sql("delete from claims where key_version = 1").await;
+    assert_eq!(node.begin_claims_rotation().await.expect("resumed"), (2, true));
+    assert_eq!(node.end_claims_rotation(2).await.expect("ended"), 0);
+    let fresh = world.open(only_second_claim_key(&world)).await.expect("the older key is not asked for any more");
+    let owners = fresh.claim_owners(TENANT, &[email("one"), email("two"), email("three")]).await;
+    assert_eq!(owners.expect("read"), [Some(ana), Some(ana), Some(eva)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_are_compared_with_what_their_holders_claim() {
+    use store::postgres::claims::Wrong;
+    let world = World::start().await;
+    let (node, [ana, eva]) = (world.node(1, 1).await, [fresh_id(), fresh_id()]);
+    for (value, owner) in [("one", ana), ("two", ana), ("three", eva)] {
+        node.append(taking(value, owner)).await.expect("taken");
+    }
+    let compared = async |holders: &[ClaimHolder]| {
+        let found = node.compare_claims(holders).await.expect("compared");
+        found.into_iter().map(|found| (found.owner, found.wrong)).collect::<Vec<_>>()
+    };
+    assert_eq!(compared(&[holder(ana, &["one", "two"]), holder(eva, &["three"])]).await, []);
+    let wrong = compared(&[holder(ana, &["one", "three", "four"]), holder(eva, &["three"])]).await;
+    assert_eq!(wrong, [(ana, Wrong::HeldBy { holder: eva }), (ana, Wrong::Missing), (ana, Wrong::Surplus)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_accepts_a_loss_goes_on_with_the_lost_as_erased() {
+    let world = World::start().await;
+    let (ana, eva) = {
+        let node = world.node(1, 1).await;
+        (person(&node, "Ana").await, person(&node, "Eva").await)
+    };
+    world.sql(&format!("delete from subject_keys where subject_id = '{}'", ana.id)).await;
+    let mut admin =
+        PgConnection::connect_with(&world.database.options(store::postgres::Role::Engine)).await.expect("in");
+    assert_eq!(store::postgres::keys::accept_loss(&mut admin).await.expect("accepted"), [(TENANT, 1)]);
+    assert_eq!(store::postgres::keys::accept_loss(&mut admin).await.expect("once"), []);
+    assert_eq!(store::postgres::keys::lost_subjects(&mut admin).await.expect("none"), []);
+    let node = world.node(1, 1).await;
+    assert_eq!(read(&node, ana).await.expect("read")[0].personal, Personal::Erased);
+    assert_eq!(name(&node, eva).await.as_deref(), Ok("Eva"));
+    let refused = node.append(to(ana, Expected::Exact(1), vec![about(ana.id, "Ana")])).await;
+    assert!(matches!(refused, Err(AppendError::SubjectErased(id)) if id == ana.id), "{refused:?}");
 }

@@ -200,3 +200,73 @@ async fn keys_that_make_no_sense_are_refused_and_touch_nothing() {
     assert_eq!(whole().await, before);
     world.serve(&[]);
 }
+
+#[tokio::test]
+async fn a_claim_key_is_rotated_and_everything_stays_whose_it_was() {
+    let world = World::start().await;
+    let ana = world.member("ana@example.com").await;
+    let eva = json!({"name": "Eva", "emails": ["eva@example.com"], "phones": ["+34600100200"]});
+    let first = world.post_keyed("/v1/customers", "eva-1", eva.clone()).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let before = number(&world, "select count(*) from claims").await;
+    let rotated = world.run_json(&["secrets", "rotate-claims", "--json"]);
+    assert_eq!((&rotated["version"], &rotated["rewritten"]), (&json!(2), &json!(before)));
+    assert_eq!(number(&world, "select count(*) from claims where key_version = 2").await, before);
+    let again = world.post_keyed("/v1/customers", "eva-1", eva).await;
+    assert_eq!((again.status, &again.body["customer_id"]), (200, &first.body["customer_id"]), "told, not done again");
+    let taken = world.post("/v1/customers", json!({"name": "Zoe", "emails": ["ana@example.com"]})).await;
+    assert_eq!(taken.status, 409, "{}", taken.body);
+    let path = format!("/v1/customers/{ana}");
+    assert_eq!(world.patch(&path, None, json!({"emails": ["ana@example.org"]})).await.status, 200);
+    world.member("ana@example.com").await;
+    assert!(world.run(&["check", "claims"]).status.success());
+    let both = world.run_json(&["secrets", "list", "--json"]);
+    assert_eq!(both[2], json!({"key": "claims", "version": 1, "state": "retired"}));
+}
+
+#[tokio::test]
+async fn check_finds_claims_that_are_not_what_the_events_say() {
+    let world = World::start().await;
+    let (ana, eva) = (world.member("ana@example.com").await, world.member("eva@example.com").await);
+    let well = world.run(&["check", "claims"]);
+    assert!(well.status.success());
+    let text = String::from_utf8_lossy(&well.stdout).into_owned();
+    assert!(text.ends_with("the table is what the events say\n"), "{text}");
+    number(
+        &world,
+        &format!("with gone as (delete from claims where owner = '{ana}' returning 1) select count(*) from gone"),
+    )
+    .await;
+    let wrong = world.run(&["check", "claims"]);
+    assert_eq!(wrong.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&wrong.stdout).into_owned();
+    assert!(text.contains(&format!("  email of {ana} (tenant 1) is missing\n  1 differences in all")), "{text}");
+    let made_up = "insert into claims select tenant, 'phone', hash, key_version, owner from claims where owner = ";
+    number(&world, &format!("with new as ({made_up} '{eva}' returning 1) select count(*) from new")).await;
+    let all = world.run(&["check", "--all", "--json"]);
+    assert_eq!(all.status.code(), Some(4));
+    let all: Value = serde_json::from_slice(&all.stdout).expect("JSON");
+    let claims = all.as_array().and_then(|all| all.last()).expect("claims come last");
+    assert_eq!(claims["differences"][1], json!({"tenant": 1, "kind": "phone", "owner": eva, "wrong": "surplus"}));
+}
+
+#[tokio::test]
+async fn a_lost_table_of_keys_stops_the_start_and_is_told_by_doctor() {
+    let mut world = World::start().await;
+    world.member("ana@example.com").await;
+    world.end(Signal::SIGTERM);
+    number(&world, "with gone as (delete from subject_keys returning 1) select count(*) from gone").await;
+    let before = number(&world, "select count(*) from events").await;
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the table subject_keys is empty, but the log holds personal data, which nobody can read without it: put the table back from a backup of the database; `clientela doctor` counts what is lost, and `clientela secrets accept-loss` is for when there is no backup");
+    assert_eq!(number(&world, "select count(*) from events").await, before);
+    assert_eq!(number(&world, "select count(*) from subject_keys").await, 0);
+    let doctor = world.run(&["doctor"]);
+    let says = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(says.contains("FAIL  lost keys    the keys of 1 persons are lost (1 of tenant 1)"), "{says}");
+    assert!(says.contains("ok    keys         in use are master 1, claims 1"), "{says}");
+    assert_eq!(world.run_json(&["secrets", "accept-loss", "--json"])["accepted"], false);
+    assert_eq!(number(&world, "select count(*) from subject_keys").await, 0);
+    let accepted = world.run_json(&["secrets", "accept-loss", "--yes", "--json"]);
+    assert_eq!(accepted["lost"], json!([{"tenant": 1, "persons": 1}]));
+    world.serve(&[]);
+}

@@ -17,6 +17,7 @@ pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
     remove_address,
 };
+pub(crate) use update::held_claims;
 pub use update::{Update, update};
 
 use crate::caller::{Caller, Scope};

@@ -66,7 +66,8 @@ fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey
     (free, taken)
 }
 
-fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
+/// The claims that are a customer's, as its events say.
+pub(crate) fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
     let contact = customer.active().ok().and_then(|customer| customer.contact().known());
     contact.map(claims_of).unwrap_or_default()
 }

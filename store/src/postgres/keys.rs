@@ -291,3 +291,23 @@ pub async fn lost_subjects(session: &mut PgConnection) -> Result<Vec<(TenantId, 
     .await?;
     Ok(rows.into_iter().map(|(tenant, count)| (TenantId(tenant), count)).collect())
 }
+
+/// Writes down that the keys of these persons are lost for good: they read as erased from then on, and take no more personal data.
+/// Says how many there are, by tenant.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn accept_loss(session: &mut PgConnection) -> Result<Vec<(TenantId, i64)>, sqlx::Error> {
+    let newest = known(&mut *session, Purpose::Master).await?.first().map_or(1, |key| key.version);
+    let rows: Vec<(i32, i64)> = sqlx::query_as(
+        "with lost as (insert into subject_keys (tenant, subject_id, wrapped_key, master_version, erased_at) \
+           select distinct e.tenant, e.subject_id, null::bytea, $1::int2, now() from events e where e.personal is not null \
+           and not exists (select from subject_keys s where s.tenant = e.tenant and s.subject_id = e.subject_id) \
+           on conflict do nothing returning tenant) \
+         select tenant, count(*) from lost group by tenant order by tenant",
+    )
+    .bind(newest)
+    .fetch_all(session)
+    .await?;
+    Ok(rows.into_iter().map(|(tenant, count)| (TenantId(tenant), count)).collect())
+}

@@ -8,6 +8,7 @@
 mod analysts;
 mod batch;
 mod bounded_follow;
+pub mod claims;
 mod committed;
 mod database;
 pub mod embedded;

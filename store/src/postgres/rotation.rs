@@ -78,7 +78,11 @@ impl PostgresStore {
 }
 
 /// The version to rotate to, and whether that was begun before.
-async fn begin(session: &mut PgConnection, keys: &Keys, purpose: Purpose) -> Result<(i16, bool), RotationError> {
+pub(super) async fn begin(
+    session: &mut PgConnection,
+    keys: &Keys,
+    purpose: Purpose,
+) -> Result<(i16, bool), RotationError> {
     let rows = known(session, purpose).await.map_err(unavailable)?;
     let in_use = rows.first().map_or(0, |row| row.version);
     if rows.iter().skip(1).any(|row| !row.is_retired) {
@@ -189,7 +193,7 @@ async fn rewrap(
 }
 
 /// No batch that began before still writes with an older version: it would hold the log lock.
-async fn close_older(session: &mut PgConnection, purpose: Purpose, version: i16) -> Result<(), sqlx::Error> {
+pub(super) async fn close_older(session: &mut PgConnection, purpose: Purpose, version: i16) -> Result<(), sqlx::Error> {
     let mut transaction = session.begin_with(AssertSqlSafe(begin_and_lock(LOG_LOCK))).await?;
     sqlx::query(
         "update key_checks set closed_at = now() where purpose = $1 and key_version < $2 and closed_at is null",
@@ -201,7 +205,11 @@ async fn close_older(session: &mut PgConnection, purpose: Purpose, version: i16)
     transaction.commit().await
 }
 
-async fn retire_older(session: &mut PgConnection, purpose: Purpose, version: i16) -> Result<(), sqlx::Error> {
+pub(super) async fn retire_older(
+    session: &mut PgConnection,
+    purpose: Purpose,
+    version: i16,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update key_checks set retired_at = now() where purpose = $1 and key_version < $2 and retired_at is null",
     )
