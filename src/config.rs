@@ -86,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) rebuild_on_start: bool,
     /// Whether this node runs reactors and jobs; at least one node should.
     pub(crate) background: bool,
+    /// At most one head of the log is signed in so many seconds, besides those that are asked for.
+    pub(crate) head_every_seconds: u32,
 }
 
 impl Settings {
@@ -115,6 +117,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("drain_seconds", &["CLIENTELA_DRAIN_SECONDS"]),
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
     ("background", &["CLIENTELA_BACKGROUND"]),
+    ("head_every_seconds", &["CLIENTELA_HEAD_EVERY_SECONDS"]),
 ];
 
 /// The usual file, in the data folder.
@@ -192,6 +195,7 @@ impl Effective {
             drain_seconds: self.get("drain_seconds")?.ok_or_else(|| required("drain_seconds"))?,
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
             background: self.get("background")?.unwrap_or(true),
+            head_every_seconds: self.get("head_every_seconds")?.ok_or_else(|| required("head_every_seconds"))?,
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);
@@ -249,6 +253,7 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("drain_seconds", json!(doors.drain_timeout.as_secs())),
         ("rebuild_on_start", json!(true)),
         ("background", json!(true)),
+        ("head_every_seconds", json!(60)),
     ])
 }
 
@@ -296,7 +301,8 @@ fn from_text(key: &str, text: &str) -> Value {
         | "feed_recheck_seconds"
         | "requests_per_key"
         | "failures_per_address"
-        | "drain_seconds" => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
+        | "drain_seconds"
+        | "head_every_seconds" => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
         "cors_origins" => text.split(',').map(|origin| json!(origin.trim())).collect(),
         _ => json!(text),
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use store::consumer::parked;
 use store::personal_data::{Keys, TicketKey};
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
-use store::postgres::{Database, DatabaseError, Pools, PostgresStore, keys};
+use store::postgres::{Database, DatabaseError, Pools, PostgresStore, TreePace, keys};
 use store::{EventStore, Position, TenantId};
 use tokio::task::JoinHandle;
 
@@ -217,6 +217,12 @@ impl Node {
         let (database, store) = (self.ground.database.clone(), self.store.clone());
         self.rebuilding = Some(tokio::spawn(crate::rebuild::whatever_is_outdated(database, store)));
         Ok(())
+    }
+
+    /// Builds the tree over the log behind the append, and signs its heads.
+    pub(crate) fn start_tree(&self, settings: &Settings) {
+        let head_every = Duration::from_secs(settings.head_every_seconds.max(1).into());
+        self.store.tree().start(new_id(), TreePace { head_every });
     }
 
     /// Starts what works without being asked. Only a server does: a tool is gone before it would be of use.

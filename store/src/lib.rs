@@ -14,6 +14,7 @@ pub mod feed;
 pub mod job_runs;
 pub mod key_versions;
 pub mod leaf;
+pub mod merkle;
 pub mod personal_data;
 pub mod postgres;
 pub mod scan;

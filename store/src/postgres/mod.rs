@@ -3,7 +3,7 @@
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
 //! [`tail`] follows, [`bounded_follow`] for readers outside, [`committed`] is what they share,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants,
-//! [`analysts`] the logins of people, [`embedded`] runs a private server.
+//! [`analysts`] the logins of people, [`tree`] builds and proves, [`embedded`] runs a private server.
 
 mod analysts;
 mod batch;
@@ -24,11 +24,13 @@ mod sealing;
 mod snapshots;
 mod tail;
 pub mod testing;
+mod tree;
 mod writer;
 
 pub use analysts::{AnalystError, AnalystLogin};
 pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
+pub use tree::{Consistency, Pace as TreePace, ProofError, ProvenEvent, SignedHead, Tree, TreeState, TreeStatus};
 
 use crate::personal_data::Keys;
 use crate::scan::{PageStream, Scan};
@@ -59,6 +61,7 @@ pub struct PostgresStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     reader: Reader,
     tail: Tail,
+    tree: Tree,
     stop: Stop,
 }
 
@@ -79,7 +82,8 @@ impl PostgresStore {
         let (inbox, writer) = Writer::start(database.clone(), Arc::clone(&names), keyring.clone(), committed);
         let reader = Reader { pool, names, keyring };
         let tail = Tail::start(reader.clone(), database, own, &stop);
-        Ok(Self { inbox: Mutex::new(Some(inbox)), writer: Mutex::new(Some(writer)), reader, tail, stop })
+        let tree = Tree::new(reader.clone(), tail.head());
+        Ok(Self { inbox: Mutex::new(Some(inbox)), writer: Mutex::new(Some(writer)), reader, tail, tree, stop })
     }
 
     /// Takes no more appends, answers those that wait, and ends the background tasks.
@@ -89,6 +93,7 @@ impl PostgresStore {
         if let Some(writer) = writer {
             let _ = writer.await; // a panic of the writer was logged where it happened
         }
+        self.tree.stop().await;
         self.stop.stop();
     }
 
@@ -106,6 +111,12 @@ impl PostgresStore {
         keys::known(&mut session, purpose).await.map_err(unavailable)
     }
 
+    /// The tree over the log.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        self.tree.clone()
+    }
+
     /// The newest position that this node has seen, without asking the database.
     #[must_use]
     pub fn seen(&self) -> Position {
@@ -115,6 +126,7 @@ impl PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
+        self.tree.abandon();
         self.stop.stop();
     }
 }
