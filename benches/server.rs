@@ -65,6 +65,7 @@ impl Server {
             )),
             pools: pools.clone(),
             store: Arc::clone(&store) as _,
+            tree: store.tree(),
             clock: Arc::new(SystemClock),
             keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
             ticket_key: store::personal_data::Keys::random().master.ticket_key(),

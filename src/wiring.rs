@@ -267,6 +267,7 @@ impl Node {
             jobs: self.jobs.clone(),
             pools: self.pools.clone(),
             store: self.store.clone(),
+            tree: self.store.tree(),
             clock: self.clock.clone(),
             keys: api::Keys::new(directory, &config),
             ticket_key: self.ticket_key.clone(),

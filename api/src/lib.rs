@@ -30,7 +30,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use store::EventStore;
 use store::personal_data::TicketKey;
-use store::postgres::Pools;
+use store::postgres::{Pools, Tree};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -64,6 +64,8 @@ pub struct Parts {
     pub pools: Pools,
     /// The log, for history.
     pub store: Arc<dyn EventStore>,
+    /// The tree over the log, for proofs.
+    pub tree: Tree,
     /// The clock of all requests.
     pub clock: Arc<dyn Clock>,
     /// The keys of callers.
@@ -126,6 +128,7 @@ fn operations(config: &Config) -> OpenApiRouter<Api> {
         .merge(http::customers::routes())
         .merge(http::loyalty::routes())
         .merge(http::audit::routes())
+        .merge(http::audit::proofs::routes())
         .merge(http::projections::routes())
         .merge(http::imports::routes(config))
         .merge(http::reactors::routes())

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use store::postgres::{Database, Pools};
+use store::postgres::{Database, Pools, Tree};
 use store::{
     AppendRequest, BoxError, Capabilities, ClaimKey, EventStore, EventStream, Filter, Position, ReadAll, ReadStream,
     Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
@@ -149,6 +149,7 @@ pub(crate) fn doors(config: Config) -> Doors {
             job::jobs(),
             job::Parts { pools: pools.clone(), clock: Arc::new(FrozenClock::at(now)), facts: Arc::new(()) },
         )),
+        tree: Tree::unattached(pools.engine.clone(), store::personal_data::Keys::random()),
         pools,
         store,
         clock: Arc::new(FrozenClock::at(now)),

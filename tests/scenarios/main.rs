@@ -14,6 +14,7 @@ mod jobs;
 mod loyalty;
 mod operating;
 mod profile;
+mod proofs;
 mod reactors;
 mod rebuild;
 mod searching;

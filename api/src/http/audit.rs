@@ -1,6 +1,8 @@
 //! The audit trail over HTTP: who caused which event, when, by which door, on which occasion and because of what. Times are those at which events were written into
 //! the log.
 
+pub(crate) mod proofs;
+
 use crate::Api;
 use crate::headers::{MinPosition, Parameters};
 use crate::http::lists::{self, Cursor, ListView, wrong};

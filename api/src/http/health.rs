@@ -15,6 +15,7 @@ use projections::{ProjectorState, ProjectorStatus};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 use store::Position;
+use store::postgres::{TreeState, TreeStatus};
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,6 +48,8 @@ struct Components {
     reactors: Vec<ReactorStatus>,
     #[schema(value_type = Vec<schemas::Job>)]
     jobs: Vec<JobStatus>,
+    #[schema(value_type = schemas::Tree)]
+    tree: TreeStatus,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -167,20 +170,20 @@ impl Components {
     async fn looked_at(api: &Api) -> Self {
         let head = tokio::time::timeout(PROBE_TIMEOUT, api.store.head()).await.ok().and_then(Result::ok);
         let status = if head.is_some() { "up" } else { "down" };
-        let event_store = StoreHealth { status, head };
+        let (event_store, tree) = (StoreHealth { status, head }, api.tree.status());
         if head.is_none() {
-            return Self { event_store, projectors: None, reactors: Vec::new(), jobs: Vec::new() };
+            return Self { event_store, projectors: None, reactors: Vec::new(), jobs: Vec::new(), tree };
         }
         let (projectors, reactors, jobs) =
             tokio::join!(soon(api.projections.status()), soon(api.reactors.status()), soon(api.jobs.status()));
         let (reactors, jobs) = (reactors.unwrap_or_default(), jobs.unwrap_or_default());
-        Self { event_store, projectors, reactors, jobs }
+        Self { event_store, projectors, reactors, jobs, tree }
     }
 
     fn status(&self) -> Status {
         let is_stuck = |reactor: &ReactorStatus| reactor.parked > 0 || reactor.state == ReactorState::Failed;
         let is_still = self.projectors.as_ref().is_none_or(|projectors| projectors.iter().any(stands_still));
-        let is_degraded = is_still || self.reactors.iter().any(is_stuck);
+        let is_degraded = is_still || self.reactors.iter().any(is_stuck) || self.tree.state == TreeState::Failed;
         match self.event_store.head {
             None => Status::Unavailable,
             Some(_) if is_degraded => Status::Degraded,

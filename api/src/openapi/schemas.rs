@@ -81,6 +81,18 @@ by_hand! {
     RequestId => text("The request's id", None, "till-7-42");
     /// What happened, beyond what every event has.
     Facts => object("The facts of the event, by its type", json!({"points": 149}));
+    /// A hash of the tree.
+    HashText => text("A hash of the tree, in base64", None, "DY5cpDIpKcVzDU3hMPQn9iLVlNbXuDyQ1hk0MnO2LRA=");
+    /// A signed head.
+    Checkpoint => text(
+        "A signed head: a C2SP tlog-checkpoint", None,
+        "clientela/018f000000007000\n7\nDY5cpDIpKcVzDU3hMPQn9iLVlNbXuDyQ1hk0MnO2LRA=\n\n— clientela/018f000000007000 AAAA\n",
+    );
+    /// Keys that verify what the log has signed.
+    VerifierKeys => text(
+        "Verifier keys of C2SP signed-note, one a line", None,
+        "clientela/018f000000007000+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n",
+    );
     /// Any object: what is in it is described elsewhere.
     AnyObject => object("A document", json!({}));
 }
@@ -155,6 +167,21 @@ pub(crate) struct Job {
     owner: Option<Uuid>,
     /// What went wrong last, until it goes well again.
     #[schema(example = "the event store is unavailable")]
+    error: Option<String>,
+}
+
+/// The tree over the log, as this node knows it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the store's")]
+pub(crate) struct Tree {
+    #[schema(value_type = TreeState)]
+    state: store::postgres::TreeState,
+    /// How many events are in full tiles.
+    built: Option<u64>,
+    /// The size of the newest signed head.
+    head: Option<u64>,
+    /// What went wrong, until it goes well again.
+    #[schema(example = "the log was shortened")]
     error: Option<String>,
 }
 
@@ -236,6 +263,8 @@ by_hand! {
     Page => text("A page, a script, a style sheet or a picture", None, "<!DOCTYPE html>");
     /// Figures.
     Metrics => text("Figures in the text format of Prometheus", None, "http_requests_total 7\n");
+    /// What becomes of the tree over the log on a node.
+    TreeState => one_of(["standby", "building", "retrying", "failed"].into_iter());
     /// What a job is doing on its node.
     JobState => one_of(["standby", "waiting", "running", "retrying", "stopped"].into_iter());
     /// How a run is.

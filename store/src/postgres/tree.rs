@@ -18,7 +18,9 @@ pub use proofs::{Consistency, ProofError, ProvenEvent};
 pub use status::{TreeState, TreeStatus};
 
 use super::read::Reader;
+use super::sealing::KeyRing;
 use crate::consumer::Running;
+use crate::personal_data::Keys;
 use crate::signed_note::LogKey;
 use crate::{Position, StoreError};
 use nodes::Nodes;
@@ -61,6 +63,13 @@ impl Tree {
             standing: Standing::default(),
             running: Running::default(),
         }))
+    }
+
+    /// That of a log which this process does not follow.
+    #[must_use]
+    pub fn unattached(pool: PgPool, keys: Keys) -> Self {
+        let (names, keyring) = (Arc::default(), KeyRing::new(keys));
+        Self::new(Reader { pool, names, keyring }, watch::channel(Position(0)).1)
     }
 
     /// How it is, as far as this node knows.
