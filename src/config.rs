@@ -88,6 +88,10 @@ pub(crate) struct Settings {
     pub(crate) background: bool,
     /// At most one head of the log is signed in so many seconds, besides those that are asked for.
     pub(crate) head_every_seconds: u32,
+    /// Where signed heads are published: a file, and an address with the token that it asks for.
+    pub(crate) heads_file: Option<PathBuf>,
+    pub(crate) heads_url: Option<String>,
+    pub(crate) heads_token: Option<String>,
 }
 
 impl Settings {
@@ -118,6 +122,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
     ("background", &["CLIENTELA_BACKGROUND"]),
     ("head_every_seconds", &["CLIENTELA_HEAD_EVERY_SECONDS"]),
+    ("heads_file", &["CLIENTELA_HEADS_FILE"]),
+    ("heads_url", &["CLIENTELA_HEADS_URL"]),
+    ("heads_token", &["CLIENTELA_HEADS_TOKEN"]),
 ];
 
 /// The usual file, in the data folder.
@@ -196,6 +203,9 @@ impl Effective {
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
             background: self.get("background")?.unwrap_or(true),
             head_every_seconds: self.get("head_every_seconds")?.ok_or_else(|| required("head_every_seconds"))?,
+            heads_file: self.get("heads_file")?,
+            heads_url: self.get("heads_url")?,
+            heads_token: self.get("heads_token")?,
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);
@@ -333,8 +343,8 @@ const MASK: &str = "****";
 
 fn masked(key: &str, value: &Value) -> Value {
     match (key, value.as_str()) {
-        ("master_key" | "claim_key" | "log_key", Some(_)) => json!(MASK),
-        ("database_url", Some(url)) => json!(without_password(url)),
+        ("master_key" | "claim_key" | "log_key" | "heads_token", Some(_)) => json!(MASK),
+        ("database_url" | "heads_url", Some(url)) => json!(without_password(url)),
         _ => value.clone(),
     }
 }

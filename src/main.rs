@@ -11,6 +11,7 @@ mod export;
 mod facts;
 mod feed;
 mod first_start;
+mod heads;
 mod import;
 mod jobs;
 mod key;
@@ -26,6 +27,7 @@ mod serve;
 mod show_config;
 mod status;
 mod tenant;
+mod verify;
 mod wiring;
 
 use clap::{Parser, Subcommand};
@@ -37,7 +39,7 @@ use std::process::ExitCode;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, with one line that says why; 2 the command line is wrong; 3 an import went through, but \
+Exit codes: 0 done; 1 failed, with one line that says why, or `verify` found a log that is not what was written; 2 the command line is wrong; 3 an import went through, but \
 some rows were rejected; 4 `status`, `doctor` or `check` found \
 something that is not as it should be.";
 
@@ -63,6 +65,8 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Prove that read models, and the table `claims`, are what the log says; prints what is not
     Check(rebuild::CheckArgs),
+    /// Recompute the whole log and name the first position at which it is not what was written
+    Verify(verify::Args),
     /// How projections are; let one rest, or leave out an event that it cannot digest
     #[command(subcommand)]
     Projections(projection::Command),
@@ -118,6 +122,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&common, args).await,
         Command::Rebuild(args) => rebuild::run(&common, args).await,
         Command::Check(args) => rebuild::check(&common, args).await,
+        Command::Verify(args) => verify::run(&common, args).await,
         Command::Projections(projections) => projection::run(&common, projections).await,
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,

@@ -59,7 +59,7 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
     let ready = async {
         node.rebuild_outdated(settings.rebuild_on_start).await?;
         let new_key = first_start::ensure(&node, settings).await?;
-        node.start_tree(settings);
+        node.start_tree(settings)?;
         if settings.background {
             node.start_background();
         }

@@ -2,6 +2,7 @@
 
 use crate::config::{Settings, without_password};
 use crate::facts::ReadModels;
+use crate::heads::Publishing;
 use crate::open_files;
 use crate::secrets::{Secrets, make_data_folder};
 use anyhow::{Context, anyhow, bail};
@@ -46,6 +47,7 @@ pub(crate) struct Node {
     ticket_key: TicketKey,
     pub(crate) timings: Timings,
     rebuilding: Option<JoinHandle<()>>,
+    publishing: Publishing,
 }
 
 /// The database and the log, for tools that make read models again beside a server that may be running.
@@ -198,6 +200,7 @@ impl Node {
             ticket_key: secrets.keys.master.ticket_key(),
             timings,
             rebuilding: None,
+            publishing: Publishing::default(),
         })
     }
 
@@ -219,10 +222,13 @@ impl Node {
         Ok(())
     }
 
-    /// Builds the tree over the log behind the append, and signs its heads.
-    pub(crate) fn start_tree(&self, settings: &Settings) {
+    /// Builds the tree over the log behind the append, signs its heads and publishes them.
+    pub(crate) fn start_tree(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let head_every = Duration::from_secs(settings.head_every_seconds.max(1).into());
-        self.store.tree().start(new_id(), TreePace { head_every });
+        let tree = self.store.tree();
+        self.publishing = Publishing::start(&tree, settings)?;
+        tree.start(new_id(), TreePace { head_every });
+        Ok(())
     }
 
     /// Starts what works without being asked. Only a server does: a tool is gone before it would be of use.
@@ -288,9 +294,10 @@ impl Node {
 
     /// Lets everything under way finish, then stops part after part, the private cluster last.
     pub(crate) async fn stop(self) {
-        let Self { ground, pools, store, commands, projections, reactors, jobs, rebuilding, .. } = self;
+        let Self { ground, pools, store, commands, projections, reactors, jobs, rebuilding, publishing, .. } = self;
         // What is interrupted goes on at the next start.
         rebuilding.iter().for_each(JoinHandle::abort);
+        publishing.stop();
         in_time("the jobs", jobs.stop()).await;
         in_time("the reactors", reactors.stop()).await;
         drop(commands);

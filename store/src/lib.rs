@@ -7,6 +7,7 @@
 //! [`postgres::PostgresStore`] is the default engine.
 
 pub mod append;
+pub mod checkpoint;
 pub mod consumer;
 pub mod contract;
 pub mod event;

@@ -24,3 +24,4 @@ mod shutdown;
 mod support;
 mod tenants;
 mod time_travel;
+mod verifying;

@@ -104,8 +104,10 @@ async fn an_event_is_proved_just_after_it_was_written() {
             verified(&proof.body, &key);
         }
     }
-    let sealed = world.get(&format!("/v1/audit/events?customer={member}&type=customer.registered")).await;
-    let proof = world.get(&format!("/v1/audit/proof?position={}", sealed.body["items"][0]["position"])).await;
+    let path = format!("/v1/audit/events?customer={member}&type=customer.*&min_position={head}&limit=200");
+    let written = world.get(&path).await.body["items"].as_array().cloned().expect("events");
+    let registered = written.last().expect("the first one");
+    let proof = world.get(&format!("/v1/audit/proof?position={}", registered["position"])).await;
     let shown = proof.body.to_string();
     assert!(proof.body["event"]["personal"].is_string() && !shown.contains("audited@example.com"), "{shown}");
 }
@@ -173,7 +175,8 @@ async fn what_cannot_be_proved_is_refused() {
         ("/v1/audit/consistency?from=123456789", "404 head_not_found"),
         ("/v1/audit/consistency?from=18446744073709551615", "404 head_not_found"),
     ] {
-        assert_eq!(world.get(path).await.refusal(), refusal, "{path}");
+        let told = world.get(path).await.refusal();
+        assert!(told.starts_with(refusal), "{path}: {told}");
     }
 }
 
@@ -181,8 +184,10 @@ async fn what_cannot_be_proved_is_refused() {
 async fn the_tree_is_built_by_itself_and_says_how_it_is() {
     let world = World::start().await;
     let member = world.member("built@example.com").await;
-    for order in 0..90 {
-        world.buys(&member, &format!("order-{order}"), "1.00").await;
+    for order in 0.. {
+        if world.buys(&member, &format!("order-{order}"), "1.00").await.position > Some(260) {
+            break;
+        }
     }
     let tree = async || world.get("/health").await.body["components"]["tree"].clone();
     let built = async {
@@ -194,5 +199,4 @@ async fn the_tree_is_built_by_itself_and_says_how_it_is() {
     let tree = tree().await;
     assert_eq!((text(&tree, "state"), tree["error"].is_null()), ("building", true), "{tree}");
     assert!(tree["head"].is_u64(), "a first head was signed by itself: {tree}");
-    assert!(world.head().await > 256, "{}", world.head().await);
 }

@@ -183,7 +183,9 @@ impl Components {
     fn status(&self) -> Status {
         let is_stuck = |reactor: &ReactorStatus| reactor.parked > 0 || reactor.state == ReactorState::Failed;
         let is_still = self.projectors.as_ref().is_none_or(|projectors| projectors.iter().any(stands_still));
-        let is_degraded = is_still || self.reactors.iter().any(is_stuck) || self.tree.state == TreeState::Failed;
+        let is_unpublished = self.tree.published.values().any(|published| published.error.is_some());
+        let is_tree_degraded = self.tree.state == TreeState::Failed || is_unpublished;
+        let is_degraded = is_still || is_tree_degraded || self.reactors.iter().any(is_stuck);
         match self.event_store.head {
             None => Status::Unavailable,
             Some(_) if is_degraded => Status::Degraded,

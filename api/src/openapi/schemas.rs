@@ -183,6 +183,20 @@ pub(crate) struct Tree {
     /// What went wrong, until it goes well again.
     #[schema(example = "the log was shortened")]
     error: Option<String>,
+    /// How publishing heads goes, by place: `file` and `url`.
+    #[schema(example = json!({"file": {"head": 7}}))]
+    published: std::collections::BTreeMap<String, PublishedHeads>,
+}
+
+/// How publishing heads to one place goes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described; the type itself is the store's")]
+pub(crate) struct PublishedHeads {
+    /// The size of the last head that is there.
+    head: Option<u64>,
+    /// What went wrong, until it goes well again.
+    #[schema(example = "the target of heads answered 500 Internal Server Error")]
+    error: Option<String>,
 }
 
 /// A projection, as operators see it.

@@ -3,7 +3,7 @@
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
 //! [`tail`] follows, [`bounded_follow`] for readers outside, [`committed`] is what they share,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants,
-//! [`analysts`] the logins of people, [`tree`] builds and proves, [`embedded`] runs a private server.
+//! [`analysts`] the logins of people, [`tree`] builds and proves, [`verify`](mod@verify) recomputes it all, [`embedded`] runs a private server.
 
 mod analysts;
 mod batch;
@@ -25,12 +25,16 @@ mod snapshots;
 mod tail;
 pub mod testing;
 mod tree;
+mod verify;
 mod writer;
 
 pub use analysts::{AnalystError, AnalystLogin};
 pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
-pub use tree::{Consistency, Pace as TreePace, ProofError, ProvenEvent, SignedHead, Tree, TreeState, TreeStatus};
+pub use tree::{
+    Consistency, Pace as TreePace, ProofError, ProvenEvent, Published, SignedHead, Tree, TreeState, TreeStatus,
+};
+pub use verify::{Against, Finding, HeadFile, Kind as FindingKind, MalformedHeads, Report, Tell, verify};
 
 use crate::personal_data::Keys;
 use crate::scan::{PageStream, Scan};

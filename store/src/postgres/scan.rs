@@ -106,10 +106,10 @@ fn read_rows(names: &Names, messages: Vec<Bytes>) -> Result<Vec<ScannedEvent>, S
     let mut events = Vec::with_capacity(messages.len());
     let mut last = Position(0);
     for message in messages {
-        let mut rest = Columns { message: &message, rest: &message };
+        let mut rest = Columns::of(&message);
         rest.skip_head().ok_or_else(|| malformed(last))?;
-        while !rest.rest.is_empty() {
-            if i16::from_be_bytes(rest.take().ok_or_else(|| malformed(last))?) == END_OF_ROWS {
+        while !rest.is_empty() {
+            if is_end(&mut rest).ok_or_else(|| malformed(last))? {
                 break;
             }
             let event = rest.event(names, last)?;
@@ -130,13 +130,26 @@ fn malformed(after: Position) -> StoreError {
 }
 
 /// What is left of a message. Whatever is not there, or not as long as it should be, is none.
-struct Columns<'m> {
+pub(super) struct Columns<'m> {
     message: &'m Bytes,
     rest: &'m [u8],
 }
 
+/// Whether there are no more rows in the message.
+pub(super) fn is_end(columns: &mut Columns<'_>) -> Option<bool> {
+    Some(i16::from_be_bytes(columns.take()?) == END_OF_ROWS)
+}
+
 impl<'m> Columns<'m> {
-    fn skip_head(&mut self) -> Option<()> {
+    pub(super) fn of(message: &'m Bytes) -> Self {
+        Self { message, rest: message }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) fn skip_head(&mut self) -> Option<()> {
         if let Some(behind) = self.rest.strip_prefix(SIGNATURE) {
             self.rest = behind;
             let _flags: [u8; 4] = self.take()?;
@@ -192,7 +205,7 @@ impl<'m> Columns<'m> {
     }
 
     /// A value behind its length, or null.
-    fn value(&mut self) -> Option<Option<&'m [u8]>> {
+    pub(super) fn value(&mut self) -> Option<Option<&'m [u8]>> {
         // −1 stands for null.
         let Ok(length) = usize::try_from(i32::from_be_bytes(self.take()?)) else { return Some(None) };
         let (value, behind) = self.rest.split_at_checked(length)?;
@@ -200,7 +213,7 @@ impl<'m> Columns<'m> {
         Some(Some(value))
     }
 
-    fn fixed<const N: usize>(&mut self) -> Option<Option<[u8; N]>> {
+    pub(super) fn fixed<const N: usize>(&mut self) -> Option<Option<[u8; N]>> {
         self.value()?.map_or(Some(None), |value| value.try_into().ok().map(Some))
     }
 
@@ -227,6 +240,6 @@ struct RawRow {
     personal: Option<Bytes>,
 }
 
-fn time(micros: i64) -> Option<DateTime<Utc>> {
+pub(super) fn time(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros.checked_add(EPOCH_MICROS)?)
 }

@@ -10,12 +10,12 @@ mod nodes;
 mod proofs;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use builder::Pace;
 pub use heads::SignedHead;
 pub use proofs::{Consistency, ProofError, ProvenEvent};
-pub use status::{TreeState, TreeStatus};
+pub use status::{Published, TreeState, TreeStatus};
 
 use super::read::Reader;
 use super::sealing::KeyRing;

@@ -3,12 +3,11 @@
 
 use super::status::TreeState;
 use super::{Tree, misfit, signed, unsigned};
+use crate::checkpoint;
 use crate::merkle::{Hash, Span};
 use crate::postgres::database::unavailable;
 use crate::signed_note::VerifierKey;
 use crate::{Position, StoreError};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use std::time::{Duration, Instant};
@@ -45,11 +44,6 @@ impl TryFrom<Row> for SignedHead {
         let root = root.map_err(|_| misfit("tree_heads", "root", row.size, "it is not 32 bytes long"))?;
         Ok(Self { size: unsigned(row.size), root, checkpoint: row.checkpoint, signed_at: row.signed_at })
     }
-}
-
-/// What is signed: a checkpoint of C2SP tlog-checkpoint without extensions.
-pub(crate) fn checkpoint(origin: &str, size: u64, root: &Hash) -> String {
-    format!("{origin}\n{size}\n{}\n", STANDARD.encode(root))
 }
 
 impl Tree {
@@ -120,7 +114,28 @@ impl Tree {
         rows.into_iter().map(key).collect()
     }
 
-    /// The name of the log, and a note that it signs: no head, but something else that is said in its name.
+    /// Compares a head that was kept elsewhere with the log; its size. A log that it does not fit is told like any other misfit.
+    ///
+    /// # Errors
+    /// When it is no head of this log, the log does not fit it, or the database is away.
+    pub async fn compare(&self, note: &str) -> Result<u64, StoreError> {
+        let read = checkpoint::read(note, &self.verifier_keys().await?);
+        let (size, root) = read.map_err(|error| misfit("tree_heads", "checkpoint", "kept elsewhere", error))?;
+        let end = unsigned(self.0.reader.head().await?.0);
+        let kept = SignedHead { size, root, checkpoint: note.to_owned(), signed_at: DateTime::UNIX_EPOCH };
+        let fits = self.fits(Some(&kept), end).await;
+        if let Err(error @ StoreError::Corrupt { .. }) = &fits {
+            self.0.standing.failed(error);
+        }
+        fits.map(|()| size)
+    }
+
+    /// Notes how publishing to some place goes: the size of the last head there, or what went wrong.
+    pub fn published(&self, to: &'static str, done: Result<Option<u64>, String>) {
+        self.0.standing.published(to, done);
+    }
+
+    /// A note that the log signs: no head, but something else that is said in its name.
     #[must_use]
     pub fn sign_note(&self, text: &str) -> String {
         self.0.key.sign(text)
@@ -149,7 +164,7 @@ impl Tree {
     }
 
     /// Signs the head of the log as it is now, if there is anything new; says so where it must not.
-    pub(super) async fn sign_head(&self) -> Result<Option<SignedHead>, StoreError> {
+    pub(in crate::postgres) async fn sign_head(&self) -> Result<Option<SignedHead>, StoreError> {
         let made = self.made_head().await;
         match &made {
             Ok(Some(head)) => self.know(head, Duration::ZERO),
@@ -190,7 +205,7 @@ impl Tree {
             return Err(misfit("tree_tiles", "hashes", "", "the tree does not fit the log: nothing is signed"));
         }
         let root = self.0.nodes.root(size).await?;
-        let note = self.0.key.sign(&checkpoint(self.0.key.name(), size, &root));
+        let note = self.0.key.sign(&checkpoint::text(self.0.key.name(), size, &root));
         // Of two nodes that sign at the same time, the first one counts; they sign the same.
         sqlx::query("insert into tree_heads (size, root, checkpoint) values ($1, $2, $3) on conflict do nothing")
             .bind(signed(size))

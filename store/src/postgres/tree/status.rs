@@ -1,6 +1,7 @@
 //! How the tree is: what a node knows of it, for those who operate it.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,19 @@ pub struct TreeStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub built: Option<u64>,
     /// The size of the newest signed head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<u64>,
+    /// What went wrong, until it goes well again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How publishing heads goes, by place.
+    pub published: BTreeMap<&'static str, Published>,
+}
+
+/// How publishing heads to one place goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Published {
+    /// The size of the last head that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<u64>,
     /// What went wrong, until it goes well again.
@@ -81,6 +95,29 @@ impl Standing {
             kept.signed_at = Instant::now().checked_sub(age);
         });
         metrics::gauge!("log_head_size").set(size as f64);
+    }
+
+    pub(super) fn published(&self, to: &'static str, done: Result<Option<u64>, String>) {
+        metrics::gauge!("log_head_publishing_failed", "to" => to).set(u8::from(done.is_err()));
+        if let Ok(Some(size)) = done {
+            metrics::gauge!("log_head_published_size", "to" => to).set(size as f64);
+        }
+        self.change(|kept| {
+            let known = kept.status.published.entry(to).or_default();
+            match done {
+                Ok(size) => {
+                    if known.error.take().is_some() {
+                        tracing::info!(to, "heads are published again");
+                    }
+                    known.head = size;
+                }
+                Err(error) if known.error.as_ref() == Some(&error) => {}
+                Err(error) => {
+                    tracing::warn!(to, error, "heads cannot be published now");
+                    known.error = Some(error);
+                }
+            }
+        });
     }
 
     /// How long ago the newest head that is known was signed.

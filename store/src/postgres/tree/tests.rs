@@ -17,28 +17,28 @@ use tlog_tiles::tlog;
 
 const PACE: Pace = Pace { head_every: Duration::from_secs(3_600) };
 
-struct Log {
-    test: TestDatabase,
-    database: Database,
-    keys: Keys,
-    store: PostgresStore,
+pub(in crate::postgres) struct Log {
+    pub(in crate::postgres) test: TestDatabase,
+    pub(in crate::postgres) database: Database,
+    pub(in crate::postgres) keys: Keys,
+    pub(in crate::postgres) store: PostgresStore,
 }
 
 impl Log {
-    async fn new() -> Self {
+    pub(in crate::postgres) async fn new() -> Self {
         let (test, database) = migrated_database().await;
         let keys = Keys::random();
         let store = node(&database, &keys).await;
         Self { test, database, keys, store }
     }
 
-    async fn with(events: i64) -> Self {
+    pub(in crate::postgres) async fn with(events: i64) -> Self {
         let log = Self::new().await;
         log.append(events).await;
         log
     }
 
-    async fn append(&self, events: i64) {
+    pub(in crate::postgres) async fn append(&self, events: i64) {
         let stream = fresh_stream("contract");
         for start in (0..events).step_by(1_000) {
             let some = (start..events.min(start + 1_000)).map(happened).collect();
@@ -46,19 +46,19 @@ impl Log {
         }
     }
 
-    fn tree(&self) -> Tree {
+    pub(in crate::postgres) fn tree(&self) -> Tree {
         self.store.tree()
     }
 
     /// All that can be built is built.
-    async fn build(&self) -> Result<(), StoreError> {
+    pub(in crate::postgres) async fn build(&self) -> Result<(), StoreError> {
         let mut frontier = self.tree().resume().await?;
         let tiles = (self.store.head().await?.0 as u64 - frontier.size()) / 256;
         self.tree().grow(&mut frontier, tiles).await
     }
 
     /// As somebody to whom nothing is forbidden.
-    async fn rewrite(&self, sql: &'static str) {
+    pub(in crate::postgres) async fn rewrite(&self, sql: &'static str) {
         let mut admin = PgConnection::connect_with(&self.test.admin_options()).await.unwrap();
         admin.execute("set session_replication_role = replica").await.unwrap();
         admin.execute(AssertSqlSafe(sql)).await.unwrap();
