@@ -5,7 +5,7 @@
 
 use crate::personal_data::{ClaimHashKey, MasterKey, SecretKey, SubjectKey, TicketKey, Unopenable};
 use crate::{ClaimKey, TenantId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ pub struct KeyVersions(Arc<RwLock<Held>>);
 struct Held {
     keys: BTreeMap<i16, SecretKey>,
     current: i16,
+    retired: BTreeSet<i16>,
     source: Option<Arc<dyn KeySource>>,
     asked: HashMap<i16, Instant>,
 }
@@ -43,7 +44,8 @@ impl KeyVersions {
     #[must_use]
     pub fn new(version: i16, key: SecretKey) -> Self {
         let keys = BTreeMap::from([(version, key)]);
-        Self(Arc::new(RwLock::new(Held { keys, current: version, source: None, asked: HashMap::new() })))
+        let (retired, asked) = (BTreeSet::new(), HashMap::new());
+        Self(Arc::new(RwLock::new(Held { keys, current: version, retired, source: None, asked })))
     }
 
     /// One more key. Until a log says otherwise the newest is the one that is written with.
@@ -125,6 +127,15 @@ impl KeyVersions {
         }
     }
 
+    /// No row stands under this version any more, but it is kept.
+    pub(crate) fn retire(&self, version: i16) {
+        self.write().retired.insert(version);
+    }
+
+    fn is_retired(&self, version: i16) -> bool {
+        self.read().retired.contains(&version)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -195,7 +206,9 @@ impl ClaimKeys {
     pub fn now(&self) -> ClaimKeysNow {
         let current = self.current();
         let others = self.0.all().into_iter().filter(|(version, _)| *version != current.version);
-        ClaimKeysNow { others: others.map(|(version, key)| ClaimHashKey { version, key }).collect(), current }
+        let others = others.map(|(version, key)| ClaimHashKey { version, key });
+        let (retired, others) = others.partition(|key| self.0.is_retired(key.version));
+        ClaimKeysNow { current, others, retired }
     }
 }
 
@@ -206,6 +219,8 @@ pub struct ClaimKeysNow {
     pub current: ClaimHashKey,
     /// Claims that were taken under these still count.
     pub others: Vec<ClaimHashKey>,
+    /// No claim stands under these any more, but requests do.
+    pub retired: Vec<ClaimHashKey>,
 }
 
 impl ClaimKeysNow {
@@ -216,7 +231,7 @@ impl ClaimKeysNow {
 
     /// What may stand in the log in place of a request's fingerprint; nothing where there is but one key.
     pub(crate) fn other_fingerprints(&self, tenant: TenantId, given: &[u8; 16]) -> Vec<[u8; 16]> {
-        if self.others.is_empty() {
+        if self.others.is_empty() && self.retired.is_empty() {
             return Vec::new();
         }
         self.fingerprints(tenant, given).collect()
@@ -224,7 +239,8 @@ impl ClaimKeysNow {
 
     /// The same under each key.
     pub(crate) fn fingerprints(&self, tenant: TenantId, given: &[u8; 16]) -> impl Iterator<Item = [u8; 16]> {
-        [&self.current].into_iter().chain(&self.others).map(move |key| key.fingerprint(tenant, given))
+        let all = [&self.current].into_iter().chain(&self.others).chain(&self.retired);
+        all.map(move |key| key.fingerprint(tenant, given))
     }
 }
 

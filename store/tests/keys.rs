@@ -12,7 +12,7 @@ use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
 use store::{
     AppendError, AppendRequest, ClaimChange, ClaimHolder, ClaimKey, Direction, EventStore, Expected, Identity,
-    NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, StoreError, StreamId,
+    NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Snapshot, StoreError, StreamId,
 };
 use uuid::Uuid;
 
@@ -427,6 +427,7 @@ async fn claims_are_written_anew_from_what_their_holders_claim() {
     for (value, owner) in [("one", ana), ("two", ana), ("three", eva)] {
         old.append(taking(value, owner)).await.expect("taken");
     }
+    old.append(keyed(1, 1, 1)).await.expect("kept");
     node.begin_claims_rotation().await.expect("begun");
     let refused = world.open(only_second_claim_key(&world)).await.expect_err("rows need the older one");
     assert!(matches!(refused, DatabaseError::MissingKey { purpose: "claims", version: 1 }), "{refused}");
@@ -440,7 +441,16 @@ async fn claims_are_written_anew_from_what_their_holders_claim() {
     world.sql("delete from claims where key_version = 1").await;
     assert_eq!(node.begin_claims_rotation().await.expect("resumed"), (2, true));
     assert_eq!(node.end_claims_rotation(2).await.expect("ended"), 0);
+    let again = |store: Arc<PostgresStore>| async move { store.append(keyed(1, 1, 1)).await };
+    assert!(
+        matches!(again(world.node(1, 2).await).await, Err(AppendError::Repeated(_))),
+        "retired keys know old requests"
+    );
     let fresh = world.open(only_second_claim_key(&world)).await.expect("the older key is not asked for any more");
+    assert!(
+        matches!(again(fresh.clone()).await, Err(AppendError::KeyReused)),
+        "who has lost it refuses, and repeats nothing"
+    );
     let owners = fresh.claim_owners(TENANT, &[email("one"), email("two"), email("three")]).await;
     assert_eq!(owners.expect("read"), [Some(ana), Some(ana), Some(eva)]);
 }
@@ -480,4 +490,22 @@ async fn who_accepts_a_loss_goes_on_with_the_lost_as_erased() {
     assert_eq!(name(&node, eva).await.as_deref(), Ok("Eva"));
     let refused = node.append(to(ana, Expected::Exact(1), vec![about(ana.id, "Ana")])).await;
     assert!(matches!(refused, Err(AppendError::SubjectErased(id)) if id == ana.id), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshots_of_nobody_end_with_the_master_key_and_those_of_persons_do_not() {
+    let world = World::start().await;
+    let old = world.node(1, 1).await;
+    let ana = person(&old, "Ana").await;
+    let plain = fresh_stream("contract");
+    old.append(to(plain, Expected::NoStream, vec![happened(1)])).await.expect("kept");
+    for (stream, subject_id) in [(ana, Some(ana.id)), (plain, None)] {
+        let snapshot = Snapshot { aggregate_version: 1, stream_version: 1, subject_id, state: b"state".to_vec() };
+        old.save_snapshot(TENANT, &stream, snapshot).await.expect("kept");
+        assert!(old.load_snapshot(TENANT, &stream, 1).await.expect("read").is_some());
+    }
+    let tool = world.node(2, 1).await;
+    rotate(&tool).await;
+    assert!(tool.load_snapshot(TENANT, &ana, 1).await.expect("read").is_some());
+    assert_eq!(tool.load_snapshot(TENANT, &plain, 1).await.expect("as good as none"), None);
 }

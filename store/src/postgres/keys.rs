@@ -152,6 +152,7 @@ async fn newest_compared(
             return Err(DatabaseError::MissingKey { purpose: purpose.name(), version: row.version });
         }
     }
+    let_go(purpose, purpose.of(keys), &rows);
     Ok(newest)
 }
 
@@ -212,22 +213,26 @@ pub(super) async fn insert_check(
 
 /// Where the table of subject keys is empty, the log must not hold personal data; where the checks are gone, the keys must open it.
 async fn look_at_subjects(session: &mut PgConnection, keys: &Keys, is_new: bool) -> Result<(), DatabaseError> {
-    let any: Option<(i32, Uuid, i16, Option<Vec<u8>>)> = sqlx::query_as(
-        "select tenant, subject_id, master_version, wrapped_key from subject_keys order by wrapped_key is null limit 1",
-    )
-    .fetch_optional(&mut *session)
-    .await?;
-    match any {
-        None if has_personal_events(session).await? => Err(DatabaseError::LostSubjectKeys),
-        Some((tenant, subject, version, Some(wrapped))) if is_new => {
-            let opened = keys.master.unwrap(version, (TenantId(tenant), subject), &wrapped);
-            opened.map(drop).map_err(|error| match error {
-                UnwrapError::MissingMaster(version) => DatabaseError::MissingKey { purpose: "master", version },
-                UnwrapError::Unopenable(_) => DatabaseError::WrongKey { purpose: "master", version },
-            })
-        }
-        _ => Ok(()),
+    let any: bool = sqlx::query_scalar("select exists (select from subject_keys)").fetch_one(&mut *session).await?;
+    match (any, is_new) {
+        (false, _) if has_personal_events(session).await? => Err(DatabaseError::LostSubjectKeys),
+        (true, true) => try_a_subject_key(session, keys).await,
+        (true | false, _) => Ok(()),
     }
+}
+
+async fn try_a_subject_key(session: &mut PgConnection, keys: &Keys) -> Result<(), DatabaseError> {
+    let row: Option<(i32, Uuid, i16, Vec<u8>)> = sqlx::query_as(
+        "select tenant, subject_id, master_version, wrapped_key from subject_keys where wrapped_key is not null limit 1",
+    )
+    .fetch_optional(session)
+    .await?;
+    let Some((tenant, subject, version, wrapped)) = row else { return Ok(()) };
+    let opened = keys.master.unwrap(version, (TenantId(tenant), subject), &wrapped);
+    opened.map(drop).map_err(|error| match error {
+        UnwrapError::MissingMaster(version) => DatabaseError::MissingKey { purpose: "master", version },
+        UnwrapError::Unopenable(_) => DatabaseError::WrongKey { purpose: "master", version },
+    })
 }
 
 /// Looks at both ends of the log: where there are customers, there is one of them here. Never at the whole of it.
@@ -258,11 +263,19 @@ pub(super) async fn catch_up(session: &mut PgConnection, keys: &Keys) -> Result<
             Some(key) if newest.is(&key) => drop(versions.make_current(newest.version)),
             _ => lacking.push(Lacking { purpose, version: newest.version }),
         }
-        // Older claim keys go on telling requests that were made before.
-        let forgotten = rows.iter().filter(|row| row.is_retired && purpose == Purpose::Master);
-        forgotten.for_each(|row| versions.forget(row.version));
+        let_go(purpose, versions, &rows);
     }
     Ok(lacking)
+}
+
+/// Retired master keys are forgotten. Retired claim keys go on telling requests that were made before.
+fn let_go(purpose: Purpose, versions: &KeyVersions, rows: &[KnownKey]) {
+    for row in rows.iter().filter(|row| row.is_retired) {
+        match purpose {
+            Purpose::Master => versions.forget(row.version),
+            Purpose::Claims => versions.retire(row.version),
+        }
+    }
 }
 
 /// Follows rotations for as long as the node runs.
