@@ -86,6 +86,8 @@ impl Growing {
     }
 
     fn compare_heads(&mut self, size: u64, root: &Hash, findings: &mut Findings) {
+        // Of two heads of one size the one that holds proves nothing: whoever has the key has signed it later.
+        let before = self.covered;
         for head in self.heads.of(size) {
             if head.root == *root {
                 self.held += 1;
@@ -96,13 +98,13 @@ impl Growing {
                 continue;
             }
             self.has_differed = true;
-            let says = match self.covered {
+            let says = match before {
                 0 => format!("{head} does not hold, and there is none before: the log was changed at or before {size}"),
                 held => format!("{head} does not hold, the head over {held} does: the log was changed in between"),
             };
             // Where an event was found to be another one, it comes first.
-            let is_explained = findings.are_about_events(self.covered + 1..=size);
-            findings.add(if is_explained { size } else { self.covered + 1 }, Kind::TreeDiffers, says);
+            let is_explained = findings.are_about_events(before + 1..=size);
+            findings.add(if is_explained { size } else { before + 1 }, Kind::TreeDiffers, says);
         }
     }
 
