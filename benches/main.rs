@@ -32,6 +32,7 @@ mod server;
 mod start;
 mod steady;
 mod table;
+mod verify;
 
 use clap::Parser;
 use cluster::Cluster;
@@ -66,6 +67,7 @@ const NAMES: &[&str] = &[
     "query",
     "rebuild",
     "rebuild_all",
+    "verify",
     "start",
 ];
 
@@ -171,6 +173,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
         "rebuild_all" => rebuild::all(cluster, settings, table).await,
+        "verify" => verify::run(cluster, settings, table).await,
         "start" => start::run(settings, table).await,
         "growth" => growth::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),

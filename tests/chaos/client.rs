@@ -42,6 +42,12 @@ impl Caller {
         asked.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
+    /// Reads anything, as text.
+    pub(crate) async fn text(&self, path: &str) -> (StatusCode, String) {
+        let answer = self.request(Method::GET, path).send().await.expect("an answer");
+        (answer.status(), answer.text().await.expect("a text"))
+    }
+
     /// Reads a balance that has seen a position; says whether it was answered.
     pub(crate) async fn has_seen(&self, customer: uuid::Uuid, position: i64) -> bool {
         let path = format!("/v1/customers/{customer}/loyalty?min_position={position}");

@@ -29,5 +29,6 @@ mod restore;
 mod rows;
 mod scale;
 mod server;
+mod tampering;
 mod two_servers;
 mod workload;

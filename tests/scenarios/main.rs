@@ -12,6 +12,7 @@ mod guarded;
 mod imports;
 mod jobs;
 mod loyalty;
+mod offline_proofs;
 mod operating;
 mod profile;
 mod proofs;
