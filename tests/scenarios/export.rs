@@ -146,6 +146,7 @@ async fn all_that_was_ever_told_of_a_person_is_in_what_is_handed_out() {
     let tables = ["customer_preferences", "loyalty_balances", "loyalty_ledger", "customer_words"];
     assert_eq!(tables.map(count), [Some(1), Some(1), Some(3), Some(3)]);
     assert_eq!(whole.body["recipients"][0]["name"], "admin", "{}", whole.body["recipients"]);
+    assert_eq!(shown.matches(", to the program “admin”").count(), 2, "this page, and the export before");
     for words in [
         "Who you are",
         "You spent 100 points for 1.00 EUR off order order-planted-2",

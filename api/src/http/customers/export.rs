@@ -32,6 +32,7 @@ use domain::ids::CustomerId;
 use outlet::Outlet;
 use projections::ReadModel;
 use projections::access::api_keys::{self, ApiKeyRow};
+use projections::audit::audit_trail::AuditTrail;
 use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customer_timeline::CustomerTimeline;
 use projections::customers::customers::{self, Customers};
@@ -43,8 +44,14 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// The read models that are told from.
-const READ_MODELS: &[&str] =
-    &[Customers::NAME, CustomerProfiles::NAME, CustomerTimeline::NAME, LoyaltyBalances::NAME, LoyaltyLedger::NAME];
+const READ_MODELS: &[&str] = &[
+    Customers::NAME,
+    CustomerProfiles::NAME,
+    CustomerTimeline::NAME,
+    LoyaltyBalances::NAME,
+    LoyaltyLedger::NAME,
+    AuditTrail::NAME,
+];
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@ use askama::Template;
 use domain::customers::preferences::Notification;
 use domain::ids::Channel;
 use projections::access::api_keys::ApiKeyRow;
+use projections::audit::audit_trail::search::{self, Search};
 use projections::customers::customer_profiles::addresses::AddressRow;
 use projections::customers::customer_profiles::contacts::{self, ContactKind};
 use projections::customers::customer_profiles::documents::DocumentRow;
@@ -315,15 +316,18 @@ pub(super) async fn others(
     outlet.write(END).await
 }
 
-/// When all was handed out before, and now.
+/// When all was handed out, now and before, and to whom.
 async fn exports(person: &Person, actors: &Actors) -> Result<Vec<String>, Broken> {
-    let now = moment(person.caller.now, person.caller.zone);
-    let mut lines = vec![format!("{now}, to {}: this page", actors.name(&person.caller.actor))];
+    let zone = person.caller.zone;
+    let mut lines =
+        vec![format!("{}, to {}: this page", moment(person.caller.now, zone), actors.name(&person.caller.actor))];
     for subject in &person.subjects {
-        let types = ["customer.exported"];
-        let back = Back { before: person.position, limit: ROWS };
-        let earlier = customer_timeline::list(&person.api.pools, person.caller.tenant, *subject, Some(&types), back);
-        lines.extend(earlier.await?.value.rows.iter().map(|entry| moment(entry.occurred_at, person.caller.zone)));
+        let wanted = Search { customer: Some(*subject), types: Some(vec!["customer.exported"]), ..Search::default() };
+        let earlier = search::search(&person.api.pools, person.caller.tenant, wanted, None, ROWS).await?.value.rows;
+        let earlier = earlier.into_iter().filter(|row| row.position < person.position);
+        lines.extend(
+            earlier.map(|row| format!("{}, to {}", moment(row.recorded_at, zone), actors.name(&row.occasion.actor))),
+        );
     }
     Ok(lines)
 }
