@@ -84,6 +84,7 @@ pub(crate) fn request(ids: &mut Ids, streams: Vec<StreamAppend>) -> AppendReques
         identity: Identity { command_id: Some(ids.id()), once_id: None, fingerprint },
         streams,
         claims: Vec::new(),
+        subjects: store::SubjectChanges::default(),
         outcome: None,
         rests_on: Vec::new(),
     }

@@ -68,6 +68,7 @@ impl Server {
             tree: store.tree(),
             clock: Arc::new(SystemClock),
             keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
+            log_key: store::signed_note::LogKey::random(),
             ticket_key: store::personal_data::Keys::random().master.ticket_key(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             config: config.clone(),

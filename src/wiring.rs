@@ -20,6 +20,7 @@ use store::consumer::parked;
 use store::personal_data::{Keys, TicketKey};
 use store::postgres::embedded::{self, Cluster, EmbeddedConfig, SUPERUSER};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore, TreePace, keys};
+use store::signed_note::LogKey;
 use store::{EventStore, Position, TenantId};
 use tokio::task::JoinHandle;
 
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     jobs: Arc<Jobs>,
     pub(crate) clock: Arc<dyn Clock>,
     ticket_key: TicketKey,
+    log_key: LogKey,
     pub(crate) timings: Timings,
     rebuilding: Option<JoinHandle<()>>,
     publishing: Publishing,
@@ -198,6 +200,7 @@ impl Node {
             projections,
             clock,
             ticket_key: secrets.keys.master.ticket_key(),
+            log_key: secrets.keys.log.clone(),
             timings,
             rebuilding: None,
             publishing: Publishing::default(),
@@ -251,6 +254,17 @@ impl Node {
         }
     }
 
+    /// Erases customers, as the doors do.
+    pub(crate) fn eraser(&self) -> api::Eraser {
+        api::Eraser {
+            commands: self.commands.clone(),
+            projections: self.projections.clone(),
+            pools: self.pools.clone(),
+            store: self.store.clone(),
+            log_key: self.log_key.clone(),
+        }
+    }
+
     /// The doors of this node.
     pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
         let mut config = api::Config {
@@ -276,6 +290,7 @@ impl Node {
             tree: self.store.tree(),
             clock: self.clock.clone(),
             keys: api::Keys::new(directory, &config),
+            log_key: self.log_key.clone(),
             ticket_key: self.ticket_key.clone(),
             metrics,
             config,

@@ -12,6 +12,7 @@ pub mod config;
 mod connection;
 mod docs;
 mod envelope;
+mod erasing;
 pub mod headers;
 pub mod http;
 mod limits;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use store::EventStore;
 use store::personal_data::TicketKey;
 use store::postgres::{Pools, Tree};
+use store::signed_note::LogKey;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -38,6 +40,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
 pub use config::Config;
+pub use erasing::{Erased, Eraser};
 pub use problem::Problem;
 pub use serve::serve;
 
@@ -70,6 +73,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The keys of callers.
     pub keys: Keys,
+    /// Signs for the log.
+    pub log_key: LogKey,
     /// Marks tickets of the feed.
     pub ticket_key: TicketKey,
     /// The figures of this process.
@@ -84,6 +89,17 @@ impl Api {
     pub fn new(parts: Parts) -> Self {
         let bounds = Bounds::new(&parts.config);
         Self(Arc::new(Inner { parts, bounds }))
+    }
+
+    /// Erases customers.
+    pub(crate) fn eraser(&self) -> Eraser {
+        Eraser {
+            commands: self.commands.clone(),
+            projections: Arc::clone(&self.projections),
+            pools: self.pools.clone(),
+            store: Arc::clone(&self.store),
+            log_key: self.log_key.clone(),
+        }
     }
 
     /// The places that operations share out.

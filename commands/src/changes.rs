@@ -1,8 +1,8 @@
-//! What a decision wants: events on streams of its scope, and claims to take or give back, all or nothing.
+//! What a decision wants: events on streams of its scope, claims to take or give back, and persons to forget, all or nothing.
 
 use chrono::{DateTime, Utc};
 use domain::Event;
-use store::{ClaimChange, ClaimKey, StreamId};
+use store::{ClaimChange, ClaimKey, StreamId, SubjectChanges};
 use uuid::Uuid;
 
 /// What is to happen, in order.
@@ -10,6 +10,7 @@ use uuid::Uuid;
 pub struct Changes {
     pub(crate) events: Vec<Change>,
     pub(crate) claims: Vec<ClaimChange>,
+    pub(crate) subjects: SubjectChanges,
 }
 
 /// One event that is to happen.
@@ -69,6 +70,11 @@ impl Changes {
     /// `owner` takes a claim.
     pub fn take(&mut self, key: ClaimKey, owner: Uuid) {
         self.claims.push(ClaimChange::Take { key, owner });
+    }
+
+    /// A subject is forgotten: its key is destroyed, and its claims are given back. One of the events has to say so.
+    pub fn erase(&mut self, subject: Uuid) {
+        self.subjects.erases.push(subject);
     }
 
     /// `owner` gives a claim back.

@@ -2,20 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use commands::customers::{ImportOptions, PurchaseRow, Register, RowOutcome, import_purchases, register};
+use commands::customers::{
+    Erase, ImportOptions, PurchaseRow, Register, RowOutcome, Update, erase, import_purchases, register, update,
+};
 use commands::loyalty::{Earn, Redeem, account_stream, earn, redeem};
 use commands::{Caller, CommandError, Commands, Committed, Config, Door, Scope};
-use domain::customers::events::{Contact, CustomerKind, ExternalReference};
+use domain::customers::commands::CustomerPatch;
+use domain::customers::events::{Contact, CustomerKind, ErasureGround, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
-use domain::{Currency, Money};
+use domain::{Currency, Money, Patch};
 use futures::TryStreamExt;
 use futures::future::join_all;
 use std::sync::Arc;
 use store::personal_data::Keys;
 use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, Pools, PostgresStore};
-use store::{Direction, EventStore, ReadStream, StreamId, TenantId};
+use store::{Direction, EventStore, Filter, Personal, Position, ReadAll, ReadStream, StreamId, TenantId};
 
 struct World {
     /// Dropped with the world.
@@ -181,4 +184,44 @@ async fn many_commands_on_one_account_travel_together() {
     let answers = join_all(redemptions).await;
     assert!(answers.iter().all(|answer| code(answer) == "done"));
     assert_eq!(world.store.head().await.unwrap().0 - before.0, 2_000);
+}
+
+fn renaming(customer: CustomerId, n: usize) -> Update {
+    let name = Patch::Set(format!("Ana {n}").parse().unwrap());
+    Update { customer, patch: CustomerPatch { name, ..CustomerPatch::default() } }
+}
+
+/// Commands of two nodes on a person, before, while and after it is erased by one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_happens_to_a_person_behind_its_erasure() {
+    let world = World::start().await;
+    let nodes = [world.commands.clone(), world.another_node().await];
+    let customer = world.member_with(100).await;
+    let clerk = caller();
+    let busy = |from: usize| {
+        let nodes = &nodes;
+        let clerk = &clerk;
+        join_all((from..from + 40).map(move |n| async move {
+            let total = Money::parse("1.00", euro()).unwrap();
+            let request = Earn { customer, order: order(&format!("order-{n}")), total, at: None };
+            let named = update(&nodes[n % 2], clerk, None, renaming(customer, n), None).await;
+            [named, earn(&nodes[n % 2], clerk, None, request).await]
+        }))
+    };
+    busy(0).await; // both nodes have the person in memory now
+    let request = Erase { customer, ground: ErasureGround::Request };
+    let (_, erased, _) = tokio::join!(busy(40), erase(&nodes[0], &clerk, None, request), busy(80));
+    let erased = erased.unwrap().position;
+    for answer in busy(120).await.iter().flatten() {
+        assert!(matches!(code(answer), "customer_erased" | "account_closed"), "{answer:?}");
+    }
+    let log = ReadAll { after: Position(0), filter: Filter::default(), limit: u64::MAX, reveal: true };
+    let log: Vec<_> = world.store.read_all(log).try_collect().await.unwrap();
+    let last = log.iter().rfind(|event| event.subject_id == Some(customer.as_uuid())).unwrap();
+    assert_eq!((last.position, last.event_type), (erased, "customer.erased"));
+    let personal = log.iter().filter(|event| event.personal != Personal::Absent);
+    assert!(personal.clone().count() > 40 && personal.into_iter().all(|event| event.personal == Personal::Erased));
+    // The address is free again.
+    let fresh = world.member_with(1).await;
+    assert_ne!(fresh, customer);
 }

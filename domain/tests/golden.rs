@@ -15,7 +15,8 @@ use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
 use domain::customers::events::{
-    Contact, CustomerEvent, CustomerField, CustomerKind, ExportFormat, ExternalReference, LifecycleStage, PurchaseLine,
+    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, ExternalReference,
+    LifecycleStage, PurchaseLine,
 };
 use domain::customers::preferences::{
     Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
@@ -133,8 +134,10 @@ fn customers() -> Vec<Example> {
     let (from, to) = (LifecycleStage::Prospect, LifecycleStage::New);
     let moved = CustomerEvent::LifecycleChanged { from, to, on: day("2026-02-09") };
     let exported = CustomerEvent::Exported { format: ExportFormat::Html, events: 7 };
+    let (ground, subjects) = (ErasureGround::Request, vec![Uuid::from_u128(1), Uuid::from_u128(2)]);
+    let erased = CustomerEvent::Erased { ground, subjects, on: day("2026-02-09") };
     let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
-    let others = [preferences(), Example::required(moved), Example::required(exported)];
+    let others = [preferences()].into_iter().chain([moved, exported, erased].map(Example::required));
     all.into_iter().chain(addresses()).chain(others).collect()
 }
 
@@ -300,7 +303,8 @@ fn loyalty() -> Vec<Example> {
     };
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
-    let required = [enrolled, earned, upgraded].map(Example::required);
+    let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
+    let required = [enrolled, earned, upgraded, closed].map(Example::required);
     required.into_iter().chain([reversed(), redeemed(), expired()]).chain(holds()).chain(reviews()).collect()
 }
 

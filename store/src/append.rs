@@ -74,6 +74,16 @@ pub enum ClaimChange {
     },
 }
 
+/// What an append says of the persons whose data the log holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubjectChanges {
+    /// Pairs of subjects that are one person from now on. Refused when one of them was erased.
+    pub links: Vec<(Uuid, Uuid)>,
+    /// Subjects to be erased: their keys are destroyed and their claims released in the same transaction. All that are linked to
+    /// them have to be among them, and each needs an event of its own that says so (see [`crate::event::ERASED`]).
+    pub erases: Vec<Uuid>,
+}
+
 /// One stream of an append: what is believed of it, and what is added to it (perhaps nothing: then only the belief counts).
 #[derive(Debug, Clone)]
 pub struct StreamAppend {
@@ -98,6 +108,8 @@ pub struct AppendRequest {
     pub streams: Vec<StreamAppend>,
     /// Claims taken and released.
     pub claims: Vec<ClaimChange>,
+    /// Persons that turn out to be one, and persons to be forgotten.
+    pub subjects: SubjectChanges,
     /// For a keyed command that makes no event: its answer, kept 30 days.
     pub outcome: Option<String>,
     /// Requests submitted before, whose events this one counts on: if one of them is refused, so is this.
@@ -170,6 +182,9 @@ pub enum AppendError {
     /// An event holds personal data of somebody who was erased.
     #[error("the subject was erased")]
     SubjectErased(Uuid),
+    /// A subject that is linked to those to be erased is not among them: look again who is linked.
+    #[error("the person has more subjects than are to be erased")]
+    MoreLinked(Uuid),
     /// The request itself cannot be stored.
     #[error("the append cannot be stored: {0}")]
     Invalid(Name),

@@ -3,10 +3,12 @@
 //! Each function takes an open store and leaves nothing behind that would disturb another one, so that all can run against
 //! one log at once. [`Capabilities`](crate::Capabilities) says which of them apply.
 
+pub mod forgetting;
+
 use crate::{
     AppendError, AppendRequest, Appended, ClaimChange, ClaimKey, Direction, EventStore, Expected, Filter, Identity,
     Metadata, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Scan, ScannedEvent, Signal,
-    SignalStream, Snapshot, StoreError, StreamAppend, StreamId, TenantId, TypePattern, Version,
+    SignalStream, Snapshot, StoreError, StreamAppend, StreamId, SubjectChanges, TenantId, TypePattern, Version,
 };
 use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt};
@@ -54,6 +56,7 @@ pub fn to(stream: StreamId, expected: Expected, events: Vec<NewEvent>) -> Append
         identity: Identity::default(),
         streams: vec![StreamAppend { stream, expected, events }],
         claims: Vec::new(),
+        subjects: SubjectChanges::default(),
         outcome: None,
         rests_on: Vec::new(),
     }

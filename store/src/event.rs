@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// A name from a small closed set (category, event type), interned for the life of the process.
 pub type Name = &'static str;
 
+/// How the types of events end that say that their subject was erased, in the same append as they say it.
+pub const ERASED: &str = ".erased";
+
 /// Version of a stream: 1 for its first event; 0 stands for "no event yet".
 pub type Version = i32;
 
@@ -164,6 +167,14 @@ pub struct RecordedEvent {
     pub leaf_hash: [u8; 32],
     /// What readers outside are sent of it; no part of the event.
     pub rendering: Rendering,
+}
+
+impl RecordedEvent {
+    /// The subject that was erased in the append of this event.
+    #[must_use]
+    pub fn erases(&self) -> Option<(TenantId, Uuid)> {
+        Some((self.tenant, self.subject_id?)).filter(|_| self.event_type.ends_with(ERASED))
+    }
 }
 
 /// The text that readers outside are sent of an event: made by the first of those who share it, for all. A copy begins anew, as

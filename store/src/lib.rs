@@ -10,6 +10,7 @@ pub mod append;
 pub mod checkpoint;
 pub mod consumer;
 pub mod contract;
+pub mod erasures;
 pub mod event;
 pub mod feed;
 pub mod job_runs;
@@ -28,7 +29,7 @@ use uuid::Uuid;
 
 pub use append::{
     AppendError, AppendRequest, Appended, ClaimChange, ClaimHolder, ClaimKey, Expected, Identity, Receipt, Repeat,
-    StreamAppend, Ticket,
+    StreamAppend, SubjectChanges, Ticket,
 };
 pub use event::{
     Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, Rendering, StreamId, TenantId, Version,
@@ -165,6 +166,12 @@ pub trait EventStore: Send + Sync + 'static {
     async fn recorded(&self, tenant: TenantId, requests: &[Identity]) -> Result<Vec<bool>, StoreError> {
         let _ = tenant;
         Ok(vec![false; requests.len()])
+    }
+
+    /// The subjects that are one person with this one, itself included, as far as appends have linked them.
+    async fn linked(&self, tenant: TenantId, subject: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let _ = tenant;
+        Ok(vec![subject])
     }
 
     /// The newest snapshot of a stream that was written by this version of its aggregate.

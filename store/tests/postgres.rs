@@ -1,5 +1,8 @@
 //! The PostgreSQL engine: the contract of every engine, and what only this one promises.
 
+#[path = "postgres/forgetting.rs"]
+mod forgetting;
+
 use futures::{FutureExt, StreamExt};
 use sqlx::{Connection, Executor, PgConnection, Row};
 use std::collections::HashSet;
@@ -360,31 +363,6 @@ async fn an_unmigrated_database_is_refused_at_the_start() {
     let (_migrated, _) = migrated_database().await; // makes the roles
     let database = Database::with_role_logins(test.admin_options());
     assert!(matches!(database.verify().await, Err(DatabaseError::NotMigrated)));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_erased_subject_takes_no_more_personal_data_and_reads_as_erased() {
-    let world = World::start().await;
-    let (stream, subject) = (fresh_stream("contract"), fresh_id());
-    let personal = || NewEvent { subject_id: Some(subject), personal: Some(b"Ana".to_vec()), ..happened(1) };
-    world.store.append(to(stream, Expected::NoStream, vec![personal()])).await.expect("kept");
-    let mut engine = world.as_role(Role::Engine).await;
-    engine.execute("update subject_keys set wrapped_key = null, erased_at = now()").await.expect("erased");
-    let refused = world.store.append(to(stream, Expected::Exact(1), vec![personal()])).await;
-    assert!(matches!(refused, Err(AppendError::SubjectErased(id)) if id == subject), "{refused:?}");
-    world.store.append(to(stream, Expected::Exact(1), vec![happened(2)])).await.expect("what is not personal goes on");
-    let fresh = world.second_node().await;
-    let read = store::ReadStream {
-        tenant: TENANT,
-        stream,
-        from: 1,
-        direction: store::Direction::Forwards,
-        limit: 9,
-        reveal: true,
-    };
-    use futures::TryStreamExt;
-    let events: Vec<_> = fresh.read_stream(read).try_collect().await.expect("read");
-    assert_eq!(events[0].personal, Personal::Erased);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod customers;
+mod erasure;
 mod export;
 mod feed;
 mod guarded;

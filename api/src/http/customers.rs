@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 mod addresses;
 mod documents;
+mod erase;
 mod export;
 mod overview;
 mod preferences;
@@ -54,6 +55,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(timeline::get_timeline))
         .routes(routes!(overview::get_overview))
         .routes(routes!(export::export))
+        .routes(routes!(erase::erase_customer))
+        .routes(routes!(erase::get_erasure))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -109,6 +109,7 @@ impl PointsView {
             | E::PointsExpired { balance, .. }
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. } => Self { balance: Some(*balance), ..self },
+            E::Closed { .. } => Self { balance: Some(0), ..self },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use commands::reactor::ReactorState;
+use domain::customers::events::ErasureGround as ErasureGroundOfEvents;
 use domain::loyalty::programme;
 use projections::ProjectorState;
 use serde_json::{Value, json};
@@ -43,6 +44,14 @@ by_hand! {
     CustomerKind => one_of(["individual", "business"].into_iter());
     /// What of a customer may change.
     CustomerField => one_of(["name", "company", "emails", "phones", "documents", "language", "currency"].into_iter());
+    /// Why a person was erased.
+    ErasureGround => one_of(ErasureGroundOfEvents::ALL.iter().map(|ground| ground.as_str()));
+    /// What had left before somebody was erased.
+    LeftBefore => object("What had left before, and is out of reach here", json!({
+        "readers": [{"key": "018f0000-0000-7000-8000-000000000009", "name": "crm", "feed": true}],
+        "exports": [{"position": 42, "actor": "cli", "at": "2026-03-01T12:00:00Z"}],
+        "analysts": ["clientela_analyst_1"],
+    }));
     /// What an address is for.
     AddressKind => one_of(domain::customers::address::AddressKind::ALL.iter().map(|kind| kind.as_str()));
     /// Kinds of identity documents.

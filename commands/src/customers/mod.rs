@@ -3,14 +3,17 @@
 //! A customer's e-mails, phones, documents and references are claims of the log: one owner each. A purchase and its points, a refund and
 //! the points taken back, are one append on the customer and the loyalty account.
 
+mod erase;
 mod export;
 mod import;
 mod profile;
 pub mod reactors;
+pub mod receipt;
 #[cfg(test)]
 mod tests;
 mod update;
 
+pub use erase::{Erase, erase};
 pub use export::export;
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
 pub use profile::{

@@ -30,7 +30,8 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::PreferencesChanged { .. }
             | CustomerEvent::PurchaseRefunded { .. }
             | CustomerEvent::LifecycleChanged { .. }
-            | CustomerEvent::Exported { .. },
+            | CustomerEvent::Exported { .. }
+            | CustomerEvent::Erased { .. },
         )
         | Event::Loyalty(_)
         | Event::Access(_) => Vec::new(),

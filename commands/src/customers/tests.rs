@@ -1,8 +1,8 @@
 //! Customers: claims, purchases with their points, refunds and imports, through the whole pipeline.
 
 use super::{
-    ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, Update, email_claim, import_purchases,
-    record_purchase, refund, register, update,
+    Erase, ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, Update, email_claim, erase,
+    import_purchases, record_purchase, refund, register, update,
 };
 use crate::error::CommandError;
 use crate::loyalty::{self, Earn};
@@ -10,7 +10,7 @@ use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, Committed, Scope};
 use chrono::NaiveDate;
 use domain::customers::commands::CustomerPatch;
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
+use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ErasureGround, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId, RefundId};
 use domain::loyalty::events::LoyaltyEvent;
@@ -440,4 +440,25 @@ async fn a_purchase_of_more_points_than_an_account_holds_is_refused_whole() {
     let more = record_purchase(&node.commands, &caller(), None, buy("8", "1")).await;
     assert_eq!((refusal_code(&more), node.store.events().len()), ("points_limit", events));
     assert_eq!(node.available(ana), 1_000_000_000_000_000);
+}
+
+#[tokio::test]
+async fn a_customer_is_erased_once_and_takes_nothing_more() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    record_purchase(&node.commands, &caller(), None, bought(ana, "order-1", "250.00")).await.unwrap();
+    let request = Erase { customer: ana, ground: ErasureGround::Request };
+    let may_not = Caller { scopes: vec![Scope::CustomersWrite], ..caller() };
+    let refused = erase(&node.commands, &may_not, None, request.clone()).await.unwrap_err();
+    assert!(matches!(refused, CommandError::Forbidden { scope: Scope::CustomersErase }));
+    let erased = erase(&node.commands, &caller(), None, request.clone()).await.unwrap();
+    assert_eq!(event_types(&erased), ["loyalty.account.closed", "customer.erased"]);
+    assert!(erase(&node.commands, &caller(), None, request).await.unwrap().events.is_empty());
+    let late = record_purchase(&node.commands, &caller(), None, bought(ana, "order-2", "1.00")).await;
+    assert_eq!(refusal_code(&late), "customer_erased");
+    let earn = Earn { customer: ana, order: order("order-3"), total: money("1.00", "EUR"), at: None };
+    let earned = loyalty::earn(&node.commands, &caller(), None, earn).await;
+    assert_eq!(refusal_code(&earned), "account_closed");
+    let nobody = Erase { customer: CustomerId::new(crate::ids::new_id()), ground: ErasureGround::Request };
+    assert_eq!(refusal_code(&erase(&node.commands, &caller(), None, nobody).await), "customer_not_found");
 }

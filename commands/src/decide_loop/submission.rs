@@ -15,7 +15,9 @@ use domain::{AggregateState, Event, Refusal};
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use store::{AppendRequest, BoxError, ClaimChange, Expected, Identity, StreamAppend, StreamId, TenantId, Version};
+use store::{
+    AppendRequest, BoxError, ClaimChange, Expected, Identity, StreamAppend, StreamId, SubjectChanges, TenantId, Version,
+};
 
 /// A request that awaits its verdict.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ struct Decision {
     purpose: Purpose,
     streams: Vec<StreamAppend>,
     claims: Vec<ClaimChange>,
+    subjects: SubjectChanges,
 }
 
 impl DecideLoop {
@@ -116,7 +119,15 @@ impl DecideLoop {
     fn check_refusal(&mut self, place: u64, refusal: Refusal) {
         let Some(job) = self.jobs.get(&place) else { return };
         let streams = job.scope.iter().map(|scoped| self.belief(job, scoped.key, true)).collect();
-        self.submit(place, Decision { purpose: Purpose::Refuse(refusal), streams, claims: Vec::new() });
+        self.submit(
+            place,
+            Decision {
+                purpose: Purpose::Refuse(refusal),
+                streams,
+                claims: Vec::new(),
+                subjects: SubjectChanges::default(),
+            },
+        );
     }
 
     /// Writes the events down, with the beliefs that they rest on.
@@ -136,7 +147,8 @@ impl DecideLoop {
             happening[index].push(Happened { event: change.event, stream: change.stream, version, occurred_at });
         }
         let happening = happening.into_iter().flatten().collect();
-        Ok(Decision { purpose: Purpose::Happen(happening), streams, claims: changes.claims })
+        let Changes { claims, subjects, .. } = changes;
+        Ok(Decision { purpose: Purpose::Happen(happening), streams, claims, subjects })
     }
 
     fn version(&self, key: &StreamKey) -> Version {
@@ -164,6 +176,7 @@ impl DecideLoop {
             outcome: outcome_of(job, &decision.purpose),
             streams: decision.streams,
             claims: decision.claims,
+            subjects: decision.subjects,
             rests_on: Vec::new(),
         };
         match self.evolve(&decision.purpose, &request) {
@@ -190,6 +203,7 @@ impl DecideLoop {
             identity: Identity { once_id: None, ..job.identity },
             streams: Vec::new(),
             claims: Vec::new(),
+            subjects: SubjectChanges::default(),
             outcome: Some(Outcome::Refused(refusal.clone()).to_text()),
             rests_on: Vec::new(),
         };

@@ -71,6 +71,8 @@ impl DecideLoop {
                 self.remember(place, CommandError::Claimed { refusal: refusals::taken(&kind), owner });
             }
             AppendError::SubjectErased(_) => self.remember(place, CommandError::Refused(refusals::erased())),
+            // Who is one person with whom is looked up before a command is submitted, not here.
+            AppendError::MoreLinked(_) => self.finish(place, Err(CommandError::Conflict)),
             AppendError::Invalid(reason) => self.unanswerable(place, reason),
             AppendError::Busy => self.finish(place, Err(CommandError::unavailable(AppendError::Busy))),
             AppendError::Unavailable(cause) => self.finish(place, Err(CommandError::unavailable(cause))),

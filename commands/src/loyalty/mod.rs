@@ -227,7 +227,8 @@ impl Today {
             | E::PointsEarned { .. }
             | E::HoldPlaced { .. }
             | E::PointsRedeemed { .. }
-            | E::PointsReversed { .. } => None,
+            | E::PointsReversed { .. }
+            | E::Closed { .. } => None,
         }
     }
 }
@@ -248,6 +249,9 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::TierDowngraded { on, .. } | LoyaltyEvent::TierKept { on, .. } => {
             Some(Once::new(account, "review", on.to_string()))
         }
-        LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::TierUpgraded { .. } | LoyaltyEvent::HoldPlaced { .. } => None,
+        LoyaltyEvent::Enrolled { .. }
+        | LoyaltyEvent::TierUpgraded { .. }
+        | LoyaltyEvent::HoldPlaced { .. }
+        | LoyaltyEvent::Closed { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind, AddressPatch};
-use crate::customers::events::{Contact, CustomerKind, ExportFormat, PurchaseLine};
+use crate::customers::events::{Contact, CustomerKind, ErasureGround, ExportFormat, PurchaseLine};
 use crate::customers::preferences::PreferencesPatch;
 use crate::document::Document;
 use crate::email::Email;
@@ -100,6 +100,15 @@ pub enum CustomerCommand {
         format: ExportFormat,
         /// How many events have happened to the customer.
         events: i64,
+    },
+    /// Forget who it is, for good.
+    Erase {
+        /// Why.
+        ground: ErasureGround,
+        /// All subjects that are this person.
+        subjects: Vec<Uuid>,
+        /// The business date.
+        on: NaiveDate,
     },
 }
 

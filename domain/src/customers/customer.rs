@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::calendar::months_after;
 use crate::customers::addresses::{Addresses, HeldAddress};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
-use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, PurchaseLine};
+use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, PurchaseLine};
 use crate::customers::lifecycle::Lifecycle;
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
 use crate::decider::Decider;
@@ -40,6 +41,8 @@ pub enum Customer {
     Unregistered,
     /// It buys and is given back.
     Active(Box<ActiveCustomer>),
+    /// Nobody knows any more who it was. Nothing happens to it again.
+    Erased,
 }
 
 /// A customer that is known.
@@ -120,6 +123,7 @@ impl Decider for Customer {
             CustomerCommand::Export { format, events } => {
                 state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
             }
+            CustomerCommand::Erase { ground, subjects, on } => erase(state, ground, subjects, on),
         }
     }
 
@@ -165,8 +169,9 @@ impl Decider for Customer {
                 Self::Active(customer)
             }
             (state, E::Exported { .. }) => state,
+            (Self::Active(_) | Self::Unregistered, E::Erased { .. }) => Self::Erased,
             (
-                state @ Self::Unregistered,
+                state @ (Self::Unregistered | Self::Erased),
                 E::Updated { .. }
                 | E::AddressAdded { .. }
                 | E::AddressChanged { .. }
@@ -175,20 +180,22 @@ impl Decider for Customer {
                 | E::PurchaseRecorded { .. }
                 | E::PurchaseRefunded { .. }
                 | E::LifecycleChanged { .. },
-            ) => state,
+            )
+            | (state @ Self::Erased, E::Erased { .. }) => state,
         }
     }
 }
 
 impl Customer {
-    /// The customer, unless it is not known.
+    /// The customer, unless it is not known, or was erased.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it is not, or was.
     pub fn active(&self) -> Result<&ActiveCustomer, CustomerError> {
         match self {
             Self::Unregistered => Err(CustomerError::NotFound),
             Self::Active(customer) => Ok(customer),
+            Self::Erased => Err(CustomerError::Erased),
         }
     }
 
@@ -325,9 +332,13 @@ impl Order {
 }
 
 fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<CustomerEvent>, CustomerError> {
-    if let Customer::Active(customer) = state {
-        let same = customer.profile == profile && customer.contact.known() == Some(&contact);
-        return if same { Ok(vec![]) } else { Err(CustomerError::AlreadyRegistered) };
+    match state {
+        Customer::Unregistered => {}
+        Customer::Erased => return Err(CustomerError::Erased),
+        Customer::Active(customer) => {
+            let same = customer.profile == profile && customer.contact.known() == Some(&contact);
+            return if same { Ok(vec![]) } else { Err(CustomerError::AlreadyRegistered) };
+        }
     }
     check_contact(profile.kind, &contact)?;
     let Profile { kind, language, currency, source, registered_on } = profile;
@@ -397,6 +408,20 @@ fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerEr
 
 pub(super) const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), CustomerError> {
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
+}
+
+/// Once more changes nothing.
+fn erase(
+    state: &Customer,
+    ground: ErasureGround,
+    subjects: Vec<Uuid>,
+    on: NaiveDate,
+) -> Result<Vec<CustomerEvent>, CustomerError> {
+    match state {
+        Customer::Unregistered => Err(CustomerError::NotFound),
+        Customer::Active(_) => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
+        Customer::Erased => Ok(vec![]),
+    }
 }
 
 /// A purchase that is to be recorded.

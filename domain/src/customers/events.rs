@@ -137,6 +137,16 @@ events! {
             /// How many events had happened to the customer by then.
             events: i64,
         },
+        /// Who the customer was is forgotten for good: the key of its personal data was destroyed with this event.
+        #[serde(rename = "customer.erased")]
+        Erased {
+            /// Why.
+            ground: ErasureGround,
+            /// All subjects that were this person and were erased together, this customer among them.
+            subjects: Vec<Uuid>,
+            /// The business date.
+            on: NaiveDate,
+        },
     }
 }
 
@@ -186,6 +196,34 @@ pub enum CustomerField {
 }
 
 impl Clear for CustomerField {}
+
+/// Why a person is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasureGround {
+    /// The person asked for it (GDPR article 17).
+    Request,
+    /// Nothing allows to keep the data any longer.
+    Retention,
+    /// It had been erased, and an older backup brought it back.
+    Restored,
+}
+
+impl ErasureGround {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Request, Self::Retention, Self::Restored];
+
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Retention => "retention",
+            Self::Restored => "restored",
+        }
+    }
+}
+
+impl Clear for ErasureGround {}
 
 /// How far a customer has come with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::country::Country;
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::customer::Customer;
 use crate::customers::events::{
-    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
+    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExternalReference, LifecycleStage, PurchaseLine,
 };
 use crate::decider::Decider;
 use crate::document::{Document, DocumentKind};
@@ -148,6 +148,20 @@ fn the_rules_of_a_registration_hold_after_a_change_too() {
     let business = Customer::decide(&Customer::initial(), register(CustomerKind::Business, shop)).unwrap();
     let no_company = CustomerPatch { company: Patch::Remove, ..CustomerPatch::default() };
     given::<Customer>(business).when(CustomerCommand::Update(no_company)).then_refused(CustomerError::CompanyRequired);
+}
+
+#[test]
+fn a_customer_is_erased_once_and_nothing_happens_to_it_again() {
+    let erased = || CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-02-09") };
+    let erase = || CustomerCommand::Erase { ground: ErasureGround::Request, subjects: vec![], on: day("2026-02-09") };
+    given::<Customer>([]).when(erase()).then_refused(CustomerError::NotFound);
+    let state = given::<Customer>([created()]).when(erase()).then([erased()]);
+    assert_eq!(state, Customer::Erased, "nothing of who it was is kept");
+    given::<Customer>([created(), erased()]).when(erase()).then([]);
+    let change = CustomerCommand::Update(CustomerPatch { name: Patch::Remove, ..CustomerPatch::default() });
+    for command in [register(CustomerKind::Individual, by_email()), change, record("order-7", "1.00", "2026-02-10")] {
+        given::<Customer>([created(), erased()]).when(command).then_refused(CustomerError::Erased);
+    }
 }
 
 #[test]

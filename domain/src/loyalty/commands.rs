@@ -91,6 +91,11 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// End the account for good.
+    Close {
+        /// When it is asked.
+        now: Moment,
+    },
 }
 
 /// Why a loyalty account's command is refused.
@@ -100,6 +105,9 @@ pub enum LoyaltyError {
     /// The customer is not a member.
     #[error("the customer is not a member of the loyalty programme")]
     NotAMember,
+    /// The account was closed.
+    #[error("the loyalty account was closed")]
+    AccountClosed,
     /// The account earns in another currency.
     #[error("the account is in {expected}, not in {given}")]
     CurrencyMismatch {
@@ -195,6 +203,7 @@ impl LoyaltyError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotAMember => "not_a_member",
+            Self::AccountClosed => "account_closed",
             Self::CurrencyMismatch { .. } => "currency_mismatch",
             Self::NegativeTotal { .. } => "negative_total",
             Self::PointsNotRedeemable { .. } => "points_not_redeemable",
@@ -222,7 +231,8 @@ impl From<LoyaltyError> for Refusal {
                 (RefusalKind::Invalid, Some("/points"))
             }
             LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
-            LoyaltyError::OrderAlreadyRedeemed { .. }
+            LoyaltyError::AccountClosed
+            | LoyaltyError::OrderAlreadyRedeemed { .. }
             | LoyaltyError::OrderAlreadyHeld { .. }
             | LoyaltyError::TooManyHolds { .. }
             | LoyaltyError::HoldOver { .. } => (RefusalKind::Conflict, None),

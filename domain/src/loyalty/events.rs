@@ -210,6 +210,18 @@ events! {
             /// Available afterwards.
             balance: i64,
         },
+        /// The account is over, because nobody knows any more whose it was. What was left on it is lost, what was owed is forgiven.
+        #[serde(rename = "loyalty.account.closed")]
+        Closed {
+            /// What was available; below zero when points were owed.
+            points: i64,
+            /// What was held.
+            held: i64,
+            /// The account's currency.
+            currency: Currency,
+            /// The business date.
+            on: NaiveDate,
+        },
     }
 }
 

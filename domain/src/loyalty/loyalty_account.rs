@@ -37,6 +37,8 @@ pub enum LoyaltyAccount {
     NotEnrolled,
     /// The customer is one.
     Member(Box<Member>),
+    /// The customer was one, and nobody knows any more who it was.
+    Closed,
 }
 
 /// The account of a member.
@@ -126,6 +128,7 @@ impl Decider for LoyaltyAccount {
             }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
             LoyaltyCommand::Review { now } => after_due(state, now, |member| Ok(tiers::review(member, now))),
+            LoyaltyCommand::Close { now } => close(state, now),
         }
     }
 
@@ -133,9 +136,10 @@ impl Decider for LoyaltyAccount {
         use LoyaltyEvent as E;
         match (state, event) {
             (_, E::Enrolled { currency, on }) => Self::Member(Box::new(Member::new(*currency, *on))),
+            (_, E::Closed { .. }) => Self::Closed,
             (Self::Member(member), event) => Self::Member(Box::new(member.evolve(event))),
             (
-                state @ Self::NotEnrolled,
+                state @ (Self::NotEnrolled | Self::Closed),
                 E::PointsEarned { .. }
                 | E::TierUpgraded { .. }
                 | E::TierDowngraded { .. }
@@ -159,6 +163,7 @@ impl LoyaltyAccount {
         match self {
             Self::NotEnrolled => Err(LoyaltyError::NotAMember),
             Self::Member(member) => Ok(member),
+            Self::Closed => Err(LoyaltyError::AccountClosed),
         }
     }
 }
@@ -313,6 +318,7 @@ impl Member {
                     None => self.lots.retain(|other| other.number != *lot),
                 }
             }
+            E::Closed { .. } => {} // an account of its own kind
         }
         self
     }
@@ -399,7 +405,20 @@ fn enrol(state: &LoyaltyAccount, currency: Currency, on: NaiveDate) -> Result<Ve
     match state {
         LoyaltyAccount::NotEnrolled => Ok(vec![LoyaltyEvent::Enrolled { currency, on }]),
         LoyaltyAccount::Member(member) => member.require_currency(currency).map(|()| vec![]),
+        LoyaltyAccount::Closed => Err(LoyaltyError::AccountClosed),
     }
+}
+
+/// What is due lapses and expires as ever; the rest is lost. Once more changes nothing.
+fn close(state: &LoyaltyAccount, now: Moment) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    if matches!(state, LoyaltyAccount::Closed) {
+        return Ok(vec![]);
+    }
+    after_due(state, now, |member| {
+        let held = sum_of(member.holds.iter().map(|hold| hold.points));
+        let (points, currency) = (member.available(), member.currency);
+        Ok(vec![LoyaltyEvent::Closed { points, held, currency, on: now.today }])
+    })
 }
 
 /// Decides on the account as it is once what is due by now has lapsed and expired; that happens first.

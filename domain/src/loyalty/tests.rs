@@ -17,6 +17,59 @@ use crate::testing::given;
 mod holds;
 mod reviews;
 
+mod closing {
+    use super::*;
+
+    fn close(on: &str) -> LoyaltyCommand {
+        LoyaltyCommand::Close { now: noon(on) }
+    }
+
+    fn closed(points: i64, held: i64) -> LoyaltyEvent {
+        LoyaltyEvent::Closed { points, held, currency: code("USD"), on: day("2026-03-01") }
+    }
+
+    #[test]
+    fn an_account_is_closed_once_and_what_was_left_is_lost() {
+        given::<LoyaltyAccount>([]).when(close("2026-03-01")).then_refused(LoyaltyError::NotAMember);
+        let history = [enrolled(), earned(1, "order-1", 250, "2026-02-09")];
+        let state = given::<LoyaltyAccount>(history.clone()).when(close("2026-03-01")).then([closed(250, 0)]);
+        assert_eq!(state, LoyaltyAccount::Closed);
+        let [enrolled, earned] = history;
+        given::<LoyaltyAccount>([enrolled, earned, closed(250, 0)]).when(close("2026-03-02")).then([]);
+    }
+
+    #[test]
+    fn what_is_due_expires_before_the_account_is_closed() {
+        let state = given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 250, "2026-02-09")]).state();
+        let told = LoyaltyAccount::decide(&state, close("2028-02-09")).unwrap();
+        assert!(matches!(
+            told[..],
+            [LoyaltyEvent::PointsExpired { points: 250, .. }, LoyaltyEvent::Closed { points: 0, .. }]
+        ));
+    }
+
+    #[test]
+    fn held_points_are_lost_and_told_apart() {
+        let history = [enrolled(), earned(1, "order-1", 250, "2026-02-09")];
+        let held = after(&given::<LoyaltyAccount>(history).state(), place(1, 200, "order-7", "2026-03-02T12:00:00Z"));
+        assert_eq!(LoyaltyAccount::decide(&held, close("2026-03-01")), Ok(vec![closed(50, 200)]));
+    }
+
+    #[test]
+    fn a_closed_account_takes_nothing_more() {
+        let now = noon("2026-03-02");
+        let state = given::<LoyaltyAccount>([enrolled(), closed(0, 0)]).state();
+        for command in [
+            LoyaltyCommand::Enrol { currency: code("USD"), on: now.today },
+            LoyaltyCommand::Settle { now },
+            LoyaltyCommand::Review { now },
+            LoyaltyCommand::Earn { order: order("order-8"), total: usd("1.00"), on: now.today, now },
+        ] {
+            assert_eq!(LoyaltyAccount::decide(&state, command), Err(LoyaltyError::AccountClosed));
+        }
+    }
+}
+
 mod membership {
     use super::*;
 
@@ -541,6 +594,7 @@ mod any_history {
             | E::PointsExpired { balance, .. }
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. } => Some(*balance),
+            E::Closed { .. } => Some(0),
             E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
         }
     }
@@ -562,6 +616,7 @@ mod any_history {
             E::PointsRedeemed { points, .. } | E::PointsReversed { points, .. } | E::PointsExpired { points, .. } => {
                 -points
             }
+            E::Closed { points, held, .. } => -points - held,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
@@ -629,7 +684,8 @@ mod any_history {
             | C::CaptureHold { now, .. }
             | C::ReleaseHold { now, .. }
             | C::Settle { now }
-            | C::Review { now } => Some(*now),
+            | C::Review { now }
+            | C::Close { now } => Some(*now),
         }
     }
 

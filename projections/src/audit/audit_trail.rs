@@ -134,14 +134,16 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | C::AddressRemoved { .. }
             | C::PreferencesChanged { .. }
             | C::LifecycleChanged { .. }
-            | C::Exported { .. },
+            | C::Exported { .. }
+            | C::Erased { .. },
         )
         | Event::Loyalty(
             L::Enrolled { .. }
             | L::TierUpgraded { .. }
             | L::TierDowngraded { .. }
             | L::TierKept { .. }
-            | L::PointsExpired { .. },
+            | L::PointsExpired { .. }
+            | L::Closed { .. },
         )
         | Event::Access(_) => None,
     }

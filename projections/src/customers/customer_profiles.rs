@@ -127,9 +127,11 @@ fn touches(event: &CustomerEvent) -> bool {
             CustomerField::Emails | CustomerField::Phones | CustomerField::Documents => true,
             CustomerField::Name | CustomerField::Company | CustomerField::Language | CustomerField::Currency => false,
         }),
-        E::AddressAdded { .. } | E::AddressChanged { .. } | E::AddressRemoved { .. } | E::PreferencesChanged { .. } => {
-            true
-        }
+        E::AddressAdded { .. }
+        | E::AddressChanged { .. }
+        | E::AddressRemoved { .. }
+        | E::PreferencesChanged { .. }
+        | E::Erased { .. } => true,
         E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } | E::Exported { .. } => {
             false
         }
@@ -166,6 +168,7 @@ impl ProfileRow {
             | E::PurchaseRefunded { .. }
             | E::LifecycleChanged { .. }
             | E::Exported { .. } => {}
+            E::Erased { .. } => *self = Self::empty(self.customer, self.tenant),
         }
     }
 

@@ -133,6 +133,7 @@ fn of_customer(event: &CustomerEvent) -> Value {
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
         E::Exported { format, events } => json!({"format": format, "events": events}),
+        E::Erased { ground, subjects: _, on } => json!({"ground": ground, "on": on}),
     }
 }
 
@@ -171,6 +172,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         }),
         E::PointsExpired { points, expires_on, balance, .. } => {
             json!({"points": points, "balance": balance, "on": expires_on})
+        }
+        E::Closed { points, held, currency, on } => {
+            json!({"points": points, "held": held, "currency": currency, "balance": 0, "on": on})
         }
     }
 }

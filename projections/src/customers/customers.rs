@@ -190,6 +190,7 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
         (Some(row), E::LifecycleChanged { to, on, .. }) => {
             CustomerRow { lifecycle: *to, lifecycle_since: Some(*on), ..row }
         }
+        (Some(row), E::Erased { .. }) => blank(row),
         (
             Some(row),
             E::AddressAdded { .. }
@@ -212,7 +213,8 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             | E::PurchaseRecorded { .. }
             | E::PurchaseRefunded { .. }
             | E::LifecycleChanged { .. }
-            | E::Exported { .. },
+            | E::Exported { .. }
+            | E::Erased { .. },
         ) => return None,
     };
     Some(CustomerRow {
@@ -258,6 +260,14 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         Personal::Known(contact) => with_contact(row, contact),
         Personal::Erased => CustomerRow { status: CustomerStatus::Erased, ..row },
     })
+}
+
+/// What does not tell who it was stays: sums and lists still add up.
+fn blank(row: CustomerRow) -> CustomerRow {
+    let status = CustomerStatus::Erased;
+    let (name, company, email, phone, user_id, stripe_customer_id) = (None, None, None, None, None, None);
+    let references = BTreeSet::new();
+    CustomerRow { status, name, company, email, phone, user_id, stripe_customer_id, references, ..row }
 }
 
 /// What is named and has no value, or none that is still known, is blank.

@@ -120,6 +120,8 @@ pub struct LoyaltyBalanceRow {
     pub review_on: Option<NaiveDate>,
     /// The tier after that review, if nothing more is earned.
     pub projected_tier: Option<Tier>,
+    /// Business date on which the account was closed.
+    pub closed_on: Option<NaiveDate>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -176,6 +178,8 @@ pub struct LoyaltyBalance {
     pub review_on: Option<NaiveDate>,
     /// The tier after that review, if nothing more is earned.
     pub projected_tier: Option<Tier>,
+    /// Business date on which the account was closed.
+    pub closed_on: Option<NaiveDate>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -190,7 +194,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -280,6 +284,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.take(&[LotPoints { lot: *lot, points: *points }]);
             row.available = *balance;
         }
+        E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
     Some(LoyaltyBalanceRow {
@@ -316,6 +321,7 @@ impl LoyaltyBalanceRow {
             expired_until: None,
             review_on: None,
             projected_tier: None,
+            closed_on: None,
             updated_at: recorded.occurred_at,
             position: recorded.position,
             version: recorded.version,
@@ -364,6 +370,15 @@ impl LoyaltyBalanceRow {
         }
     }
 
+    /// Nothing is left and nothing will be due.
+    fn close(&mut self, on: NaiveDate) {
+        self.available = 0;
+        self.lots.clear();
+        self.holds.clear();
+        self.review_on = None;
+        self.closed_on = Some(on);
+    }
+
     fn take(&mut self, from: &[LotPoints]) {
         for used in from {
             for lot in self.lots.iter_mut().filter(|lot| lot.lot == used.lot) {
@@ -379,7 +394,7 @@ impl LoyaltyBalanceRow {
             self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
             self.earned_last_12_months = self.earned_until(reference);
         }
-        self.next_tier = self.tier.next();
+        self.next_tier = self.tier.next().filter(|_| self.closed_on.is_none());
         self.points_to_next_tier = points_to(self.next_tier, self.earned_last_12_months);
         self.held = sum_of(self.holds.iter().map(|hold| hold.points));
         self.next_lapse_at = self.holds.first().map(|hold| hold.lapses_at);
@@ -434,6 +449,7 @@ impl LoyaltyBalanceRow {
             holds: self.holds,
             review_on: self.review_on,
             projected_tier: self.projected_tier,
+            closed_on: self.closed_on,
             updated_at: self.updated_at,
             position: self.position,
             version: self.version,
@@ -508,6 +524,7 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         expired_until: get(row, "expired_until")?,
         review_on: get(row, "review_on")?,
         projected_tier: projected_tier.and_then(tier),
+        closed_on: get(row, "closed_on")?,
         updated_at: get(row, "updated_at")?,
         position: Position(get(row, "position")?),
         version: get(row, "version")?,
@@ -547,7 +564,8 @@ impl TableRow for LoyaltyBalanceRow {
             .put("next_expiry_on", self.next_expiry_on)
             .put("expired_until", self.expired_until)
             .put("review_on", self.review_on)
-            .put("projected_tier", self.projected_tier.map(Tier::as_str));
+            .put("projected_tier", self.projected_tier.map(Tier::as_str))
+            .put("closed_on", self.closed_on);
     }
 }
 
@@ -605,7 +623,11 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             | E::HoldPlaced { points, balance, .. }
             | E::PointsReversed { points, balance, .. }
             | E::PointsExpired { points, balance, .. } => *balance = available.saturating_sub(*points),
-            E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => {}
+            E::Enrolled { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::Closed { .. } => {}
         }
     }
     recorded

@@ -108,7 +108,7 @@ pub struct LoyaltyKpis;
 
 impl ReadModel for LoyaltyKpis {
     const NAME: &'static str = "loyalty_kpis";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["loyalty_kpis", "loyalty_liabilities"];
     const TABLES_SQL: &'static str = include_str!("loyalty_kpis/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_kpis/indexes.sql");
@@ -119,6 +119,7 @@ impl ReadModel for LoyaltyKpis {
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
         "loyalty.points.expired",
+        "loyalty.account.closed",
     ];
     const REVEALS: bool = false;
 
@@ -183,6 +184,7 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         E::PointsRedeemed { redeemed_on, .. } => Some(*redeemed_on),
         E::PointsReversed { reversed_on, .. } => Some(*reversed_on),
         E::PointsExpired { expires_on, .. } => Some(*expires_on),
+        E::Closed { on, .. } => Some(*on),
         E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
@@ -202,7 +204,8 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         }
         E::PointsReversed { points, .. } => figures.reversed.once(*points),
         E::PointsExpired { points, .. } => figures.expired.once(*points),
-        E::TierUpgraded { .. }
+        E::Closed { .. }
+        | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::HoldPlaced { .. }
@@ -221,6 +224,7 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
             let code = currency.as_ref().map_or(UNTOLD, |currency| currency.code());
             Some((code.to_owned(), points.saturating_neg()))
         }
+        E::Closed { points, held, currency, .. } => of(currency, points.saturating_add(*held).saturating_neg()),
         E::Enrolled { .. }
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }

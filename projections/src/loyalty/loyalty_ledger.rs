@@ -30,10 +30,13 @@ pub enum Movement {
     Reversed,
     /// They grew too old.
     Expired,
+    /// They were lost with the account.
+    Closed,
 }
 
 impl Movement {
-    const ALL: [Self; 6] = [Self::Earned, Self::Held, Self::Released, Self::Redeemed, Self::Reversed, Self::Expired];
+    const ALL: [Self; 7] =
+        [Self::Earned, Self::Held, Self::Released, Self::Redeemed, Self::Reversed, Self::Expired, Self::Closed];
 
     /// The word in the table and on the wire.
     #[must_use]
@@ -45,6 +48,7 @@ impl Movement {
             Self::Redeemed => "redeemed",
             Self::Reversed => "reversed",
             Self::Expired => "expired",
+            Self::Closed => "closed",
         }
     }
 
@@ -94,7 +98,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -106,6 +110,7 @@ impl ReadModel for LoyaltyLedger {
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
         "loyalty.points.expired",
+        "loyalty.account.closed",
     ];
     const REVEALS: bool = false;
     const APPEND_ONLY: bool = true;
@@ -122,7 +127,8 @@ impl ReadModel for LoyaltyLedger {
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
-                | E::PointsExpired { .. } => vec![recorded.position],
+                | E::PointsExpired { .. }
+                | E::Closed { .. } => vec![recorded.position],
                 E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
             },
             Event::Customer(_) | Event::Access(_) => vec![],
@@ -188,6 +194,9 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             hold: hold.map(|hold| hold.as_uuid()),
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
+        E::Closed { points, held, on, .. } => {
+            Some(LedgerRow { held: held.saturating_neg(), ..row(Movement::Closed, points.saturating_neg(), 0, *on) })
+        }
         E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
     }
 }

@@ -98,6 +98,7 @@ impl World {
             identity: Identity::default(),
             streams: vec![StreamAppend { stream, expected: Expected::Any, events }],
             claims: vec![],
+            subjects: store::SubjectChanges::default(),
             outcome: None,
             rests_on: vec![],
         };

@@ -4,12 +4,12 @@
 //! a member of `clientela_analyst`, which may read the views and tables of read models (policies and grants are made with each
 //! generation), and nothing else. Passwords are never sent: the database gets what it would make of them.
 
-use super::database::Database;
-use crate::TenantId;
+use super::database::{Database, unavailable};
+use crate::{StoreError, TenantId};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 
 /// Rounds of the password's hash: what PostgreSQL takes by default.
 const ROUNDS: u32 = 4_096;
@@ -161,6 +161,17 @@ impl Database {
             (true, true) => Ok((conn, login)),
         }
     }
+}
+
+/// The login of a tenant's analysts, if there is one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn analyst_login(engine: &PgPool, tenant: TenantId) -> Result<Option<String>, StoreError> {
+    let mut conn = engine.acquire().await.map_err(unavailable)?;
+    let login = login_of(&mut conn, tenant).await.map_err(unavailable)?;
+    let exists = exists(&mut conn, &login).await.map_err(unavailable)?;
+    Ok(exists.then_some(login))
 }
 
 /// The login's name. Logins are shared by all databases of a cluster, so the database is in it.

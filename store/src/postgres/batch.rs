@@ -1,6 +1,9 @@
 //! One batch, one transaction: lock, check, walk, insert, commit.
 
-use super::judge::{Candidate, ClaimRow, Facts, Found, Judge, Judged, StoredOutcome, events_of, names_of, sealed};
+use super::erasing;
+use super::judge::{
+    Candidate, ClaimRow, Facts, Found, Judge, Judged, StoredOutcome, events_of, names_of, sealed, subjects_of,
+};
 use super::keys::{Purpose, catch_up};
 use super::sealing::{KeyState, Sealer, Subject};
 use super::writer::{ANSWER_WITHIN, Queued, Writer, begin_and_lock, timed_out};
@@ -108,13 +111,16 @@ impl Batch<'_> {
 
     /// Looks up all that the batch must know; once more when it turned out on the way that what was known does not hold.
     async fn look(&mut self) -> Result<Checked, sqlx::Error> {
+        let persons = erasing::wanted(self.requests.iter().map(|queued| &queued.request));
+        let links = erasing::links(self.connection, &persons).await?;
         loop {
             let wanted = self.wanted();
             let rows = self.check(&wanted).await?;
             if self.is_behind(&wanted.keys, &rows)? && self.catch_up(&wanted.keys).await? {
                 continue;
             }
-            if let Some(checked) = self.read(wanted, &rows)? {
+            if let Some(mut checked) = self.read(wanted, &rows)? {
+                checked.facts.links = links;
                 return Ok(checked);
             }
             self.writer.versions.clear();
@@ -141,10 +147,8 @@ impl Batch<'_> {
                 let hashes = wanted.keys.hashes(request.tenant, key);
                 wanted.claims.extend(hashes.map(|hash| (row.clone(), hash)));
             }
-            for event in events_of(request).filter(|event| event.personal.is_some()) {
-                let subject = event.subject_id.map(|id| (request.tenant, id));
-                wanted.subjects.extend(subject.filter(|subject| subjects.insert(*subject)));
-            }
+            let named = subjects_of(request).map(|id| (request.tenant, id));
+            wanted.subjects.extend(named.filter(|subject| subjects.insert(*subject)));
         }
         wanted.once.sort_unstable();
         wanted.once.dedup();
@@ -208,6 +212,7 @@ impl Batch<'_> {
             outcomes: HashMap::new(),
             once: HashMap::new(),
             claims: HashMap::new(),
+            links: erasing::Links::default(),
         };
         let (mut versions, mut keys, mut foreign) = (HashMap::new(), HashMap::new(), Vec::new());
         let mut stored = HashMap::new();
@@ -312,7 +317,10 @@ impl Batch<'_> {
         self.insert_keys(sealer).await?;
         self.insert_events(&judged.events, names).await?;
         self.change_claims(judged, claims).await?;
-        self.insert_outcomes(judged).await
+        self.insert_outcomes(judged).await?;
+        erasing::insert_links(self.connection, &judged.links).await?;
+        let master = self.writer.keyring.keys().master.current().version;
+        erasing::erase(self.connection, sealer.erased(), master).await
     }
 
     async fn insert_keys(&mut self, sealer: &Sealer) -> Result<(), sqlx::Error> {
@@ -421,6 +429,7 @@ impl Batch<'_> {
         for (subject, key) in sealer.fresh() {
             self.writer.keyring.learn(*subject, KeyState::Live(key.clone()));
         }
+        self.writer.keyring.forget_erased(sealer.erased());
     }
 }
 

@@ -1,7 +1,9 @@
 //! What was committed, as the subscriptions of a node share it: pushed once, its personal parts opened once, and the newest of it
 //! kept for a moment for readers outside who are a little behind.
 
+use super::erasing;
 use super::read::Reader;
+use super::sealing::Subject;
 use crate::{Filter, Personal, Position, RecordedEvent, StoreError};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -35,6 +37,11 @@ impl Commit {
         let bytes = events.iter().map(RecordedEvent::bytes).sum();
         let events = events.into_iter().map(Arc::new).collect();
         Arc::new(Self { events, has_personal, opened: OnceCell::new(), bytes, since: Instant::now() })
+    }
+
+    /// Who was erased in it.
+    pub(super) fn erased(&self) -> Vec<Subject> {
+        erasing::erased_by(self.events.iter().map(AsRef::as_ref))
     }
 
     /// The first and the last position.

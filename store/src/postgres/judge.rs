@@ -1,6 +1,7 @@
 //! The walk over a batch: request by request, in order, against what the check said and what earlier requests of the same
 //! batch did. Pure: no connection, no clock. Nothing here refuses the batch; a refused request refuses only what rests on it.
 
+use super::erasing::Links;
 use super::sealing::Sealer;
 use crate::event::{CommandMark, Rendering};
 use crate::leaf::Leaf;
@@ -91,6 +92,8 @@ pub(super) struct Facts {
     pub(super) outcomes: HashMap<Uuid, StoredOutcome>,
     pub(super) once: HashMap<Uuid, Found>,
     pub(super) claims: HashMap<ClaimRow, Uuid>,
+    /// Of persons to be erased.
+    pub(super) links: Links,
 }
 
 /// A row of `command_outcomes`.
@@ -107,6 +110,7 @@ pub(super) struct Judged {
     pub(super) events: Vec<RecordedEvent>,
     pub(super) claims_taken: Vec<(ClaimRow, Uuid)>,
     pub(super) claims_released: Vec<(ClaimRow, Uuid)>,
+    pub(super) links: Vec<(TenantId, (Uuid, Uuid))>,
     pub(super) outcomes: Vec<OutcomeRow>,
     pub(super) verdicts: Vec<Result<Appended, AppendError>>,
     pub(super) versions: HashMap<StreamId, Version>,
@@ -134,6 +138,7 @@ impl<'a> Judge<'a> {
             events: Vec::new(),
             claims_taken: Vec::new(),
             claims_released: Vec::new(),
+            links: Vec::new(),
             outcomes: Vec::new(),
             verdicts: Vec::new(),
             versions: HashMap::new(),
@@ -163,6 +168,7 @@ impl<'a> Judge<'a> {
         self.check_once(request)?;
         let claims = self.check_claims(request)?;
         self.check_subjects(request)?;
+        self.facts.links.check(request)?;
         self.claims.extend(claims);
         Ok(self.accept(request))
     }
@@ -254,10 +260,7 @@ impl<'a> Judge<'a> {
     }
 
     fn check_subjects(&self, request: &AppendRequest) -> Result<(), AppendError> {
-        let erased = events_of(request)
-            .filter(|event| event.personal.is_some())
-            .filter_map(|event| event.subject_id)
-            .find(|subject| self.sealer.is_erased(request.tenant, *subject));
+        let erased = subjects_of(request).find(|subject| self.sealer.is_erased(request.tenant, *subject));
         erased.map_or(Ok(()), |subject| Err(AppendError::SubjectErased(subject)))
     }
 
@@ -278,6 +281,7 @@ impl<'a> Judge<'a> {
             }
         }
         self.remember(request, first, count);
+        self.change_subjects(request);
         let last = self.head();
         let first = if count == 0 { last } else { Position(first.0 + 1) };
         Appended { first, last, recorded_at: self.facts.now }
@@ -337,6 +341,24 @@ impl<'a> Judge<'a> {
         if let (0, Some(command_id), Some(body)) = (count, identity.command_id, &request.outcome) {
             self.keep_outcome(request, command_id, body.clone());
         }
+    }
+
+    /// Lets later requests of the batch see who is one person now, and who is forgotten.
+    fn change_subjects(&mut self, request: &AppendRequest) {
+        for link in &request.subjects.links {
+            self.facts.links.add(request.tenant, *link);
+            self.judged.links.push((request.tenant, *link));
+        }
+        for subject in &request.subjects.erases {
+            self.sealer.erase((request.tenant, *subject));
+        }
+        let is_released = |row: &&ClaimRow| {
+            let owner = self.claim_owner(row).filter(|_| row.0 == request.tenant);
+            owner.is_some_and(|owner| request.subjects.erases.contains(&owner))
+        };
+        let looked_up = self.facts.claims.keys().chain(self.claims.keys());
+        let released: Vec<ClaimRow> = looked_up.filter(is_released).cloned().collect();
+        self.claims.extend(released.into_iter().map(|row| (row, None)));
     }
 
     fn claim_row(&self, tenant: TenantId, key: &crate::ClaimKey) -> ClaimRow {
@@ -404,6 +426,12 @@ pub(super) fn sealed(personal: &Personal) -> Option<&[u8]> {
 /// The events of a request in the order of their positions.
 pub(super) fn events_of(request: &AppendRequest) -> impl Iterator<Item = &NewEvent> {
     request.streams.iter().flat_map(|append| &append.events)
+}
+
+/// The subjects that must not have been erased: whose personal data a request brings, and who are to be one person.
+pub(super) fn subjects_of(request: &AppendRequest) -> impl Iterator<Item = Uuid> + '_ {
+    let personal = events_of(request).filter(|event| event.personal.is_some()).filter_map(|event| event.subject_id);
+    personal.chain(request.subjects.links.iter().flat_map(|(one, other)| [*one, *other]))
 }
 
 /// The names that a request needs codes for.

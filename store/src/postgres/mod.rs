@@ -12,6 +12,7 @@ pub mod claims;
 mod committed;
 mod database;
 pub mod embedded;
+mod erasing;
 mod judge;
 pub mod keys;
 mod names;
@@ -28,7 +29,7 @@ mod tree;
 mod verify;
 mod writer;
 
-pub use analysts::{AnalystError, AnalystLogin};
+pub use analysts::{AnalystError, AnalystLogin, analyst_login};
 pub use database::{Database, DatabaseError, Pools, Role, unavailable};
 pub use request_pool::RequestPool;
 pub use tree::{
@@ -40,11 +41,11 @@ use crate::personal_data::Keys;
 use crate::scan::{PageStream, Scan};
 use crate::{
     AppendRequest, Capabilities, ClaimKey, EventStore, EventStream, Filter, Identity, Position, ReadAll, ReadStream,
-    Receipt, SignalStream, Snapshot, StoreError, StreamId, TenantId,
+    Receipt, Signal, SignalStream, Snapshot, StoreError, StreamId, TenantId,
 };
 use async_trait::async_trait;
 use bounded_follow::{BoundedFollow, Feed};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use names::Names;
 use read::{LogCursor, Reader, StreamCursor};
 use sealing::KeyRing;
@@ -128,6 +129,20 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Without the personal data of whoever was erased while an event waited to be handed over.
+    fn handed_over(&self, signals: SignalStream) -> SignalStream {
+        let keyring = self.reader.keyring.clone();
+        let as_of_now = move |mut signal| {
+            if let Signal::Events { events, .. } = &mut signal {
+                keyring.all_as_of_now(events);
+            }
+            signal
+        };
+        signals.map_ok(as_of_now).boxed()
+    }
+}
+
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.tree.abandon();
@@ -173,18 +188,22 @@ impl EventStore for PostgresStore {
         let (reader, tail) = (self.reader.clone(), self.tail.clone());
         let follow = Follow { reader, tail, filter, reveal, at: after, out };
         self.stop.spawn(follow.run());
-        ReceiverStream::new(signals).boxed()
+        self.handed_over(ReceiverStream::new(signals).boxed())
     }
 
     fn feed(&self, after: Position, filter: Filter, reveal: bool) -> SignalStream {
         let (follow, signals) =
             BoundedFollow::new(self.reader.clone(), self.tail.clone(), Feed { after, filter, reveal });
         self.stop.spawn(follow.run());
-        signals
+        self.handed_over(signals)
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
         self.reader.head().await
+    }
+
+    async fn linked(&self, tenant: TenantId, subject: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        erasing::linked(&self.reader.pool, tenant, subject).await
     }
 
     async fn claim_owners(&self, tenant: TenantId, claims: &[ClaimKey]) -> Result<Vec<Option<Uuid>>, StoreError> {

@@ -234,7 +234,7 @@ impl StreamCursor {
         let event = self.page.pop_front()?;
         self.read.limit = self.read.limit.saturating_sub(1);
         self.read.from = next_version(event.version, self.read.direction);
-        Some((Ok(event), self))
+        Some((Ok(self.reader.keyring.as_of_now(event)), self))
     }
 
     fn ended(mut self) -> Self {
@@ -268,7 +268,7 @@ impl LogCursor {
         }
         let event = self.page.pop_front()?;
         self.read.limit -= 1;
-        Some((Ok(event), self))
+        Some((Ok(self.reader.keyring.as_of_now(event)), self))
     }
 
     async fn fill(&mut self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use crate::{Personal, Position, RecordedEvent, ScannedEvent, StoreError, TenantI
 use moka::sync::Cache;
 use sqlx::PgPool;
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -29,6 +30,21 @@ pub(super) enum KeyState {
 pub(super) struct KeyRing {
     keys: Keys,
     cache: Cache<Subject, KeyState>,
+    erased: Erased,
+}
+
+/// Who was erased since this process began: what was opened before, and is not handed over yet, must not be handed over.
+#[derive(Debug, Clone, Default)]
+struct Erased(Arc<RwLock<HashSet<Subject>>>);
+
+impl Erased {
+    fn add(&self, subjects: &[Subject]) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(subjects);
+    }
+
+    fn contains(&self, subject: &Subject) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(subject)
+    }
 }
 
 impl KeyRing {
@@ -37,15 +53,49 @@ impl KeyRing {
     }
 
     fn kept_for(keys: Keys, ttl: Duration) -> Self {
-        Self { keys, cache: Cache::builder().max_capacity(KEYS_MAX).time_to_live(ttl).build() }
+        let cache = Cache::builder().max_capacity(KEYS_MAX).time_to_live(ttl).build();
+        Self { keys, cache, erased: Erased::default() }
     }
 
     pub(super) fn keys(&self) -> &Keys {
         &self.keys
     }
 
+    /// What was read of a key before its subject was erased counts no more.
     pub(super) fn learn(&self, subject: Subject, state: KeyState) {
         self.cache.insert(subject, state);
+        if self.erased.contains(&subject) {
+            self.cache.insert(subject, KeyState::Erased);
+        }
+    }
+
+    /// Lets go of the keys of those who were erased.
+    pub(super) fn forget_erased(&self, subjects: &[Subject]) {
+        if subjects.is_empty() {
+            return;
+        }
+        self.erased.add(subjects);
+        subjects.iter().for_each(|subject| self.cache.insert(*subject, KeyState::Erased));
+    }
+
+    /// Without the personal data of whoever was erased since it was opened.
+    pub(super) fn as_of_now(&self, mut event: RecordedEvent) -> RecordedEvent {
+        if self.was_opened_too_early(&event) {
+            event.personal = Personal::Erased;
+        }
+        event
+    }
+
+    /// The same for events that are shared.
+    pub(super) fn all_as_of_now(&self, events: &mut [Arc<RecordedEvent>]) {
+        for event in events.iter_mut().filter(|event| self.was_opened_too_early(event)) {
+            *event = Arc::new(RecordedEvent { personal: Personal::Erased, ..RecordedEvent::clone(event) });
+        }
+    }
+
+    fn was_opened_too_early(&self, event: &RecordedEvent) -> bool {
+        let is_opened = matches!(event.personal, Personal::Opened(_));
+        is_opened && event.subject_id.is_some_and(|subject| self.erased.contains(&(event.tenant, subject)))
     }
 
     /// Uses a key no longer: its subject was erased. Without this it would be used for a minute more at most.
@@ -130,11 +180,12 @@ impl KeyRing {
 pub(super) struct Sealer {
     states: HashMap<Subject, KeyState>,
     fresh: Vec<(Subject, SubjectKey)>,
+    erased: Vec<Subject>,
 }
 
 impl Sealer {
     pub(super) fn new(states: HashMap<Subject, KeyState>) -> Self {
-        Self { states, fresh: Vec::new() }
+        Self { states, ..Self::default() }
     }
 
     pub(super) fn is_erased(&self, tenant: TenantId, subject: Uuid) -> bool {
@@ -157,6 +208,17 @@ impl Sealer {
                 sealed
             }
         }
+    }
+
+    /// Destroys a subject's key, one that this batch made as well.
+    pub(super) fn erase(&mut self, subject: Subject) {
+        self.states.insert(subject, KeyState::Erased);
+        self.fresh.retain(|(other, _)| *other != subject);
+        self.erased.push(subject);
+    }
+
+    pub(super) fn erased(&self) -> &[Subject] {
+        &self.erased
     }
 
     pub(super) fn fresh(&self) -> &[(Subject, SubjectKey)] {

@@ -236,9 +236,21 @@ impl Follower {
 
     fn say(&mut self, batch: Committed, last: Position) {
         self.at = Some(last);
+        self.forget(&batch);
         self.recent.push(Arc::clone(&batch));
         let _ = self.batches.send(batch); // nobody may be listening
         self.head.send_replace(last);
+    }
+}
+
+impl Follower {
+    /// Lets go of what this node holds of persons who were erased, wherever that was done.
+    fn forget(&self, batch: &Committed) {
+        let erased = batch.erased();
+        if !erased.is_empty() {
+            self.reader.keyring.forget_erased(&erased);
+            self.recent.clear();
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::judge::{self, Judged};
 use super::names::Names;
 use super::sealing::KeyRing;
 use crate::append::{BYTES_MAX, EVENTS_MAX};
+use crate::event::ERASED;
 use crate::key_versions::ClaimKeys;
 use crate::{AppendError, AppendRequest, Appended, Name, Position, Receipt, StreamId, Ticket, Version};
 use lru::LruCache;
@@ -116,7 +117,18 @@ fn refuse_at_once(request: &AppendRequest, size: usize) -> Result<(), Name> {
             return Err("a payload holds a zero byte");
         }
     }
-    Ok(())
+    refuse_untold_erasures(request)
+}
+
+/// The log says who was erased, and who it says was erased is.
+fn refuse_untold_erasures(request: &AppendRequest) -> Result<(), Name> {
+    let told = || judge::events_of(request).filter(|event| event.event_type.ends_with(ERASED));
+    let erases = &request.subjects.erases;
+    match told().all(|event| event.subject_id.is_some_and(|subject| erases.contains(&subject))) {
+        true if erases.iter().all(|subject| told().any(|event| event.subject_id == Some(*subject))) => Ok(()),
+        true => Err("a subject is erased without an event that says so"),
+        false => Err("an event says that somebody was erased who is not"),
+    }
 }
 
 fn closed() -> AppendError {
@@ -411,6 +423,7 @@ fn why(error: &AppendError) -> &'static str {
         AppendError::AlreadyHappened { .. } => "already_happened",
         AppendError::Claimed { .. } => "claimed",
         AppendError::SubjectErased(_) => "subject_erased",
+        AppendError::MoreLinked(_) => "more_linked",
         AppendError::Invalid(_) => "invalid",
         AppendError::Busy => "busy",
         AppendError::Unavailable(_) => "unavailable",

@@ -6,7 +6,7 @@ use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
-use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround};
 use domain::customers::preferences::{PersonalPreferences, Preferences};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
@@ -120,6 +120,18 @@ fn preferences_are_those_told_last() {
         (vec!["store-1".to_owned()], vec!["no milk".to_owned()])
     );
     assert_eq!(preferences.position.0, 20);
+}
+
+#[test]
+fn of_who_is_erased_nothing_is_left_at_all() {
+    let preferences = CustomerEvent::PreferencesChanged {
+        preferences: Preferences { channels: vec!["web".parse().unwrap()], ..Preferences::default() },
+        personal: Personal::Erased,
+    };
+    let on = "2026-03-03".parse().unwrap();
+    let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on };
+    let known = [created(emails(&["ana@example.com"]).into()), added(1, AddressKind::Shipping, true)];
+    assert_eq!(row_of(known.into_iter().chain([preferences, erased])), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
 use domain::customers::events::{
-    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LifecycleStage,
+    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExternalReference, LifecycleStage,
 };
 use domain::email::Email;
 use domain::event::Personal;
@@ -13,6 +13,7 @@ use domain::ids::{ExternalSystem, OrderId, RefundId};
 use domain::phone::Phone;
 use domain::text::{PersonName, ReferenceText};
 use domain::{Currency, Event, Money};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 fn day(text: &str) -> NaiveDate {
@@ -101,6 +102,19 @@ fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
     };
     let row = row_of([created(ana().into()), named]).unwrap();
     assert_eq!((row.name.as_deref(), row.email.as_deref()), (Some("Eva"), Some("ana@example.com")));
+}
+
+/// The row of a replay, which cannot open anything any more, is the row that was blanked.
+#[test]
+fn who_is_erased_is_blank_whether_it_was_known_before_or_not() {
+    let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
+    let told =
+        |personal: Personal<Contact>| row_of([created(personal), bought(1, "2026-03-01"), erased.clone()]).unwrap();
+    let row = told(ana().into());
+    assert_eq!(row, told(Personal::Erased));
+    assert_eq!((row.status, row.purchase_count, row.version), (CustomerStatus::Erased, 1, 3));
+    let personal = [row.name, row.company, row.email, row.phone, row.user_id, row.stripe_customer_id];
+    assert_eq!((personal, row.references), ([const { None }; 6], BTreeSet::new()));
 }
 
 #[test]

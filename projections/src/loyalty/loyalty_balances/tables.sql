@@ -25,7 +25,8 @@ create table loyalty_balances (
     next_expiry_on        date,
     expired_until         date,
     review_on             date,
-    projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum'))
+    projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum')),
+    closed_on             date
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
@@ -54,3 +55,4 @@ comment on column loyalty_balances.next_expiry_on is 'The first day on which poi
 comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
 comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
 comment on column loyalty_balances.projected_tier is 'The tier after that review, if nothing more is earned.';
+comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased: nothing is left on it.';

@@ -236,7 +236,8 @@ impl Sums {
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
             | E::HoldPlaced { .. }
-            | E::HoldReleased { .. } => {}
+            | E::HoldReleased { .. }
+            | E::Closed { .. } => {}
         }
     }
 }

@@ -3,9 +3,14 @@
 use super::{Figures, KpiRow, LoyaltyKpis, Moved, PROGRAMME, UNTOLD};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
-use crate::loyalty::stories::{any_command, as_far_as_allowed, day, decided, earn, enrol, redeem, reverse, settle};
+use crate::loyalty::stories::{
+    any_command, as_far_as_allowed, day, decided, earn, enrol, noon, redeem, reverse, settle,
+};
 use crate::read_model::{ReadModel, Recorded, Rows};
+use domain::Decider;
+use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -115,6 +120,8 @@ proptest! {
     #[test]
     fn the_figures_are_the_sums_of_the_ledger(commands in prop::collection::vec(any_command(), 0..60)) {
         let (history, state) = as_far_as_allowed(commands);
+        let closing = LoyaltyAccount::decide(&state, LoyaltyCommand::Close { now: noon("2031-01-01") }).unwrap();
+        let closed = rows_of(&story(history.clone().into_iter().chain(closing)));
         let story = story(history);
         let mut sums = Figures::default();
         rows_of(&story).values().for_each(|row| sums.add(&row.figures));
@@ -125,7 +132,7 @@ proptest! {
             let row = LoyaltyLedger::apply(&key, None, recorded).unwrap();
             match row.kind {
                 Movement::Earned => ledger.earned.once(row.points),
-                Movement::Held | Movement::Released => {}
+                Movement::Held | Movement::Released | Movement::Closed => {}
                 Movement::Redeemed => {
                     ledger.redeemed.once(-row.points - row.held);
                     discount += row.amount.unwrap().minor();
@@ -138,6 +145,8 @@ proptest! {
         let member = state.member().unwrap();
         let owed: i64 = rows_of(&story).values().flat_map(|row| row.owed.values()).sum();
         prop_assert_eq!(owed, member.available() + member.held(), "what is owed is what the account has");
+        let owed: i64 = closed.values().flat_map(|row| row.owed.values()).sum();
+        prop_assert_eq!(owed, 0, "nothing is owed to an account that is closed");
         prop_assert_eq!(sums.discounts.values().sum::<i64>(), discount);
     }
 }

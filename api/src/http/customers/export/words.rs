@@ -68,6 +68,7 @@ fn of_customer(event: &CustomerEvent) -> String {
         E::Exported { format: ExportFormat::Html, .. } => {
             "All that we know of you was handed out, as a page".to_owned()
         }
+        E::Erased { .. } => "Who you are was forgotten".to_owned(),
     }
 }
 
@@ -93,6 +94,7 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
             format!("{points} points were taken back, because order {order} was given back")
         }
         E::PointsExpired { points, .. } => format!("{points} points expired"),
+        E::Closed { .. } => "The account was closed".to_owned(),
     }
 }
 
@@ -113,6 +115,7 @@ pub(super) const fn movement(kind: Movement) -> &'static str {
         Movement::Redeemed => "Spent",
         Movement::Reversed => "Taken back",
         Movement::Expired => "Expired",
+        Movement::Closed => "Closed",
     }
 }
 

@@ -1,0 +1,222 @@
+//! Erases a customer and writes the receipt: the command, the wait until no read model shows the person any more, and what had left
+//! before.
+
+use commands::customers::receipt::{ErasureReceipt, Export, LeftBefore, Reader, kept};
+use commands::customers::{Erase, customer_stream, erase};
+use commands::{Caller, CommandError, Commands, IdempotencyKey, Scope};
+use domain::customers::events::CustomerEvent;
+use domain::ids::CustomerId;
+use domain::{Event, Sealed};
+use futures::TryStreamExt;
+use projections::Projections;
+use projections::access::api_keys;
+use std::sync::Arc;
+use std::time::Duration;
+use store::erasures::{self, Erasure};
+use store::postgres::Pools;
+use store::signed_note::LogKey;
+use store::{Direction, EventStore, Metadata, Position, ReadStream, RecordedEvent, StoreError, TenantId};
+
+/// How long an erasure waits for read models. They follow by themselves when it takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Tells of an export of what is known of a customer.
+const EXPORTED: &str = "customer.exported";
+/// What happened behind an erasure is looked through no further than this; nothing should be there.
+const BEHIND_MAX: u64 = 100;
+
+/// Erases customers. Clones share what it works with.
+#[derive(Clone)]
+pub struct Eraser {
+    /// Where commands go.
+    pub commands: Commands,
+    /// What is known from history.
+    pub projections: Arc<Projections>,
+    /// Where queries read.
+    pub pools: Pools,
+    /// The log.
+    pub store: Arc<dyn EventStore>,
+    /// Signs receipts.
+    pub log_key: LogKey,
+}
+
+/// A customer that was erased.
+#[derive(Debug, Clone)]
+pub struct Erased {
+    /// The receipt.
+    pub receipt: ErasureReceipt,
+    /// The same, signed.
+    pub note: String,
+    /// Whether it had been erased before.
+    pub repeated: bool,
+}
+
+impl Eraser {
+    /// Erases a customer, or answers with the receipt of its erasure.
+    ///
+    /// # Errors
+    /// As [`CommandError`] says.
+    pub async fn erase(
+        &self,
+        caller: &Caller,
+        key: Option<IdempotencyKey>,
+        request: Erase,
+    ) -> Result<Erased, CommandError> {
+        let customer = request.customer;
+        let committed = erase(&self.commands, caller, key, request).await?;
+        let repeated = committed.repeated || committed.events.is_empty();
+        let told = self.told(caller.tenant, customer).await.map_err(unavailable)?;
+        let told = told.ok_or_else(|| unavailable("the event of an erasure is not there"))?;
+        let (receipt, note) = self.receipt_of(caller.tenant, customer, &told).await.map_err(unavailable)?;
+        Ok(Erased { receipt, note, repeated })
+    }
+
+    /// The receipt of a customer's erasure; none when it was not erased.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn receipt(&self, tenant: TenantId, customer: CustomerId) -> Result<Option<Erased>, StoreError> {
+        let Some(told) = self.told(tenant, customer).await? else { return Ok(None) };
+        let (receipt, note) = self.receipt_of(tenant, customer, &told).await?;
+        Ok(Some(Erased { receipt, note, repeated: true }))
+    }
+
+    /// The event that says that a customer was erased.
+    async fn told(&self, tenant: TenantId, customer: CustomerId) -> Result<Option<RecordedEvent>, StoreError> {
+        let read = ReadStream {
+            tenant,
+            stream: customer_stream(customer),
+            from: i32::MAX,
+            direction: Direction::Backwards,
+            limit: BEHIND_MAX,
+            reveal: false,
+        };
+        let erases = |event: RecordedEvent| std::future::ready(Ok(event.erases().map(|_| event)));
+        std::pin::pin!(self.store.read_stream(read).try_filter_map(erases)).try_next().await
+    }
+
+    /// The receipt that was kept, or a new one, which is kept from now on.
+    async fn receipt_of(
+        &self,
+        tenant: TenantId,
+        customer: CustomerId,
+        told: &RecordedEvent,
+    ) -> Result<(ErasureReceipt, String), StoreError> {
+        let subject = customer.as_uuid();
+        if let Some(kept) = self.kept(tenant, customer).await? {
+            return Ok(kept);
+        }
+        let receipt = self.written(tenant, customer, told).await?;
+        let note = self.log_key.sign(&receipt.text());
+        let (position, erased_at) = (told.position, told.recorded_at);
+        let erasure = Erasure { tenant, subject, position, erased_at, receipt: note.clone() };
+        erasures::keep(&self.pools.engine, &erasure).await?;
+        // Another node may have been faster: then its receipt counts.
+        Ok(self.kept(tenant, customer).await?.unwrap_or((receipt, note)))
+    }
+
+    async fn kept(
+        &self,
+        tenant: TenantId,
+        customer: CustomerId,
+    ) -> Result<Option<(ErasureReceipt, String)>, StoreError> {
+        let kept = erasures::find(&self.pools.engine, tenant, customer.as_uuid()).await?;
+        let read = |erasure: Erasure| Some((ErasureReceipt::read(text_of(&erasure.receipt))?, erasure.receipt));
+        Ok(kept.and_then(read))
+    }
+
+    async fn written(
+        &self,
+        tenant: TenantId,
+        customer: CustomerId,
+        told: &RecordedEvent,
+    ) -> Result<ErasureReceipt, StoreError> {
+        let decoded = Event::decode(told.event_type, told.schema_version, told.payload.as_bytes(), Sealed::Absent)
+            .map_err(damaged(told))?;
+        let Event::Customer(CustomerEvent::Erased { ground, subjects, .. }) = decoded else {
+            return Err(damaged(told)("is no erasure of a customer"));
+        };
+        let metadata: Metadata = serde_json::from_str(&told.metadata).map_err(damaged(told))?;
+        let (blanked, pending) = self.blanked(told.position).await;
+        Ok(ErasureReceipt {
+            tenant: tenant.0,
+            customer_id: customer.as_uuid(),
+            subjects,
+            ground,
+            actor: metadata.actor,
+            position: told.position.0,
+            erased_at: told.recorded_at,
+            blanked,
+            pending,
+            left_before: self.left_before(tenant, customer).await?,
+            kept: kept(),
+        })
+    }
+
+    /// Which read models show the erasure, and which not yet.
+    async fn blanked(&self, position: Position) -> (Vec<String>, Vec<String>) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let (mut blanked, mut pending) = (Vec::new(), Vec::new());
+        for name in self.projections.names() {
+            let patience = until.saturating_duration_since(tokio::time::Instant::now());
+            match self.projections.wait_for(&[name], position, patience).await {
+                Ok(()) => blanked.push(name.to_owned()),
+                Err(_) => pending.push(name.to_owned()),
+            }
+        }
+        (blanked, pending)
+    }
+
+    async fn left_before(&self, tenant: TenantId, customer: CustomerId) -> Result<LeftBefore, StoreError> {
+        let keys = api_keys::list(&self.pools, tenant).await?;
+        let readers = keys.into_iter().filter_map(|row| {
+            let may = |scope| row.known_scopes().any(|held: Scope| held.grants(scope));
+            may(Scope::CustomersPii).then(|| Reader {
+                key: row.key,
+                feed: may(Scope::FeedRead),
+                name: row.name.clone(),
+            })
+        });
+        let analysts = store::postgres::analyst_login(&self.pools.engine, tenant).await?;
+        Ok(LeftBefore {
+            readers: readers.collect(),
+            exports: self.exports(tenant, customer).await?,
+            analysts: analysts.into_iter().collect(),
+        })
+    }
+
+    async fn exports(&self, tenant: TenantId, customer: CustomerId) -> Result<Vec<Export>, StoreError> {
+        let read = ReadStream {
+            tenant,
+            stream: customer_stream(customer),
+            from: 1,
+            direction: Direction::Forwards,
+            limit: u64::MAX,
+            reveal: false,
+        };
+        let exported = |event: &RecordedEvent| std::future::ready(event.event_type == EXPORTED);
+        let events: Vec<RecordedEvent> = self.store.read_stream(read).try_filter(exported).try_collect().await?;
+        let export = |event: &RecordedEvent| {
+            let metadata: Metadata = serde_json::from_str(&event.metadata).ok()?;
+            Some(Export { position: event.position.0, actor: metadata.actor, at: event.recorded_at })
+        };
+        Ok(events.iter().filter_map(export).collect())
+    }
+}
+
+/// The text of a note, without its signatures.
+fn text_of(note: &str) -> &str {
+    note.split_once("\n\n").map_or(note, |(text, _)| text)
+}
+
+fn damaged<E: ToString>(event: &RecordedEvent) -> impl Fn(E) -> StoreError + '_ {
+    |error| StoreError::Corrupt {
+        table: "events",
+        column: "payload",
+        row: event.position.to_string(),
+        reason: error.to_string(),
+    }
+}
+
+fn unavailable(cause: impl Into<store::BoxError>) -> CommandError {
+    CommandError::Unavailable { retry_after_s: 1, cause: cause.into() }
+}
