@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod erase;
 mod export;
 mod facts;
 mod feed;
@@ -77,6 +78,8 @@ enum Command {
     Demo(demo::Args),
     /// All that a running server knows of a customer: for programs, or as a page for the person. Each time is recorded
     Export(export::Args),
+    /// Have a running server forget who a customer is, for good; hands out the signed receipt
+    Erase(erase::Args),
     /// Follow the events of a running server
     #[command(subcommand)]
     Feed(feed::Command),
@@ -127,6 +130,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import::run(&common, import).await,
         Command::Demo(args) => demo::run(&common, args).await,
         Command::Export(args) => export::run(&common, args).await,
+        Command::Erase(args) => erase::run(&common, args).await,
         Command::Feed(feed) => feed::run(&common, feed).await,
         Command::Reactors(reactors) => reactors::run(&common, reactors).await,
         Command::Jobs(jobs) => jobs::run(&common, jobs).await,

@@ -254,17 +254,6 @@ impl Node {
         }
     }
 
-    /// Erases customers, as the doors do.
-    pub(crate) fn eraser(&self) -> api::Eraser {
-        api::Eraser {
-            commands: self.commands.clone(),
-            projections: self.projections.clone(),
-            pools: self.pools.clone(),
-            store: self.store.clone(),
-            log_key: self.log_key.clone(),
-        }
-    }
-
     /// The doors of this node.
     pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
         let mut config = api::Config {

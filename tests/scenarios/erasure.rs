@@ -126,6 +126,10 @@ async fn an_erasure_is_made_once_and_refuses_what_comes_later() {
         let refused = world.post(&format!("/v1/customers/{id}/{path}"), purchase.clone()).await;
         assert_eq!(refused.refusal(), refusal, "{path}");
     }
+    let unasked = world.run(&["erase", &id]);
+    assert!(!unasked.status.success() && String::from_utf8_lossy(&unasked.stderr).contains("--yes"));
+    let told = world.run_json(&["erase", &id, "--yes", "--json"]);
+    assert_eq!((&told["receipt"], &told["repeated"]), (&first.body["receipt"], &json!(true)));
     let nobody = world.post("/v1/customers/0198c2f0-0000-7000-8000-000000000001/erase", json!({})).await;
     assert_eq!((nobody.status, &nobody.body["code"]), (404, &json!("customer_not_found")));
 }

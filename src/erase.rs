@@ -1,0 +1,99 @@
+//! `clientela erase`: has a running server forget who a customer is, for good, and hands out the signed receipt.
+
+use crate::client::{Client, ServerAddress};
+use crate::config::{CommonFlags, settings};
+use crate::output::{print_json, print_line};
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use uuid::Uuid;
+
+/// What `erase` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id of the customer
+    #[arg(value_name = "CUSTOMER")]
+    customer: Uuid,
+    /// Why: the person asked for it, or nothing allows to keep the data any longer
+    #[arg(long, value_enum, default_value_t = Ground::Request)]
+    ground: Ground,
+    /// Write the signed receipt here [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Do not ask first: it cannot be undone
+    #[arg(long)]
+    yes: bool,
+    /// Print the whole answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerAddress,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Ground {
+    Request,
+    Retention,
+}
+
+impl Ground {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Retention => "retention",
+        }
+    }
+}
+
+pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&settings(common)?, &args.server)?;
+    if !args.yes {
+        ask(args.customer)?;
+    }
+    let path = format!("/v1/customers/{}/erase", args.customer);
+    let erased = client.post(&path, &json!({"ground": args.ground.as_str()})).await?.body;
+    let receipt = erased["receipt"].as_str().context("the server answered without a receipt")?;
+    match (&args.receipt, args.json) {
+        (Some(file), _) => {
+            std::fs::write(file, receipt).with_context(|| format!("{} cannot be written", file.display()))?
+        }
+        (None, false) => print_line(format_args!("{}", receipt.trim_end()))?,
+        (None, true) => {}
+    }
+    if args.json {
+        print_json(&erased)?;
+    }
+    tell(&erased);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who cannot be asked has to say so beforehand.
+fn ask(customer: Uuid) -> anyhow::Result<()> {
+    if !io::stdin().is_terminal() {
+        bail!("this cannot be undone: say --yes where nobody can be asked");
+    }
+    eprint!("Who customer {customer} is will be forgotten for good. Type `erase` to go on: ");
+    io::stderr().flush().context("the question cannot be asked")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("the answer cannot be read")?;
+    if answer.trim() == "erase" { Ok(()) } else { bail!("nothing was erased") }
+}
+
+/// What whoever asked for it has to know: what is out of reach here.
+fn tell(erased: &Value) {
+    let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let before = if erased["repeated"] == true { "It had been erased before. " } else { "" };
+    eprintln!("{before}Erased at position {}, {} subject(s).", erased["position"], count(&erased["subjects"]));
+    if count(&erased["pending"]) > 0 {
+        eprintln!("Still on their way, and follow by themselves: {}.", erased["pending"]);
+    }
+    let left = &erased["left_before"];
+    eprintln!(
+        "Had left before, and is out of reach here: {} key(s) could read it, {} export(s), {} login(s) of analysts; the receipt names them.",
+        count(&left["readers"]),
+        count(&left["exports"]),
+        count(&left["analysts"])
+    );
+}
