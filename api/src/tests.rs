@@ -446,7 +446,7 @@ async fn health_is_terse_to_strangers() {
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     insta::assert_snapshot!(ready.body, @r#"{"status":"unavailable"}"#);
     insta::assert_snapshot!(doors.get("/health", None).await.body, @r#"{"status":"unavailable"}"#);
-    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @r#"{"status":"unavailable","components":{"event_store":{"status":"down","head":null},"reactors":[],"jobs":[]}}"#);
+    insta::assert_snapshot!(doors.get("/health", Some("operator")).await.body, @r#"{"status":"unavailable","components":{"event_store":{"status":"down","head":null},"reactors":[],"jobs":[],"tree":{"state":"standby","published":{}}}}"#);
 }
 
 #[tokio::test]

@@ -126,6 +126,8 @@ async fn an_erasure_is_made_once_and_refuses_what_comes_later() {
         let refused = world.post(&format!("/v1/customers/{id}/{path}"), purchase.clone()).await;
         assert_eq!(refused.refusal(), refusal, "{path}");
     }
+    let export = world.get(&format!("/v1/customers/{id}/export")).await;
+    assert_eq!((export.status, &export.body["code"]), (410, &json!("erased")));
     let unasked = world.run(&["erase", &id]);
     assert!(!unasked.status.success() && String::from_utf8_lossy(&unasked.stderr).contains("--yes"));
     let told = world.run_json(&["erase", &id, "--yes", "--json"]);

@@ -147,7 +147,7 @@ struct EnrolledView {
         (status = 201, description = "A member", body = EnrolledView,
             headers(("Location" = String, description = "Path of the account"))),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "customer_erased"),
+        (status = 409, description = "account_closed, customer_erased"),
         (status = 422, description = "currency_mismatch"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -217,7 +217,7 @@ struct EarnedView {
     responses(
         (status = 201, description = "Earned", body = EarnedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "customer_erased"),
+        (status = 409, description = "account_closed, customer_erased"),
         (status = 422, description = "currency_mismatch, negative_total, points_limit, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -271,7 +271,7 @@ struct RedeemedView {
     responses(
         (status = 201, description = "Redeemed", body = RedeemedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "order_already_redeemed, order_already_held, customer_erased"),
+        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_erased"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),

@@ -4,9 +4,10 @@ use crate::Api;
 use crate::body::JsonBody;
 use crate::erasing::Erased;
 use crate::headers::{Idempotency, PathId};
-use crate::http::{Done, Found};
+use crate::http::Done;
 use crate::openapi::schemas;
 use crate::problem::Problem;
+use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use commands::customers::Erase;
@@ -57,13 +58,16 @@ pub(super) struct ErasedView {
     position: i64,
     erased_at: DateTime<Utc>,
     /// Read models that were seen to hold nothing of the person any more when the receipt was written.
+    #[schema(example = json!(["customers", "audit_trail"]))]
     blanked: Vec<String>,
     /// Those that were still on their way.
+    #[schema(example = json!([]))]
     pending: Vec<String>,
     /// What had left before, and is out of reach here: readers, exports, analysts.
     #[schema(value_type = schemas::LeftBefore)]
     left_before: LeftBefore,
     /// What is kept, and why.
+    #[schema(example = json!(["orders, amounts and points, without the person: bookkeeping and tax law"]))]
     kept: Vec<String>,
     /// The receipt, signed with the key of the log (C2SP signed-note): to be handed to the person.
     #[schema(example = "clientela/erasure/v1\n{…}\n\n— clientela/0123456789abcdef …\n")]
@@ -146,13 +150,10 @@ pub(super) async fn get_erasure(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
-) -> Result<Found<ErasedView>, Problem> {
+) -> Result<Json<ErasedView>, Problem> {
     caller.require(Scope::AuditRead)?;
     match api.eraser().receipt(caller.tenant, CustomerId::new(id)).await? {
-        Some(erased) => {
-            let view = ErasedView::from(erased);
-            Ok(Found { position: Position(view.position), version: None, body: view })
-        }
+        Some(erased) => Ok(Json(erased.into())),
         None => Err(Problem::not_found("not_erased", "no customer of this id was erased")),
     }
 }

@@ -196,7 +196,8 @@ pub(super) async fn export(
     wait_for(&api, READ_MODELS, MinPosition(Some(api.store.head().await?.0))).await?;
     let recorded = commands::customers::export(&api.commands, &caller, CustomerId::new(id), format).await;
     let position = recorded.map_err(gone)?.position;
-    let person = Person { subjects: vec![id], id, position, api, caller, _place: place };
+    let person =
+        Person { subjects: api.store.linked(caller.tenant, id).await?, id, position, api, caller, _place: place };
     let body = outlet::body(async move |outlet: Outlet| match format {
         ExportFormat::Json => program::write(&person, outlet).await,
         ExportFormat::Html => page::write(&person, outlet).await,

@@ -75,7 +75,7 @@ pub(super) struct PlacedView {
         (status = 201, description = "Set aside", body = PlacedView),
         (status = 400, description = "position_beyond_head"),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, customer_erased, projection_behind"),
+        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, account_closed, customer_erased, projection_behind"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -165,7 +165,7 @@ pub(super) struct CapturedView {
     responses(
         (status = 201, description = "Redeemed", body = CapturedView),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "hold_over, hold_of_another_order, order_already_redeemed, customer_erased"),
+        (status = 409, description = "hold_over, hold_of_another_order, order_already_redeemed, account_closed, customer_erased"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
 )]
@@ -219,7 +219,7 @@ pub(super) struct ReleasedView {
     responses(
         (status = 201, description = "Given back", body = ReleasedView),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "hold_over, customer_erased"),
+        (status = 409, description = "hold_over, account_closed, customer_erased"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
 )]
