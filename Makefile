@@ -41,6 +41,7 @@ schemathesis: ## Ask a server of its own all that /openapi.json describes, in ev
 acceptance: ## Run the supplied acceptance data (SHARED=path of its folder)
 	@if [ ! -d '$(SHARED)' ]; then echo "acceptance: there is no folder '$(SHARED)'; give it as SHARED=path"; exit 1; fi
 	CLIENTELA_SHARED='$(abspath $(SHARED))' cargo nextest run --locked --test acceptance
+	CLIENTELA_VALIDATOR_DATA='$(abspath $(SHARED))/validators' cargo nextest run --locked -p domain --test vectors
 
 fmt: ## Format all code
 	cargo fmt --all

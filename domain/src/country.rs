@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use rlibphonenumber::PHONE_NUMBER_UTIL;
-use rlibphonenumber::enums::Region;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Clear;
 use crate::refusal::InvalidValue;
+use crate::validators::phone;
 
 /// Why a text is no country.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,9 +34,7 @@ impl Country {
     /// When no country has it.
     pub fn parse(text: &str) -> Result<Self, CountryError> {
         let country = Self::try_from(text.to_owned())?;
-        let region = Region::from_code(text).map_err(|_| CountryError)?;
-        let is_known = PHONE_NUMBER_UTIL.get_supported_regions().any(|known| known == region);
-        if is_known { Ok(country) } else { Err(CountryError) }
+        if phone::has_telephones(text) { Ok(country) } else { Err(CountryError) }
     }
 
     /// The code.

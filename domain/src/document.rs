@@ -1,7 +1,8 @@
 //! Identity documents: a kind, a number and the country that issued it. Those of Spain are checked to their control character;
 //! of others only the form is known.
 //!
-//! Nobody is asked whether the document exists, and nothing is said of whom it belongs to.
+//! Nobody is asked whether the document exists, and nothing is said of whom it belongs to. What the numbers must look like is
+//! said once, in [`crate::validators`].
 
 use std::fmt;
 
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::country::Country;
 use crate::refusal::InvalidValue;
+use crate::validators::Control;
+use crate::validators::compact::compact;
+use crate::validators::spain;
 
 /// Why a number is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +101,7 @@ impl DocumentKind {
     }
 
     /// Whether it is a tax number of Spain: a DNI and a NIE are their holder's.
-    const fn is_spanish(self) -> bool {
+    pub(crate) const fn is_spanish(self) -> bool {
         match self {
             Self::Dni | Self::Nie | Self::Cif | Self::Nif => true,
             Self::Passport | Self::NationalId | Self::TaxId => false,
@@ -128,21 +132,10 @@ impl Document {
     /// # Errors
     /// When no document of the kind has such a number.
     pub fn parse(kind: DocumentKind, number: &str, country: Country) -> Result<Self, DocumentError> {
-        if kind.is_spanish() && country != Country::ES {
-            return Err(DocumentError::OtherCountry { kind, country: Country::ES });
+        let (number, control) = judged(kind, number, country)?;
+        if control != Control::Right {
+            return Err(DocumentError::WrongControl);
         }
-        let is_dotted = kind.is_spanish() && number.contains(['.', '/']);
-        let number = normalized(number);
-        if is_dotted {
-            return Err(DocumentError::Malformed { kind });
-        }
-        if number.is_empty() {
-            return Err(DocumentError::Empty);
-        }
-        if number.chars().count() > Self::MAX {
-            return Err(DocumentError::TooLong { max: Self::MAX });
-        }
-        let number = checked(kind, number)?;
         Ok(Self { kind, number: StoredNumber(number), country })
     }
 
@@ -171,21 +164,9 @@ impl Document {
 /// The numbers as which a document may be kept that is asked for by this one, whatever its kind: tax numbers of Spain stand without
 /// the country before them.
 pub fn kept_as(number: &str) -> Vec<String> {
-    let number = normalized(number);
+    let number = compact(number, SEPARATORS);
     let nif = Document::parse(DocumentKind::Nif, &number, Country::ES).ok().map(|nif| nif.number.0);
     nif.filter(|nif| *nif != number).into_iter().chain([number]).collect()
-}
-
-/// A number without separators, in capital letters, full-width forms as usual ones.
-fn normalized(number: &str) -> String {
-    let kept = number.chars().filter(|character| !character.is_whitespace() && !"-./".contains(*character));
-    kept.map(usual_width).flat_map(char::to_uppercase).collect()
-}
-
-/// The forms that East Asian keyboards make of ASCII stand in the same order (U+FF01 to U+FF5E).
-fn usual_width(character: char) -> char {
-    let shifted = u32::from(character).checked_sub(0xFEE0).filter(|code| (0x21..=0x7E).contains(code));
-    shifted.and_then(char::from_u32).unwrap_or(character)
 }
 
 /// What serde reads a stored number through: only the shape is checked, because the rules of countries change.
@@ -207,100 +188,45 @@ impl From<StoredNumber> for String {
     }
 }
 
-/// The number, without the country where it may stand before it.
-fn checked(kind: DocumentKind, number: String) -> Result<String, DocumentError> {
-    let malformed = DocumentError::Malformed { kind };
-    if !number.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(malformed);
-    }
-    let control = match kind {
-        DocumentKind::Dni => dni(&number),
-        DocumentKind::Nie => nie(&number),
-        DocumentKind::Cif => cif(&number),
-        DocumentKind::Nif => {
-            let number = number.strip_prefix("ES").map_or(number.clone(), str::to_owned);
-            return judged(nif(&number), malformed).map(|()| number);
-        }
-        DocumentKind::Passport | DocumentKind::NationalId | DocumentKind::TaxId => {
-            return if number.len() < GENERIC_MIN { Err(malformed) } else { Ok(number) };
-        }
-    };
-    judged(control, malformed).map(|()| number)
-}
-
+/// What may stand between the characters, besides white space and dashes.
+const SEPARATORS: &str = "./";
 /// Shorter numbers are typing errors in any country.
 const GENERIC_MIN: usize = 4;
 
-/// Whether the control character fits; none when the form does not.
-fn judged(control: Option<bool>, malformed: DocumentError) -> Result<(), DocumentError> {
-    match control {
-        Some(true) => Ok(()),
-        Some(false) => Err(DocumentError::WrongControl),
-        None => Err(malformed),
+/// The number without separators, and what its control character says; of other countries' documents only the form is known.
+/// A tax number of Spain stands without the country that may be written before it.
+///
+/// # Errors
+/// When no document of the kind has such a form.
+pub(crate) fn judged(kind: DocumentKind, number: &str, country: Country) -> Result<(String, Control), DocumentError> {
+    let malformed = DocumentError::Malformed { kind };
+    if kind.is_spanish() && country != Country::ES {
+        return Err(DocumentError::OtherCountry { kind, country: Country::ES });
     }
-}
-
-/// The letter of a number, by its remainder (Ministerio del Interior).
-const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
-
-/// Eight digits and their letter.
-fn dni(number: &str) -> Option<bool> {
-    let (digits, letter) = split(number, 8)?;
-    letter.is_ascii_uppercase().then(|| letter_of(digits) == Some(letter))
-}
-
-/// X, Y or Z for 0, 1 or 2, seven digits and the letter of all eight.
-fn nie(number: &str) -> Option<bool> {
-    let first = b"XYZ".iter().position(|letter| number.as_bytes().first() == Some(letter))?;
-    dni(&format!("{first}{}", &number[1..]))
-}
-
-/// The letter of the kind of organisation, seven digits, and a control that is a digit or the letter for it.
-fn cif(number: &str) -> Option<bool> {
-    let (kind, rest) = number.split_at_checked(1)?;
-    let (digits, control) = split(rest, 7)?;
-    if !"ABCDEFGHJNPQRSUVW".contains(kind) || !(control.is_ascii_digit() || (b'A'..=b'J').contains(&control)) {
-        return None;
+    // Nobody writes those of Spain with dots: what has some is another number.
+    let mut number = compact(number, if kind.is_spanish() { "" } else { SEPARATORS });
+    if number.is_empty() {
+        return Err(DocumentError::Empty);
     }
-    let digit = luhn(digits);
-    Some(control == b'0' + digit || control == b"JABCDEFGHI"[usize::from(digit)])
-}
-
-/// That of a person, of a foreigner, of an organisation, or of one who has no other: K, L or M, seven digits, their letter.
-fn nif(number: &str) -> Option<bool> {
-    match number.as_bytes().first()? {
-        b'K' | b'L' | b'M' => {
-            let (digits, letter) = split(&number[1..], 7)?;
-            letter.is_ascii_uppercase().then(|| letter_of(digits) == Some(letter))
+    if number.chars().count() > Document::MAX {
+        return Err(DocumentError::TooLong { max: Document::MAX });
+    }
+    if !number.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(malformed);
+    }
+    if kind == DocumentKind::Nif && number.starts_with("ES") {
+        number.drain(..2);
+    }
+    let control = match kind {
+        DocumentKind::Dni => spain::dni(&number),
+        DocumentKind::Nie => spain::nie(&number),
+        DocumentKind::Cif => spain::cif(&number),
+        DocumentKind::Nif => spain::nif(&number),
+        DocumentKind::Passport | DocumentKind::NationalId | DocumentKind::TaxId => {
+            (number.len() >= GENERIC_MIN).then_some(Control::Right)
         }
-        b'X' | b'Y' | b'Z' => nie(number),
-        b'0'..=b'9' => dni(number),
-        _ => cif(number),
-    }
-}
-
-/// So many digits, and the one character that follows them.
-fn split(number: &str, digits: usize) -> Option<(&str, u8)> {
-    let (digits, last) = number.split_at_checked(digits)?;
-    let [last] = last.as_bytes() else { return None };
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some((digits, *last))
-}
-
-fn letter_of(digits: &str) -> Option<u8> {
-    let number: usize = digits.parse().ok()?;
-    Some(LETTERS[number % LETTERS.len()])
-}
-
-/// The check digit of Luhn: every second digit is doubled, beginning with the last.
-fn luhn(digits: &str) -> u8 {
-    let sum: u8 = digits
-        .bytes()
-        .rev()
-        .map(|byte| byte - b'0')
-        .enumerate()
-        .map(|(place, digit)| if place % 2 == 1 { digit } else { digit * 2 / 10 + digit * 2 % 10 })
-        .sum();
-    (10 - sum % 10) % 10
+    };
+    control.map(|control| (number, control)).ok_or(malformed)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! E-mail addresses: syntax only, nobody is asked whether the mailbox exists.
 //!
-//! Whether two addresses reach the same person (dots, plus signs) differs by provider and is not guessed.
+//! Whether two addresses reach the same person (dots, plus signs) differs by provider and is not guessed. What an address looks like
+//! is said in [`crate::validators::address`].
 
-use email_address::{EmailAddress, Options};
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::InvalidValue;
-use crate::text::string_conversions;
+use crate::validators::address::{self, Address, AddressError};
 
 /// Why a text is not taken as an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +42,7 @@ pub struct Email(String);
 
 impl Email {
     /// The most bytes an address may have.
-    pub const MAX: usize = 254;
+    pub const MAX: usize = address::MAX;
 
     /// Reads an address. A quoted local part and an IP literal are refused: people who have one are told to use another.
     ///
@@ -50,19 +53,23 @@ impl Email {
         if text.is_empty() {
             return Err(EmailError::Empty);
         }
+        // Of what is too long nothing else is said.
         if text.len() > Self::MAX {
             return Err(EmailError::TooLong);
         }
-        if text.contains(['"', ' ', '\\']) || text.chars().any(char::is_control) {
-            return Err(EmailError::Malformed);
-        }
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-        let address = EmailAddress::parse_with_options(text, options).map_err(|_| EmailError::Malformed)?;
-        if !is_registrable(address.domain()) {
-            return Err(EmailError::Malformed);
-        }
-        let written = format!("{}@{}", address.local_part(), address.domain().to_lowercase());
+        let written = Address::parse(text)?.kept();
         if written.len() > Self::MAX { Err(EmailError::TooLong) } else { Ok(Self(written)) }
+    }
+
+    /// Reads an address that somebody looks for: one that the rules of its day allowed is found, too.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), where it has not even the shape of an address.
+    pub fn parse_known(text: &str) -> Result<Self, EmailError> {
+        Self::parse(text).or_else(|error| {
+            let (local, domain) = text.trim().rsplit_once('@').ok_or(error)?;
+            Self::try_from(format!("{local}@{}", domain.to_lowercase())).map_err(|_| error)
+        })
     }
 
     /// The address as it is written to.
@@ -81,14 +88,50 @@ impl Email {
     }
 }
 
-string_conversions!(Email, EmailError);
+impl From<AddressError> for EmailError {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::Empty => Self::Empty,
+            AddressError::TooLong => Self::TooLong,
+            AddressError::LocalTooLong
+            | AddressError::NoAt
+            | AddressError::Quoted
+            | AddressError::Local
+            | AddressError::Domain(_) => Self::Malformed,
+        }
+    }
+}
 
-/// Whether anyone could have registered such a domain: no underscores, no number as the last label, and `??--` only where
-/// it announces a name of other letters (RFC 5891 §4.2.3.1).
-fn is_registrable(domain: &str) -> bool {
-    let last = domain.rsplit('.').next().unwrap_or_default();
-    let reserved = |label: &str| label.get(2..4) == Some("--") && !label.to_ascii_lowercase().starts_with("xn--");
-    !domain.contains('_') && !last.bytes().all(|byte| byte.is_ascii_digit()) && !domain.split('.').any(reserved)
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Email {
+    type Err = EmailError;
+
+    fn from_str(text: &str) -> Result<Self, EmailError> {
+        Self::parse(text)
+    }
+}
+
+/// What serde reads a stored address through. Only the shape is checked: the rules change, and an address that could be registered
+/// once must stay readable for ever, as it is. What callers send goes through [`Email::parse`].
+impl TryFrom<String> for Email {
+    type Error = EmailError;
+
+    fn try_from(text: String) -> Result<Self, EmailError> {
+        let is_shaped = text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        let is_plain = !text.chars().any(|character| character.is_control() || character == ' ');
+        if is_shaped && is_plain && text.len() <= Self::MAX { Ok(Self(text)) } else { Err(EmailError::Malformed) }
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +164,40 @@ mod tests {
             "Ana <ana@example.com>",
         ] {
             assert_eq!(Email::parse(text), Err(EmailError::Malformed), "{text}");
+        }
+    }
+
+    /// Claims are made of these, so they never change; the last ones were refused before.
+    #[test]
+    fn an_address_is_kept_as_ever() {
+        for (written, kept, claimed) in [
+            ("Ana@Example.COM", "Ana@example.com", "ana@example.com"),
+            ("José@MÜNCHEN.de", "José@münchen.de", "josé@münchen.de"),
+            ("a@XN--MNCHEN-3ya.de", "a@xn--mnchen-3ya.de", "a@xn--mnchen-3ya.de"),
+            ("a@ſ.es", "a@ſ.es", "a@ſ.es"),
+            ("a@ｅｘ.es", "a@ｅｘ.es", "a@ｅｘ.es"),
+            ("Å@faß.de", "Å@faß.de", "å@faß.de"),
+            ("Пётр@почта.рф", "Пётр@почта.рф", "пётр@почта.рф"),
+            ("jose\u{301}@example.com", "jos\u{e9}@example.com", "jos\u{e9}@example.com"),
+            ("a@mu\u{308}nchen.de", "a@münchen.de", "a@münchen.de"),
+            ("a@empresa。es", "a@empresa.es", "a@empresa.es"),
+        ] {
+            let email = Email::parse(written).unwrap();
+            assert_eq!((email.as_str(), email.normalized().as_str()), (kept, claimed), "{written}");
+            assert_eq!(Email::parse(kept).unwrap(), email, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_stored_address_needs_only_its_shape_and_is_found() {
+        for text in ["ana@exa!mple.com", "ana@☃.com", "Ana@shop.c0m1"] {
+            assert_eq!(Email::parse(text), Err(EmailError::Malformed), "{text}");
+            let stored: Email = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+            assert_eq!(stored.as_str(), text);
+            assert_eq!(Email::parse_known(text), Ok(stored));
+        }
+        for text in ["", "ana", "@example.com", "ana@", "a b@example.com", "a\u{0}@example.com"] {
+            assert!(Email::try_from(text.to_owned()).is_err() && Email::parse_known(text).is_err(), "{text}");
         }
     }
 

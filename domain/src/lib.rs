@@ -23,6 +23,7 @@ pub mod refusal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
+pub mod validators;
 
 pub use aggregate::{Aggregate, AggregateState, Category, SnapshotError};
 pub use calendar::Moment;

@@ -1,14 +1,14 @@
 //! Telephone numbers in the form of E.164, judged by the metadata of libphonenumber.
 //!
-//! Extensions are dropped: the number is for calling and finding a person, not for reaching a desk.
+//! Extensions are dropped: the number is for calling and finding a person, not for reaching a desk. How texts are read is said in
+//! [`crate::validators::phone`].
 
 use std::fmt;
 
-use rlibphonenumber::enums::Region;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::InvalidValue;
+use crate::validators::phone::{self, PhoneFault};
 
 /// Why a text is not taken as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,26 +49,20 @@ impl Phone {
         if text.is_empty() {
             return Err(PhoneError::Empty);
         }
-        let region = region.map(known_region).transpose()?;
-        let number = PhoneNumber::parse(text, region).map_err(|_| PhoneError::Invalid)?;
-        if !number.is_valid() {
-            return Err(PhoneError::Invalid);
+        match phone::read(text, region) {
+            Ok(reading) if reading.valid => Ok(Self(reading.e164)),
+            Err(PhoneFault::UnknownRegion) => Err(PhoneError::UnknownRegion),
+            Ok(_)
+            | Err(PhoneFault::UnknownCountryCode | PhoneFault::NoNumber | PhoneFault::TooShort | PhoneFault::TooLong) => {
+                Err(PhoneError::Invalid)
+            }
         }
-        Ok(Self(number.format_as(PhoneNumberFormat::E164).into_owned()))
     }
 
     /// The number as E.164.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn known_region(code: &str) -> Result<Region, PhoneError> {
-    let region = Region::from_code(code).map_err(|_| PhoneError::UnknownRegion)?;
-    if PHONE_NUMBER_UTIL.get_supported_regions().any(|known| known == region) {
-        return Ok(region);
-    }
-    Err(PhoneError::UnknownRegion)
 }
 
 impl fmt::Display for Phone {

@@ -110,7 +110,7 @@ impl Asked {
             (None, None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
             (Some(phone), None, None, None, None) => Search::One(by_phone(&phone)?),
             (None, Some(email), None, None, None) => {
-                Search::One(One::Email(Email::parse(&email).map_err(|error| wrong("email", &error.to_string()))?))
+                Search::One(One::Email(Email::parse_known(&email).map_err(|error| wrong("email", &error.to_string()))?))
             }
             (None, None, Some(reference), None, None) => Search::One(by_reference(&reference)?),
             (None, None, None, Some(number), None) => return by_document(&number, self.cursor.as_deref()),

@@ -1,0 +1,136 @@
+//! The verdict on an e-mail address: its form, its domain, whether the mailbox is one for ten minutes or one that anybody can have.
+
+use crate::validators::address::{Address, AddressError};
+use crate::validators::{Check, Checks, disposable, free_mail};
+
+/// What can be said of an address without asking anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailVerdict {
+    /// Whether mail can be sent to an address of this form.
+    pub valid: bool,
+    /// As people write it; none when it has no form.
+    pub email: Option<String>,
+    /// Its domain as people write it.
+    pub domain: Option<String>,
+    /// Its domain as machines write it.
+    pub ascii_domain: Option<String>,
+    /// Whether anybody can have a mailbox of this domain.
+    pub free_mail: bool,
+    /// `syntax`, `length`, `domain_format`, `special_use`, `temporary_domain` (none when it is not listed) and `mx`.
+    pub checks: Checks,
+}
+
+impl EmailVerdict {
+    /// Whether the domain gives out mailboxes for minutes.
+    pub fn is_temporary(&self) -> bool {
+        self.ascii_domain.as_deref().is_some_and(|domain| disposable::listed(domain).is_some())
+    }
+}
+
+/// Looks at an address as it stands, white space around it included.
+pub fn validate(text: &str) -> EmailVerdict {
+    match Address::parse(text) {
+        Ok(address) => of_address(&address),
+        Err(error) => no_address(error),
+    }
+}
+
+fn of_address(address: &Address) -> EmailVerdict {
+    let domain = address.domain();
+    let special_use = domain.special_use();
+    let temporary = disposable::listed(domain.ascii());
+    let checks = vec![
+        ("syntax", Some(Check::passed("the address is well formed"))),
+        ("length", Some(Check::passed("the address is not too long"))),
+        ("domain_format", Some(Check::passed("the domain is well formed"))),
+        ("special_use", Some(special_use_check(special_use))),
+        (
+            "temporary_domain",
+            temporary.map(|listed| Check::warning(format!("{listed} gives out mailboxes for minutes"))),
+        ),
+        ("mx", Some(not_looked_up())),
+    ];
+    EmailVerdict {
+        valid: special_use.is_none(),
+        email: Some(address.normalized()),
+        domain: Some(domain.unicode().to_owned()),
+        ascii_domain: Some(domain.ascii().to_owned()),
+        free_mail: free_mail::is_free(domain.ascii()),
+        checks,
+    }
+}
+
+fn special_use_check(name: Option<&str>) -> Check {
+    match name {
+        None => Check::passed("the domain is not reserved"),
+        Some(name) => Check::failed(format!("names that end with .{name} are reserved: no mail comes there")),
+    }
+}
+
+fn not_looked_up() -> Check {
+    Check::skipped("the mail servers of the domain are not looked up")
+}
+
+fn no_address(error: AddressError) -> EmailVerdict {
+    let failed = || Some(Check::failed(error.to_string()));
+    let skipped = || Some(Check::skipped("the address is not well formed"));
+    let (is_length, is_domain) = (error.is_length(), matches!(error, AddressError::Domain(_)));
+    let passed_unless =
+        |is_wrong: bool, message: &'static str| if is_wrong { failed() } else { Some(Check::passed(message)) };
+    let checks = vec![
+        ("syntax", if is_length || is_domain { Some(Check::passed("the address is well formed")) } else { failed() }),
+        ("length", passed_unless(is_length, "the address is not too long")),
+        ("domain_format", if is_domain { failed() } else { skipped() }),
+        ("special_use", skipped()),
+        ("temporary_domain", None),
+        ("mx", Some(not_looked_up())),
+    ];
+    EmailVerdict { valid: false, email: None, domain: None, ascii_domain: None, free_mail: false, checks }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::validate;
+    use crate::validators::{Status, check};
+
+    fn status(text: &str, name: &str) -> Option<Status> {
+        check(&validate(text).checks, name).map(|check| check.status)
+    }
+
+    #[test]
+    fn an_address_of_a_company_has_nothing_against_it() {
+        let verdict = validate("cliente@Empresa.com");
+        assert!(verdict.valid && !verdict.free_mail && !verdict.is_temporary());
+        assert_eq!(verdict.domain.as_deref(), Some("empresa.com"));
+        assert_eq!(verdict.email.as_deref(), Some("cliente@empresa.com"));
+        assert_eq!(status("cliente@empresa.com", "domain_format"), Some(Status::Passed));
+        assert_eq!(status("cliente@empresa.com", "temporary_domain"), None);
+        assert_eq!(status("cliente@empresa.com", "mx"), Some(Status::Skipped));
+    }
+
+    #[test]
+    fn a_mailbox_for_minutes_is_valid_with_a_warning() {
+        let verdict = validate("test@sub.10minutemail.com");
+        assert!(verdict.valid && verdict.is_temporary());
+        assert_eq!(status("test@sub.10minutemail.com", "temporary_domain"), Some(Status::Warning));
+        assert!(validate("ana@gmail.com").free_mail);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_check() {
+        for (text, name) in [
+            ("ana", "syntax"),
+            ("ana@my_shop.com", "domain_format"),
+            ("ana@printer.local", "special_use"),
+            (&format!("{}@example.com", "a".repeat(65)), "length"),
+        ] {
+            let verdict = validate(text);
+            let failed: Vec<_> = verdict
+                .checks
+                .iter()
+                .filter(|(_, check)| check.as_ref().is_some_and(crate::validators::Check::has_failed))
+                .collect();
+            assert_eq!((verdict.valid, failed.len(), failed[0].0), (false, 1, name), "{text}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! How suspicious a new customer is: what was found, each with its weight, and what to do with such a sum.
+
+use crate::validators::business;
+
+/// Declares what may be found, each with its wire name, its usual weight and its words.
+macro_rules! factors {
+    ($($(#[$doc:meta])* $factor:ident, $field:ident, $weight:literal, $message:expr;)*) => {
+        /// Something suspicious.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum RiskFactor {$( $(#[$doc])* $factor, )*}
+
+        impl RiskFactor {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$factor),*];
+
+            /// The wire name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$factor => stringify!($field),)* }
+            }
+
+            /// In words, as callers have always read them.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$factor => $message,)* }
+            }
+        }
+
+        /// How much each counts.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct RiskWeights {$( $(#[$doc])* pub $field: u8, )*}
+
+        impl Default for RiskWeights {
+            fn default() -> Self {
+                Self { $($field: $weight,)* }
+            }
+        }
+
+        impl RiskWeights {
+            /// How much a factor counts.
+            pub const fn of(&self, factor: RiskFactor) -> u8 {
+                match factor { $(RiskFactor::$factor => self.$field,)* }
+            }
+        }
+    };
+}
+
+factors! {
+    /// The mailbox lasts for minutes.
+    TemporaryDomain, temporary_domain, 25, "Temporary email domain detected";
+    /// The domain of the address is not like the company's name.
+    DomainMismatch, domain_mismatch, 10, business::MISMATCH;
+    /// The number is of another country than the customer.
+    PhoneCountry, phone_country, 10, "Phone country doesn't match customer country";
+    /// The control letter of the document does not fit.
+    DocumentControl, document_control, 20, "Document control letter is wrong";
+    /// A customer who is known already.
+    Duplicate, duplicate, 15, "Customer is known already";
+    /// Many of the same domain, number or address of the internet within a day.
+    Velocity, velocity, 15, "Many of the same origin in 24 hours";
+    /// On the list of those who are not wanted.
+    Blocked, blocked, 60, "On the blocked list";
+}
+
+/// How suspicious it is as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RiskLevel {
+    /// Not.
+    Low,
+    /// Somebody should look.
+    Medium,
+    /// Nothing goes on until somebody has decided.
+    High,
+}
+
+/// The least sums of the levels above low.
+const MEDIUM: u8 = 30;
+const HIGH: u8 = 60;
+/// No sum counts for more.
+const MOST: u8 = 100;
+
+impl RiskLevel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// The level of a sum.
+    pub const fn of(score: u8) -> Self {
+        match score {
+            HIGH.. => Self::High,
+            MEDIUM.. => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// What to do.
+    pub const fn recommendation(self) -> &'static str {
+        match self {
+            Self::Low => "approve",
+            Self::Medium => "manual_review",
+            Self::High => "reject_or_manual_approval",
+        }
+    }
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Risk {
+    /// From 0 to 100.
+    pub score: u8,
+    /// The level of the score.
+    pub level: RiskLevel,
+    /// What was found, in the order of the list.
+    pub factors: Vec<RiskFactor>,
+}
+
+impl Risk {
+    /// Sums up what was found; each counts once.
+    pub fn of(found: impl Fn(RiskFactor) -> bool, weights: &RiskWeights) -> Self {
+        let factors: Vec<_> = RiskFactor::ALL.iter().copied().filter(|factor| found(*factor)).collect();
+        let sum: u32 = factors.iter().map(|factor| u32::from(weights.of(*factor))).sum();
+        let score = u8::try_from(sum).unwrap_or(MOST).min(MOST);
+        Self { score, level: RiskLevel::of(score), factors }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Risk, RiskFactor as F, RiskLevel, RiskWeights};
+
+    fn risk(found: &[F]) -> (u8, &'static str, &'static str) {
+        let risk = Risk::of(|factor| found.contains(&factor), &RiskWeights::default());
+        assert_eq!(risk.factors, found);
+        (risk.score, risk.level.as_str(), risk.level.recommendation())
+    }
+
+    #[test]
+    fn what_was_found_is_summed_up() {
+        assert_eq!(risk(&[]), (0, "low", "approve"));
+        assert_eq!(risk(&[F::TemporaryDomain]), (25, "low", "approve"));
+        assert_eq!(risk(&[F::TemporaryDomain, F::DomainMismatch]), (35, "medium", "manual_review"));
+        assert_eq!(
+            risk(&[F::PhoneCountry, F::DocumentControl, F::Duplicate, F::Velocity]),
+            (60, "high", "reject_or_manual_approval")
+        );
+        assert_eq!(risk(&[F::Blocked]), (60, "high", "reject_or_manual_approval"));
+        assert_eq!(risk(F::ALL).0, 100);
+    }
+
+    #[test]
+    fn levels_begin_at_thirty_and_sixty() {
+        let levels = [0, 29, 30, 59, 60, 100].map(|score| RiskLevel::of(score).as_str());
+        assert_eq!(levels, ["low", "low", "medium", "medium", "high", "high"]);
+    }
+
+    #[test]
+    fn weights_can_be_others() {
+        let weights = RiskWeights { temporary_domain: 255, duplicate: 0, ..RiskWeights::default() };
+        assert_eq!(Risk::of(|factor| factor == F::TemporaryDomain, &weights).score, 100);
+        assert_eq!(Risk::of(|factor| factor == F::Duplicate, &weights).score, 0);
+    }
+}
