@@ -12,10 +12,14 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use store::postgres::{Against, HeadFile, Report, verify};
+use store::postgres::{Against, FindingKind, HeadFile, Report, verify};
 use store::signed_note::VerifierKey;
 
 const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_sec}  {eta} left";
+/// What was not asked for.
+const ONLY_INSIDE: &str =
+    "only heads in the database were compared; --head FILE compares with heads that were kept elsewhere";
+const MAY_SAY_MORE: &str = "heads that were kept elsewhere may say more exactly between which events: --head FILE";
 /// The log is not what was written.
 const DOES_NOT_HOLD: u8 = 1;
 
@@ -53,7 +57,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     if args.json {
         print_json(&report)?;
     } else {
-        say!("{}", text(&report, begun.elapsed()))?;
+        say!("{}", text(&report, begun.elapsed(), !against.files.is_empty()))?;
     }
     Ok(well_or(report.holds(), DOES_NOT_HOLD))
 }
@@ -84,7 +88,7 @@ fn bar(json: bool) -> ProgressBar {
     bar
 }
 
-fn text(report: &Report, took: Duration) -> String {
+fn text(report: &Report, took: Duration, has_kept_heads: bool) -> String {
     let rate = report.events as f64 / took.as_secs_f64().max(0.001);
     let mut lines = vec![format!(
         "{} events in {:.1} s ({} events/s), {} tiles, {} signed heads",
@@ -100,6 +104,9 @@ fn text(report: &Report, took: Duration) -> String {
         if behind > 0 {
             lines.push(format!("the last {} events are covered by no signed head yet", thousands(behind)));
         }
+        if !has_kept_heads {
+            lines.push(ONLY_INSIDE.to_owned());
+        }
         return lines.join("\n");
     }
     let of_position = |position: u64| match position {
@@ -110,6 +117,10 @@ fn text(report: &Report, took: Duration) -> String {
     let more = report.found.saturating_sub(report.findings.len() as u64);
     if more > 0 {
         lines.push(format!("and {} more", thousands(more)));
+    }
+    let is_between_heads = report.findings.iter().any(|finding| finding.kind == FindingKind::TreeDiffers);
+    if is_between_heads && !has_kept_heads {
+        lines.push(MAY_SAY_MORE.to_owned());
     }
     lines.push("THE LOG IS NOT WHAT WAS WRITTEN".to_owned());
     lines.join("\n")

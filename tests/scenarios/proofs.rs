@@ -191,12 +191,14 @@ async fn the_tree_is_built_by_itself_and_says_how_it_is() {
     }
     let tree = async || world.get("/health").await.body["components"]["tree"].clone();
     let built = async {
-        while tree().await["built"].as_u64().is_none_or(|built| built < 256) {
+        let is_there = |tree: Value| tree["built"].as_u64() >= Some(256) && tree["head"].is_u64();
+        while !is_there(tree().await) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), built).await.expect("it is built in time");
+    tokio::time::timeout(Duration::from_secs(20), built)
+        .await
+        .expect("it is built in time, and a first head is signed");
     let tree = tree().await;
     assert_eq!((text(&tree, "state"), tree["error"].is_null()), ("building", true), "{tree}");
-    assert!(tree["head"].is_u64(), "a first head was signed by itself: {tree}");
 }

@@ -73,7 +73,7 @@ impl Verification {
     async fn run(mut self, against: &Against, tell: &Tell<'_>) -> Result<Report, StoreError> {
         // What stands over the log is read before its end is: the log only grows.
         let heads = Heads::read(&self.pool, against, &mut self.findings).await?;
-        let tiles = self.tiles().await?;
+        let (tiles, built) = (self.tiles().await?, self.built().await?);
         let end = self.end().await?;
         let names = Arc::new(Names::default());
         names.load(&self.pool).await.map_err(unavailable)?;
@@ -87,7 +87,7 @@ impl Verification {
             async move { reading.await.map_err(|error| StoreError::Unavailable(Box::new(error)))? }
         });
         let mut read = futures::stream::iter(stretches).buffered(self.readers);
-        let mut growing = Growing::new(self.pool.clone(), heads, tiles);
+        let mut growing = Growing::new(self.pool.clone(), heads, tiles, built);
         while let Some(stretch) = read.try_next().await? {
             growing.take(stretch, &mut self.findings).await?;
             tell(growing.events(), end);
@@ -123,6 +123,13 @@ impl Verification {
             .iter()
             .filter_map(|(level, last)| Some((u8::try_from(*level).ok()?, u64::try_from(*last).ok()?)))
             .collect())
+    }
+
+    /// How many tiles of level 0 there were when heads were signed.
+    async fn built(&self) -> Result<u64, StoreError> {
+        let built: Option<i64> =
+            sqlx::query_scalar("select max(built) from tree_heads").fetch_one(&self.pool).await.map_err(unavailable)?;
+        Ok(u64::try_from(built.unwrap_or(0)).unwrap_or(0) / TILE_WIDTH)
     }
 
     /// Tiles and heads over events that are not there.

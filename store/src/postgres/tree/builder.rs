@@ -227,22 +227,25 @@ impl Tree {
             }
             merkle::hashes(bytes).into_iter().for_each(|leaf| next.push(leaf, &mut full));
         }
-        self.write(&full).await?;
+        self.write(start / TILE_WIDTH, &full).await?;
         *frontier = next;
         self.0.standing.built(frontier.size());
         Ok(())
     }
 
-    async fn write(&self, full: &[FullTile]) -> Result<(), StoreError> {
+    /// Writes tiles, of which this one of level 0 is the first; never behind a gap, which a crash of the database alone may have left.
+    async fn write(&self, first: u64, full: &[FullTile]) -> Result<(), StoreError> {
         let mut transaction = self.pool().begin().await.map_err(unavailable)?;
         sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await.map_err(unavailable)?;
         let written = sqlx::query(
             "insert into tree_tiles (level, tile, hashes) \
-             select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) on conflict do nothing",
+             select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) \
+             where $4 = 0 or exists (select from tree_tiles where level = 0 and tile = $4 - 1) on conflict do nothing",
         )
         .bind(full.iter().map(|full| i16::from(full.tile.level)).collect::<Vec<_>>())
         .bind(full.iter().map(|full| signed(full.tile.index)).collect::<Vec<_>>())
         .bind(full.iter().map(FullTile::bytes).collect::<Vec<_>>())
+        .bind(signed(first))
         .execute(&mut *transaction)
         .await
         .map_err(unavailable)?;
@@ -252,7 +255,9 @@ impl Tree {
         }
         // Another node was here, which thought it held the lease: it has written the same.
         let stored = read_tiles(self.pool(), &full.iter().map(|full| full.tile).collect()).await?;
+        let lost = || StoreError::Unavailable("tiles were lost in a crash of the database: they are made again".into());
         match full.iter().find(|full| stored.get(&full.tile) != Some(&full.hashes)) {
+            Some(absent) if !stored.contains_key(&absent.tile) => Err(lost()),
             Some(other) => Err(differs(other.tile)),
             None => Ok(()),
         }

@@ -206,14 +206,19 @@ impl Tree {
         }
         let root = self.0.nodes.root(size).await?;
         let note = self.0.key.sign(&checkpoint::text(self.0.key.name(), size, &root));
-        // Of two nodes that sign at the same time, the first one counts; they sign the same.
-        sqlx::query("insert into tree_heads (size, root, checkpoint) values ($1, $2, $3) on conflict do nothing")
-            .bind(signed(size))
-            .bind(root.as_slice())
-            .bind(note)
-            .execute(self.pool())
-            .await
-            .map_err(unavailable)?;
+        // Of two nodes that sign at the same time, the first one counts; they sign the same. Tiles that are seen are on the disk when this
+        // is: whoever verifies may ask for them.
+        sqlx::query(
+            "insert into tree_heads (size, root, checkpoint, built) \
+             select $1, $2, $3, coalesce((select max(tile) + 1 from tree_tiles where level = 0), 0) * 256 \
+             on conflict do nothing",
+        )
+        .bind(signed(size))
+        .bind(root.as_slice())
+        .bind(note)
+        .execute(self.pool())
+        .await
+        .map_err(unavailable)?;
         let stored = self.head_of(size).await?;
         let differs = || misfit("tree_heads", "root", size, "another root was signed for this size");
         stored.filter(|head| head.root == root).map(Some).ok_or_else(differs)

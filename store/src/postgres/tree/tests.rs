@@ -166,6 +166,8 @@ async fn the_builder_follows_and_another_node_goes_on_where_it_died() {
     let log = Log::with(300).await;
     log.tree().start(fresh_id(), PACE);
     built(&log.tree(), 256).await;
+    // The first head is signed behind the tiles; what is appended meanwhile would be in it.
+    log.tree().signed().wait_for(|size| *size > 0).await.unwrap();
     log.append(1_000).await;
     built(&log.tree(), 1_280).await;
     assert_eq!(log.tree().status().state, TreeState::Building);
@@ -271,6 +273,19 @@ async fn a_tile_that_is_there_with_other_bytes_stays_and_is_told() {
     assert!(told.contains("level 0, tile 0"), "{told}");
     let stored = super::nodes::read_tiles(log.tree().pool(), &[Tile { level: 0, index: 0 }].into()).await.unwrap();
     assert!(stored.values().flatten().all(|hash| *hash == [0; 32]), "it is not overwritten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tiles_that_a_crash_has_taken_are_made_again_and_leave_no_gap() {
+    let log = Log::with(300).await;
+    let mut frontier = log.tree().resume().await.unwrap();
+    log.tree().grow(&mut frontier, 1).await.unwrap();
+    log.rewrite("delete from tree_tiles").await;
+    log.append(300).await;
+    let told = log.tree().grow(&mut frontier, 1).await.unwrap_err();
+    assert!(matches!(told, StoreError::Unavailable(_)), "{told}");
+    log.build().await.unwrap();
+    assert_eq!(log.tree().resume().await.unwrap().size(), 512);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ pub(super) struct Growing {
     heads: Heads,
     /// The last tile that is stored of each level.
     last: BTreeMap<u8, u64>,
+    /// How many tiles of level 0 there have to be: no later one is there without those before, and some were there when heads were signed.
+    expected: u64,
     /// The tiles of higher levels are made of roots of tiles.
     above: Frontier,
     /// The largest subtrees side by side: how many tiles each stands over, and its root.
@@ -29,10 +31,11 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    pub(super) fn new(pool: PgPool, heads: Heads, last: BTreeMap<u8, u64>) -> Self {
+    pub(super) fn new(pool: PgPool, heads: Heads, last: BTreeMap<u8, u64>, built: u64) -> Self {
+        let expected = last.get(&0).map_or(0, |last| last + 1).max(built);
         let (above, peaks) = (Frontier::default(), Vec::new());
         let (events, tiles, held, covered, has_differed) = (0, 0, 0, 0, false);
-        Self { pool, heads, last, above, peaks, events, tiles, held, covered, has_differed }
+        Self { pool, heads, last, expected, above, peaks, events, tiles, held, covered, has_differed }
     }
 
     /// How many events there are in it.
@@ -52,10 +55,9 @@ impl Growing {
         Ok(())
     }
 
-    /// Tiles that should be there, because later ones are.
+    /// Tiles that should be there.
     fn miss_tiles(&self, range: &Range<u64>, found: &[u64], findings: &mut Findings) {
-        let stored = self.last.get(&0).map_or(0, |last| last + 1);
-        let expected = range.start / TILE_WIDTH..(range.end / TILE_WIDTH).min(stored);
+        let expected = range.start / TILE_WIDTH..(range.end / TILE_WIDTH).min(self.expected);
         for tile in expected.filter(|tile| !found.contains(tile)) {
             findings.add(tile * TILE_WIDTH + 1, Kind::Tile, format!("tile {tile} of level 0 is missing"));
         }
@@ -115,8 +117,8 @@ impl Growing {
             .fetch_all(&self.pool)
             .await
             .map_err(unavailable)?;
-        let is_expected = self.last.get(&tile.level).is_some_and(|last| tile.index <= *last)
-            || self.last.get(&0).is_some_and(|last| *last >= covered(tile) - 1);
+        let is_expected =
+            self.last.get(&tile.level).is_some_and(|last| tile.index <= *last) || self.expected >= covered(tile);
         let Tile { level, index } = tile;
         let position = (index * covered(Tile { level, index: 0 })) * TILE_WIDTH + 1;
         match stored.as_slice() {
