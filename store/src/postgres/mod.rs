@@ -102,11 +102,6 @@ impl PostgresStore {
         self.stop.stop();
     }
 
-    /// Has this node use a subject's key no longer, at once; else it is used for a minute more at most.
-    pub fn forget_key(&self, tenant: TenantId, subject: Uuid) {
-        self.reader.keyring.forget(&(tenant, subject));
-    }
-
     /// The keys of a purpose that the log knows of, the newest first.
     ///
     /// # Errors
