@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::secrets;
+use crate::tls;
 use anyhow::{Context, bail};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -110,7 +111,9 @@ impl Client {
     /// A caller of the named server, else of the one of this installation.
     pub(crate) fn new(settings: &Settings, server: &ServerAddress) -> anyhow::Result<Self> {
         let url = match &server.url {
-            Some(url) if !url.starts_with("http://") => bail!("--url {url} must begin with http://"),
+            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+                bail!("--url {url} must begin with http:// or https://")
+            }
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{}", reachable(settings)),
         };
@@ -118,7 +121,7 @@ impl Client {
             Some(key) => key.clone(),
             None => kept_key(&settings.admin_key_file())?,
         };
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).connect_timeout(CONNECT_MAX).build();
+        let http = tls::http().no_proxy().timeout(PATIENCE).connect_timeout(CONNECT_MAX).build();
         Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned() })
     }
 
@@ -139,7 +142,7 @@ impl Client {
 
     /// Opens an answer without an end, to be read as it comes; `last` is the id of the last message of an earlier one.
     pub(crate) async fn open(&self, path: &str, last: Option<&str>) -> Result<reqwest::Response, CallError> {
-        let http = reqwest::Client::builder().no_proxy().read_timeout(SILENCE_MAX).connect_timeout(CONNECT_MAX).build();
+        let http = tls::http().no_proxy().read_timeout(SILENCE_MAX).connect_timeout(CONNECT_MAX).build();
         let http = http.map_err(|error| self.away(&error))?;
         let request = http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
         let request = if let Some(last) = last { request.header("Last-Event-ID", last) } else { request };

@@ -92,6 +92,8 @@ pub(crate) struct Settings {
     pub(crate) heads_file: Option<PathBuf>,
     pub(crate) heads_url: Option<String>,
     pub(crate) heads_token: Option<String>,
+    /// Whom that address may be: the authorities in this file, instead of those that everybody believes.
+    pub(crate) heads_ca_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -125,6 +127,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("heads_file", &["CLIENTELA_HEADS_FILE"]),
     ("heads_url", &["CLIENTELA_HEADS_URL"]),
     ("heads_token", &["CLIENTELA_HEADS_TOKEN"]),
+    ("heads_ca_file", &["CLIENTELA_HEADS_CA_FILE"]),
 ];
 
 /// The usual file, in the data folder.
@@ -206,6 +209,7 @@ impl Effective {
             heads_file: self.get("heads_file")?,
             heads_url: self.get("heads_url")?,
             heads_token: self.get("heads_token")?,
+            heads_ca_file: self.get("heads_ca_file")?,
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);

@@ -4,39 +4,32 @@
 //! ever in it can be verified against, and a file system or a copy that only adds keeps them from whoever rules the database. At the start the
 //! last one is compared with the log, so that a log that was changed meanwhile is told without anybody asking.
 //!
-//! The **target** gets the newest head, from the node that builds the tree. A redirect is not followed: who may receive heads is said
-//! in the configuration and nowhere else.
+//! The **target** gets the newest head, from the node that builds the tree: whatever an older one proves, it proves, too. So a target that was
+//! away for long is not sent what it has missed.
 //!
 //! Nothing waits for either. What cannot be published is tried again; how it is stands in the status of the tree.
 
 mod file;
+mod target;
 #[cfg(test)]
 mod tests;
 
 use crate::config::Settings;
 use anyhow::{Context, ensure};
 use file::HeadsFile;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
-use std::path::PathBuf;
 use std::time::Duration;
 use store::consumer::Backoff;
-use store::postgres::{SignedHead, Tree, TreeState};
+use store::postgres::{Tree, TreeState};
+use target::Target;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How often is looked for heads that other nodes have signed.
 const LOOK_EACH: Duration = Duration::from_secs(5);
-/// What a target has for its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Heads that are written to the file at a time.
 const HEADS_AT_A_TIME: i64 = 500;
-
-/// Where heads are published: as they are called in the status.
-const FILE: &str = "file";
-const TARGET: &str = "url";
 
 /// The tasks that publish.
 #[derive(Debug, Default)]
@@ -47,11 +40,15 @@ impl Publishing {
     pub(crate) fn start(tree: &Tree, settings: &Settings) -> anyhow::Result<Self> {
         let mut tasks = Vec::new();
         if let Some(path) = &settings.heads_file {
-            tasks.push(tokio::spawn(to_file(tree.clone(), path.clone())));
+            let place = ToFile { tree: tree.clone(), file: HeadsFile::new(path.clone()) };
+            tasks.push(tokio::spawn(again(tree.signed(), place)));
         }
         if let Some(url) = &settings.heads_url {
-            let target = Target::new(url, settings.heads_token.clone())?;
-            tasks.push(tokio::spawn(to_target(tree.clone(), target)));
+            let target = Target::new(url, settings.heads_token.clone(), settings.heads_ca_file.as_deref())?;
+            let place = ToTarget { tree: tree.clone(), target, last: None };
+            tasks.push(tokio::spawn(again(tree.signed(), place)));
+        } else {
+            ensure!(settings.heads_ca_file.is_none(), "heads_ca_file says whom heads_url may be: it is not set");
         }
         Ok(Self(tasks))
     }
@@ -62,112 +59,93 @@ impl Publishing {
     }
 }
 
-async fn to_file(tree: Tree, path: PathBuf) {
-    let mut file = HeadsFile::new(path);
-    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut signed = tree.signed();
-    loop {
-        let written = write_new(&tree, &mut file).await;
-        let pause = told(&tree, FILE, written, &mut pauses);
-        tokio::select! {
-            _ = signed.changed(), if pause == LOOK_EACH => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
+/// A place outside the database.
+trait Place: Send {
+    /// Brings there what it does not have yet; the size of the last head that is there.
+    fn publish(&mut self) -> impl Future<Output = anyhow::Result<Option<u64>>> + Send;
+
+    /// Says how it went.
+    fn tell(&self, done: Result<Option<u64>, String>);
 }
 
-/// Adds what is not yet in the file; the size of the last head in it.
-async fn write_new(tree: &Tree, file: &mut HeadsFile) -> anyhow::Result<Option<u64>> {
-    let mut last = match file.last() {
-        Some(last) => last,
-        None => {
-            let note = file.open()?;
-            match note {
-                Some(note) => tree.compare(&note).await.context("the last head in the file does not fit the log")?,
-                None => 0,
+/// Publishes when a head was signed, and looks for those of other nodes from time to time. Where it fails it pauses, longer each time, and new
+/// heads do not make it hurry.
+async fn again(mut signed: watch::Receiver<u64>, mut place: impl Place) {
+    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    loop {
+        let done = place.publish().await;
+        let pause = match &done {
+            Ok(_) => {
+                pauses.reset();
+                LOOK_EACH
             }
-        }
-    };
-    loop {
-        let heads = tree.heads_after(last, HEADS_AT_A_TIME).await?;
-        let Some(newest) = heads.last() else { break };
-        last = newest.size;
-        let notes: String = heads.iter().map(|head| format!("{}\n", head.checkpoint)).collect();
-        file.add(&notes, last)?;
-    }
-    file.is_at(last);
-    Ok(Some(last).filter(|last| *last > 0))
-}
-
-async fn to_target(tree: Tree, target: Target) {
-    let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut signed = tree.signed();
-    let mut last = None;
-    loop {
-        let sent = send_newest(&tree, &target, last).await;
-        if let Ok(Some(size)) = &sent {
-            last = Some(*size);
-        }
-        let pause = told(&tree, TARGET, sent, &mut pauses);
+            Err(_) => pauses.pause(),
+        };
+        place.tell(done.map_err(|error| format!("{error:#}")));
         tokio::select! {
-            _ = signed.changed(), if pause == LOOK_EACH => {}
+            _ = signed.changed(), if pauses.attempts() == 0 => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Sends the newest head if it was not sent yet; the size of the last one that was.
-async fn send_newest(tree: &Tree, target: &Target, last: Option<u64>) -> anyhow::Result<Option<u64>> {
-    // Another node builds the tree, and sends its heads.
-    if tree.status().state != TreeState::Building {
-        return Ok(last);
-    }
-    match tree.newest_head().await? {
-        Some(head) if last.is_none_or(|last| head.size > last) => target.send(&head).await.map(Some),
-        _ => Ok(last),
-    }
+struct ToFile {
+    tree: Tree,
+    file: HeadsFile,
 }
 
-/// Says how it went, and after which pause it goes on.
-fn told(tree: &Tree, to: &'static str, done: anyhow::Result<Option<u64>>, pauses: &mut Backoff) -> Duration {
-    match done {
-        Ok(size) => {
-            tree.published(to, Ok(size));
-            pauses.reset();
-            LOOK_EACH
+impl Place for ToFile {
+    async fn publish(&mut self) -> anyhow::Result<Option<u64>> {
+        let mut last = self.last().await?;
+        loop {
+            let heads = self.tree.heads_after(last, HEADS_AT_A_TIME).await?;
+            let Some(newest) = heads.last() else { break };
+            last = newest.size;
+            let notes: String = heads.iter().map(|head| format!("{}\n", head.checkpoint)).collect();
+            self.file.add(&notes, last)?;
         }
-        Err(error) => {
-            tree.published(to, Err(format!("{error:#}")));
-            pauses.pause()
+        self.file.is_at(last);
+        Ok(Some(last).filter(|last| *last > 0))
+    }
+
+    fn tell(&self, done: Result<Option<u64>, String>) {
+        self.tree.published("file", done);
+    }
+}
+
+impl ToFile {
+    /// The size of the last head in it, which at the start has to fit the log.
+    async fn last(&self) -> anyhow::Result<u64> {
+        if let Some(last) = self.file.last() {
+            return Ok(last);
+        }
+        match self.file.open()? {
+            Some(note) => self.tree.compare(&note).await.context("the last head in the file does not fit the log"),
+            None => Ok(0),
         }
     }
 }
 
-/// Somebody else's place for heads.
-struct Target {
-    http: Client,
-    url: Url,
-    token: Option<String>,
+struct ToTarget {
+    tree: Tree,
+    target: Target,
+    last: Option<u64>,
 }
 
-impl Target {
-    fn new(url: &str, token: Option<String>) -> anyhow::Result<Self> {
-        let url: Url = url.parse().context("heads_url is no address")?;
-        ensure!(url.scheme() == "http", "heads_url must begin with http://: TLS is for a proxy on this machine");
-        let http = Client::builder().redirect(Policy::none()).timeout(PATIENCE).connect_timeout(PATIENCE);
-        Ok(Self { http: http.build().context("heads cannot be sent")?, url, token })
+impl Place for ToTarget {
+    async fn publish(&mut self) -> anyhow::Result<Option<u64>> {
+        // Another node builds the tree, and sends its heads.
+        if self.tree.status().state != TreeState::Building {
+            return Ok(self.last);
+        }
+        let newest = self.tree.newest_head().await?;
+        if let Some(head) = newest.filter(|head| self.last.is_none_or(|last| head.size > last)) {
+            self.last = Some(self.target.send(&head).await?);
+        }
+        Ok(self.last)
     }
 
-    async fn send(&self, head: &SignedHead) -> anyhow::Result<u64> {
-        let request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        // The address may hold a password: it is not said.
-        let sent = request.body(head.checkpoint.clone()).send().await.map_err(reqwest::Error::without_url);
-        let status = sent.context("the target of heads cannot be reached")?.status();
-        ensure!(status.is_success(), "the target of heads answered {status}");
-        Ok(head.size)
+    fn tell(&self, done: Result<Option<u64>, String>) {
+        self.tree.published("url", done);
     }
 }

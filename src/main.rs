@@ -28,6 +28,7 @@ mod serve;
 mod show_config;
 mod status;
 mod tenant;
+mod tls;
 mod verify;
 mod wiring;
 

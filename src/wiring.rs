@@ -367,8 +367,8 @@ fn unopened(error: DatabaseError, secrets: &Secrets) -> anyhow::Error {
         DatabaseError::LostSubjectKeys => {
             secrets.forget_made();
             return anyhow!(
-                "{error}: put the table back from a backup of the database; `clientela doctor` counts what is lost, and \
-                 `clientela secrets accept-loss` is for when there is no backup"
+                "{error}: put the table back from a backup of the database; `clientela secrets accept-loss` counts \
+                 what is lost, and with --yes goes on without it when there is no backup"
             );
         }
         _ => return anyhow!(error),

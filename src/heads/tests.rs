@@ -1,59 +1,105 @@
-//! The target of heads: what it is sent, and what is not followed.
+//! When heads are published, and when it is tried again: on a clock that the test moves.
 
-use super::Target;
-use axum::Router;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::post;
+use super::{LOOK_EACH, Place, again};
+use anyhow::ensure;
 use std::sync::{Arc, Mutex};
-use store::postgres::SignedHead;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
-fn head() -> SignedHead {
-    let checkpoint = "log\n7\nAAAA\n\n— log AAAA\n".to_owned();
-    SignedHead { size: 7, root: [7; 32], checkpoint, signed_at: chrono::DateTime::UNIX_EPOCH }
+type Told = Result<Option<u64>, String>;
+
+/// What a place was told and sees of its test.
+#[derive(Clone)]
+struct Seen {
+    signed: watch::Sender<u64>,
+    is_away: watch::Sender<bool>,
+    /// Each attempt: after how many seconds, and which head.
+    attempts: Arc<Mutex<Vec<(u64, u64)>>>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
-/// A server that answers heads under `/heads` and sends those under `/elsewhere` there.
-async fn receiver() -> (String, Arc<Mutex<Vec<(HeaderMap, String)>>>) {
-    let received = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&received);
-    let take = move |headers: HeaderMap, body: String| async move {
-        kept.lock().unwrap().push((headers, body));
-        StatusCode::NO_CONTENT
-    };
-    let elsewhere = || async { (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "/heads")]) };
-    #[expect(clippy::disallowed_methods, reason = "it is no part of the API")]
-    let router = Router::new().route("/heads", post(take)).route("/elsewhere", post(elsewhere));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (address, received)
+/// A place that can be away.
+struct Somewhere {
+    seen: Seen,
+    begun: Instant,
+    last: u64,
 }
 
-#[tokio::test]
-async fn a_target_gets_the_signed_head_and_its_token() {
-    let (address, received) = receiver().await;
-    let target = Target::new(&format!("{address}/heads"), Some("secret".to_owned())).unwrap();
-    assert_eq!(target.send(&head()).await.unwrap(), 7);
-    let (headers, body) = received.lock().unwrap().pop().unwrap();
-    assert_eq!(body, head().checkpoint);
-    assert_eq!(headers[header::AUTHORIZATION], "Bearer secret");
-    assert_eq!(headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
-}
-
-#[tokio::test]
-async fn what_is_no_success_is_an_error_and_a_redirect_is_not_followed() {
-    let (address, received) = receiver().await;
-    let said = async |path: &str| {
-        let target = Target::new(&format!("{address}{path}"), None).unwrap();
-        format!("{:#}", target.send(&head()).await.unwrap_err())
-    };
-    assert_eq!(said("/elsewhere").await, "the target of heads answered 307 Temporary Redirect");
-    assert_eq!(said("/nowhere").await, "the target of heads answered 404 Not Found");
-    assert!(received.lock().unwrap().is_empty());
-    let away = Target::new("http://user:hidden@127.0.0.1:9/heads", None).unwrap();
-    let said = format!("{:#}", away.send(&head()).await.unwrap_err());
-    assert!(said.starts_with("the target of heads cannot be reached") && !said.contains("hidden"), "{said}");
-    for wrong in ["", "heads", "ftp://x/heads", "https://x/heads"] {
-        assert!(Target::new(wrong, None).is_err(), "{wrong}");
+impl Place for Somewhere {
+    async fn publish(&mut self) -> anyhow::Result<Option<u64>> {
+        let head = *self.seen.signed.borrow();
+        if head > self.last {
+            self.seen.attempts.lock().unwrap().push((self.begun.elapsed().as_secs(), head));
+            ensure!(!*self.seen.is_away.borrow(), "away");
+            self.last = head;
+        }
+        Ok(Some(self.last))
     }
+
+    fn tell(&self, done: Told) {
+        self.seen.told.lock().unwrap().push(done);
+    }
+}
+
+impl Seen {
+    /// A place to which is published from now on, until the test ends.
+    fn publishing() -> Self {
+        let (signed, is_away) = (watch::channel(1).0, watch::channel(false).0);
+        let seen = Self { signed, is_away, attempts: Arc::default(), told: Arc::default() };
+        let place = Somewhere { seen: seen.clone(), begun: Instant::now(), last: 0 };
+        tokio::spawn(again(seen.signed.subscribe(), place));
+        seen
+    }
+
+    fn attempts(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.attempts.lock().unwrap())
+    }
+
+    fn told(&self) -> Told {
+        self.told.lock().unwrap().last().cloned().unwrap()
+    }
+}
+
+async fn pass(seconds: u64) {
+    sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_published_when_it_is_signed_and_only_once() {
+    let place = Seen::publishing();
+    for size in [7, 8, 20] {
+        sleep(LOOK_EACH / 2).await;
+        place.signed.send_replace(size);
+    }
+    pass(3_600).await;
+    assert_eq!(place.attempts(), [(0, 1), (2, 7), (5, 8), (7, 20)]);
+    assert_eq!(place.told(), Ok(Some(20)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_away_is_asked_less_and_less_and_gets_the_newest_head_when_it_is_back() {
+    let place = Seen::publishing();
+    pass(1).await;
+    place.is_away.send_replace(true);
+    // A head each second: none of them makes it try sooner.
+    for size in 2..=1_800 {
+        place.signed.send_replace(size);
+        pass(1).await;
+    }
+    let attempts = place.attempts();
+    let times: Vec<u64> = attempts.iter().map(|(after, _)| *after).collect();
+    assert_eq!(times, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 812, 1_112, 1_412, 1_712]);
+    assert_eq!(place.told(), Err("away".to_owned()));
+    place.is_away.send_replace(false);
+    pass(300).await;
+    assert_eq!((place.attempts(), place.told()), (vec![(2_012, 1_800)], Ok(Some(1_800))));
+    // From then on it is quick again, also when it is away for a moment.
+    place.is_away.send_replace(true);
+    place.signed.send_replace(1_801);
+    pass(1).await;
+    place.is_away.send_replace(false);
+    pass(60).await;
+    let sizes: Vec<u64> = place.attempts().into_iter().map(|(_, size)| size).collect();
+    assert_eq!((sizes, place.told()), (vec![1_801, 1_801], Ok(Some(1_801))));
 }

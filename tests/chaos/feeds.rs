@@ -4,6 +4,7 @@
 //! One follower is made wrong on purpose: it believes an id before the message is whole. The checker must find what it lost.
 
 use crate::checks;
+use crate::client::http;
 use crate::crash::Shift;
 use crate::cutting_feed::CuttingFeed;
 use crate::intents::History;
@@ -102,7 +103,7 @@ impl Follower {
     }
 
     async fn follow(self) {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = http().build().expect("a client");
         loop {
             let mut request = client.get(&self.url).bearer_auth(&self.key);
             let last = self.last.load(Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! its checkpoint, is refused with words that say why, and never told or shown a mixture of two histories.
 
 use crate::checks;
+use crate::client::http;
 use crate::crash::Shift;
 use crate::intents::History;
 use crate::log::{self, LogEvent};
@@ -46,7 +47,7 @@ async fn readers_ahead_of_a_restored_log_are_refused() {
 
     let key = server.key();
     let ask = async |path: &str, cursor: Option<usize>| {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = http().build().expect("a client");
         let request = client.get(format!("http://127.0.0.1:{}{path}", server.port())).bearer_auth(&key);
         let request =
             cursor.map_or(request.try_clone().expect("no body"), |last| request.header("Last-Event-ID", last));

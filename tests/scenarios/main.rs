@@ -17,6 +17,7 @@ mod offline_proofs;
 mod operating;
 mod profile;
 mod proofs;
+mod publishing;
 mod reactors;
 mod rebuild;
 mod searching;

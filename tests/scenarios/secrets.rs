@@ -1,8 +1,7 @@
 //! Keys are put in the place of others while servers work; keys that are wrong, missing or open to all are refused.
 
-use crate::support::World;
+use crate::support::{World, http};
 use nix::sys::signal::Signal;
-use reqwest::Client;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::fs::{self, Permissions};
@@ -45,7 +44,7 @@ impl Second {
     }
 
     async fn renames(&self, customer: &str, name: &str) -> (u16, Value) {
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        let http = http().timeout(PATIENCE).build().expect("a client");
         let request = http.patch(format!("{}/v1/customers/{customer}", self.url)).bearer_auth(&self.key);
         let request = request.header("Content-Type", "application/merge-patch+json");
         let answer = request.body(json!({"name": name}).to_string()).send().await.expect("an answer");
@@ -257,7 +256,7 @@ async fn a_lost_table_of_keys_stops_the_start_and_is_told_by_doctor() {
     world.end(Signal::SIGTERM);
     number(&world, "with gone as (delete from subject_keys returning 1) select count(*) from gone").await;
     let before = number(&world, "select count(*) from events").await;
-    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the table subject_keys is empty, but the log holds personal data, which nobody can read without it: put the table back from a backup of the database; `clientela doctor` counts what is lost, and `clientela secrets accept-loss` is for when there is no backup");
+    insta::assert_snapshot!(told(&world, &["serve", "--port", "0"]), @"clientela: the table subject_keys is empty, but the log holds personal data, which nobody can read without it: put the table back from a backup of the database; `clientela secrets accept-loss` counts what is lost, and with --yes goes on without it when there is no backup");
     assert_eq!(number(&world, "select count(*) from events").await, before);
     assert_eq!(number(&world, "select count(*) from subject_keys").await, 0);
     let doctor = world.run(&["doctor"]);

@@ -1,9 +1,8 @@
 //! A stop while commands run: what was acknowledged is in the log, what was begun is finished, readers of the feed are told, and the
 //! program ends well within its time.
 
-use crate::support::World;
+use crate::support::{World, http};
 use nix::sys::signal::Signal;
-use reqwest::Client;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +14,7 @@ const BUYERS: usize = 8;
 
 /// Buys again and again until the server is gone; the orders that were acknowledged.
 async fn buy(url: String, key: String, buyer: usize, acknowledged: Arc<AtomicUsize>) -> Vec<String> {
-    let http = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+    let http = http().timeout(Duration::from_secs(60)).build().expect("a client");
     let mut orders = Vec::new();
     loop {
         let order = format!("order-{buyer}-{}", orders.len());

@@ -1,9 +1,9 @@
 //! Twenty tenants read at the same time, through the same few sessions of the database, and half of the requests are given up before
 //! their answer: nobody ever sees a row of another. With the walls of one table torn down the same test finds foreign rows.
 
-use crate::support::World;
 use crate::support::feed::Reader;
-use reqwest::{Client, Method};
+use crate::support::{World, http};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::Arc;
@@ -151,7 +151,7 @@ async fn read_by_all(host: &str, tenants: &Arc<Vec<Tenant>>) -> (Vec<String>, us
 }
 
 async fn read_by_one(host: String, tenants: Arc<Vec<Tenant>>, reader: usize) -> (Vec<String>, usize) {
-    let http = Client::builder().no_proxy().build().expect("a client");
+    let http = http().build().expect("a client");
     let (mut found, mut answers) = (Vec::new(), 0);
     for round in 0..ROUNDS {
         let seed = scattered(reader * ROUNDS + round);

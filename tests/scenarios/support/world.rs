@@ -1,6 +1,7 @@
 //! A world for one test: the real program, its own data folder and database, and calls over HTTP.
 
 use super::described::Described;
+use super::http;
 use chrono::TimeDelta;
 use commands::{Caller, Clock, Commands, Config, Door, Scope, SystemClock};
 use projections::testing::prepared_database;
@@ -91,7 +92,7 @@ impl World {
         let folder = tempfile::Builder::new().prefix("scenario-").tempdir().expect("a folder");
         // The user that runs PostgreSQL must be able to walk through it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("its mode");
-        let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE).build().expect("a client");
+        let http = http().pool_max_idle_per_host(0).timeout(PATIENCE).build().expect("a client");
         let described = OnceCell::new();
         let (process, url, key, background) = (None, String::new(), String::new(), false);
         Self { process, url, key, http, described, folder, database, background }
@@ -215,7 +216,7 @@ impl World {
 
     /// Opens an answer that is read as it comes, with another key or the admin key.
     pub(crate) async fn open(&self, key: Option<&str>, path: &str, last_event_id: Option<&str>) -> reqwest::Response {
-        let http = Client::builder().no_proxy().build().expect("a client");
+        let http = http().build().expect("a client");
         let request = http.get(format!("{}{path}", self.url)).bearer_auth(key.unwrap_or(&self.key));
         let request = if let Some(id) = last_event_id { request.header("Last-Event-ID", id) } else { request };
         request.send().await.expect("an answer")
