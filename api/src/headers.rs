@@ -194,9 +194,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
                 Some((_, name)) => {
                     Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_parameter", &message)
                 }
-                None => Problem::bad_parameter(Place::Parameter(path), "invalid_parameter", &message),
+                None => Problem::bad_parameter(Place::Parameter(path), "invalid_parameter", in_words(&message)),
             }
         })
+    }
+}
+
+/// What the standard library says of numbers is for programmers.
+fn in_words(message: &str) -> &str {
+    match message {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "must be a whole number",
+        "number too large to fit in target type" | "number too small to fit in target type" => "is out of range",
+        other => other,
     }
 }
 

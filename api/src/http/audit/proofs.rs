@@ -258,7 +258,10 @@ fn refused(error: ProofError) -> Problem {
     let detail = error.to_string();
     match error {
         ProofError::NoEvent(position) => Problem::not_found("event_not_found", detail).with("position", position.0),
-        ProofError::NoHead(size) => Problem::not_found("head_not_found", detail).with("size", size),
+        ProofError::NoHead(size) => {
+            let detail = format!("{detail}; GET /v1/audit/heads lists those that were");
+            Problem::not_found("head_not_found", detail).with("size", size)
+        }
         ProofError::Store(StoreError::BeyondHead { asked, head }) => {
             let problem = Problem::new(StatusCode::NOT_FOUND, "beyond_head", detail);
             problem.with("position", asked.0).with("head", head.0)
