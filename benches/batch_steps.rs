@@ -10,7 +10,7 @@ use crate::cpu;
 use crate::load::{ACTOR, Ids, PERSONAL, TENANT, event, occurred_at, payload, request};
 use crate::measure::{median, micros_each};
 use crate::table::{Line, Table};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::time::{Duration, Instant};
 use store::leaf::Leaf;
 use store::personal_data::{Place, SubjectKey};
@@ -43,7 +43,11 @@ pub(crate) struct Questions {
 
 impl Questions {
     pub(crate) async fn ask(&self, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
-        let rows = sqlx::query(CHECK)
+        self.ask_by(CHECK, connection).await
+    }
+
+    async fn ask_by(&self, check: &str, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+        let rows = sqlx::query(AssertSqlSafe(check.to_owned()))
             .bind(self.head)
             .bind(&self.streams)
             .bind(vec![1_i16; self.streams.len()])
@@ -248,6 +252,7 @@ async fn checks(
         ("64 events of another node", Questions { head: Some(rows.head() - 64), ..nothing.clone() }, 64),
     ];
     let mut idle = 0.0;
+    in_use(connection, backend, table).await?;
     for (index, (what, questions, count)) in asked.into_iter().enumerate() {
         let mut meter = Meter::new(backend);
         for _ in 0..100 {
@@ -262,5 +267,27 @@ async fn checks(
         let unit = if index == 0 { "µs/batch, cpu of both" } else { "µs each, cpu of both" };
         table.add(Line::new("check", what, each, unit));
     }
+    Ok(())
+}
+
+/// What it costs that the check says which keys are in use: the whole, less the whole without, in turns.
+async fn in_use(connection: &mut PgConnection, backend: i32, table: &mut Table) -> anyhow::Result<()> {
+    let mut without = CHECK.to_owned();
+    for purpose in ["master", "claims"] {
+        let asked = format!("coalesce((select max(key_version) from key_checks where purpose = '{purpose}'), 0)");
+        anyhow::ensure!(without.contains(&asked), "the check asks in another way");
+        without = without.replace(&asked, "1");
+    }
+    let [mut whole, mut rest] = [Meter::new(backend), Meter::new(backend)];
+    let nothing = Questions { head: Some(i64::MAX), ..Questions::default() };
+    for _ in 0..1_000 {
+        for (meter, check) in [(&mut whole, CHECK), (&mut rest, without.as_str())] {
+            let begun = meter.begin();
+            nothing.ask_by(check, connection).await?;
+            meter.end(begun);
+        }
+    }
+    let cost = |meter: &Meter| meter.median().own + meter.median().postgres;
+    table.add(Line::new("check", "which keys are in use", cost(&whole) - cost(&rest), "µs/batch, cpu of both"));
     Ok(())
 }

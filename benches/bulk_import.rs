@@ -19,14 +19,14 @@ const EVENTS_EACH: u64 = 10;
 /// Appends under way at a time.
 const UNDER_WAY: usize = 4;
 
-struct Import {
+pub(crate) struct Import {
     store: Arc<PostgresStore>,
     ids: Ids,
     subjects: Vec<Uuid>,
 }
 
 impl Import {
-    fn new(store: Arc<PostgresStore>) -> Self {
+    pub(crate) fn new(store: Arc<PostgresStore>) -> Self {
         let mut ids = Ids::new();
         let subjects = (0..STREAMS).map(|_| ids.id()).collect();
         Self { store, ids, subjects }

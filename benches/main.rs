@@ -32,6 +32,7 @@ mod server;
 mod start;
 mod steady;
 mod table;
+mod tree;
 mod verify;
 
 use clap::Parser;
@@ -67,6 +68,7 @@ const NAMES: &[&str] = &[
     "query",
     "rebuild",
     "rebuild_all",
+    "tree",
     "verify",
     "start",
 ];
@@ -173,6 +175,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
         "rebuild_all" => rebuild::all(cluster, settings, table).await,
+        "tree" => tree::run(cluster, settings, table).await,
         "verify" => verify::run(cluster, settings, table).await,
         "start" => start::run(settings, table).await,
         "growth" => growth::run(cluster, settings, table).await,

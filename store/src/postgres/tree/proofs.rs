@@ -16,7 +16,7 @@ const PROOF: &str = "c2sp.org/tlog-proof@v1";
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     /// The tenant has no event there.
-    #[error("there is no event at position {0}")]
+    #[error("no event of this tenant stands at position {0}")]
     NoEvent(Position),
     /// No head of this size was signed.
     #[error("no head over {0} events was signed")]
