@@ -69,6 +69,7 @@ impl Server {
             clock: Arc::new(SystemClock),
             keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
             log_key: store::signed_note::LogKey::random(),
+            receipts: api::ReceiptsApart::default(),
             ticket_key: store::personal_data::Keys::random().master.ticket_key(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             config: config.clone(),

@@ -94,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) heads_token: Option<String>,
     /// Whom that address may be: the authorities in this file, instead of those that everybody believes.
     pub(crate) heads_ca_file: Option<PathBuf>,
+    /// Where the erasure list is kept, if not in the data folder.
+    pub(crate) erasures_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -128,6 +130,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("heads_url", &["CLIENTELA_HEADS_URL"]),
     ("heads_token", &["CLIENTELA_HEADS_TOKEN"]),
     ("heads_ca_file", &["CLIENTELA_HEADS_CA_FILE"]),
+    ("erasures_file", &["CLIENTELA_ERASURES_FILE"]),
 ];
 
 /// The usual file, in the data folder.
@@ -210,6 +213,7 @@ impl Effective {
             heads_url: self.get("heads_url")?,
             heads_token: self.get("heads_token")?,
             heads_ca_file: self.get("heads_ca_file")?,
+            erasures_file: self.get("erasures_file")?,
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);

@@ -1,9 +1,23 @@
-//! `clientela erase`: has a running server forget who a customer is, for good, and hands out the signed receipt.
+//! `clientela erase`: has a running server forget who a customer is, for good, and hands out the signed receipt. Or it lists who was
+//! erased ([`list`]), or erases whoever of such a list is alive ([`apply`]).
+
+mod again;
+mod apply;
+mod file;
+pub(crate) mod keeping;
+mod list;
+mod notes;
+
+pub(crate) use file::Opened;
 
 use crate::client::{Client, ServerAddress};
-use crate::config::{CommonFlags, settings};
+use crate::config::{CommonFlags, Settings, settings};
+use crate::logging;
 use crate::output::{print_json, print_line};
 use anyhow::{Context, bail};
+use apply::How;
+use chrono::{DateTime, Utc};
+use list::Show;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -12,15 +26,25 @@ use uuid::Uuid;
 
 /// What `erase` takes.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["customer", "list", "apply"])))]
 pub(crate) struct Args {
     /// Id of the customer
     #[arg(value_name = "CUSTOMER")]
-    customer: Uuid,
+    customer: Option<Uuid>,
+    /// List who was erased, from the file and the table of this server
+    #[arg(long)]
+    list: bool,
+    /// With --list: only those erased since this date or time
+    #[arg(long, value_name = "TIME", requires = "list", value_parser = list::moment)]
+    since: Option<DateTime<Utc>>,
+    /// Erase whoever of this list is alive in this database: for a copy of an older backup, or a server without its own list
+    #[arg(long, value_name = "FILE")]
+    apply: Option<PathBuf>,
     /// Why: the person asked for it, or nothing allows to keep the data any longer
     #[arg(long, value_enum, default_value_t = Ground::Request)]
     ground: Ground,
-    /// Write the signed receipt here [default: standard output]
-    #[arg(long, value_name = "FILE")]
+    /// Write the signed receipt here [default: standard output]; with --list all of them, to be applied elsewhere
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
     receipt: Option<PathBuf>,
     /// Do not ask first: it cannot be undone
     #[arg(long)]
@@ -48,11 +72,26 @@ impl Ground {
 }
 
 pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&settings(common)?, &args.server)?;
-    if !args.yes {
-        ask(args.customer)?;
+    let settings = settings(common)?;
+    if args.customer.is_none() {
+        logging::start(&settings, logging::TOOL)?;
     }
-    let path = format!("/v1/customers/{}/erase", args.customer);
+    match (&args.customer, &args.apply) {
+        (Some(customer), _) => erase(&settings, *customer, &args).await,
+        (None, Some(file)) => apply::run(&settings, file, How { is_agreed: args.yes, json: args.json }).await,
+        (None, None) => {
+            let show = Show { since: args.since, to: args.receipt.as_deref(), json: args.json };
+            list::run(&settings, show).await
+        }
+    }
+}
+
+async fn erase(settings: &Settings, customer: Uuid, args: &Args) -> anyhow::Result<ExitCode> {
+    let client = Client::new(settings, &args.server)?;
+    if !args.yes {
+        ask(&format!("Who customer {customer} is will be forgotten for good"))?;
+    }
+    let path = format!("/v1/customers/{customer}/erase");
     let erased = client.post(&path, &json!({"ground": args.ground.as_str()})).await?.body;
     let receipt = erased["receipt"].as_str().context("the server answered without a receipt")?;
     match (&args.receipt, args.json) {
@@ -70,11 +109,11 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
 }
 
 /// Who cannot be asked has to say so beforehand.
-fn ask(customer: Uuid) -> anyhow::Result<()> {
+fn ask(what: &str) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
         bail!("this cannot be undone: say --yes where nobody can be asked");
     }
-    eprint!("Who customer {customer} is will be forgotten for good. Type `erase` to go on: ");
+    eprint!("{what}. Type `erase` to go on: ");
     io::stderr().flush().context("the question cannot be asked")?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("the answer cannot be read")?;

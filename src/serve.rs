@@ -58,6 +58,7 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
     let mut node = Node::of_server(settings, migrate).await?;
     let ready = async {
         node.rebuild_outdated(settings.rebuild_on_start).await?;
+        node.keep_erasures().await?;
         let new_key = first_start::ensure(&node, settings).await?;
         node.start_tree(settings)?;
         if settings.background {

@@ -1,6 +1,8 @@
 //! The only place that picks engines and puts the layers together: database, log, commands, projections, doors.
 
 use crate::config::{Settings, without_password};
+use crate::erase::Opened;
+use crate::erase::keeping::{self, Keeping};
 use crate::facts::ReadModels;
 use crate::heads::Publishing;
 use crate::open_files;
@@ -50,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) timings: Timings,
     rebuilding: Option<JoinHandle<()>>,
     publishing: Publishing,
+    list: Option<Opened>,
+    keeping: Option<Keeping>,
 }
 
 /// The database and the log, for tools that make read models again beside a server that may be running.
@@ -157,10 +161,21 @@ impl Node {
         let mut timings = Timings::default();
         let ground = timings.of("database", Ground::of_server(settings)).await?;
         let ground = compared(ground, &secrets).await?;
+        // Before anything is written, too: who brings a list that is not believed leaves no trace.
+        let list = match timings.of("erasure list", keeping::open(settings, &ground.database, &secrets.keys.log)).await
+        {
+            Ok(list) => list,
+            Err(error) => {
+                ground.stop().await;
+                secrets.forget_made();
+                return Err(error);
+            }
+        };
         if ground.is_private() || migrate {
             timings.of("migrations", migrated(&ground.database)).await?;
         }
-        Self::on(ground, &secrets, timings).await
+        let node = Self::on(ground, &secrets, timings).await?;
+        Ok(Self { list: Some(list), ..node })
     }
 
     /// The node of a tool, beside a server that may be running.
@@ -204,6 +219,8 @@ impl Node {
             timings,
             rebuilding: None,
             publishing: Publishing::default(),
+            list: None,
+            keeping: None,
         })
     }
 
@@ -222,6 +239,15 @@ impl Node {
         }
         let (database, store) = (self.ground.database.clone(), self.store.clone());
         self.rebuilding = Some(tokio::spawn(crate::rebuild::whatever_is_outdated(database, store)));
+        Ok(())
+    }
+
+    /// Erases again whoever an older backup has brought back, and keeps the erasure list from now on.
+    pub(crate) async fn keep_erasures(&mut self) -> anyhow::Result<()> {
+        let Some(list) = self.list.take() else { return Ok(()) };
+        let begun = Instant::now();
+        self.keeping = Some(keeping::before_doors(self, list).await?.start());
+        self.timings.0.push(("erasing again", begun.elapsed()));
         Ok(())
     }
 
@@ -254,6 +280,23 @@ impl Node {
         }
     }
 
+    /// Erases customers and writes receipts.
+    pub(crate) fn eraser(&self) -> api::Eraser {
+        api::Eraser {
+            commands: self.commands.clone(),
+            projections: self.projections.clone(),
+            pools: self.pools.clone(),
+            store: self.store.clone(),
+            log_key: self.log_key.clone(),
+            receipts: api::ReceiptsApart::default(),
+        }
+    }
+
+    /// Signs for the log.
+    pub(crate) fn log_key(&self) -> &LogKey {
+        &self.log_key
+    }
+
     /// The doors of this node.
     pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
         let mut config = api::Config {
@@ -280,6 +323,7 @@ impl Node {
             clock: self.clock.clone(),
             keys: api::Keys::new(directory, &config),
             log_key: self.log_key.clone(),
+            receipts: self.keeping.as_ref().map(Keeping::receipts).unwrap_or_default(),
             ticket_key: self.ticket_key.clone(),
             metrics,
             config,
@@ -298,10 +342,15 @@ impl Node {
 
     /// Lets everything under way finish, then stops part after part, the private cluster last.
     pub(crate) async fn stop(self) {
-        let Self { ground, pools, store, commands, projections, reactors, jobs, rebuilding, publishing, .. } = self;
+        let Self {
+            ground, pools, store, commands, projections, reactors, jobs, rebuilding, publishing, keeping, ..
+        } = self;
         // What is interrupted goes on at the next start.
         rebuilding.iter().for_each(JoinHandle::abort);
         publishing.stop();
+        if let Some(keeping) = keeping {
+            keeping.stop().await;
+        }
         in_time("the jobs", jobs.stop()).await;
         in_time("the reactors", reactors.stop()).await;
         drop(commands);

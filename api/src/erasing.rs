@@ -1,6 +1,7 @@
 //! Erases a customer and writes the receipt: the command, the wait until no read model shows the person any more, and what had left
 //! before.
 
+use chrono::{DateTime, Utc};
 use commands::customers::receipt::{ErasureReceipt, Export, LeftBefore, Reader, kept};
 use commands::customers::{Erase, customer_stream, erase};
 use commands::{Caller, CommandError, Commands, IdempotencyKey, Scope};
@@ -16,9 +17,12 @@ use store::erasures::{self, Erasure};
 use store::postgres::Pools;
 use store::signed_note::LogKey;
 use store::{Direction, EventStore, Metadata, Position, ReadStream, RecordedEvent, StoreError, TenantId};
+use tokio::sync::{mpsc, oneshot};
 
 /// How long an erasure waits for read models. They follow by themselves when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer waits until its receipt is kept apart, too.
+const TAKING_IN_MAX: Duration = Duration::from_secs(3);
 /// Tells of an export of what is known of a customer.
 const EXPORTED: &str = "customer.exported";
 /// What happened behind an erasure is looked through no further than this; nothing should be there.
@@ -37,6 +41,32 @@ pub struct Eraser {
     pub store: Arc<dyn EventStore>,
     /// Signs receipts.
     pub log_key: LogKey,
+    /// Where receipts are kept apart from the database.
+    pub receipts: ReceiptsApart,
+}
+
+/// The place where receipts are kept apart from the database; by default there is none. Clones are the same place.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiptsApart(Option<mpsc::Sender<oneshot::Sender<()>>>);
+
+impl ReceiptsApart {
+    /// A place that is asked like this to take in what is new; it answers when all is there.
+    #[must_use]
+    pub fn asked_by(sender: mpsc::Sender<oneshot::Sender<()>>) -> Self {
+        Self(Some(sender))
+    }
+
+    /// Waits until all receipts so far are there. Where that does not work in time it is tried on, and said by who does it.
+    pub async fn take_in(&self) {
+        let Some(sender) = &self.0 else { return };
+        let (done, taken_in) = oneshot::channel();
+        let asked = async {
+            if sender.send(done).await.is_ok() {
+                let _given_up = taken_in.await;
+            }
+        };
+        let _late = tokio::time::timeout(TAKING_IN_MAX, asked).await;
+    }
 }
 
 /// A customer that was erased.
@@ -48,6 +78,19 @@ pub struct Erased {
     pub note: String,
     /// Whether it had been erased before.
     pub repeated: bool,
+    /// That it had to be erased once more, because an older backup had brought it back.
+    pub again: Option<ErasedAgain>,
+}
+
+/// An erasure that was made once more, in a log that was restored.
+#[derive(Debug, Clone)]
+pub struct ErasedAgain {
+    /// The event that says so.
+    pub position: Position,
+    /// When.
+    pub erased_at: DateTime<Utc>,
+    /// The signed receipt of that.
+    pub note: String,
 }
 
 impl Eraser {
@@ -66,18 +109,30 @@ impl Eraser {
         let repeated = committed.repeated || committed.events.is_empty();
         let told = self.told(caller.tenant, customer).await.map_err(unavailable)?;
         let told = told.ok_or_else(|| unavailable("the event of an erasure is not there"))?;
-        let (receipt, note) = self.receipt_of(caller.tenant, customer, &told).await.map_err(unavailable)?;
-        Ok(Erased { receipt, note, repeated })
+        let erased = self.erased(caller.tenant, customer, &told).await.map_err(unavailable)?;
+        Ok(Erased { repeated, ..erased })
     }
 
-    /// The receipt of a customer's erasure; none when it was not erased.
+    /// The receipt of a customer's erasure; none when it was not erased. Of somebody who was erased in a log that is lost, and whom the
+    /// restored one does not know, there is the receipt alone.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn receipt(&self, tenant: TenantId, customer: CustomerId) -> Result<Option<Erased>, StoreError> {
-        let Some(told) = self.told(tenant, customer).await? else { return Ok(None) };
-        let (receipt, note) = self.receipt_of(tenant, customer, &told).await?;
-        Ok(Some(Erased { receipt, note, repeated: true }))
+        match self.told(tenant, customer).await? {
+            Some(told) => self.erased(tenant, customer, &told).await.map(Some),
+            None => {
+                let kept = self.kept(tenant, customer).await?;
+                Ok(kept.map(|(receipt, note)| Erased { receipt, note, repeated: true, again: None }))
+            }
+        }
+    }
+
+    async fn erased(&self, tenant: TenantId, customer: CustomerId, told: &RecordedEvent) -> Result<Erased, StoreError> {
+        let (receipt, note) = self.receipt_of(tenant, customer, told).await?;
+        let is_of_this_event = receipt.position == told.position.0 && receipt.erased_at == told.recorded_at;
+        let again = if is_of_this_event { None } else { Some(self.again(tenant, customer, told).await?) };
+        Ok(Erased { receipt, note, repeated: true, again })
     }
 
     /// The event that says that a customer was erased.
@@ -101,17 +156,42 @@ impl Eraser {
         customer: CustomerId,
         told: &RecordedEvent,
     ) -> Result<(ErasureReceipt, String), StoreError> {
-        let subject = customer.as_uuid();
         if let Some(kept) = self.kept(tenant, customer).await? {
             return Ok(kept);
         }
+        let (receipt, erasure) = self.signed(tenant, customer, told).await?;
+        erasures::keep(&self.pools.engine, &erasure).await?;
+        self.receipts.take_in().await;
+        // Another node may have been faster: then its receipt counts.
+        Ok(self.kept(tenant, customer).await?.unwrap_or((receipt, erasure.receipt)))
+    }
+
+    /// The receipt of the event by which somebody was erased once more: kept, or new and kept from now on.
+    async fn again(
+        &self,
+        tenant: TenantId,
+        customer: CustomerId,
+        told: &RecordedEvent,
+    ) -> Result<ErasedAgain, StoreError> {
+        let (engine, who) = (&self.pools.engine, (tenant, customer.as_uuid()));
+        if erasures::find_again(engine, who, told.position).await?.is_none() {
+            erasures::keep_again(engine, &self.signed(tenant, customer, told).await?.1).await?;
+        }
+        let kept = erasures::find_again(engine, who, told.position).await?;
+        let kept = kept.ok_or_else(|| damaged(told)("has no receipt"))?;
+        Ok(ErasedAgain { position: kept.position, erased_at: kept.erased_at, note: kept.receipt })
+    }
+
+    async fn signed(
+        &self,
+        tenant: TenantId,
+        customer: CustomerId,
+        told: &RecordedEvent,
+    ) -> Result<(ErasureReceipt, Erasure), StoreError> {
         let receipt = self.written(tenant, customer, told).await?;
         let note = self.log_key.sign(&receipt.text());
-        let (position, erased_at) = (told.position, told.recorded_at);
-        let erasure = Erasure { tenant, subject, position, erased_at, receipt: note.clone() };
-        erasures::keep(&self.pools.engine, &erasure).await?;
-        // Another node may have been faster: then its receipt counts.
-        Ok(self.kept(tenant, customer).await?.unwrap_or((receipt, note)))
+        let (subject, position, erased_at) = (customer.as_uuid(), told.position, told.recorded_at);
+        Ok((receipt, Erasure { tenant, subject, position, erased_at, receipt: note }))
     }
 
     async fn kept(

@@ -40,7 +40,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
 pub use config::Config;
-pub use erasing::{Erased, Eraser};
+pub use erasing::{Erased, ErasedAgain, Eraser, ReceiptsApart};
 pub use problem::Problem;
 pub use serve::serve;
 
@@ -75,6 +75,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Signs for the log.
     pub log_key: LogKey,
+    /// Where receipts of erasures are kept apart from the database.
+    pub receipts: ReceiptsApart,
     /// Marks tickets of the feed.
     pub ticket_key: TicketKey,
     /// The figures of this process.
@@ -99,6 +101,7 @@ impl Api {
             pools: self.pools.clone(),
             store: Arc::clone(&self.store),
             log_key: self.log_key.clone(),
+            receipts: self.receipts.clone(),
         }
     }
 

@@ -155,6 +155,7 @@ pub(crate) fn doors(config: Config) -> Doors {
         clock: Arc::new(FrozenClock::at(now)),
         keys: Keys::new(Arc::clone(&keys) as Arc<dyn KeyDirectory>, &config),
         log_key: store::signed_note::LogKey::random(),
+        receipts: crate::ReceiptsApart::default(),
         ticket_key: store::personal_data::Keys::random().master.ticket_key(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         config,

@@ -30,11 +30,13 @@ pub enum Door {
     Reactor,
     /// Something that the clock asked for.
     Job,
+    /// The start of a server: an older backup had brought back what was erased.
+    Restore,
 }
 
 impl Door {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Http, Self::Cli, Self::Import, Self::Reactor, Self::Job];
+    pub const ALL: [Self; 6] = [Self::Http, Self::Cli, Self::Import, Self::Reactor, Self::Job, Self::Restore];
 
     /// The stored name.
     #[must_use]
@@ -45,6 +47,7 @@ impl Door {
             Self::Import => "import",
             Self::Reactor => "reactor",
             Self::Job => "job",
+            Self::Restore => "restore",
         }
     }
 }
@@ -54,7 +57,7 @@ impl Door {
 pub struct Caller {
     /// For whom.
     pub tenant: TenantId,
-    /// Who acts: `key:<uuid>`, `user:<uuid>`, `job:<name>`, `reactor:<name>`, `cli`.
+    /// Who acts: `key:<uuid>`, `user:<uuid>`, `job:<name>`, `reactor:<name>`, `cli`, `system:restore`.
     pub actor: String,
     /// What they may do.
     pub scopes: Vec<Scope>,

@@ -53,6 +53,7 @@ pub const OTHERS: &[(&str, Holds)] = &[
     ("job_runs", Nothing("counts, and the account at which a run was interrupted")),
     ("subject_keys", Nothing("the key that seals; without what it seals it says nothing")),
     ("erasures", Nothing("receipts of who was erased: nothing is known of them any more")),
+    ("erasures_again", Nothing("the same, of those whom a backup had brought back")),
     ("tree_tiles", Nothing("hashes")),
     ("tree_heads", Nothing("signed hashes")),
     ("event_names", Nothing("words")),

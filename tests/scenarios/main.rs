@@ -20,6 +20,7 @@ mod proofs;
 mod publishing;
 mod reactors;
 mod rebuild;
+mod restoring;
 mod searching;
 mod secrets;
 mod seeing;

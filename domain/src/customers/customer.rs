@@ -410,7 +410,8 @@ pub(super) const fn at_most(items: &'static str, limit: usize, given: usize) -> 
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
 }
 
-/// Once more changes nothing.
+/// Once more changes nothing. Who is no customer here may be erased all the same, as somebody of a person who is one. And what a backup
+/// has brought back goes whatever the log says of it: it may hold less of the person than was erased, or the key alone came back.
 fn erase(
     state: &Customer,
     ground: ErasureGround,
@@ -418,8 +419,9 @@ fn erase(
     on: NaiveDate,
 ) -> Result<Vec<CustomerEvent>, CustomerError> {
     match state {
-        Customer::Unregistered => Err(CustomerError::NotFound),
-        Customer::Active(_) => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
+        _ if ground == ErasureGround::Restored => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
+        Customer::Unregistered if subjects.len() < 2 => Err(CustomerError::NotFound),
+        Customer::Unregistered | Customer::Active(_) => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
         Customer::Erased => Ok(vec![]),
     }
 }

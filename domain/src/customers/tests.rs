@@ -22,6 +22,7 @@ use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 use crate::text::{CompanyName, PersonName, ReferenceText};
+use uuid::Uuid;
 
 #[test]
 fn a_customer_is_registered() {
@@ -162,6 +163,28 @@ fn a_customer_is_erased_once_and_nothing_happens_to_it_again() {
     for command in [register(CustomerKind::Individual, by_email()), change, record("order-7", "1.00", "2026-02-10")] {
         given::<Customer>([created(), erased()]).when(command).then_refused(CustomerError::Erased);
     }
+}
+
+#[test]
+fn what_a_backup_brought_back_is_erased_whatever_the_log_says_and_so_is_who_is_one_person_with_a_customer() {
+    let erased = |ground, subjects: &[u128]| CustomerEvent::Erased {
+        ground,
+        subjects: subjects.iter().copied().map(Uuid::from_u128).collect(),
+        on: day("2026-02-09"),
+    };
+    let erase = |ground, subjects: &[u128]| CustomerCommand::Erase {
+        ground,
+        subjects: subjects.iter().copied().map(Uuid::from_u128).collect(),
+        on: day("2026-02-09"),
+    };
+    let restored = ErasureGround::Restored;
+    for before in [vec![], vec![created()], vec![created(), erased(ErasureGround::Request, &[1])]] {
+        let state = given::<Customer>(before).when(erase(restored, &[1])).then([erased(restored, &[1])]);
+        assert_eq!(state, Customer::Erased);
+    }
+    let request = ErasureGround::Request;
+    given::<Customer>([]).when(erase(request, &[1])).then_refused(CustomerError::NotFound);
+    given::<Customer>([]).when(erase(request, &[1, 2])).then([erased(request, &[1, 2])]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::database::{Database, DatabaseError, Role};
 use crate::TenantId;
 use crate::key_versions::{KeyVersions, UnwrapError};
 use crate::personal_data::{Keys, SecretKey, check_value};
+use crate::signed_note::VerifierKey;
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
 use std::time::Duration;
 use uuid::Uuid;
@@ -109,6 +110,30 @@ pub async fn compare(database: &Database, keys: &Keys) -> Result<(), DatabaseErr
         }
     }
     Ok(session.close().await?)
+}
+
+/// The keys that have signed for a log, as far as its database knows of any, before the schema is touched.
+///
+/// # Errors
+/// As [`DatabaseError`] says.
+pub async fn log_keys(database: &Database) -> Result<Vec<VerifierKey>, DatabaseError> {
+    let Ok(mut session) = PgConnection::connect_with(&database.options(Role::Engine)).await else {
+        return Ok(Vec::new());
+    };
+    let is_there: bool = sqlx::query_scalar(
+        "select exists (select from pg_attribute where attrelid = to_regclass('public.key_checks') and attname = 'name')",
+    )
+    .fetch_one(&mut session)
+    .await?;
+    let mut rows: Vec<(String, Vec<u8>)> = Vec::new();
+    if is_there {
+        let sql = "select name, check_value from key_checks where purpose = 'log' and name is not null";
+        rows = sqlx::query_as(sql).fetch_all(&mut session).await?;
+    }
+    session.close().await?;
+    let key = |(name, public): (String, Vec<u8>)| VerifierKey::new(&name, public.as_slice().try_into().ok()?).ok();
+    // One that is no key has signed nothing.
+    Ok(rows.into_iter().filter_map(key).collect())
 }
 
 fn compare_one(purpose: Purpose, keys: &Keys, version: i16, value: &[u8]) -> Result<(), DatabaseError> {

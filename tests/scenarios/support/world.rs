@@ -80,6 +80,20 @@ impl World {
         Self::empty(Some(database))
     }
 
+    /// A data folder for another server of the same installation, on this database, without a server.
+    pub(crate) fn beside(&self, database_url: &str) -> Self {
+        let world = Self::empty(None);
+        let secrets = world.data().join("secrets");
+        fs::create_dir_all(&secrets).expect("a folder");
+        fs::set_permissions(&secrets, Permissions::from_mode(0o700)).expect("its mode");
+        for file in ["admin.key", "secrets/master.key", "secrets/claims.key", "secrets/log.key"] {
+            fs::copy(self.data().join(file), world.data().join(file)).expect(file);
+        }
+        let configured = format!("database_url = {database_url:?}\n");
+        fs::write(world.data().join("clientela.toml"), configured).expect("its configuration");
+        world
+    }
+
     /// A server on a private PostgreSQL of its own.
     pub(crate) fn embedded() -> Self {
         let mut world = Self::empty(None);

@@ -73,11 +73,29 @@ pub(super) struct ErasedView {
     #[schema(example = "clientela/erasure/v1\n{…}\n\n— clientela/0123456789abcdef …\n")]
     receipt: String,
     repeated: bool,
+    /// That an older backup had brought the person back, and it was erased once more. All else is as it was at first: `position` is of the
+    /// log of then.
+    again: Option<ErasedAgainView>,
+}
+
+/// An erasure that was made once more.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErasedAgainView {
+    position: i64,
+    erased_at: DateTime<Utc>,
+    /// The signed receipt of that.
+    #[schema(example = "clientela/erasure/v1\n{…}\n\n— clientela/0123456789abcdef …\n")]
+    receipt: String,
 }
 
 impl From<Erased> for ErasedView {
     fn from(erased: Erased) -> Self {
-        let Erased { receipt, note, repeated } = erased;
+        let Erased { receipt, note, repeated, again } = erased;
+        let again = again.map(|again| ErasedAgainView {
+            position: again.position.0,
+            erased_at: again.erased_at,
+            receipt: again.note,
+        });
         let ErasureReceipt {
             customer_id,
             subjects,
@@ -104,6 +122,7 @@ impl From<Erased> for ErasedView {
             kept,
             receipt: note,
             repeated,
+            again,
         }
     }
 }
@@ -133,7 +152,9 @@ pub(super) async fn erase_customer(
     caller.require(Scope::CustomersErase)?;
     let request = Erase { customer: CustomerId::new(id), ground: body.ground.into() };
     let erased = ErasedView::from(api.eraser().erase(&caller, key, request).await?);
-    Ok(Done::changed(Position(erased.position), None, erased))
+    // Of the log as it is: the first erasure may have been in one that is lost.
+    let position = erased.again.as_ref().map_or(erased.position, |again| again.position);
+    Ok(Done::changed(Position(position), None, erased))
 }
 
 /// The receipt of a customer's erasure.
