@@ -2,6 +2,10 @@
 
 use crate::support::World;
 use crate::support::feed::Reader;
+use commands::customers::{Erase, erase};
+use commands::{Caller, Scope};
+use domain::customers::events::ErasureGround;
+use domain::ids::CustomerId;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
@@ -344,4 +348,36 @@ async fn a_list_is_applied_to_a_copy_on_another_machine() {
     assert_eq!(other.get(&format!("/v1/customers/{}", eva.id)).await.body["name"], "Planted evangeline");
     drop(other);
     backup.forget().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_was_never_written_is_and_a_key_that_came_back_alone_goes_again() {
+    let mut world = World::start().await;
+    let ana = Person::register(&world, "anaxagoras", 1).await;
+    let mut admin = admin(&world).await;
+    let read = "select wrapped_key from subject_keys where subject_id = $1";
+    let key: Option<Vec<u8>> =
+        sqlx::query_scalar(read).bind(ana.uuid()).fetch_one(&mut admin).await.expect("a row of it");
+    // A node that ends before it comes to the receipt.
+    let (commands, caller) = world.till_ago(0).await;
+    let caller = Caller { scopes: vec![Scope::CustomersErase], ..caller };
+    let request = Erase { customer: CustomerId::new(ana.uuid()), ground: ErasureGround::Request };
+    erase(&commands, &caller, None, request).await.expect("erased");
+    drop(commands);
+    assert!(!fs::read_to_string(list_of(&world)).expect("the list").contains(&ana.id));
+    world.end(Signal::SIGTERM);
+    world.serve(&[]);
+    listed(&world, &[&ana]).await;
+    world.end(Signal::SIGTERM);
+
+    admin.execute("set session_replication_role = replica").await.expect("nothing is forbidden");
+    let back = "update subject_keys set wrapped_key = $2, erased_at = null where subject_id = $1";
+    sqlx::query(back).bind(ana.uuid()).bind(key).execute(&mut admin).await.expect("it came back");
+    world.serve(&[]);
+    let left: Option<Vec<u8>> = sqlx::query_scalar(read).bind(ana.uuid()).fetch_one(&mut admin).await.expect("a row");
+    assert_eq!(left, None);
+    ana.assert_erased(&world).await;
+    let receipt = world.get(&format!("/v1/customers/{}/erasure", ana.id)).await.body;
+    assert_eq!((&receipt["ground"], receipt["again"].is_object()), (&json!("request"), true), "{receipt}");
+    admin.close().await.expect("a clean end");
 }
