@@ -164,6 +164,29 @@ async fn told_by_the_feed(world: &World) -> String {
     messages.iter().map(|message| format!("{} {}\n", message.event, message.data)).collect()
 }
 
+/// Who was erased once more is told the first receipt, and that it was done again; who is not in the backup, the receipt alone.
+async fn assert_first_receipts(world: &World, ana: &Person, of_ana: &Value, late: &Person, of_late: &Value) {
+    let head = world.head().await;
+    let receipt = world.get(&format!("/v1/customers/{}/erasure", ana.id)).await.body;
+    assert_eq!(receipt["receipt"], of_ana["receipt"], "the first receipt stays");
+    assert_eq!((&receipt["ground"], of_ana["again"].is_null()), (&json!("request"), true));
+    let again = &receipt["again"];
+    assert!(again["position"].as_i64().is_some_and(|position| position <= head), "{receipt}");
+    let note = again["receipt"].as_str().expect("a receipt");
+    assert!(note.contains("\"ground\":\"restored\"") && note.contains("\"actor\":\"system:restore\""), "{note}");
+    let unknown = world.get(&format!("/v1/customers/{}", late.id)).await;
+    let receipt = world.get(&format!("/v1/customers/{}/erasure", late.id)).await;
+    assert_eq!((unknown.status, &receipt.body["receipt"]), (404, &of_late["receipt"]), "{}", receipt.body);
+}
+
+async fn assert_no_keys(world: &World, gone: &[Uuid]) {
+    let keys = "select count(*) from subject_keys where subject_id = any($1) and wrapped_key is not null";
+    let mut admin = admin(world).await;
+    let left: i64 = sqlx::query_scalar(keys).bind(gone).fetch_one(&mut admin).await.expect("counted");
+    assert_eq!(left, 0, "keys came back");
+    admin.close().await.expect("a clean end");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_erased_stay_erased_when_an_older_backup_is_restored() {
     let mut world = World::start().await;
@@ -197,7 +220,6 @@ async fn the_erased_stay_erased_when_an_older_backup_is_restored() {
     world.serve(&[]);
     let first = asked.await.expect("it asks");
     assert_eq!(first["status"], "erased", "a door was open before: {first}");
-    let head = world.head().await;
     let told = told_by_the_feed(&world).await;
     for person in [&ana, &ben, &cleo, &dan] {
         person.assert_erased(&world).await;
@@ -206,22 +228,8 @@ async fn the_erased_stay_erased_when_an_older_backup_is_restored() {
     assert!(told.contains(eva.word) && told.contains("customer.erased"), "{told}");
     let kept = world.get(&format!("/v1/customers/{}", eva.id)).await.body;
     assert_eq!(kept["name"], "Planted evangeline");
-    let receipt = world.get(&format!("/v1/customers/{}/erasure", ana.id)).await.body;
-    assert_eq!(receipt["receipt"], first_receipt["receipt"], "the first receipt stays");
-    assert_eq!((&receipt["ground"], first_receipt["again"].is_null()), (&json!("request"), true));
-    let again = &receipt["again"];
-    assert!(again["position"].as_i64().is_some_and(|position| position <= head), "{receipt}");
-    let note = again["receipt"].as_str().expect("a receipt");
-    assert!(note.contains("\"ground\":\"restored\"") && note.contains("\"actor\":\"system:restore\""), "{note}");
-    let unknown = world.get(&format!("/v1/customers/{}", late.id)).await;
-    let receipt = world.get(&format!("/v1/customers/{}/erasure", late.id)).await;
-    assert_eq!((unknown.status, &receipt.body["receipt"]), (404, &of_late["receipt"]), "{}", receipt.body);
-    let keys = "select count(*) from subject_keys where subject_id = any($1) and wrapped_key is not null";
-    let gone = [ana.uuid(), ben.uuid(), cleo.uuid(), dan.uuid(), before];
-    let mut admin = admin(&world).await;
-    let left: i64 = sqlx::query_scalar(keys).bind(gone).fetch_one(&mut admin).await.expect("counted");
-    assert_eq!(left, 0, "keys came back");
-    admin.close().await.expect("a clean end");
+    assert_first_receipts(&world, &ana, &first_receipt, &late, &of_late).await;
+    assert_no_keys(&world, &[ana.uuid(), ben.uuid(), cleo.uuid(), dan.uuid(), before]).await;
     let log = world.log();
     assert!(log.contains("are erased again, before any door was open") && log.contains("count=5"), "{log}");
     assert!(!log.contains("lanted"), "{log}");
