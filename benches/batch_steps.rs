@@ -71,12 +71,7 @@ pub(crate) async fn writer(database: &BenchDatabase) -> anyhow::Result<PgConnect
 
 /// A log with some history and subjects.
 pub(crate) async fn with_history(database: &BenchDatabase, batches: usize) -> anyhow::Result<(Rows, Vec<Uuid>)> {
-    let mut connection = writer(database).await?;
-    let mut rows = Rows::new(crate::load::STREAMS, Keyed::Each);
-    for _ in 0..batches {
-        insert(&mut connection, &rows.take(1_000)).await?;
-    }
-    connection.close().await?;
+    // The subjects first: a log with personal events and without anybody's key is not opened.
     let store = database.store().await?;
     let mut ids = Ids::new();
     let subjects: Vec<Uuid> = (0..1_000).map(|_| ids.id()).collect();
@@ -86,8 +81,14 @@ pub(crate) async fn with_history(database: &BenchDatabase, batches: usize) -> an
         streams.push(StreamAppend { stream: ids.stream(), expected: Expected::NoStream, events });
     }
     store.append(request(&mut ids, streams)).await?;
+    let mut rows = Rows::new(crate::load::STREAMS, Keyed::Each);
     rows.skip(store.head().await?.0);
     store.close().await;
+    let mut connection = writer(database).await?;
+    for _ in 0..batches {
+        insert(&mut connection, &rows.take(1_000)).await?;
+    }
+    connection.close().await?;
     Ok((rows, subjects))
 }
 
