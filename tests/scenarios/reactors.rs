@@ -79,6 +79,26 @@ async fn nothing_follows_from_a_rebuild() {
 }
 
 #[tokio::test]
+async fn nothing_is_put_aside_because_a_customer_was_erased() {
+    let mut world = World::with_background().await;
+    let customer = world.member("forgotten@example.com").await;
+    for order in ["order-1", "order-2", "order-3"] {
+        world.buys(&customer, order, "10.00").await;
+    }
+    settled(&world).await;
+    let erased = world.post(&format!("/v1/customers/{customer}/erase"), json!({})).await;
+    assert_eq!(erased.status, 200, "{}", erased.body);
+    let head = settled(&world).await;
+    // From the first event on: the third purchase changed no stage, so nothing remembers that it was looked at.
+    world.end(Signal::SIGTERM);
+    let restarted = world.run(&["reactors", "restart", "customer_lifecycle"]);
+    assert!(restarted.status.success(), "{}", String::from_utf8_lossy(&restarted.stderr));
+    world.serve(&[]);
+    assert_eq!(settled(&world).await, head);
+    assert_eq!(world.get("/v1/reactors/customer_lifecycle/parked").await.body, json!({"items": []}));
+}
+
+#[tokio::test]
 async fn reactors_are_for_operators_and_named_right() {
     let world = World::with_background().await;
     let key = world.run_json(&["key", "create", "till", "--scope", "customers:read", "--json"]);

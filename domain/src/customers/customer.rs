@@ -119,7 +119,7 @@ impl Decider for Customer {
             CustomerCommand::Refund { refund, order, amount, on, today } => {
                 refund_purchase(state, Refund { refund, order, amount, on, today })
             }
-            CustomerCommand::AdvanceLifecycle { order } => Ok(state.active()?.lifecycle.due_with(&order)),
+            CustomerCommand::AdvanceLifecycle { order } => advance_lifecycle(state, &order),
             CustomerCommand::Export { format, events } => {
                 state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
             }
@@ -408,6 +408,15 @@ fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerEr
 
 pub(super) const fn at_most(items: &'static str, limit: usize, given: usize) -> Result<(), CustomerError> {
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
+}
+
+/// What follows from a purchase follows no more when its customer was erased meanwhile: there is nothing to refuse.
+fn advance_lifecycle(state: &Customer, order: &OrderId) -> Result<Vec<CustomerEvent>, CustomerError> {
+    match state {
+        Customer::Erased => Ok(vec![]),
+        Customer::Active(customer) => Ok(customer.lifecycle.due_with(order)),
+        Customer::Unregistered => Err(CustomerError::NotFound),
+    }
 }
 
 /// Once more changes nothing. Who is no customer here may be erased all the same, as somebody of a person who is one. And what a backup
