@@ -46,6 +46,9 @@ impl Generation {
         run(&mut tx, format!("create schema {schema}")).await?;
         self.enter(&mut tx).await?;
         tx.execute(projector.tables_sql).await?;
+        for (table, column) in columns_called(&mut tx, &schema, projector.personal).await? {
+            run(&mut tx, format!("alter table {schema}.{table} alter column {column} set statistics 0")).await?;
+        }
         for key in keys_in(&mut tx, &schema).await? {
             run(&mut tx, format!("alter table {schema}.{} drop constraint {}", key.table, key.name)).await?;
         }
@@ -213,6 +216,18 @@ async fn keys_in(conn: &mut PgConnection, schema: &str) -> Result<Vec<Key>, sqlx
 }
 
 /// Runs a statement made of names that are constants of this program.
+/// The columns of these names. What the planner knows of a column is made of its values, and would outlive them: of what tells
+/// who somebody is, it is to know nothing.
+async fn columns_called(
+    conn: &mut PgConnection,
+    schema: &str,
+    names: &[&str],
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let sql = "select c.relname::text, a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid \
+               where c.relnamespace = $1::regnamespace and c.relkind = 'r' and a.attname = any($2) order by 1, 2";
+    sqlx::query_as(sql).bind(schema).bind(names).fetch_all(conn).await
+}
+
 async fn run(conn: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     conn.execute(AssertSqlSafe(statement)).await.map(drop)
 }

@@ -90,7 +90,7 @@ pub trait ReadModel: Send + Sync + 'static {
     const TABLES_SQL: &'static str;
     /// Makes their indexes; apart, because full tables are indexed faster.
     const INDEXES_SQL: &'static str;
-    /// Columns that hold what identifies a person: not shown to operators.
+    /// Columns that hold what identifies a person: not shown to operators, and nothing of them in the planner's statistics.
     const PERSONAL: &'static [&'static str];
     /// Event types it handles: exactly, where a type that it does not know cannot change its rows; else by prefix, so that a
     /// type of a newer build stops it rather than be left out.

@@ -136,7 +136,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 6;
+    const VERSION: i32 = 7;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");

@@ -7,6 +7,7 @@ mod documenting;
 mod failing;
 mod finding;
 mod following;
+mod forgetting;
 mod operating;
 mod rebuilding;
 mod searching;
