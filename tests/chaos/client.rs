@@ -20,6 +20,25 @@ pub(crate) struct Caller {
     faults: Arc<Mutex<Vec<String>>>,
 }
 
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) position: Option<i64>,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn body(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The code of a problem.
+    pub(crate) fn code(&self) -> String {
+        self.body()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
 impl Caller {
     pub(crate) fn new(port: u16, key: &str) -> Self {
         let client = http().timeout(TIMEOUT).build().expect("a client");
@@ -41,6 +60,35 @@ impl Caller {
     pub(crate) async fn is_ready(&self) -> bool {
         let asked = self.request(Method::GET, "/health/ready").timeout(Duration::from_secs(3)).send().await;
         asked.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    /// Sends anything, under a name of the request if one is given; none when no answer came.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Option<Reply> {
+        let kind = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(body).header("Content-Type", kind);
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let answer = request.send().await.ok()?;
+        let position = answer.headers().get("x-position").and_then(|value| value.to_str().ok()?.parse().ok());
+        let status = answer.status().as_u16();
+        Some(Reply { status, position, text: answer.text().await.ok()? })
+    }
+
+    /// Opens a feed.
+    pub(crate) async fn open(&self, path: &str) -> reqwest::Response {
+        let client = http().build().expect("a client");
+        let request = client.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        request.send().await.expect("an answer")
     }
 
     /// Reads anything, as text.

@@ -13,6 +13,7 @@ mod client;
 mod crash;
 mod cutting_feed;
 mod cutting_socket;
+mod erasing;
 mod fault_points;
 mod feeds;
 mod fold;

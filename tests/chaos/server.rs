@@ -46,6 +46,11 @@ impl Server {
         self.port
     }
 
+    /// All that belongs to it, its log too.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -1,5 +1,8 @@
 //! What is left of a person who was erased: in every answer, feed, table and file.
 
+mod afterwards;
+mod looks;
+
 use crate::support::World;
 use serde_json::{Value, json};
 
@@ -17,7 +20,7 @@ pub(crate) const PLANTED: [&str; 9] = [
 ];
 
 /// A customer with everything known of it, and some history.
-async fn person(world: &World) -> String {
+pub(crate) async fn person(world: &World) -> String {
     let body = json!({
         "name": PLANTED[0],
         "emails": [PLANTED[1]],
@@ -42,7 +45,7 @@ async fn person(world: &World) -> String {
     id
 }
 
-fn assert_nothing_planted(what: &str, text: &str) {
+pub(crate) fn assert_nothing_planted(what: &str, text: &str) {
     let lower = text.to_lowercase();
     for planted in PLANTED {
         assert!(!lower.contains(&planted.to_lowercase()), "{what} still says {planted}: {text}");
