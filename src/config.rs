@@ -3,6 +3,7 @@
 //! Each place is read into a map of the same keys; the highest one that names a key wins, and the error of a wrong value
 //! says which place it came from.
 
+use crate::scrubbing::ScrubAt;
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -86,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) rebuild_on_start: bool,
     /// Whether this node runs reactors and jobs; at least one node should.
     pub(crate) background: bool,
+    /// At which hour of the day (UTC) a node with `background` scrubs those who were erased, or `never`.
+    pub(crate) scrub_at: ScrubAt,
     /// At most one head of the log is signed in so many seconds, besides those that are asked for.
     pub(crate) head_every_seconds: u32,
     /// Where signed heads are published: a file, and an address with the token that it asks for.
@@ -125,6 +128,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("drain_seconds", &["CLIENTELA_DRAIN_SECONDS"]),
     ("rebuild_on_start", &["CLIENTELA_REBUILD_ON_START"]),
     ("background", &["CLIENTELA_BACKGROUND"]),
+    ("scrub_at", &["CLIENTELA_SCRUB_AT"]),
     ("head_every_seconds", &["CLIENTELA_HEAD_EVERY_SECONDS"]),
     ("heads_file", &["CLIENTELA_HEADS_FILE"]),
     ("heads_url", &["CLIENTELA_HEADS_URL"]),
@@ -208,6 +212,7 @@ impl Effective {
             drain_seconds: self.get("drain_seconds")?.ok_or_else(|| required("drain_seconds"))?,
             rebuild_on_start: self.get("rebuild_on_start")?.unwrap_or(true),
             background: self.get("background")?.unwrap_or(true),
+            scrub_at: self.get("scrub_at")?.ok_or_else(|| required("scrub_at"))?,
             head_every_seconds: self.get("head_every_seconds")?.ok_or_else(|| required("head_every_seconds"))?,
             heads_file: self.get("heads_file")?,
             heads_url: self.get("heads_url")?,
@@ -271,6 +276,7 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("drain_seconds", json!(doors.drain_timeout.as_secs())),
         ("rebuild_on_start", json!(true)),
         ("background", json!(true)),
+        ("scrub_at", json!("02:30")),
         ("head_every_seconds", json!(60)),
     ])
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use store::postgres::embedded::{self, EmbeddedConfig, SUPERUSER};
 use store::postgres::keys::{self, Purpose};
 use store::postgres::{Database, Role};
+use store::scrubs::{self, ScrubRecord, Standing};
 
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
@@ -281,6 +282,7 @@ async fn database(settings: &Settings) -> Vec<Finding> {
     });
     findings.push(keys_in_use(&mut connection).await);
     findings.push(lost_keys(&mut connection).await);
+    findings.push(scrubbed(&database).await);
     findings.push(analysts(&database, settings).await);
     findings.extend(pooler(settings, &mut connection).await);
     let _closed = connection.close().await; // it was only looked at
@@ -316,6 +318,31 @@ async fn clocks(connection: &mut PgConnection) -> Finding {
             Finding::warn(PART, format!("this machine and the database differ by {skew} ms: run an NTP client on both"))
         }
         Err(error) => Finding::warn(PART, format!("the database does not tell its time: {error}")),
+    }
+}
+
+/// Whether bytes of the erased may still be in files.
+async fn scrubbed(database: &Database) -> Finding {
+    const PART: &str = "scrubbed";
+    let pool = database.pool(Role::Engine, 1);
+    let standing = scrubs::standing(&pool).await;
+    pool.close().await;
+    let Standing { last, erased_since } = match standing {
+        Ok(standing) => standing,
+        Err(error) => return Finding::warn(PART, format!("cannot be looked at: {error}")),
+    };
+    let since = match &last {
+        Some(ScrubRecord { up_to, ended_at, .. }) => {
+            format!("last at {} up to position {up_to}", ended_at.format("%Y-%m-%d %H:%M UTC"))
+        }
+        None => "never".to_owned(),
+    };
+    match (erased_since, last.filter(|last| !last.remains.is_empty())) {
+        (..=0, None) => Finding::ok(PART, format!("{since}; nobody was erased since")),
+        (1.., _) => {
+            Finding::ok(PART, format!("{since}; {erased_since} erased since, whose bytes go with the next scrub"))
+        }
+        (_, Some(last)) => Finding::warn(PART, format!("{since}, but left to you is {}", last.remains.join("; "))),
     }
 }
 

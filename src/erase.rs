@@ -1,5 +1,6 @@
 //! `clientela erase`: has a running server forget who a customer is, for good, and hands out the signed receipt. Or it lists who was
-//! erased ([`list`]), or erases whoever of such a list is alive ([`apply`]).
+//! erased ([`list`]), or erases whoever of such a list is alive ([`apply`]), or leaves no byte of the
+//! erased in files ([`scrub`](mod@scrub)).
 
 mod again;
 mod apply;
@@ -7,6 +8,7 @@ mod file;
 pub(crate) mod keeping;
 mod list;
 mod notes;
+mod scrub;
 
 pub(crate) use file::Opened;
 
@@ -26,7 +28,7 @@ use uuid::Uuid;
 
 /// What `erase` takes.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["customer", "list", "apply"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["customer", "list", "apply", "scrub"])))]
 pub(crate) struct Args {
     /// Id of the customer
     #[arg(value_name = "CUSTOMER")]
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// Erase whoever of this list is alive in this database: for a copy of an older backup, or a server without its own list
     #[arg(long, value_name = "FILE")]
     apply: Option<PathBuf>,
+    /// Leave no byte of those who were erased in the files of the database; while servers run, or without one
+    #[arg(long, conflicts_with_all = ["ground", "receipt", "yes"])]
+    scrub: bool,
     /// Why: the person asked for it, or nothing allows to keep the data any longer
     #[arg(long, value_enum, default_value_t = Ground::Request)]
     ground: Ground,
@@ -75,6 +80,9 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let settings = settings(common)?;
     if args.customer.is_none() {
         logging::start(&settings, logging::TOOL)?;
+    }
+    if args.scrub {
+        return scrub::run(&settings, args.json).await;
     }
     match (&args.customer, &args.apply) {
         (Some(customer), _) => erase(&settings, *customer, &args).await,

@@ -23,6 +23,7 @@ mod output;
 mod projection;
 mod reactors;
 mod rebuild;
+mod scrubbing;
 mod secrets;
 mod serve;
 mod show_config;
@@ -43,7 +44,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, with one line that says why, or `verify` found a log that is not what was written; 2 the command line is wrong; 3 an import went through, but \
 some rows were rejected; 4 `status`, `doctor` or `check` found \
-something that is not as it should be.";
+something that is not as it should be, or `erase --scrub` did all it could and something is left to you.";
 
 /// A customer backend: customers, purchases and loyalty points on one log of events.
 ///
@@ -79,7 +80,7 @@ enum Command {
     Demo(demo::Args),
     /// All that a running server knows of a customer: for programs, or as a page for the person. Each time is recorded
     Export(export::Args),
-    /// Have a running server forget who a customer is, for good; hands out the signed receipt
+    /// Have a running server forget who a customer is, for good; hands out the signed receipt. With --scrub: leave no byte of the erased in files
     Erase(erase::Args),
     /// Follow the events of a running server
     #[command(subcommand)]

@@ -62,7 +62,7 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
         let new_key = first_start::ensure(&node, settings).await?;
         node.start_tree(settings)?;
         if settings.background {
-            node.start_background();
+            node.start_background(settings);
         }
         Ok(new_key)
     };

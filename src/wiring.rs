@@ -6,6 +6,7 @@ use crate::erase::keeping::{self, Keeping};
 use crate::facts::ReadModels;
 use crate::heads::Publishing;
 use crate::open_files;
+use crate::scrubbing::{Site, nightly};
 use crate::secrets::{Secrets, make_data_folder};
 use anyhow::{Context, anyhow, bail};
 use commands::ids::new_id;
@@ -51,6 +52,7 @@ pub(crate) struct Node {
     log_key: LogKey,
     pub(crate) timings: Timings,
     rebuilding: Option<JoinHandle<()>>,
+    scrubbing: Option<JoinHandle<()>>,
     publishing: Publishing,
     list: Option<Opened>,
     keeping: Option<Keeping>,
@@ -144,6 +146,16 @@ impl Workshop {
         }
     }
 
+    /// Whether the database is a private cluster, whoever runs it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.ground.is_private()
+    }
+
+    /// Has read models follow the log for as long as this works, unless a server is there to do it.
+    pub(crate) fn follow_if_alone(&self) -> Option<Projections> {
+        self.ground.is_own().then(|| Projections::start(&self.pools, self.store.clone(), new_id()))
+    }
+
     /// Lets go of everything.
     pub(crate) async fn stop(self) {
         in_time("the event store", self.store.close()).await;
@@ -218,6 +230,7 @@ impl Node {
             log_key: secrets.keys.log.clone(),
             timings,
             rebuilding: None,
+            scrubbing: None,
             publishing: Publishing::default(),
             list: None,
             keeping: None,
@@ -261,9 +274,16 @@ impl Node {
     }
 
     /// Starts what works without being asked. Only a server does: a tool is gone before it would be of use.
-    pub(crate) fn start_background(&self) {
+    pub(crate) fn start_background(&mut self, settings: &Settings) {
         self.reactors.start(&self.commands, new_id(), reactor::Pace::default());
         self.jobs.start(&self.commands, new_id(), job::Pace::default());
+        let site = Site {
+            database: self.ground.database.clone(),
+            pools: self.pools.clone(),
+            store: self.store.clone(),
+            is_private: self.ground.is_private(),
+        };
+        self.scrubbing = Some(tokio::spawn(nightly(site, settings.scrub_at)));
     }
 
     /// The operator of the installation, acting for a tenant from the command line.
@@ -343,10 +363,21 @@ impl Node {
     /// Lets everything under way finish, then stops part after part, the private cluster last.
     pub(crate) async fn stop(self) {
         let Self {
-            ground, pools, store, commands, projections, reactors, jobs, rebuilding, publishing, keeping, ..
+            ground,
+            pools,
+            store,
+            commands,
+            projections,
+            reactors,
+            jobs,
+            rebuilding,
+            scrubbing,
+            publishing,
+            keeping,
+            ..
         } = self;
         // What is interrupted goes on at the next start.
-        rebuilding.iter().for_each(JoinHandle::abort);
+        rebuilding.iter().chain(&scrubbing).for_each(JoinHandle::abort);
         publishing.stop();
         if let Some(keeping) = keeping {
             keeping.stop().await;

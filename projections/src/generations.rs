@@ -280,6 +280,26 @@ async fn make_first(conn: &mut PgConnection, projector: &Projector) -> Result<()
     tx.commit().await
 }
 
+/// The projectors among these whose live rows do not reflect a position yet, and where they stand.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn behind(
+    pool: &sqlx::PgPool,
+    projectors: &[Projector],
+    position: store::Position,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let names: Vec<&str> = projectors.iter().map(|projector| projector.name).collect();
+    sqlx::query_as(
+        "select name, coalesce(p.position, 0) from unnest($1::text[]) name \
+         left join projection_positions p on p.projector = name where coalesce(p.position, 0) < $2",
+    )
+    .bind(names)
+    .bind(position.0)
+    .fetch_all(pool)
+    .await
+}
+
 /// The number of the generation that everybody reads, and the version of the fold that made it.
 pub(crate) async fn live(conn: &mut PgConnection, projector: &str) -> Result<Option<(i32, i32)>, sqlx::Error> {
     let row = sqlx::query("select generation, version from projection_generations where projector = $1 and live")

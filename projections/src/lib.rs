@@ -34,7 +34,7 @@ pub mod time_travel;
 mod versions;
 
 pub use control::SkipError;
-pub use generations::{outdated, prepare};
+pub use generations::{behind, outdated, prepare};
 pub use node::{Projections, Projector};
 pub use overview::{Lease, Pause, ProjectionOverview, Rebuilding};
 pub use progress::{Behind, ProjectorError, ProjectorState, ProjectorStatus};

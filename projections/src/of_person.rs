@@ -2,6 +2,7 @@
 //!
 //! Every table of the database is named here once; a test compares with the database. So whoever adds a table says what it holds.
 
+use crate::node::Projector;
 use crate::query::{failed, get};
 use sqlx::{AssertSqlSafe, Row};
 use store::postgres::Pools;
@@ -54,6 +55,7 @@ pub const OTHERS: &[(&str, Holds)] = &[
     ("subject_keys", Nothing("the key that seals; without what it seals it says nothing")),
     ("erasures", Nothing("receipts of who was erased: nothing is known of them any more")),
     ("erasures_again", Nothing("the same, of those whom a backup had brought back")),
+    ("scrubs", Nothing("positions and times: when what was left of the erased was made away with")),
     ("tree_tiles", Nothing("hashes")),
     ("tree_heads", Nothing("signed hashes")),
     ("event_names", Nothing("words")),
@@ -67,6 +69,17 @@ pub const OTHERS: &[(&str, Holds)] = &[
     ("analyst_logins", Nothing("logins of the database")),
     ("_sqlx_migrations", Nothing("versions of the schema")),
 ];
+
+/// The projectors whose tables hold rows of persons. Their tables are made anew when it is to be certain that nothing is left of
+/// somebody who was erased; what the others hold of events stands in the clear in the log, for ever.
+#[must_use]
+pub fn projectors_of_persons() -> Vec<Projector> {
+    let holds = |table: &&str| {
+        let holds = READ_MODELS.iter().find(|(name, _)| name == table).map(|(_, holds)| *holds);
+        !matches!(holds, Some(WhatEventsSay(_) | Nothing(_)))
+    };
+    crate::projectors().into_iter().filter(|projector| projector.tables.iter().any(&holds)).collect()
+}
 
 /// Rows of one table at a time.
 const ROWS: i64 = 500;

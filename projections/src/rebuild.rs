@@ -56,6 +56,9 @@ pub enum RebuildError {
         /// Why; no personal data.
         reason: String,
     },
+    /// A program of an older version would make older rows.
+    #[error("a newer version of the program made its rows: use that one")]
+    Newer,
     /// The live projector was always faster, or the views were never free.
     #[error("{0}: try again when there is less to do")]
     TooBusy(&'static str),
@@ -76,6 +79,9 @@ pub enum Purpose {
     Keep,
     /// Only compare, and leave nothing behind.
     Check,
+    /// Put it in the place of the live one, and leave nothing of other generations: they may hold persons who were erased. What was
+    /// kept before may, too, so it begins anew. Not compared: that is what a check is for.
+    Scrub,
 }
 
 /// How far a rebuild is.
@@ -138,7 +144,7 @@ pub(crate) async fn rebuild<M: ReadModel>(
     purpose: Purpose,
     tell: Arc<Tell>,
 ) -> Result<Rebuilt, RebuildError> {
-    let mut work = Work::<M>::begin(site).await?;
+    let mut work = Work::<M>::begin(site, purpose).await?;
     let resumed_from = work.replay.checkpoint.position;
     let was_kept = work.replay.tables == Tables::Ready;
     let begun = Instant::now();
@@ -146,9 +152,12 @@ pub(crate) async fn rebuild<M: ReadModel>(
     work.replay_to(end, &tell).await?;
     work.complete().await?;
     let replay_seconds = begun.elapsed().as_secs_f64();
-    let (position, differences) = work.compare(&tell).await?;
+    let (position, differences) = match purpose {
+        Purpose::Scrub => (work.replay.checkpoint.position, Vec::new()),
+        Purpose::Swap | Purpose::Keep | Purpose::Check => work.compare(&tell).await?,
+    };
     let swap_ms = match purpose {
-        Purpose::Swap => Some(work.swap(&tell).await?),
+        Purpose::Swap | Purpose::Scrub => Some(work.swap(&tell).await?),
         Purpose::Keep | Purpose::Check => None,
     };
     let rebuilt = Rebuilt {
@@ -179,7 +188,7 @@ struct Work<M: ReadModel> {
 }
 
 impl<M: ReadModel> Work<M> {
-    async fn begin(site: Site) -> Result<Self, RebuildError> {
+    async fn begin(site: Site, purpose: Purpose) -> Result<Self, RebuildError> {
         let mut conn = connect(&site.database).await?;
         let alone: bool =
             sqlx::query_scalar("select pg_try_advisory_lock(hashtext('clientela.rebuild'), hashtext($1))")
@@ -190,7 +199,13 @@ impl<M: ReadModel> Work<M> {
             return Err(RebuildError::UnderWay(M::NAME));
         }
         let projector = Projector::of::<M>();
-        let (live, _) = generations::live(&mut conn, M::NAME).await?.ok_or(RebuildError::NotPrepared)?;
+        let (live, version) = generations::live(&mut conn, M::NAME).await?.ok_or(RebuildError::NotPrepared)?;
+        if purpose == Purpose::Scrub {
+            if version > projector.version {
+                return Err(RebuildError::Newer);
+            }
+            discard_all_but_live(&mut conn, M::NAME).await?;
+        }
         let head = site.store.head().await?;
         let (generation, is_ready) = match unfinished(&mut conn, &projector, head).await? {
             Some(found) => found,
@@ -282,6 +297,11 @@ impl<M: ReadModel> Work<M> {
     /// Leaves behind what the purpose asks for, and what was kept before.
     async fn clear_up(mut self, purpose: Purpose, was_kept: bool) -> Result<(), RebuildError> {
         let done_with = match purpose {
+            Purpose::Scrub => {
+                tokio::time::sleep(SWAP_RETRY).await;
+                discard_all_but_live(&mut self.conn, M::NAME).await?;
+                None
+            }
             Purpose::Swap => {
                 tokio::time::sleep(GRACE).await;
                 Some(&self.live)
@@ -378,6 +398,32 @@ async fn unfinished(
         }
     }
     Ok(found)
+}
+
+/// Removes all generations that are not live, as soon as nobody reads them any more.
+async fn discard_all_but_live(conn: &mut PgConnection, projector: &'static str) -> Result<(), RebuildError> {
+    let numbers: Vec<i32> = sqlx::query_scalar(
+        "select generation from projection_generations where projector = $1 and not live order by generation",
+    )
+    .bind(projector)
+    .fetch_all(&mut *conn)
+    .await?;
+    for number in numbers {
+        let mut attempts = 0..SWAPS_MAX;
+        loop {
+            match Generation::of(projector, number).discard(conn).await {
+                Ok(()) => break,
+                Err(error) if is_lock_timeout(&error) && attempts.next().is_some() => {
+                    tokio::time::sleep(SWAP_RETRY).await;
+                }
+                Err(error) if is_lock_timeout(&error) => {
+                    return Err(RebuildError::TooBusy("tables of former generations are read without a pause"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes what nobody needs any more. Somebody may still read it: then the next rebuild tries again.

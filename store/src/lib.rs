@@ -20,6 +20,7 @@ pub mod merkle;
 pub mod personal_data;
 pub mod postgres;
 pub mod scan;
+pub mod scrubs;
 pub mod signed_note;
 pub mod snapshots;
 

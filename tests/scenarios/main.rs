@@ -21,6 +21,7 @@ mod publishing;
 mod reactors;
 mod rebuild;
 mod restoring;
+mod scrubbing;
 mod searching;
 mod secrets;
 mod seeing;

@@ -3,7 +3,7 @@
 //! [`writer`] batches and commits, [`judge`] decides who is right within a batch, [`read`] pages, [`scan`] copies long stretches,
 //! [`tail`] follows, [`bounded_follow`] for readers outside, [`committed`] is what they share,
 //! [`sealing`] keeps the subject keys, [`database`] knows roles and pools, [`request_pool`] the walls between tenants,
-//! [`analysts`] the logins of people, [`tree`] builds and proves, [`verify`](mod@verify) recomputes it all, [`embedded`] runs a private server.
+//! [`analysts`] the logins of people, [`scrub`] leaves nothing of the erased in files, [`tree`] builds and proves, [`verify`](mod@verify) recomputes it all, [`embedded`] runs a private server.
 
 mod analysts;
 mod batch;
@@ -21,6 +21,7 @@ mod request_pool;
 pub mod rotation;
 mod rows;
 mod scan;
+pub mod scrub;
 mod sealing;
 mod snapshots;
 mod tail;

@@ -16,7 +16,7 @@ use commands::{Caller, Scope};
 use domain::customers::events::ErasureGround;
 use domain::ids::CustomerId;
 use serde::{Deserialize, Serialize};
-use store::Position;
+use store::{Position, scrubs};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -76,6 +76,8 @@ pub(super) struct ErasedView {
     /// That an older backup had brought the person back, and it was erased once more. All else is as it was at first: `position` is of the
     /// log of then.
     again: Option<ErasedAgainView>,
+    /// Since when no byte of the person is in the files of the database any more; none until the next scrub.
+    scrubbed_at: Option<DateTime<Utc>>,
 }
 
 /// An erasure that was made once more.
@@ -123,7 +125,17 @@ impl From<Erased> for ErasedView {
             receipt: note,
             repeated,
             again,
+            scrubbed_at: None,
         }
+    }
+}
+
+impl ErasedView {
+    async fn of(api: &Api, erased: Erased) -> Result<Self, Problem> {
+        let view = Self::from(erased);
+        let position = view.again.as_ref().map_or(view.position, |again| again.position);
+        let scrubbed_at = scrubs::scrubbed_at(&api.pools.engine, Position(position)).await?;
+        Ok(Self { scrubbed_at, ..view })
     }
 }
 
@@ -151,7 +163,7 @@ pub(super) async fn erase_customer(
 ) -> Result<Done<ErasedView>, Problem> {
     caller.require(Scope::CustomersErase)?;
     let request = Erase { customer: CustomerId::new(id), ground: body.ground.into() };
-    let erased = ErasedView::from(api.eraser().erase(&caller, key, request).await?);
+    let erased = ErasedView::of(&api, api.eraser().erase(&caller, key, request).await?).await?;
     // Of the log as it is: the first erasure may have been in one that is lost.
     let position = erased.again.as_ref().map_or(erased.position, |again| again.position);
     Ok(Done::changed(Position(position), None, erased))
@@ -174,7 +186,7 @@ pub(super) async fn get_erasure(
 ) -> Result<Json<ErasedView>, Problem> {
     caller.require(Scope::AuditRead)?;
     match api.eraser().receipt(caller.tenant, CustomerId::new(id)).await? {
-        Some(erased) => Ok(Json(erased.into())),
+        Some(erased) => Ok(Json(ErasedView::of(&api, erased).await?)),
         None => Err(Problem::not_found("not_erased", "no customer of this id was erased")),
     }
 }
