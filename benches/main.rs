@@ -33,6 +33,7 @@ mod start;
 mod steady;
 mod table;
 mod tree;
+mod validators;
 mod verify;
 
 use clap::Parser;
@@ -71,6 +72,7 @@ const NAMES: &[&str] = &[
     "tree",
     "verify",
     "start",
+    "validators",
 ];
 
 /// Those that run only when they are named: they take an hour.
@@ -178,6 +180,10 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "tree" => tree::run(cluster, settings, table).await,
         "verify" => verify::run(cluster, settings, table).await,
         "start" => start::run(settings, table).await,
+        "validators" => {
+            validators::run(settings, table);
+            Ok(())
+        }
         "growth" => growth::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),
     }

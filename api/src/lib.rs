@@ -152,6 +152,7 @@ fn operations(config: &Config) -> OpenApiRouter<Api> {
         .merge(http::imports::routes(config))
         .merge(http::reactors::routes())
         .merge(http::jobs::routes())
+        .merge(http::validators::routes())
         .merge(http::feed::ticket_routes())
         .layer(limited);
     openapi::router()

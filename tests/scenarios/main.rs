@@ -29,4 +29,5 @@ mod shutdown;
 mod support;
 mod tenants;
 mod time_travel;
+mod validators;
 mod verifying;

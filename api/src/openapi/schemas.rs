@@ -102,6 +102,17 @@ by_hand! {
         "Verifier keys of C2SP signed-note, one a line", None,
         "clientela/018f000000007000+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\n",
     );
+    /// Kinds of numbers that can be validated.
+    NumberKind => one_of(domain::validators::document::NumberKind::all().map(domain::validators::document::NumberKind::as_str));
+    /// Kinds of telephone numbers.
+    PhoneKind => one_of(domain::validators::phone::PhoneKind::ALL.iter().map(|kind| kind.as_str()));
+    /// How suspicious a customer is.
+    RiskLevel => one_of(domain::validators::risk::RiskLevel::ALL.iter().map(|level| level.as_str()));
+    /// What was looked at.
+    Checks => object(
+        "Checks by name, each with `status` (passed, failed, warning, skipped) and `message`; null where there was nothing to say",
+        json!({"format": {"status": "passed", "message": "it is of the form of such documents"}}),
+    );
     /// Any object: what is in it is described elsewhere.
     AnyObject => object("A document", json!({}));
 }

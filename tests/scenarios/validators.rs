@@ -1,0 +1,130 @@
+//! Verdicts on what people type: the examples of the requirements over HTTP, what is refused, and that nothing is written.
+
+use crate::support::World;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Asks for a verdict; it leaves no trace in the log.
+async fn verdict(world: &World, name: &str, body: Value) -> Value {
+    let head = world.head().await;
+    let answer = world.post(&format!("/v1/validators/{name}"), body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(world.head().await, head, "a verdict is no event");
+    answer.body
+}
+
+#[tokio::test]
+async fn an_address_a_number_and_a_document_are_judged_with_each_check() {
+    let world = World::start().await;
+    let email = verdict(&world, "email", json!({"email": "cliente@empresa.com"})).await;
+    assert_eq!((&email["valid"], &email["domain"]), (&json!(true), &json!("empresa.com")));
+    assert_eq!(email["checks"]["domain_format"]["status"], "passed");
+    assert_eq!(
+        (email["checks"].get("temporary_domain"), &email["checks"]["mx"]["status"]),
+        (Some(&Value::Null), &json!("skipped"))
+    );
+    let temporary = verdict(&world, "email", json!({"email": "test@10minutemail.com"})).await;
+    assert_eq!(
+        (&temporary["valid"], &temporary["checks"]["temporary_domain"]["status"]),
+        (&json!(true), &json!("warning"))
+    );
+    let other = verdict(&world, "email", json!({"email": "ana@MÜNCHEN.de"})).await;
+    assert_eq!((&other["email"], &other["ascii_domain"]), (&json!("ana@münchen.de"), &json!("xn--mnchen-3ya.de")));
+
+    let phone = verdict(&world, "phone", json!({"phone": "+34612345678", "country": "ES"})).await;
+    assert_eq!(
+        (&phone["valid"], &phone["phone"], &phone["type"]),
+        (&json!(true), &json!("+34612345678"), &json!("mobile"))
+    );
+    assert_eq!(
+        (&phone["checks"]["length"]["status"], &phone["checks"]["country_format"]["status"]),
+        (&json!("passed"), &json!("passed"))
+    );
+
+    for (kind, number, letter) in [("DNI", "12345678A", "Z"), ("NIE", "X1234567A", "L")] {
+        let body = json!({"type": kind, "number": number, "country": "ES"});
+        let lenient = verdict(&world, "document", body.clone()).await;
+        let control = &lenient["checks"]["control_letter"];
+        assert_eq!((&lenient["valid"], &control["status"]), (&json!(true), &json!("failed")), "{lenient}");
+        assert!(
+            control["message"].as_str().is_some_and(|message| message.ends_with(&format!("expected {letter}"))),
+            "{control}"
+        );
+        let mut strict = body;
+        strict["strict_documents"] = json!(true);
+        assert_eq!(verdict(&world, "document", strict).await["valid"], false);
+    }
+    let account = verdict(&world, "document", json!({"kind": "iban", "number": "ES91 2100 0418 4502 0005 1332"})).await;
+    assert_eq!((&account["valid"], &account["number"]), (&json!(true), &json!("ES9121000418450200051332")));
+}
+
+#[tokio::test]
+async fn the_risk_of_the_requirements_is_thirty_five() {
+    let world = World::start().await;
+    let customer =
+        json!({"customer_email": "test@10minutemail.com", "company_name": "Test Corp", "phone": "+1234567890"});
+    let risk = verdict(&world, "risk", customer).await;
+    assert_eq!(risk["risk_score"], 35);
+    assert_eq!((&risk["risk_level"], &risk["recommendation"]), (&json!("medium"), &json!("manual_review")));
+    assert_eq!(
+        risk["risk_factors"],
+        json!(["Temporary email domain detected", "Email domain doesn't match company name"])
+    );
+    assert_eq!(risk["checks"]["duplicate"]["status"], "skipped", "what is not looked up is said");
+}
+
+#[tokio::test]
+async fn a_whole_customer_is_judged_at_once() {
+    let world = World::start().await;
+    let customer = json!({
+        "customer_email": "cliente@empresa.com", "first_name": "Juan", "last_name": "Pérez", "company_name": "Empresa ABC",
+        "phone": "+34612345678", "country": "ES", "service_plan": "premium",
+    });
+    let good = verdict(&world, "customer", customer).await;
+    assert_eq!((&good["valid"], &good["errors"], &good["warnings"]), (&json!(true), &json!([]), &json!([])));
+    let parts = good["checks"].as_object().expect("parts");
+    assert!(["email", "phone", "business", "risk"].iter().all(|part| parts[*part].is_object()), "{good}");
+    assert_eq!((&good["checks"]["risk"]["risk_score"], &good["checks"]["document"]), (&json!(0), &Value::Null));
+
+    let bad =
+        json!({"customer_email": "ana", "phone": "12", "country": "ES", "document": {"kind": "dni", "number": "1"}});
+    let bad = verdict(&world, "customer", bad).await;
+    assert_eq!((&bad["valid"], bad["errors"].as_array().map(Vec::len)), (&json!(false), Some(4)), "{bad}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused_and_so_is_who_may_not() {
+    let world = World::start().await;
+    let cases = [
+        ("email", json!({}), "422 validation_failed /email missing_field"),
+        ("email", json!({"email": "a", "name": "b"}), "422 validation_failed /name unknown_field"),
+        ("email", json!({"email": "a".repeat(1_001)}), "422 validation_failed /email too_long"),
+        ("phone", json!({"phone": "600123456", "country": "Spain"}), "422 validation_failed /country unknown_country"),
+        ("document", json!({"kind": "licence", "number": "1"}), "422 validation_failed /kind unknown_kind"),
+        (
+            "customer",
+            json!({"document": {"kind": "x", "number": "1"}}),
+            "422 validation_failed /document/kind unknown_kind",
+        ),
+        ("risk", json!({"customer_email": 7}), "422 validation_failed /customer_email wrong_type"),
+    ];
+    for (name, body, expected) in cases {
+        let answer = world.post(&format!("/v1/validators/{name}"), body).await;
+        assert_eq!(answer.refusal(), expected, "{}", answer.body);
+    }
+    let made = world.run_json(&["key", "create", "till", "--scope", "customers:read", "--json"]);
+    let key = made["key"].as_str().expect("it is told once");
+    for name in ["email", "phone", "document", "risk", "customer"] {
+        let path = format!("/v1/validators/{name}");
+        let body = json!({"email": "ana@example.com"});
+        let body = if name == "email" {
+            body
+        } else {
+            world.get("/openapi.json").await.body["paths"][&path]["post"]["requestBody"]["content"]["application/json"]
+                ["example"]
+                .clone()
+        };
+        let answer = world.ask_as(Some(key), Method::POST, &path, Some(body)).await;
+        assert_eq!(answer.refusal(), "403 scope_missing", "{path}");
+    }
+}
