@@ -353,6 +353,6 @@ mod tests {
         let unknown = extract::<Parameters<Page>>(get("/?size=5")).await.expect_err("refused");
         insta::assert_snapshot!(words(&unknown), @r#"400 invalid_parameter [{"parameter":"size","code":"invalid_parameter","detail":"unknown field `size`, expected `limit`"}]"#);
         let wrong = extract::<Parameters<Page>>(get("/?limit=many")).await.expect_err("refused");
-        insta::assert_snapshot!(words(&wrong), @r#"400 invalid_parameter [{"parameter":"limit","code":"invalid_parameter","detail":"invalid digit found in string"}]"#);
+        insta::assert_snapshot!(words(&wrong), @r#"400 invalid_parameter [{"parameter":"limit","code":"invalid_parameter","detail":"must be a whole number"}]"#);
     }
 }
