@@ -1,5 +1,6 @@
 //! T11: persons with something unmistakable in every field are erased at two nodes whose caches are warm, while commands for them and for
-//! others go on. Then each sign of them is looked for in every table, in a dump, in every feed and answer, in what the servers write.
+//! others go on. Then each sign of them is looked for in every table, in a dump, in every feed and answer, in what the servers write; and after
+//! a scrub in every file of the database.
 //!
 //! The same search finds them everywhere before: it can fail.
 
@@ -7,6 +8,7 @@ mod load;
 mod persons;
 mod places;
 mod scene;
+mod scrubbed;
 mod told;
 
 use crate::checks;
@@ -35,7 +37,10 @@ async fn of_erased_persons_nothing_is_found_anywhere() {
     checks::assert_none(&anything(&after));
     println!("erasing: {} hits in {} places before, none after", before.values().sum::<usize>(), after.len());
     assert_eq!(scene.answers_of_those_who_stay().await, untouched, "those who stay are as they were");
+    checks::assert_none(&scene.wrong_in_the_lists().await);
     checks::assert_none(&scene.unproven(&keys).await);
+    assert_scrubbed(&scene).await;
+    assert_eq!(scene.answers_of_those_who_stay().await, untouched, "those who stay are as they were before the scrub");
     for words in [&["verify"][..], &["check", "--all"], &["doctor", "--json"], &["status", "--json"]] {
         let output = scene.tool(words);
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -45,6 +50,25 @@ async fn of_erased_persons_nothing_is_found_anywhere() {
     let parked = scene.nodes[0].text("/v1/reactors/customer_lifecycle/parked").await.1;
     assert_eq!(parked, json!({"items": []}).to_string(), "nothing is put aside because somebody was erased");
     scene.end();
+}
+
+/// After the erasures the files of the database still have it all; after the scrub no byte.
+async fn assert_scrubbed(scene: &Scene) {
+    let before = scene.raw();
+    assert!(before.pages > 0 && before.ahead > 0, "nothing is in the files before the scrub: {before:#?}");
+    let scrubbed = scene.scrub();
+    checks::assert_none(&scene.not_told_as_scrubbed(&scrubbed).await);
+    let after = scene.raw();
+    checks::assert_none(&anything(&after.found));
+    println!(
+        "erasing: {} hits in pages and {} in the write-ahead log before the scrub, none in {} files after; locked for {} ms at most, {} segments removed",
+        before.pages,
+        before.ahead,
+        after.found.len(),
+        scrubbed["locked_ms_max"],
+        scrubbed["wal_segments"],
+    );
+    checks::assert_none(&anything(&scene.found_anywhere().await));
 }
 
 fn assert_found_everywhere(found: &Found) {

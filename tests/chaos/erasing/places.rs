@@ -109,22 +109,30 @@ pub(crate) fn files(folder: &Path) -> Found {
     for file in walk(folder).into_iter().filter(|file| !file.components().any(|part| part.as_os_str() == "postgres")) {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        *found.entry(name).or_default() += hits(&String::from_utf8_lossy(&bytes));
+        *found.entry(name).or_default() += hits(&ascii(bytes));
     }
     found
 }
 
-/// The same of PostgreSQL: what it logs; its data are only clean when they were scrubbed.
+/// The same of PostgreSQL: its data, which are only clean when they were scrubbed, or what it writes beside them.
 pub(crate) fn postgres_files(data: &Path, is_data: bool) -> Found {
     let mut found = Found::new();
     for file in walk(&data.join("postgres")) {
         if file.starts_with(data.join("postgres/data")) == is_data {
             let bytes = std::fs::read(&file).unwrap_or_default();
             let name = file.strip_prefix(data).unwrap_or(&file).display().to_string();
-            *found.entry(name).or_default() += hits(&String::from_utf8_lossy(&bytes));
+            *found.entry(name).or_default() += hits(&ascii(bytes));
         }
     }
     found
+}
+
+/// Bytes as a text, with blanks for all that is not ASCII, as all signs are: thus a large file is searched quickly.
+fn ascii(mut bytes: Vec<u8>) -> String {
+    for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii()) {
+        *byte = b' ';
+    }
+    String::from_utf8(bytes).expect("ASCII")
 }
 
 fn walk(folder: &Path) -> Vec<PathBuf> {
@@ -144,7 +152,7 @@ pub(crate) fn anything(found: &Found) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{anything, hits};
+    use super::{anything, ascii, hits};
     use crate::erasing::persons::{ERASED, STAYING, Signs};
 
     fn all(signs: Signs) -> [String; 5] {
@@ -155,6 +163,8 @@ mod tests {
     fn the_search_finds_each_sign_of_the_erased_and_none_of_the_others() {
         assert_eq!(all(ERASED).map(|text| hits(&text)), [1; 5], "{:?}", all(ERASED));
         assert_eq!(hits(&hex::encode(ERASED.of(7, ""))), 1, "as the bytes of a column");
+        let page = [&[0, 255, 195][..], ERASED.of(7, "").as_bytes(), &[255, 0], ERASED.phone(7, 1).as_bytes()].concat();
+        assert_eq!(hits(&ascii(page)), 2, "as it lies in a file");
         assert_eq!(all(STAYING).map(|text| hits(&text)), [0; 5]);
         assert_eq!(anything(&[("a".to_owned(), 0), ("b".to_owned(), 2)].into()), ["b: 2"]);
     }

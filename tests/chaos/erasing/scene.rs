@@ -3,6 +3,7 @@
 use super::load::{Others, Sight};
 use super::persons::{Clerk, Command, ERASED, Person, STAYING, is_imported, plant, settled};
 use super::places::{self, Found};
+use super::scrubbed::hide_nothing;
 use super::told::{Told, erase, halves};
 use crate::client::Caller;
 use crate::import::{finish, importer};
@@ -25,11 +26,11 @@ const AT_ONCE: usize = 3;
 /// Two nodes on one cluster, with those who are to be erased, those who stay, and customers who go on buying.
 pub(crate) struct Scene {
     /// The second one has its PostgreSQL from the first, and so goes first.
-    second: Server,
-    first: Server,
+    pub(super) second: Server,
+    pub(super) first: Server,
     pub(crate) nodes: [Caller; 2],
     superuser: PgConnectOptions,
-    persons: Vec<Person>,
+    pub(super) persons: Vec<Person>,
     staying: Vec<Person>,
     others: Vec<Uuid>,
     planted: Vec<Command>,
@@ -39,6 +40,7 @@ impl Scene {
     pub(crate) async fn set(count: usize, staying: usize) -> Self {
         let mut first = Server::new();
         first.start().await;
+        hide_nothing(&mut first).await;
         let superuser = first.superuser().await;
         let mut second = Server::with(environment_beside(&first, &superuser).await);
         fs::create_dir_all(second.data()).expect("its data folder");
@@ -64,9 +66,9 @@ impl Scene {
         }
         let scene = Self { second, first, nodes, superuser, persons, staying: stay, others, planted };
         scene.until_all_is_read().await;
-        // As autovacuum does: what the planner knows of columns is made of their values.
+        // As PostgreSQL does by itself: what the planner knows of columns is made of their values, and pages come to the disk.
         let mut session = PgConnection::connect_with(&scene.superuser).await.expect("the superuser logs in");
-        session.execute("analyze").await.expect("analyzed");
+        session.execute("analyze; checkpoint").await.expect("written");
         session.close().await.expect("a clean end");
         scene
     }
