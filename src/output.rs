@@ -44,6 +44,11 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Several failures as one that says them all; none when nothing failed.
+pub(crate) fn joined(failures: Vec<anyhow::Error>) -> Option<anyhow::Error> {
+    failures.into_iter().reduce(|first, next| first.context(format!("{next:#}")))
+}
+
 /// Success, or the code that says that something does not work.
 pub(crate) fn well_or(is_well: bool, code: u8) -> ExitCode {
     if is_well { ExitCode::SUCCESS } else { ExitCode::from(code) }

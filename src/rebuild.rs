@@ -4,7 +4,7 @@
 use crate::claims;
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{NOT_WELL, print_json, say, thousands, well_or};
+use crate::output::{NOT_WELL, joined, print_json, say, thousands, well_or};
 use crate::wiring::Workshop;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -134,8 +134,7 @@ async fn one_by_one(
             Err(failure) => failures.push(failure),
         }
     }
-    let failure = failures.into_iter().reduce(|first, next| first.context(format!("{next:#}")));
-    (made, failure)
+    (made, joined(failures))
 }
 
 /// While a server runs, for the read models that an older version made. What fails is said and tried again: tables may be in

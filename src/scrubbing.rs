@@ -1,5 +1,6 @@
 //! A scrub: no byte of those who were erased is left in the files of the database. By command, or each night when somebody was erased.
 
+use crate::output::joined;
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use commands::{Clock, SystemClock};
@@ -153,7 +154,7 @@ async fn remake(site: &Site, projectors: Vec<Projector>, tell: &Arc<Tell>) -> an
             Err(failure) => failures.push(anyhow!(failure).context(projector.name)),
         }
     }
-    match failures.into_iter().reduce(|first, next| first.context(format!("{next:#}"))) {
+    match joined(failures) {
         None => Ok(made),
         Some(failure) => Err(failure),
     }

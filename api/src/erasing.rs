@@ -216,7 +216,7 @@ impl Eraser {
             return Err(damaged(told)("is no erasure of a customer"));
         };
         let metadata: Metadata = serde_json::from_str(&told.metadata).map_err(damaged(told))?;
-        let (blanked, pending) = self.blanked(told.position).await;
+        let (blanked, pending) = self.projections.who_reflects(told.position, PATIENCE).await;
         Ok(ErasureReceipt {
             tenant: tenant.0,
             customer_id: customer.as_uuid(),
@@ -225,25 +225,11 @@ impl Eraser {
             actor: metadata.actor,
             position: told.position.0,
             erased_at: told.recorded_at,
-            blanked,
-            pending,
+            blanked: blanked.into_iter().map(str::to_owned).collect(),
+            pending: pending.into_iter().map(str::to_owned).collect(),
             left_before: self.left_before(tenant, customer).await?,
             kept: kept(),
         })
-    }
-
-    /// Which read models show the erasure, and which not yet.
-    async fn blanked(&self, position: Position) -> (Vec<String>, Vec<String>) {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        let (mut blanked, mut pending) = (Vec::new(), Vec::new());
-        for name in self.projections.names() {
-            let patience = until.saturating_duration_since(tokio::time::Instant::now());
-            match self.projections.wait_for(&[name], position, patience).await {
-                Ok(()) => blanked.push(name.to_owned()),
-                Err(_) => pending.push(name.to_owned()),
-            }
-        }
-        (blanked, pending)
     }
 
     async fn left_before(&self, tenant: TenantId, customer: CustomerId) -> Result<LeftBefore, StoreError> {

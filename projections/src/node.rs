@@ -17,6 +17,7 @@ use store::consumer::{Leases, Running};
 use store::postgres::{Database, Pools};
 use store::{EventStore, Position, StoreError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 type Rebuilding = BoxFuture<'static, Result<Rebuilt, RebuildError>>;
@@ -205,6 +206,20 @@ impl Projections {
     /// When one of them is not there in time.
     pub async fn wait_for(&self, projectors: &[&str], position: Position, patience: Duration) -> Result<(), Behind> {
         self.board.wait_for(projectors, position, patience).await
+    }
+
+    /// Which projectors have come to reflect a position within a time, and which have not.
+    pub async fn who_reflects(&self, position: Position, patience: Duration) -> (Vec<&'static str>, Vec<&'static str>) {
+        let until = Instant::now() + patience;
+        let (mut there, mut behind) = (Vec::new(), Vec::new());
+        for name in self.names() {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.wait_for(&[name], position, left).await {
+                Ok(()) => there.push(name),
+                Err(_) => behind.push(name),
+            }
+        }
+        (there, behind)
     }
 
     /// Pauses all projectors of this node. They keep their leases.

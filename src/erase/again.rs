@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 use store::consumer::Backoff;
 use store::{Position, TenantId, erasures};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Subjects that the database is asked about at a time.
@@ -42,7 +41,7 @@ pub(crate) struct Done {
     /// Who could not be, and why.
     pub(crate) failed: Vec<(Person, String)>,
     /// Read models that were still on their way.
-    pub(crate) pending: Vec<String>,
+    pub(crate) pending: Vec<&'static str>,
     /// Position of the last event that says so.
     pub(crate) position: Option<Position>,
 }
@@ -87,7 +86,7 @@ pub(crate) async fn erase_all(node: &Node, persons: &[Returned], caller: impl Fn
         all.position = all.position.max(one.position);
     }
     if let Some(position) = all.position {
-        all.pending = pending(node, position).await;
+        all.pending = node.projections.who_reflects(position, PATIENCE).await.1;
         write_receipts(node, persons).await;
     }
     all
@@ -131,19 +130,6 @@ async fn try_to_erase(node: &Node, caller: &Caller, subject: Person) -> anyhow::
     let committed = erase(&node.commands, caller, None, request).await?;
     anyhow::ensure!(alive(node, &[subject]).await?.is_empty(), "the key is still there after the erasure");
     Ok(Some(committed.position))
-}
-
-/// Which read models do not show it yet.
-async fn pending(node: &Node, position: Position) -> Vec<String> {
-    let until = Instant::now() + PATIENCE;
-    let mut pending = Vec::new();
-    for name in node.projections.names() {
-        let patience = until.saturating_duration_since(Instant::now());
-        if node.projections.wait_for(&[name], position, patience).await.is_err() {
-            pending.push(name.to_owned());
-        }
-    }
-    pending
 }
 
 /// They are written when they are asked for, too: nobody waits for one that cannot be written now.

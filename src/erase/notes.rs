@@ -7,11 +7,9 @@ use domain::customers::events::ErasureGround;
 use std::num::NonZero;
 use std::ops::Range;
 use store::erasures::Erasure;
-use store::signed_note::{self, NoteError, VerifierKey};
+use store::signed_note::{self, NoteError, SIGNATURE_LINE, VerifierKey};
 use store::{Position, TenantId};
 use uuid::Uuid;
-
-const SIGNATURE_LINE: &str = "— ";
 
 /// A list that was read.
 #[derive(Debug)]

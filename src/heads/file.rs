@@ -4,8 +4,7 @@ use anyhow::Context;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-
-const SIGNATURE_LINE: &str = "— ";
+use store::signed_note::SIGNATURE_LINE;
 
 /// A file that is added to.
 #[derive(Debug)]

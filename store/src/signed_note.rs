@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// The algorithm byte of Ed25519.
 const ED25519: u8 = 0x01;
 const PRIVATE: &str = "PRIVATE+KEY+";
-const SIGNATURE_LINE: &str = "— ";
+/// What the line of a signature begins with.
+pub const SIGNATURE_LINE: &str = "— ";
 const KEY_ID_LENGTH: usize = 4;
 /// More lines than this are no signatures of honest people.
 const SIGNATURES_MAX: usize = 100;

@@ -247,8 +247,8 @@ async fn the_erased_stay_erased_when_an_older_backup_is_restored() {
     backup.forget().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_is_not_the_logs_stops_the_start_and_half_an_entry_does_not() {
+/// A stopped server, a person whom it erased, and a backup from before.
+async fn erased_after_a_backup() -> (World, Person, Backup) {
     let mut world = World::start().await;
     let ana = Person::register(&world, "anaxagoras", 1).await;
     world.end(Signal::SIGTERM);
@@ -257,6 +257,12 @@ async fn a_list_that_is_not_the_logs_stops_the_start_and_half_an_entry_does_not(
     ana.erase(&world).await;
     listed(&world, &[&ana]).await;
     world.end(Signal::SIGTERM);
+    (world, ana, backup)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_not_the_logs_stops_the_start_and_half_an_entry_does_not() {
+    let (mut world, ana, backup) = erased_after_a_backup().await;
     backup.restore().await;
     let whole = fs::read_to_string(list_of(&world)).expect("the list");
     let other = Uuid::from_u128(7).to_string();
@@ -283,14 +289,7 @@ async fn a_list_that_is_not_the_logs_stops_the_start_and_half_an_entry_does_not(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_list_is_made_again_of_the_table_and_told_when_the_table_knows_less() {
-    let mut world = World::start().await;
-    let ana = Person::register(&world, "anaxagoras", 1).await;
-    world.end(Signal::SIGTERM);
-    let backup = Backup::take(&world).await;
-    world.serve(&[]);
-    ana.erase(&world).await;
-    listed(&world, &[&ana]).await;
-    world.end(Signal::SIGTERM);
+    let (mut world, ana, backup) = erased_after_a_backup().await;
     fs::remove_file(list_of(&world)).expect("lost");
     world.serve(&[]);
     listed(&world, &[&ana]).await;

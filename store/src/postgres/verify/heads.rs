@@ -6,13 +6,11 @@ use crate::StoreError;
 use crate::checkpoint::read;
 use crate::merkle::Hash;
 use crate::postgres::database::unavailable;
-use crate::signed_note::VerifierKey;
+use crate::signed_note::{SIGNATURE_LINE, VerifierKey};
 use futures::TryStreamExt;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::fmt;
-
-const SIGNATURE_LINE: &str = "— ";
 
 /// A file with signed heads, one behind the other.
 #[derive(Debug, Clone)]
