@@ -8,7 +8,9 @@ use commands::IdempotencyKey;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use store::Version;
 
@@ -245,6 +247,27 @@ impl<S: Send + Sync> FromRequestParts<S> for PathIds {
             [first, second] => Ok(Self(*first, *second)),
             _ => Err(Problem::internal().because("the path has not two parameters")),
         }
+    }
+}
+
+/// A customer's id in the path, and what something of the customer is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathIdAnd<T>(pub uuid::Uuid, pub T);
+
+impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for PathIdAnd<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let given = RawPathParams::from_request_parts(parts, state).await.map_err(|_| no_id("id"))?;
+        let given: Vec<_> = given.iter().collect();
+        let [(id_name, id), (name, text)] = given.as_slice() else {
+            return Err(Problem::internal().because("the path has not two parameters"));
+        };
+        let id = uuid::Uuid::try_parse(id).map_err(|_| no_id(id_name))?;
+        let wrong = |error: T::Err| {
+            Problem::bad_parameter(Place::Parameter((*name).to_owned()), "invalid_parameter", &error.to_string())
+        };
+        Ok(Self(id, text.parse().map_err(wrong)?))
     }
 }
 

@@ -195,6 +195,12 @@ identifiers! {
     ExternalSystem: 64 of SLUG;
     /// What a message to a customer is about, such as `offers`.
     Topic: 64 of SLUG;
+    /// What we file customers under, such as `vip` or `wholesale`.
+    Tag: 64 of SLUG;
+    /// Who of ours looks after a customer, as the sales system calls them.
+    RepCode: 64 of CODE;
+    /// The round on which a customer is visited or supplied.
+    RouteCode: 64 of CODE;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

@@ -102,6 +102,8 @@ bounded_text! {
     CompanyName: 200;
     /// What another system calls a customer.
     ReferenceText: 128;
+    /// Who somebody is to the authentication service.
+    UserId: 128;
     /// Why somebody did something, in their own words.
     ReasonText: 500;
     /// A line of an address.

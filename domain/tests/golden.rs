@@ -16,7 +16,7 @@ use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, ExternalReference,
-    LifecycleStage, PurchaseLine,
+    LifecycleStage, LinkedReference, LinkedUser, PurchaseLine,
 };
 use domain::customers::preferences::{
     Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
@@ -24,15 +24,15 @@ use domain::customers::preferences::{
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, Sku, Source, TenantId,
-    TimeZoneName, Topic,
+    CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, RepCode, RouteCode, Sku, Source,
+    Tag, TenantId, TimeZoneName, Topic,
 };
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{
     AddressLine, CompanyName, Instructions, PersonName, PlaceName, PostalCode, PreferenceText, ReasonText,
-    ReferenceText,
+    ReferenceText, UserId,
 };
 use domain::{Currency, Event, Money, Personal, Sealed};
 use serde_json::{Value, json};
@@ -138,7 +138,29 @@ fn customers() -> Vec<Example> {
     let erased = CustomerEvent::Erased { ground, subjects, on: day("2026-02-09") };
     let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
     let others = [preferences()].into_iter().chain([moved, exported, erased].map(Example::required));
-    all.into_iter().chain(addresses()).chain(others).collect()
+    all.into_iter().chain(addresses()).chain(others).chain(links()).chain(standing()).collect()
+}
+
+fn links() -> Vec<Example> {
+    let system = || ExternalSystem::parse("erp").unwrap();
+    let reference = LinkedReference { reference: ReferenceText::parse("4711").unwrap() };
+    let user = LinkedUser { user: UserId::parse("auth0|5f7c8ec7").unwrap() };
+    vec![
+        Example::required(CustomerEvent::ReferenceLinked { system: system(), personal: reference.into() }),
+        Example::required(CustomerEvent::ReferenceUnlinked { system: system() }),
+        Example::required(CustomerEvent::UserLinked { personal: user.into() }),
+        Example::required(CustomerEvent::UserUnlinked {}),
+    ]
+}
+
+fn standing() -> Vec<Example> {
+    let tags = || vec![Tag::parse("vip").unwrap(), Tag::parse("wholesale").unwrap()];
+    let (rep, route) = (Some(RepCode::parse("rep-12").unwrap()), Some(RouteCode::parse("north-3").unwrap()));
+    vec![
+        Example::required(CustomerEvent::Tagged { tags: tags() }),
+        Example::required(CustomerEvent::Untagged { tags: tags() }),
+        Example::new(CustomerEvent::Assigned { rep, route }, CustomerEvent::Assigned { rep: None, route: None }),
+    ]
 }
 
 fn contact() -> Contact {

@@ -4,10 +4,11 @@ mod afterwards;
 mod looks;
 
 use crate::support::World;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What tells who somebody is, planted in every field that can hold it.
-pub(crate) const PLANTED: [&str; 9] = [
+pub(crate) const PLANTED: [&str; 10] = [
     "Planted Quixote",
     "planted-quixote@example.org",
     "+34600987654",
@@ -17,6 +18,7 @@ pub(crate) const PLANTED: [&str; 9] = [
     "Plantedville",
     "plantedline2",
     "planted allergies",
+    "plantedlogin99",
 ];
 
 /// A customer with everything known of it, and some history.
@@ -41,6 +43,11 @@ pub(crate) async fn person(world: &World) -> String {
     let preferences = json!({"restrictions": [PLANTED[8]], "channels": ["web"]});
     let changed = world.patch(&format!("/v1/customers/{id}/preferences"), None, preferences).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
+    let user = Some(json!({"user_id": PLANTED[9]}));
+    let linked = world.ask_as(Some(world.key()), Method::PUT, &format!("/v1/customers/{id}/user"), user).await;
+    assert_eq!(linked.status, 200, "{}", linked.body);
+    let tagged = world.post(&format!("/v1/customers/{id}/tags"), json!({"tags": ["vip"]})).await;
+    assert_eq!(tagged.status, 200, "{}", tagged.body);
     world.buys(&id, "order-1", "250.00").await;
     id
 }

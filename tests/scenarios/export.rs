@@ -25,7 +25,7 @@ async fn page(world: &World, customer: &str) -> String {
 }
 
 /// All that can be told of a person, each with what tells it, before and after it was changed.
-const PLANTED: [&str; 38] = [
+const PLANTED: [&str; 42] = [
     "Planted Núñez",
     "Planted & Daughters",
     "planted-1@example.com",
@@ -64,6 +64,10 @@ const PLANTED: [&str; 38] = [
     "planted-category",
     "refund-planted-1",
     "order-planted-2",
+    "planted-user",
+    "planted-tag",
+    "planted-rep",
+    "planted-route",
 ];
 
 /// A customer with something in each field that can hold anything.
@@ -113,6 +117,9 @@ async fn planted(world: &World) -> String {
     let refund =
         json!({"order_id": "order-planted-1", "refund_id": "refund-planted-1", "amount": "100.00", "currency": "EUR"});
     done(Method::POST, &own("/refunds"), refund).await;
+    done(Method::PUT, &own("/user"), json!({"user_id": "planted-user"})).await;
+    done(Method::POST, &own("/tags"), json!({"tags": ["planted-tag"]})).await;
+    done(Method::PUT, &own("/assignment"), json!({"rep": "planted-rep", "route": "planted-route"})).await;
     done(Method::POST, &own("/loyalty/redeem"), json!({"order_id": "order-planted-2", "points": 100})).await;
     customer
 }

@@ -26,6 +26,7 @@ mod searching;
 mod secrets;
 mod seeing;
 mod shutdown;
+mod standing;
 mod support;
 mod tenants;
 mod time_travel;

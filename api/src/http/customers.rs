@@ -36,7 +36,9 @@ mod export;
 mod overview;
 mod preferences;
 mod profile;
+mod references;
 mod search;
+mod standing;
 mod timeline;
 mod update;
 
@@ -57,6 +59,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(export::export))
         .routes(routes!(erase::erase_customer))
         .routes(routes!(erase::get_erasure))
+        .merge(references::routes())
+        .merge(standing::routes())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -182,7 +186,7 @@ impl RegisterBody {
 }
 
 impl ReferenceBody {
-    fn read(&self, pointer: &str, fields: &mut Fields) -> Option<ExternalReference> {
+    pub(super) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<ExternalReference> {
         let system = fields.keep(&format!("{pointer}/system"), ExternalSystem::parse(&self.system));
         let reference = fields.keep(&format!("{pointer}/reference"), ReferenceText::parse(&self.reference));
         Some(ExternalReference { system: system?, reference: reference? })
@@ -207,7 +211,7 @@ struct RegisteredView {
     responses(
         (status = 201, description = "Registered", body = RegisteredView,
             headers(("Location" = String, description = "Path of the customer"))),
-        (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, document_taken"),
+        (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, reference_already_linked, document_taken"),
         (status = 422, description = "contact_required, company_required, too_many"),
     ),
     security(("key" = [Scope::CustomersWrite])),
@@ -487,6 +491,9 @@ struct CustomerView {
     #[schema(value_type = Option<schemas::Phone>)]
     phone: Option<String>,
     references: Vec<ReferenceView>,
+    /// The user of the authentication service as whom the customer logs in.
+    #[schema(example = "auth0|5f7c8ec7c33c6c004bbafe82")]
+    user_id: Option<String>,
     /// Whether what tells who it is shows its beginning or its end only, because the key lacks `customers:pii`.
     masked: bool,
     #[schema(example = "es")]
@@ -495,6 +502,14 @@ struct CustomerView {
     currency: Option<String>,
     #[schema(example = "shop")]
     source: Option<String>,
+    #[schema(example = json!(["wholesale"]))]
+    tags: Vec<String>,
+    /// Who of ours looks after the customer.
+    #[schema(example = "rep-12")]
+    rep: Option<String>,
+    /// The round on which the customer is visited or supplied.
+    #[schema(example = "north-3")]
+    route: Option<String>,
     #[schema(example = "active")]
     lifecycle: &'static str,
     lifecycle_since: Option<NaiveDate>,
@@ -569,6 +584,7 @@ impl CustomerView {
             kind: row.kind,
             status: row.status.as_str(),
             references: references.collect(),
+            user_id: row.user_id.map(|text| shown(text, masked_text)),
             name: row.name.map(|text| shown(text, masked_text)),
             company: row.company.map(|text| shown(text, masked_text)),
             email: row.email.map(|text| shown(text, masked_email)),
@@ -577,6 +593,9 @@ impl CustomerView {
             language: row.language,
             currency: row.currency,
             source: row.source,
+            tags: row.tags.into_iter().collect(),
+            rep: row.rep,
+            route: row.route,
             lifecycle: row.lifecycle.as_str(),
             lifecycle_since: row.lifecycle_since,
             purchase_count: row.purchase_count,

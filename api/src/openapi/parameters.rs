@@ -32,6 +32,33 @@ impl IntoParams for OfAddress {
     }
 }
 
+/// The path of a reference.
+pub(crate) struct OfReference;
+
+impl IntoParams for OfReference {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        called(place, parameter("system", ParameterIn::Path, "The other system", "erp"))
+    }
+}
+
+/// The path of a tag.
+pub(crate) struct OfTag;
+
+impl IntoParams for OfTag {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        called(place, parameter("tag", ParameterIn::Path, "The tag", "wholesale"))
+    }
+}
+
+/// The customer's id, and what something of the customer is called.
+fn called(place: impl Fn() -> Option<ParameterIn>, name: ParameterBuilder) -> Vec<Parameter> {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64));
+    let text: Object = text.pattern(Some("^[a-z0-9._-]+$")).build();
+    let mut path = PathId::into_params(place);
+    path.push(name.required(Required::True).schema(Some(Schema::from(text))).build());
+    path
+}
+
 /// The customer's id, and that of something of the customer.
 fn of_customer(place: impl Fn() -> Option<ParameterIn>, id: ParameterBuilder) -> Vec<Parameter> {
     let mut ids = PathId::into_params(place);

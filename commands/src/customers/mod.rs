@@ -1,14 +1,16 @@
 //! Commands on customers: who may, on which streams, with which facts and claims. The rules are the domain's.
 //!
-//! A customer's e-mails, phones, documents and references are claims of the log: one owner each. A purchase and its points, a refund and
+//! A customer's e-mails, phones, documents, references and user are claims of the log: one owner each. A purchase and its points, a refund and
 //! the points taken back, are one append on the customer and the loyalty account.
 
 mod erase;
 mod export;
 mod import;
+mod links;
 mod profile;
 pub mod reactors;
 pub mod receipt;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -16,10 +18,14 @@ mod update;
 pub use erase::{Erase, erase};
 pub use export::export;
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
+pub use links::{
+    LinkReference, LinkUser, UnlinkReference, link_reference, link_user, unlink_reference, unlink_user, user_claim,
+};
 pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
     remove_address,
 };
+pub use standing::{Assign, Tags, assign, tag, untag};
 pub(crate) use update::held_claims;
 pub use update::{Update, update};
 

@@ -138,7 +138,7 @@ pub async fn change_preferences(
 }
 
 /// A command on one customer, if asked only as the caller has seen it.
-fn asking(
+pub(super) fn asking(
     caller: &Caller,
     (verb, content): (&'static str, Value),
     customer: CustomerId,

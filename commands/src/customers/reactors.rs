@@ -30,6 +30,13 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::PreferencesChanged { .. }
             | CustomerEvent::PurchaseRefunded { .. }
             | CustomerEvent::LifecycleChanged { .. }
+            | CustomerEvent::ReferenceLinked { .. }
+            | CustomerEvent::ReferenceUnlinked { .. }
+            | CustomerEvent::UserLinked { .. }
+            | CustomerEvent::UserUnlinked {}
+            | CustomerEvent::Tagged { .. }
+            | CustomerEvent::Untagged { .. }
+            | CustomerEvent::Assigned { .. }
             | CustomerEvent::Exported { .. }
             | CustomerEvent::Erased { .. },
         )

@@ -1,8 +1,9 @@
 //! Customers: claims, purchases with their points, refunds and imports, through the whole pipeline.
 
 use super::{
-    Erase, ImportOptions, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome, Update, email_claim, erase,
-    import_purchases, record_purchase, refund, register, update,
+    Erase, ImportOptions, LinkReference, LinkUser, PurchaseRow, RecordPurchase, Refund, Register, RowOutcome,
+    UnlinkReference, Update, email_claim, erase, import_purchases, link_reference, link_user, record_purchase, refund,
+    register, unlink_reference, unlink_user, update,
 };
 use crate::error::CommandError;
 use crate::loyalty::{self, Earn};
@@ -103,6 +104,37 @@ async fn an_address_is_one_customers_however_it_is_written() {
         ..person("c@example.com")
     };
     assert_eq!(refusal_code(&register(&node.commands, &caller(), None, same_reference).await), "reference_taken");
+}
+
+#[tokio::test]
+async fn a_reference_and_a_user_are_one_customers_until_they_are_unlinked() {
+    let node = Node::start();
+    let (ana, eva) = (member(&node, "ana@example.com").await, member(&node, "eva@example.com").await);
+    let erp = |name: &str| ExternalReference { system: "crm".parse().unwrap(), reference: name.parse().unwrap() };
+    let links = async |customer, name: &str| {
+        let request = LinkReference { customer, reference: erp(name) };
+        link_reference(&node.commands, &caller(), None, request, None).await
+    };
+    let logs_in = async |customer, user: &str| {
+        let request = LinkUser { customer, user: user.parse().unwrap() };
+        link_user(&node.commands, &caller(), None, request, None).await
+    };
+    assert_eq!(event_types(&links(ana, "7").await.unwrap()), ["customer.reference.linked"]);
+    assert_eq!(refusal_code(&links(eva, "7").await), "reference_taken");
+    assert_eq!(event_types(&logs_in(ana, "one").await.unwrap()), ["customer.user.linked"]);
+    assert_eq!(refusal_code(&logs_in(eva, "one").await), "user_taken");
+    assert!(!node.store.events().last().unwrap().payload.contains("one"));
+    logs_in(ana, "two").await.unwrap();
+    logs_in(eva, "one").await.unwrap();
+    assert_eq!(refusal_code(&logs_in(eva, "two").await), "user_taken");
+    let request = UnlinkReference { customer: ana, system: "crm".parse().unwrap() };
+    unlink_reference(&node.commands, &caller(), None, request, None).await.unwrap();
+    links(eva, "7").await.unwrap();
+    unlink_user(&node.commands, &caller(), None, ana, None).await.unwrap();
+    logs_in(eva, "two").await.unwrap();
+    let reader = Caller { scopes: vec![Scope::CustomersRead], ..caller() };
+    let refused = unlink_user(&node.commands, &reader, None, eva, None).await;
+    assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::CustomersWrite })));
 }
 
 fn change(customer: CustomerId, patch: CustomerPatch) -> Update {

@@ -1,6 +1,6 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
-use super::{claims_of, customer_stream};
+use super::{claims_of, customer_stream, user_claim};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -37,21 +37,27 @@ pub async fn update(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
     let (stream, content) = (customer_stream(request.customer), content_of(&request));
-    let decide = move |states: &States<'_>| decide_update(states, &request);
+    let Update { customer, patch } = request;
+    let decide = move |states: &States<'_>| with_claims(states, customer, CustomerCommand::Update(patch.clone()));
     let request = Request::new("customers.update", caller.now, [stream], decide).content(content).keyed(key);
     commands.execute(caller, request.only_if_at(stream, seen)).await
 }
 
-fn decide_update(states: &States<'_>, request: &Update) -> Result<Changes, Refusal> {
-    let customer = states.get::<Customer>(request.customer.as_uuid());
-    let updated = Customer::decide(customer, CustomerCommand::Update(request.patch.clone()))?;
-    let (free, taken) = moved_claims(customer, &updated);
-    let mut changes = Changes::of(customer_stream(request.customer), updated);
+/// What a command changes of one customer, with the claims that it gives back and takes by that.
+pub(super) fn with_claims(
+    states: &States<'_>,
+    customer: CustomerId,
+    command: CustomerCommand,
+) -> Result<Changes, Refusal> {
+    let state = states.get::<Customer>(customer.as_uuid());
+    let decided = Customer::decide(state, command)?;
+    let (free, taken) = moved_claims(state, &decided);
+    let mut changes = Changes::of(customer_stream(customer), decided);
     for claim in free {
-        changes.release(claim, request.customer.as_uuid());
+        changes.release(claim, customer.as_uuid());
     }
     for claim in taken {
-        changes.take(claim, request.customer.as_uuid());
+        changes.take(claim, customer.as_uuid());
     }
     Ok(changes)
 }
@@ -68,6 +74,7 @@ fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey
 
 /// The claims that are a customer's, as its events say.
 pub(crate) fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
-    let contact = customer.active().ok().and_then(|customer| customer.contact().known());
-    contact.map(claims_of).unwrap_or_default()
+    let Ok(customer) = customer.active() else { return Vec::new() };
+    let contact = customer.contact().known().map(claims_of).unwrap_or_default();
+    contact.into_iter().chain(customer.user().map(user_claim)).collect()
 }

@@ -5,16 +5,17 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind, AddressPatch};
-use crate::customers::events::{Contact, CustomerKind, ErasureGround, ExportFormat, PurchaseLine};
+use crate::customers::assignment::Assignment;
+use crate::customers::events::{Contact, CustomerKind, ErasureGround, ExportFormat, ExternalReference, PurchaseLine};
 use crate::customers::preferences::PreferencesPatch;
 use crate::document::Document;
 use crate::email::Email;
-use crate::ids::{Channel, Language, OrderId, RefundId, Source};
+use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Source, Tag};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::text::{CompanyName, PersonName};
+use crate::text::{CompanyName, PersonName, UserId};
 
 /// A request to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,23 @@ pub enum CustomerCommand {
         /// The order that was bought.
         order: OrderId,
     },
+    /// Remember what another system calls the customer.
+    LinkReference(ExternalReference),
+    /// Forget what another system calls the customer.
+    UnlinkReference {
+        /// The other system.
+        system: ExternalSystem,
+    },
+    /// Remember as whom the customer logs in, instead of anybody before.
+    LinkUser(UserId),
+    /// Forget as whom the customer logs in.
+    UnlinkUser,
+    /// File the customer under something more.
+    Tag(Vec<Tag>),
+    /// File the customer under something no more.
+    Untag(Vec<Tag>),
+    /// Have others look after the customer.
+    Assign(Assignment),
     /// Record that all that is known is handed out; each time.
     Export {
         /// In which form.
@@ -165,6 +183,12 @@ pub enum CustomerError {
     /// A business without a name.
     #[error("a business needs a company name")]
     CompanyRequired,
+    /// Two names of one system for one customer.
+    #[error("{system} calls the customer otherwise already: that reference has to go first")]
+    ReferenceLinked {
+        /// The other system.
+        system: ExternalSystem,
+    },
     /// More of something than a customer or an order may have.
     #[error("at most {limit} {items} are allowed")]
     TooMany {
@@ -249,6 +273,7 @@ impl CustomerError {
             Self::AlreadyRegistered => "customer_already_registered",
             Self::ContactRequired => "contact_required",
             Self::CompanyRequired => "company_required",
+            Self::ReferenceLinked { .. } => "reference_already_linked",
             Self::TooMany { .. } => "too_many",
             Self::NegativeTotal { .. } => "negative_total",
             Self::LineCurrency { .. } | Self::RefundCurrency { .. } => "currency_mismatch",
@@ -267,6 +292,7 @@ impl CustomerError {
             Self::Erased
             | Self::AddressKnown
             | Self::AlreadyRegistered
+            | Self::ReferenceLinked { .. }
             | Self::OrderAlreadyRecorded { .. }
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
             Self::DefaultAddressNeeded
@@ -288,6 +314,7 @@ impl CustomerError {
         match self {
             Self::CompanyRequired => Some("/company".to_owned()),
             Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
+            Self::ReferenceLinked { .. } => Some("/system".to_owned()),
             Self::TooMany { items, .. } | Self::QuantityRequired { items } => Some(format!("/{items}")),
             Self::NegativeTotal { .. } => Some("/total".to_owned()),
             Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),

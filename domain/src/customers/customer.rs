@@ -11,14 +11,18 @@ use uuid::Uuid;
 
 use crate::calendar::months_after;
 use crate::customers::addresses::{Addresses, HeldAddress};
+use crate::customers::assignment::{self, Assignment};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, PurchaseLine};
 use crate::customers::lifecycle::Lifecycle;
+use crate::customers::links;
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
+use crate::customers::tags::Tags;
 use crate::decider::Decider;
 use crate::event::Personal;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source};
 use crate::money::{Currency, Money};
+use crate::text::UserId;
 
 /// For so many months after the purchase an order can be given back.
 pub const REFUNDABLE_MONTHS: u32 = 24;
@@ -55,6 +59,9 @@ pub struct ActiveCustomer {
     orders: BTreeMap<OrderId, Order>,
     refunds: BTreeMap<RefundId, RecordedRefund>,
     lifecycle: Lifecycle,
+    user: Option<UserId>,
+    tags: Tags,
+    assignment: Assignment,
     latest: NaiveDate,
 }
 
@@ -120,6 +127,13 @@ impl Decider for Customer {
                 refund_purchase(state, Refund { refund, order, amount, on, today })
             }
             CustomerCommand::AdvanceLifecycle { order } => advance_lifecycle(state, &order),
+            CustomerCommand::LinkReference(reference) => links::link_reference(state.active()?, reference),
+            CustomerCommand::UnlinkReference { system } => links::unlink_reference(state.active()?, system),
+            CustomerCommand::LinkUser(user) => Ok(links::link_user(state.known()?, user)),
+            CustomerCommand::UnlinkUser => Ok(links::unlink_user(state.active()?)),
+            CustomerCommand::Tag(tags) => state.active()?.tags.add(tags),
+            CustomerCommand::Untag(tags) => Ok(state.active()?.tags.remove(tags)),
+            CustomerCommand::Assign(assignment) => Ok(assignment::assign(&state.active()?.assignment, assignment)),
             CustomerCommand::Export { format, events } => {
                 state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
             }
@@ -127,61 +141,18 @@ impl Decider for Customer {
         }
     }
 
+    /// Of who is not known, or not any more, nothing is remembered.
     fn evolve(state: Self, event: &CustomerEvent) -> Self {
-        use CustomerEvent as E;
         match (state, event) {
-            (_, E::Created { kind, language, currency, source, registered_on, personal }) => {
+            (_, CustomerEvent::Created { kind, language, currency, source, registered_on, personal }) => {
                 let (kind, currency, registered_on) = (*kind, *currency, *registered_on);
                 let profile =
                     Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
                 Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
             }
-            (Self::Active(customer), E::Updated { changed, language, currency, personal }) => {
-                Self::Active(Box::new(customer.with_changes(changed, language.as_ref(), *currency, personal)))
-            }
-            (
-                Self::Active(mut customer),
-                E::AddressAdded { address, kind, is_default, personal }
-                | E::AddressChanged { address, kind, is_default, personal },
-            ) => {
-                let held = HeldAddress { kind: *kind, is_default: *is_default, address: personal.clone() };
-                customer.addresses.put(*address, held);
-                Self::Active(customer)
-            }
-            (Self::Active(mut customer), E::AddressRemoved { address, new_default, .. }) => {
-                customer.addresses.take(*address, *new_default);
-                Self::Active(customer)
-            }
-            (Self::Active(mut customer), E::PreferencesChanged { preferences, personal }) => {
-                customer.preferences = HeldPreferences { clear: preferences.clone(), personal: personal.clone() };
-                Self::Active(customer)
-            }
-            (Self::Active(customer), E::PurchaseRecorded { order, channel, lines, total, on }) => {
-                let fingerprint = fingerprint(channel.as_ref(), lines);
-                Self::Active(Box::new(customer.with_purchase(order.clone(), *total, *on, fingerprint)))
-            }
-            (Self::Active(customer), E::PurchaseRefunded { order, refund, amount, refunded, remaining, on }) => {
-                let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
-                Self::Active(Box::new(customer.with_refund(refund.clone(), recorded, *refunded, *on)))
-            }
-            (Self::Active(mut customer), E::LifecycleChanged { to, .. }) => {
-                customer.lifecycle.changed(*to);
-                Self::Active(customer)
-            }
-            (state, E::Exported { .. }) => state,
-            (Self::Active(_) | Self::Unregistered, E::Erased { .. }) => Self::Erased,
-            (
-                state @ (Self::Unregistered | Self::Erased),
-                E::Updated { .. }
-                | E::AddressAdded { .. }
-                | E::AddressChanged { .. }
-                | E::AddressRemoved { .. }
-                | E::PreferencesChanged { .. }
-                | E::PurchaseRecorded { .. }
-                | E::PurchaseRefunded { .. }
-                | E::LifecycleChanged { .. },
-            )
-            | (state @ Self::Erased, E::Erased { .. }) => state,
+            (Self::Active(_) | Self::Unregistered, CustomerEvent::Erased { .. }) => Self::Erased,
+            (Self::Active(customer), event) => Self::Active(Box::new(customer.after(event))),
+            (state @ (Self::Unregistered | Self::Erased), _) => state,
         }
     }
 }
@@ -222,6 +193,9 @@ impl ActiveCustomer {
             orders: BTreeMap::new(),
             refunds: BTreeMap::new(),
             lifecycle: Lifecycle::new(),
+            user: None,
+            tags: Tags::default(),
+            assignment: Assignment::default(),
             latest,
         }
     }
@@ -248,6 +222,51 @@ impl ActiveCustomer {
             (Personal::Known(contact), Personal::Known(new)) => Personal::Known(contact.with(changed, new)),
             (Personal::Erased, _) | (_, Personal::Erased) => Personal::Erased,
         };
+        self
+    }
+
+    /// The customer after something happened to it.
+    fn after(mut self, event: &CustomerEvent) -> Self {
+        use CustomerEvent as E;
+        match event {
+            E::Updated { changed, language, currency, personal } => {
+                return self.with_changes(changed, language.as_ref(), *currency, personal);
+            }
+            E::AddressAdded { address, kind, is_default, personal }
+            | E::AddressChanged { address, kind, is_default, personal } => {
+                let held = HeldAddress { kind: *kind, is_default: *is_default, address: personal.clone() };
+                self.addresses.put(*address, held);
+            }
+            E::AddressRemoved { address, new_default, .. } => self.addresses.take(*address, *new_default),
+            E::PreferencesChanged { preferences, personal } => {
+                self.preferences = HeldPreferences { clear: preferences.clone(), personal: personal.clone() };
+            }
+            E::PurchaseRecorded { order, channel, lines, total, on } => {
+                return self.with_purchase(order.clone(), *total, *on, fingerprint(channel.as_ref(), lines));
+            }
+            E::PurchaseRefunded { order, refund, amount, refunded, remaining, on } => {
+                let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
+                return self.with_refund(refund.clone(), recorded, *refunded, *on);
+            }
+            E::LifecycleChanged { to, .. } => self.lifecycle.changed(*to),
+            E::ReferenceLinked { system, personal } => {
+                self.contact = match (self.contact, personal) {
+                    (Personal::Known(contact), Personal::Known(linked)) => contact.linked(system, linked).into(),
+                    (Personal::Erased, _) | (_, Personal::Erased) => Personal::Erased,
+                };
+            }
+            E::ReferenceUnlinked { system } => {
+                if let Personal::Known(contact) = self.contact {
+                    self.contact = contact.unlinked(system).into();
+                }
+            }
+            E::UserLinked { personal } => self.user = personal.known().map(|linked| linked.user.clone()),
+            E::UserUnlinked {} => self.user = None,
+            E::Tagged { tags } => self.tags.put(tags),
+            E::Untagged { tags } => self.tags.take(tags),
+            E::Assigned { rep, route } => self.assignment = Assignment { rep: rep.clone(), route: route.clone() },
+            E::Created { .. } | E::Exported { .. } | E::Erased { .. } => {}
+        }
         self
     }
 
@@ -298,6 +317,21 @@ impl ActiveCustomer {
         &self.contact
     }
 
+    /// As whom it logs in.
+    pub const fn user(&self) -> Option<&UserId> {
+        self.user.as_ref()
+    }
+
+    /// What we file it under.
+    pub const fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// Who looks after it.
+    pub const fn assignment(&self) -> &Assignment {
+        &self.assignment
+    }
+
     /// How far it has come with us.
     pub const fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
@@ -341,6 +375,7 @@ fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<
         }
     }
     check_contact(profile.kind, &contact)?;
+    links::check_systems(&contact.references)?;
     let Profile { kind, language, currency, source, registered_on } = profile;
     Ok(vec![CustomerEvent::Created { kind, language, currency, source, registered_on, personal: contact.into() }])
 }
@@ -391,7 +426,7 @@ fn change_preferences(state: &Customer, patch: &PreferencesPatch) -> Result<Vec<
     Ok(vec![CustomerEvent::PreferencesChanged { preferences, personal: personal.into() }])
 }
 
-fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerError> {
+pub(super) fn check_contact(kind: CustomerKind, contact: &Contact) -> Result<(), CustomerError> {
     at_most("emails", EMAILS_MAX, contact.emails.len())?;
     at_most("phones", PHONES_MAX, contact.phones.len())?;
     at_most("references", REFERENCES_MAX, contact.references.len())?;

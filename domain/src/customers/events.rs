@@ -10,10 +10,12 @@ use crate::document::Document;
 use crate::email::Email;
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
-use crate::ids::{CategoryCode, Channel, ExternalSystem, Language, OrderId, RefundId, Sku, Source};
+use crate::ids::{
+    CategoryCode, Channel, ExternalSystem, Language, OrderId, RefundId, RepCode, RouteCode, Sku, Source, Tag,
+};
 use crate::money::{Currency, Money};
 use crate::phone::Phone;
-use crate::text::{CompanyName, PersonName, ReferenceText};
+use crate::text::{CompanyName, PersonName, ReferenceText, UserId};
 
 events! {
     /// An event of a customer.
@@ -128,6 +130,49 @@ events! {
             to: LifecycleStage,
             /// The business date.
             on: NaiveDate,
+        },
+        /// What another system calls the customer became known.
+        #[serde(rename = "customer.reference.linked")]
+        ReferenceLinked {
+            /// The other system.
+            system: ExternalSystem,
+            /// Its name for the customer.
+            personal: Personal<LinkedReference>,
+        },
+        /// Another system calls the customer nothing any more.
+        #[serde(rename = "customer.reference.unlinked")]
+        ReferenceUnlinked {
+            /// The other system: all its names for the customer are gone.
+            system: ExternalSystem,
+        },
+        /// The customer logs in as this user; as no other any more.
+        #[serde(rename = "customer.user.linked")]
+        UserLinked {
+            /// The user.
+            personal: Personal<LinkedUser>,
+        },
+        /// The customer logs in as nobody any more.
+        #[serde(rename = "customer.user.unlinked")]
+        UserUnlinked {},
+        /// The customer was filed under something.
+        #[serde(rename = "customer.tagged")]
+        Tagged {
+            /// What is new.
+            tags: Vec<Tag>,
+        },
+        /// The customer is not filed under something any more.
+        #[serde(rename = "customer.untagged")]
+        Untagged {
+            /// What is gone.
+            tags: Vec<Tag>,
+        },
+        /// Others look after the customer.
+        #[serde(rename = "customer.assigned")]
+        Assigned {
+            /// Who does now.
+            rep: Option<RepCode>,
+            /// On which round.
+            route: Option<RouteCode>,
         },
         /// All that is known of the customer was handed out. Changes nothing: it is there for whoever asks who saw what.
         #[serde(rename = "customer.exported")]
@@ -358,4 +403,18 @@ pub struct ExternalReference {
     pub system: ExternalSystem,
     /// Its name for the customer.
     pub reference: ReferenceText,
+}
+
+/// What another system has come to call a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedReference {
+    /// Its name for the customer.
+    pub reference: ReferenceText,
+}
+
+/// As whom a customer logs in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedUser {
+    /// The user of the authentication service.
+    pub user: UserId,
 }

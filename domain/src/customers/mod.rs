@@ -7,6 +7,9 @@
 //! - An order is recorded once; a refund is made once and never gives back more than was bought; both are possible for
 //!   24 months after the purchase.
 //! - An *address* is for shipping or for billing; of each kind one is the default as soon as there is any.
+//! - A customer has one reference of a system. Another one is not put in its place unasked: the other system's messages would be
+//!   lost with the old one, and nobody would see it. As whom a customer *logs in* is one user, which another one replaces.
+//! - *Tags* say what we file a customer under; a *rep* looks after it, on a *route*.
 //! - A customer's *stage* follows from its purchases ([`lifecycle`]).
 //! - One aggregate: [`customer::Customer`].
 //!
@@ -14,10 +17,13 @@
 
 pub mod address;
 pub mod addresses;
+pub mod assignment;
 pub mod commands;
 pub mod customer;
 pub mod events;
 pub mod lifecycle;
+pub mod links;
 pub mod preferences;
+pub mod tags;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! What customers may do, as given / when / then.
 
+mod links;
 mod profile;
+mod standing;
 
 use chrono::NaiveDate;
 use proptest::prelude::*;

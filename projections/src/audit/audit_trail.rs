@@ -134,6 +134,13 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | C::AddressRemoved { .. }
             | C::PreferencesChanged { .. }
             | C::LifecycleChanged { .. }
+            | C::ReferenceLinked { .. }
+            | C::ReferenceUnlinked { .. }
+            | C::UserLinked { .. }
+            | C::UserUnlinked {}
+            | C::Tagged { .. }
+            | C::Untagged { .. }
+            | C::Assigned { .. }
             | C::Exported { .. }
             | C::Erased { .. },
         )

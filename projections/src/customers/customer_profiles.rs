@@ -132,9 +132,17 @@ fn touches(event: &CustomerEvent) -> bool {
         | E::AddressRemoved { .. }
         | E::PreferencesChanged { .. }
         | E::Erased { .. } => true,
-        E::PurchaseRecorded { .. } | E::PurchaseRefunded { .. } | E::LifecycleChanged { .. } | E::Exported { .. } => {
-            false
-        }
+        E::PurchaseRecorded { .. }
+        | E::PurchaseRefunded { .. }
+        | E::LifecycleChanged { .. }
+        | E::ReferenceLinked { .. }
+        | E::ReferenceUnlinked { .. }
+        | E::UserLinked { .. }
+        | E::UserUnlinked {}
+        | E::Tagged { .. }
+        | E::Untagged { .. }
+        | E::Assigned { .. }
+        | E::Exported { .. } => false,
     }
 }
 
@@ -167,6 +175,13 @@ impl ProfileRow {
             E::PurchaseRecorded { .. }
             | E::PurchaseRefunded { .. }
             | E::LifecycleChanged { .. }
+            | E::ReferenceLinked { .. }
+            | E::ReferenceUnlinked { .. }
+            | E::UserLinked { .. }
+            | E::UserUnlinked {}
+            | E::Tagged { .. }
+            | E::Untagged { .. }
+            | E::Assigned { .. }
             | E::Exported { .. } => {}
             E::Erased { .. } => *self = Self::empty(self.customer, self.tenant),
         }

@@ -132,6 +132,10 @@ fn of_customer(event: &CustomerEvent) -> Value {
             "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
+        E::ReferenceLinked { system, personal: _ } | E::ReferenceUnlinked { system } => json!({"system": system}),
+        E::UserLinked { personal: _ } | E::UserUnlinked {} => json!({}),
+        E::Tagged { tags } | E::Untagged { tags } => json!({"tags": tags}),
+        E::Assigned { rep, route } => json!({"rep": rep, "route": route}),
         E::Exported { format, events } => json!({"format": format, "events": events}),
         E::Erased { ground, subjects: _, on } => json!({"ground": ground, "on": on}),
     }

@@ -1,5 +1,5 @@
-//! Table `customers` with its children `customer_references` and `customer_words`: one row per customer, for the till's search and
-//! the profile.
+//! Table `customers` with its children `customer_references`, `customer_tags` and `customer_words`: one row per customer, for the
+//! till's search and the profile.
 //!
 //! It holds personal data in plain, because people search for it; what was erased is blank. Uniqueness is not kept here:
 //! claims of the log keep it.
@@ -26,6 +26,8 @@ use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
 use uuid::Uuid;
 
 pub mod by_name;
+mod links;
+pub mod tags;
 mod words;
 
 /// The system whose reference stands in the column `stripe_customer_id`.
@@ -36,7 +38,7 @@ const STRIPE: &str = "stripe";
 pub enum CustomerStatus {
     /// As usual.
     Active,
-    /// May not buy.
+    /// May spend no points.
     Blocked,
     /// Another customer has taken over.
     Merged,
@@ -128,6 +130,12 @@ pub struct CustomerRow {
     pub lifecycle_since: Option<NaiveDate>,
     /// What other systems call it.
     pub references: BTreeSet<CustomerReference>,
+    /// What we file it under.
+    pub tags: BTreeSet<String>,
+    /// Who looks after it.
+    pub rep: Option<String>,
+    /// The round on which it is visited or supplied.
+    pub route: Option<String>,
 }
 
 /// The read model.
@@ -136,8 +144,8 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 7;
-    const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_words"];
+    const VERSION: i32 = 8;
+    const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
     const PERSONAL: &'static [&'static str] =
@@ -171,6 +179,7 @@ impl ReadModel for Customers {
     async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         writer.put(made(changes)).await?;
         replace_references(writer, changes).await?;
+        tags::replace(writer, changes).await?;
         words::replace(writer, changes).await
     }
 }
@@ -189,6 +198,16 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
         },
         (Some(row), E::LifecycleChanged { to, on, .. }) => {
             CustomerRow { lifecycle: *to, lifecycle_since: Some(*on), ..row }
+        }
+        (
+            Some(row),
+            E::ReferenceLinked { .. } | E::ReferenceUnlinked { .. } | E::UserLinked { .. } | E::UserUnlinked {},
+        ) => links::applied(row, event),
+        (Some(row), E::Tagged { tags }) => tags::added(row, tags),
+        (Some(row), E::Untagged { tags }) => tags::removed(row, tags),
+        (Some(row), E::Assigned { rep, route }) => {
+            let (rep, route) = (rep.as_ref().map(ToString::to_string), route.as_ref().map(ToString::to_string));
+            CustomerRow { rep, route, ..row }
         }
         (Some(row), E::Erased { .. }) => blank(row),
         (
@@ -213,6 +232,13 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
             | E::PurchaseRecorded { .. }
             | E::PurchaseRefunded { .. }
             | E::LifecycleChanged { .. }
+            | E::ReferenceLinked { .. }
+            | E::ReferenceUnlinked { .. }
+            | E::UserLinked { .. }
+            | E::UserUnlinked {}
+            | E::Tagged { .. }
+            | E::Untagged { .. }
+            | E::Assigned { .. }
             | E::Exported { .. }
             | E::Erased { .. },
         ) => return None,
@@ -255,6 +281,9 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         lifecycle: LifecycleStage::Prospect,
         lifecycle_since: None,
         references: BTreeSet::new(),
+        tags: BTreeSet::new(),
+        rep: None,
+        route: None,
     };
     Some(match personal {
         Personal::Known(contact) => with_contact(row, contact),
@@ -262,12 +291,20 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
     })
 }
 
-/// What does not tell who it was stays: sums and lists still add up.
+/// What does not tell who it was stays: sums and lists still add up. What it was filed under may have told.
 fn blank(row: CustomerRow) -> CustomerRow {
-    let status = CustomerStatus::Erased;
-    let (name, company, email, phone, user_id, stripe_customer_id) = (None, None, None, None, None, None);
-    let references = BTreeSet::new();
-    CustomerRow { status, name, company, email, phone, user_id, stripe_customer_id, references, ..row }
+    CustomerRow {
+        status: CustomerStatus::Erased,
+        name: None,
+        company: None,
+        email: None,
+        phone: None,
+        user_id: None,
+        stripe_customer_id: None,
+        references: BTreeSet::new(),
+        tags: BTreeSet::new(),
+        ..row
+    }
 }
 
 /// What is named and has no value, or none that is still known, is blank.
@@ -335,6 +372,9 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         lifecycle: word(row, "lifecycle", stage)?,
         lifecycle_since: get(row, "lifecycle_since")?,
         references: references.map(|(system, reference)| CustomerReference { system, reference }).collect(),
+        tags: get::<Vec<String>>(row, "tags")?.into_iter().collect(),
+        rep: get(row, "rep")?,
+        route: get(row, "route")?,
     })
 }
 
@@ -373,7 +413,10 @@ impl TableRow for CustomerRow {
             .put("position", self.position.0)
             .put("version", self.version)
             .put("lifecycle", self.lifecycle.as_str())
-            .put("lifecycle_since", self.lifecycle_since);
+            .put("lifecycle_since", self.lifecycle_since)
+            .put_list("tags", &self.tags.iter().cloned().collect::<Vec<_>>())
+            .put("rep", self.rep.as_deref())
+            .put("route", self.route.as_deref());
     }
 }
 
@@ -489,6 +532,53 @@ pub async fn find_by_reference(
     one(pools, tenant, sqlx::query(sql).bind(system).bind(reference)).await
 }
 
+/// The customer who logs in as this user.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_user(
+    pools: &Pools,
+    tenant: TenantId,
+    user: &str,
+) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
+    let sql = concat!(
+        include_str!("customers/columns.sql"),
+        include_str!("customers/as_of.sql"),
+        "where c.user_id = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
+    );
+    one(pools, tenant, sqlx::query(sql).bind(user)).await
+}
+
+/// The customers whom somebody looks after, the oldest first, behind a place in the list of registrations.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_rep(
+    pools: &Pools,
+    tenant: TenantId,
+    rep: &str,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_rep.sql"));
+    registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql).bind(rep)), after, limit).await
+}
+
+/// The customers filed under a tag, the oldest first, behind a place in the list of registrations.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_tag(
+    pools: &Pools,
+    tenant: TenantId,
+    tag: &str,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_tag.sql"));
+    registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql).bind(tag)), after, limit).await
+}
+
 /// The customers with an identity document of one of these numbers, the oldest first, behind a place in the list of registrations:
 /// documents of two countries may have one number.
 ///
@@ -501,10 +591,22 @@ pub async fn find_by_document(
     after: Position,
     limit: usize,
 ) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_document.sql"));
+    let query = (&[Customers::NAME, CustomerProfiles::NAME][..], sqlx::query(sql).bind(numbers));
+    registered_after(pools, tenant, query, after, limit).await
+}
+
+/// A page of customers in the order of their registrations. The query still needs the place behind which they stand, and how many.
+async fn registered_after(
+    pools: &Pools,
+    tenant: TenantId,
+    (projectors, query): (&[&'static str], Query<'_, Postgres, PgArguments>),
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
     // An answer says what it reflects, also when it is empty; so the position is read before.
-    let position = lowest_position(pools, tenant, &[Customers::NAME, CustomerProfiles::NAME]).await?;
-    let query = sqlx::query(concat!(include_str!("customers/columns.sql"), include_str!("customers/by_document.sql")));
-    let query = query.bind(numbers).bind(after.0).bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+    let position = lowest_position(pools, tenant, projectors).await?;
+    let query = query.bind(after.0).bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
     let found = pools.request.fetch_all(tenant, query).await.map_err(failed("customers"))?;
     let shown = found.iter().take(limit).map(read).collect::<Result<Vec<_>, _>>();
     let rows = shown.map_err(failed("customers"))?;

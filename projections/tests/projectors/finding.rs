@@ -167,6 +167,39 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     assert!(!plan.contains("Seq Scan on customer"), "{plan}");
 }
 
+/// The same for lists: a page of many is read in the order of the index.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn customers_of_a_tag_or_a_rep_are_listed_by_their_index_under_row_level_security() {
+    let world = World::start().await;
+    let mut engine = world.as_role(Role::Engine).await;
+    engine
+        .execute(
+            "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, purchase_count, registered_on, created_at, \
+             updated_at, created_position, position, version, rep) \
+             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'prospect', 0, '2026-01-10', now(), now(), n, n, 1, \
+             'rep-' || n % 3 from generate_series(1, 20000) n; \
+             insert into customers_g1.customer_tags (tenant, customer_id, tag, created_position) \
+             select 1 + n % 20, lpad(n::text, 32, '0')::uuid, 'tag-' || n % 3, n from generate_series(1, 20000) n",
+        )
+        .await
+        .unwrap();
+    world.as_admin().await.execute("analyze customers_g1.customers; analyze customers_g1.customer_tags").await.unwrap();
+    let mut request = world.as_role(Role::Request).await;
+    request.execute("set app.tenant = '7'").await.unwrap();
+    let by_rep = include_str!("../../src/customers/customers/by_rep.sql").replace("$1", "'rep-1'");
+    let by_tag = include_str!("../../src/customers/customers/by_tag.sql").replace("$1", "'tag-1'");
+    for (statement, indexes) in
+        [(by_rep, &["idx_customers_rep"][..]), (by_tag, &["idx_customer_tags", "customers_pkey"])]
+    {
+        let statement = statement.replace("$2", "9000").replace("$3", "51");
+        let plan = plan(&mut request, &format!("select c.id {statement}")).await;
+        for index in indexes {
+            assert!(plan.contains(index), "{index}: {plan}");
+        }
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
 /// The same for numbers of documents, of which the customers are found by id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_is_found_by_its_index_under_row_level_security() {

@@ -47,6 +47,9 @@ const LOOKS: &[Look] = &[
     look("/v1/customers", "/v1/customers?phone=%2B34600987654", 200, NOBODY),
     look("/v1/customers", "/v1/customers?reference=erp:PLANTEDREF77", 200, NOBODY),
     look("/v1/customers", "/v1/customers?document=X1234567L", 200, NOBODY),
+    look("/v1/customers", "/v1/customers?user_id=plantedlogin99", 200, NOBODY),
+    look("/v1/customers", "/v1/customers?tag=vip", 200, NOBODY),
+    look("/v1/customers", "/v1/customers?rep=rep-1", 200, NOBODY),
     look("/v1/customers", "/v1/customers?name=planted", 200, NOBODY),
     look("/v1/customers", "/v1/customers?name=quixotte", 200, NOBODY),
     look("/v1/customers/{id}", "/v1/customers/ID", 200, is_blank),
@@ -96,7 +99,7 @@ const LOOKS: &[Look] = &[
 
 /// That there was a customer, when it came and bought, and nothing that tells who it was.
 fn is_blank(customer: &Value) -> bool {
-    let gone = ["name", "company", "email", "phone"];
+    let gone = ["name", "company", "email", "phone", "user_id"];
     customer["status"] == "erased"
         && gone.iter().all(|field| customer[field].is_null())
         && customer["references"] == json!([])
@@ -197,6 +200,7 @@ const TABLES: &[(&str, Leaves)] = &[
     ("customer_documents", Nothing),
     ("customer_preferences", Nothing),
     ("customer_references", Nothing),
+    ("customer_tags", Nothing),
     ("customer_timeline", Facts),
     ("customer_words", Nothing),
     ("customers", Facts),

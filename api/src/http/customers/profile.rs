@@ -3,18 +3,21 @@
 
 use crate::Api;
 use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
+use crate::http::customers::update::customer_version;
 use crate::http::customers::{customer_not_found, masked_email, masked_phone, masked_text};
 use crate::http::lists::ListView;
-use crate::http::{Found, wait_for};
+use crate::http::{Done, Found, wait_for};
 use crate::problem::Problem;
 use axum::extract::State;
-use commands::{Caller, Scope};
+use commands::{Caller, Committed, Scope};
 use projections::customers::customer_profiles::contacts::{self, ContactKind};
 use projections::customers::customer_profiles::{CustomerProfiles, Listed};
 use projections::customers::customers::Customers;
 use projections::{AsOf, ReadModel};
 use serde::Serialize;
+use store::Version;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// How much of what tells who somebody is a caller is shown.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,29 @@ impl Shown {
 pub(super) fn not_found_or<T>(found: Option<AsOf<Listed<T>>>) -> Result<Found<Vec<T>>, Problem> {
     let found = found.ok_or_else(customer_not_found)?;
     Ok(Found { position: found.position, version: found.value.version, body: found.value.rows })
+}
+
+/// What became of a change of a customer.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChangeDone {
+    customer_id: Uuid,
+    /// Whether anything is otherwise than before.
+    changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i32>)]
+    version: Option<Version>,
+    position: i64,
+    repeated: bool,
+}
+
+impl ChangeDone {
+    /// Made from the events, so that a repeat reads the same.
+    pub(super) fn answer(customer: Uuid, committed: &Committed) -> Done<Self> {
+        let (position, version) = (committed.position, customer_version(committed));
+        let changed = !committed.events.is_empty();
+        let view = Self { customer_id: customer, changed, version, position: position.0, repeated: committed.repeated };
+        Done::changed(position, version, view)
+    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,4 +1,5 @@
-//! `GET /v1/customers`: a customer by phone, e-mail or reference; customers by identity document or name.
+//! `GET /v1/customers`: a customer by phone, e-mail, reference or user; customers by identity document, name, tag or who looks after
+//! them.
 
 use super::CustomerView;
 use crate::Api;
@@ -10,14 +11,16 @@ use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::document::{self, Document};
 use domain::email::Email;
-use domain::ids::ExternalSystem;
+use domain::ids::{ExternalSystem, RepCode, Tag};
 use domain::phone::Phone;
-use domain::text::ReferenceText;
+use domain::text::{ReferenceText, UserId};
 use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::{AsOf, Page, ReadModel, lowest_position};
 use serde::Deserialize;
+use std::fmt::Display;
+use std::str::FromStr;
 use store::postgres::Pools;
 use store::{Position, StoreError, TenantId};
 use utoipa::IntoParams;
@@ -39,6 +42,15 @@ pub(super) struct Asked {
     /// By the number of an identity document.
     #[param(example = "12345678Z")]
     document: Option<String>,
+    /// By the user of the authentication service as whom the customer logs in.
+    #[param(example = "auth0|5f7c8ec7c33c6c004bbafe82")]
+    user_id: Option<String>,
+    /// By what they are filed under.
+    #[param(example = "wholesale")]
+    tag: Option<String>,
+    /// By who of ours looks after them.
+    #[param(example = "rep-12")]
+    rep: Option<String>,
     /// By beginnings of words of the name; when nobody is called so, by words nearly spelt so, in one page. Needs `customers:pii`, too.
     #[param(example = "ana tor")]
     name: Option<String>,
@@ -56,6 +68,8 @@ enum Search {
     One(One),
     /// The numbers as which it may be kept, and where to go on.
     Document(Vec<String>, Position),
+    Tag(Tag, Position),
+    Rep(RepCode, Position),
     Name(NameQuery, Option<NamePlace>),
 }
 
@@ -65,9 +79,10 @@ enum One {
     Phone(Phone),
     Email(Email),
     Reference(ExternalSystem, ReferenceText),
+    User(UserId),
 }
 
-/// Looks a customer up by exactly one of telephone number, e-mail address, reference and document, or customers by their name.
+/// Looks customers up by exactly one of telephone number, e-mail address, reference, user, document, tag, representative and name.
 #[utoipa::path(
     get, path = "/v1/customers", tag = "customers", operation_id = "find_customers",
     params(Asked, MinPosition),
@@ -98,6 +113,12 @@ pub(super) async fn find(
         Search::Document(numbers, after) => {
             Found::list(customers::find_by_document(pools, tenant, &numbers, after, limit).await?, view)
         }
+        Search::Tag(tag, after) => {
+            Found::list(customers::find_by_tag(pools, tenant, tag.as_str(), after, limit).await?, view)
+        }
+        Search::Rep(rep, after) => {
+            Found::list(customers::find_by_rep(pools, tenant, rep.as_str(), after, limit).await?, view)
+        }
         Search::Name(query, after) => {
             Found::list(by_name::find_by_name(pools, tenant, &query, after, limit).await?, view)
         }
@@ -106,24 +127,53 @@ pub(super) async fn find(
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let search = match (self.phone, self.email, self.reference, self.document, self.name) {
-            (None, None, None, None, Some(name)) => return named(&name, self.cursor.as_deref()),
-            (Some(phone), None, None, None, None) => Search::One(by_phone(&phone)?),
-            (None, Some(email), None, None, None) => {
-                Search::One(One::Email(Email::parse_known(&email).map_err(|error| wrong("email", &error.to_string()))?))
-            }
-            (None, None, Some(reference), None, None) => Search::One(by_reference(&reference)?),
-            (None, None, None, Some(number), None) => return by_document(&number, self.cursor.as_deref()),
+        let Self { phone, email, reference, document, user_id, tag, rep, name, cursor, limit: _ } = self;
+        let given = [
+            ("phone", phone),
+            ("email", email),
+            ("reference", reference),
+            ("user_id", user_id),
+            ("document", document),
+            ("tag", tag),
+            ("rep", rep),
+            ("name", name),
+        ];
+        let mut given = given.into_iter().filter_map(|(criterion, text)| Some((criterion, text?)));
+        match (given.next(), given.next()) {
+            (Some((criterion, text)), None) => by(criterion, &text, cursor.as_deref()),
             _ => {
-                let detail = "give exactly one of phone, email, reference, document and name";
-                return Err(Problem::bad_request("one_criterion_needed", detail));
+                let detail = "give exactly one of phone, email, reference, user_id, document, tag, rep and name";
+                Err(Problem::bad_request("one_criterion_needed", detail))
             }
-        };
-        match self.cursor {
-            None => Ok(search),
-            Some(_) => Err(lists::foreign_cursor()),
         }
     }
+}
+
+/// Reads one criterion, of which there are one customer or many.
+fn by(criterion: &str, text: &str, cursor: Option<&str>) -> Result<Search, Problem> {
+    let one = match criterion {
+        "name" => return named(text, cursor),
+        "document" => return by_document(text, cursor),
+        "tag" => return Ok(Search::Tag(read("tag", text)?, place(cursor)?)),
+        "rep" => return Ok(Search::Rep(read("rep", text)?, place(cursor)?)),
+        "phone" => by_phone(text)?,
+        "email" => One::Email(Email::parse_known(text).map_err(|error| wrong("email", &error.to_string()))?),
+        "user_id" => One::User(read("user_id", text)?),
+        _ => by_reference(text)?,
+    };
+    match cursor {
+        None => Ok(Search::One(one)),
+        Some(_) => Err(lists::foreign_cursor()),
+    }
+}
+
+fn read<T: FromStr<Err: Display>>(criterion: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| wrong(criterion, &error.to_string()))
+}
+
+/// Where a list of registrations goes on.
+fn place(cursor: Option<&str>) -> Result<Position, Problem> {
+    Ok(cursor.map(Position::parse).transpose()?.unwrap_or(Position(0)))
 }
 
 fn by_phone(phone: &str) -> Result<One, Problem> {
@@ -149,7 +199,7 @@ fn by_document(number: &str, cursor: Option<&str>) -> Result<Search, Problem> {
     if !numbers.iter().all(is_one) {
         return Err(wrong("document", "must have 1 to 32 letters and digits"));
     }
-    Ok(Search::Document(numbers, cursor.map(Position::parse).transpose()?.unwrap_or(Position(0))))
+    Ok(Search::Document(numbers, place(cursor)?))
 }
 
 fn named(name: &str, cursor: Option<&str>) -> Result<Search, Problem> {
@@ -167,7 +217,7 @@ impl Search {
         match self {
             Self::One(one) => one.projectors(),
             Self::Document(..) => WITH_PROFILES,
-            Self::Name(..) => &[Customers::NAME],
+            Self::Tag(..) | Self::Rep(..) | Self::Name(..) => &[Customers::NAME],
         }
     }
 }
@@ -178,7 +228,7 @@ impl One {
     const fn projectors(&self) -> &'static [&'static str] {
         match self {
             Self::Phone(_) | Self::Email(_) => WITH_PROFILES,
-            Self::Reference(..) => &[Customers::NAME],
+            Self::Reference(..) | Self::User(_) => &[Customers::NAME],
         }
     }
 
@@ -199,6 +249,7 @@ impl One {
             Self::Reference(system, name) => {
                 customers::find_by_reference(pools, tenant, system.as_str(), name.as_str()).await
             }
+            Self::User(user) => customers::find_by_user(pools, tenant, user.as_str()).await,
         }
     }
 }

@@ -24,7 +24,10 @@ create table customers (
     version            int         not null,
     lifecycle          text        not null
         check (lifecycle in ('prospect', 'new', 'active', 'at_risk', 'churned', 'won_back')),
-    lifecycle_since    date
+    lifecycle_since    date,
+    tags               text[]      not null default '{}',
+    rep                text,
+    route              text
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -51,6 +54,9 @@ comment on column customers.position is 'Position of the last event of this cust
 comment on column customers.version is 'Version of the stream after that event.';
 comment on column customers.lifecycle is 'How far the customer has come with us.';
 comment on column customers.lifecycle_since is 'Business date since which it is so; none for a prospect.';
+comment on column customers.tags is 'What the customer is filed under.';
+comment on column customers.rep is 'Who of ours looks after the customer.';
+comment on column customers.route is 'The round on which the customer is visited or supplied.';
 create table customer_references (
     tenant      int  not null,
     customer_id uuid not null,
@@ -63,6 +69,18 @@ comment on column customer_references.tenant is 'Whose customer.';
 comment on column customer_references.customer_id is 'The customer.';
 comment on column customer_references.system is 'The other system.';
 comment on column customer_references.reference is 'Its name for the customer.';
+create table customer_tags (
+    tenant           int    not null,
+    customer_id      uuid   not null,
+    tag              text   not null,
+    created_position bigint not null,
+    primary key (tenant, customer_id, tag)
+);
+comment on table customer_tags is 'What the customers are filed under who may be found.';
+comment on column customer_tags.tenant is 'Whose customer.';
+comment on column customer_tags.customer_id is 'The customer.';
+comment on column customer_tags.tag is 'The tag.';
+comment on column customer_tags.created_position is 'Position of the first event of the customer: the order in which they are listed.';
 create table customer_words (
     tenant      int  not null,
     customer_id uuid not null,

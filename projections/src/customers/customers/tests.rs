@@ -6,12 +6,13 @@ use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExternalReference, LifecycleStage,
+    LinkedReference, LinkedUser,
 };
 use domain::email::Email;
 use domain::event::Personal;
-use domain::ids::{ExternalSystem, OrderId, RefundId};
+use domain::ids::{ExternalSystem, OrderId, RefundId, RepCode, RouteCode, Tag};
 use domain::phone::Phone;
-use domain::text::{PersonName, ReferenceText};
+use domain::text::{PersonName, ReferenceText, UserId};
 use domain::{Currency, Event, Money};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -169,6 +170,51 @@ fn a_customer_is_a_prospect_until_a_stage_is_recorded() {
     let row = row_of([created(ana().into()), bought(1, "2026-03-01"), moved]).unwrap();
     assert_eq!((row.lifecycle, row.lifecycle_since), (LifecycleStage::New, Some(day("2026-03-01"))));
     assert_eq!((row.version, row.position.0), (3, 30));
+}
+
+#[test]
+fn the_customer_of_stripe_is_the_reference_of_that_system() {
+    let system = |text: &str| ExternalSystem::parse(text).unwrap();
+    let linked = |text: &str, name: &str| CustomerEvent::ReferenceLinked {
+        system: system(text),
+        personal: LinkedReference { reference: ReferenceText::parse(name).unwrap() }.into(),
+    };
+    let unlinked = |text: &str| CustomerEvent::ReferenceUnlinked { system: system(text) };
+    let of = |events: Vec<CustomerEvent>| {
+        let row = row_of([created(ana().into())].into_iter().chain(events)).unwrap();
+        (row.stripe_customer_id, row.references.len())
+    };
+    assert_eq!(of(vec![unlinked("stripe")]), (None, 0));
+    assert_eq!(of(vec![linked("erp", "4711")]), (Some("cus_123".to_owned()), 2));
+    assert_eq!(of(vec![unlinked("stripe"), linked("stripe", "cus_4")]), (Some("cus_4".to_owned()), 1));
+    let erased = CustomerEvent::ReferenceLinked { system: system("erp"), personal: Personal::Erased };
+    assert_eq!(of(vec![erased]), (Some("cus_123".to_owned()), 1));
+}
+
+#[test]
+fn who_logs_in_what_it_is_filed_under_and_who_looks_after_it_stand_in_the_row() {
+    let tags = |texts: &[&str]| texts.iter().map(|text| Tag::parse(text).unwrap()).collect();
+    let user = LinkedUser { user: UserId::parse("auth0|7").unwrap() };
+    let (rep, route) = (Some(RepCode::parse("rep-1").unwrap()), Some(RouteCode::parse("north").unwrap()));
+    let told = [
+        created(ana().into()),
+        CustomerEvent::UserLinked { personal: user.into() },
+        CustomerEvent::Tagged { tags: tags(&["b2b", "vip"]) },
+        CustomerEvent::Untagged { tags: tags(&["b2b"]) },
+        CustomerEvent::Assigned { rep, route },
+    ];
+    let row = row_of(told.clone()).unwrap();
+    assert_eq!((row.user_id.as_deref(), row.rep.as_deref()), (Some("auth0|7"), Some("rep-1")));
+    assert_eq!(
+        (row.route.as_deref(), row.tags.iter().map(String::as_str).collect::<Vec<_>>()),
+        (Some("north"), vec!["vip"])
+    );
+    let nobody = [CustomerEvent::UserUnlinked {}, CustomerEvent::Assigned { rep: None, route: None }];
+    let row = row_of(told.clone().into_iter().chain(nobody)).unwrap();
+    assert_eq!((row.user_id, row.rep, row.route), (None, None, None));
+    let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
+    let row = row_of(told.into_iter().chain([erased])).unwrap();
+    assert_eq!((row.user_id, row.tags.len()), (None, 0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::details::words;
 use domain::customers::address::AddressKind;
 use domain::customers::events::{CustomerEvent, ExportFormat};
+use domain::ids::Tag;
 use domain::loyalty::events::{LoyaltyEvent, ReleaseReason};
 use domain::{Event, Money};
 use projections::access::api_keys::ApiKeyRow;
@@ -62,6 +63,14 @@ fn of_customer(event: &CustomerEvent) -> String {
             format!("{} of order {order} were given back to you", spoken(*amount))
         }
         E::LifecycleChanged { to, .. } => format!("We count you among our customers as “{}”", words(to.as_str())),
+        E::ReferenceLinked { system, .. } => format!("What the system “{system}” calls you was noted"),
+        E::ReferenceUnlinked { system } => format!("What the system “{system}” calls you was struck out"),
+        E::UserLinked { .. } => "As whom you log in was noted".to_owned(),
+        E::UserUnlinked {} => "As whom you log in was struck out".to_owned(),
+        E::Tagged { tags } => format!("We filed you under {}", listed(tags)),
+        E::Untagged { tags } => format!("We file you no more under {}", listed(tags)),
+        E::Assigned { rep: None, .. } => "Nobody in particular looks after you any more".to_owned(),
+        E::Assigned { rep: Some(rep), .. } => format!("Our representative “{rep}” looks after you"),
         E::Exported { format: ExportFormat::Json, .. } => {
             "All that we know of you was handed out, for a program".to_owned()
         }
@@ -96,6 +105,10 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsExpired { points, .. } => format!("{points} points expired"),
         E::Closed { .. } => "The account was closed".to_owned(),
     }
+}
+
+fn listed(tags: &[Tag]) -> String {
+    tags.iter().map(|tag| format!("“{tag}”")).collect::<Vec<_>>().join(", ")
 }
 
 /// What an address is for.

@@ -22,6 +22,7 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow};
 use projections::{AsOf, Back};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Rows that are read at a time.
 const ROWS: usize = 500;
@@ -84,9 +85,18 @@ fn of_customer(row: &CustomerRow) -> Vec<Detail> {
         ("Language", row.language.clone()),
         ("Currency", row.currency.clone()),
         ("Came to us from", row.source.clone()),
+        ("Filed under", joined(&row.tags)),
+        ("Looked after by", row.rep.clone()),
+        ("On the round", row.route.clone()),
+        ("Logs in as", row.user_id.clone()),
         ("Purchases", Some(row.purchase_count.to_string())),
     ];
     told.into_iter().filter_map(|(label, value)| value.map(|value| Detail::new(label, value))).collect()
+}
+
+/// Nothing, when there is none.
+fn joined(words: &BTreeSet<String>) -> Option<String> {
+    (!words.is_empty()).then(|| words.iter().cloned().collect::<Vec<_>>().join(", "))
 }
 
 pub(super) async fn you(subjects: &[Vec<Detail>], outlet: &mut Outlet) -> Result<(), Broken> {

@@ -1,0 +1,130 @@
+//! How a customer stands with us: what it is filed under, and who looks after it. All of it stands in `GET /v1/customers/{id}`.
+
+use super::profile::ChangeDone;
+use crate::Api;
+use crate::body::JsonBody;
+use crate::headers::{Guards, PathId, PathIdAnd};
+use crate::http::Done;
+use crate::http::wire::Fields;
+use crate::openapi::parameters::OfTag;
+use crate::problem::Problem;
+use axum::extract::State;
+use commands::customers::{Assign, Tags};
+use commands::{Caller, Scope};
+use domain::customers::assignment::Assignment;
+use domain::ids::{CustomerId, RepCode, RouteCode, Tag};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(tag)).routes(routes!(untag)).routes(routes!(assign))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TagsBody {
+    /// Small letters, digits, dots, underscores and hyphens.
+    #[schema(max_items = 50, example = json!(["wholesale", "vip"]))]
+    tags: Vec<String>,
+}
+
+/// Files a customer under something more.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/tags", tag = "customers", operation_id = "tag_customer",
+    params(PathId, Guards),
+    request_body = TagsBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "too_many"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn tag(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<TagsBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let mut fields = Fields::default();
+    let tags = fields.keep_all("/tags", &body.tags, Tag::parse);
+    let request = Tags { customer: CustomerId::new(id), tags: fields.end(tags)? };
+    let committed = commands::customers::tag(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+/// Files a customer under something no more. What it is not filed under is not taken away.
+#[utoipa::path(
+    delete, path = "/v1/customers/{id}/tags/{tag}", tag = "customers", operation_id = "untag_customer",
+    params(OfTag, Guards),
+    responses(
+        (status = 200, description = "Gone", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 400, description = "invalid_parameter"),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn untag(
+    State(api): State<Api>,
+    caller: Caller,
+    PathIdAnd(id, tag): PathIdAnd<Tag>,
+    Guards { key, seen }: Guards,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = Tags { customer: CustomerId::new(id), tags: vec![tag] };
+    let committed = commands::customers::untag(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AssignmentBody {
+    /// Nobody, unless it is said.
+    #[schema(example = "rep-12", max_length = 64)]
+    rep: Option<String>,
+    /// None, unless it is said.
+    #[schema(example = "north-3", max_length = 64)]
+    route: Option<String>,
+}
+
+/// Tells who of ours looks after a customer, and on which round. What is not named is nobody's any more.
+#[utoipa::path(
+    put, path = "/v1/customers/{id}/assignment", tag = "customers", operation_id = "assign_customer",
+    params(PathId, Guards),
+    request_body = AssignmentBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn assign(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<AssignmentBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let mut fields = Fields::default();
+    let rep = fields.keep_optional("/rep", body.rep.as_ref(), RepCode::parse);
+    let route = fields.keep_optional("/route", body.route.as_ref(), RouteCode::parse);
+    let read = || Some(Assignment { rep: rep?, route: route? });
+    let read = read();
+    let request = Assign { customer: CustomerId::new(id), assignment: fields.end(read)? };
+    let committed = commands::customers::assign(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}

@@ -1,0 +1,25 @@
+//! What others call a customer, in its row.
+
+use super::{CustomerReference, CustomerRow, STRIPE};
+use domain::customers::events::CustomerEvent;
+
+/// A row after its links changed. What is no longer known is blank.
+pub(super) fn applied(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
+    if let CustomerEvent::ReferenceLinked { system, personal } = event {
+        row.references.extend(personal.known().map(|linked| CustomerReference {
+            system: system.as_str().to_owned(),
+            reference: linked.reference.as_str().to_owned(),
+        }));
+    }
+    if let CustomerEvent::ReferenceUnlinked { system } = event {
+        row.references.retain(|reference| reference.system != system.as_str());
+    }
+    if let CustomerEvent::UserLinked { personal } = event {
+        row.user_id = personal.known().map(|linked| linked.user.as_str().to_owned());
+    }
+    if let CustomerEvent::UserUnlinked {} = event {
+        row.user_id = None;
+    }
+    let stripe = row.references.iter().find(|reference| reference.system == STRIPE);
+    CustomerRow { stripe_customer_id: stripe.map(|reference| reference.reference.clone()), ..row }
+}

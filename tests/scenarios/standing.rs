@@ -1,0 +1,178 @@
+//! What others call a customer, what it is filed under, and who looks after it.
+
+use crate::support::World;
+use crate::support::world::Answer;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// The answer once it reflects the position of a command.
+async fn seen(world: &World, path: &str, after: &Answer) -> Answer {
+    assert!(after.status < 300, "{}", after.body);
+    let position = after.position.expect("a command answers with its position");
+    let joint = if path.contains('?') { '&' } else { '?' };
+    let answer = world.get(&format!("{path}{joint}min_position={position}")).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer
+}
+
+async fn put(world: &World, path: &str, body: Value) -> Answer {
+    world.ask_as(Some(world.key()), Method::PUT, path, Some(body)).await
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    list["items"].as_array().expect("a list").iter().filter_map(|item| item["customer_id"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_customer_is_found_by_what_others_call_it_until_they_do_not_any_more() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let stripe = json!({"system": "stripe", "reference": "cus_7"});
+    let linked = world.post(&format!("{path}/references"), stripe.clone()).await;
+    assert_eq!((linked.status, &linked.body["changed"], linked.etag()), (200, &json!(true), Some("\"2\"")));
+    let again = world.post(&format!("{path}/references"), stripe.clone()).await;
+    assert_eq!((again.status, &again.body["changed"], again.etag()), (200, &json!(false), None));
+    let other = world.post(&format!("{path}/references"), json!({"system": "stripe", "reference": "cus_8"})).await;
+    assert_eq!(other.refusal(), "409 reference_already_linked /system reference_already_linked");
+    let user = put(&world, &format!("{path}/user"), json!({"user_id": "auth0|7"})).await;
+    assert_eq!((user.status, &user.body["changed"]), (200, &json!(true)), "{}", user.body);
+
+    let shown = seen(&world, &path, &user).await.body;
+    assert_eq!((&shown["references"], &shown["user_id"]), (&json!([stripe]), &json!("auth0|7")));
+    for asked in ["reference=stripe:cus_7", "user_id=auth0%7C7"] {
+        assert_eq!(ids(&seen(&world, &format!("/v1/customers?{asked}"), &user).await.body), [&customer], "{asked}");
+    }
+    let overview = seen(&world, &format!("{path}/overview"), &user).await.body;
+    assert_eq!(overview["customer"], shown);
+
+    let eva = world.member("eva@example.com").await;
+    let eva = format!("/v1/customers/{eva}");
+    assert_eq!(world.post(&format!("{eva}/references"), stripe.clone()).await.refusal(), "409 reference_taken");
+    let taken = put(&world, &format!("{eva}/user"), json!({"user_id": "auth0|7"})).await;
+    assert_eq!(taken.refusal(), "409 user_taken");
+    for what in ["references/stripe", "user"] {
+        let gone = world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/{what}"), None).await;
+        assert_eq!((gone.status, &gone.body["changed"]), (200, &json!(true)), "{}", gone.body);
+        let again = world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/{what}"), None).await;
+        assert_eq!((again.status, &again.body["changed"]), (200, &json!(false)));
+    }
+    assert_eq!(world.post(&format!("{eva}/references"), stripe).await.status, 200, "it is free");
+    let moved = put(&world, &format!("{eva}/user"), json!({"user_id": "auth0|7"})).await;
+    let found = seen(&world, "/v1/customers?user_id=auth0%7C7", &moved).await.body;
+    assert_eq!(format!("/v1/customers/{}", ids(&found)[0]), eva);
+    let timeline = seen(&world, &format!("{path}/timeline?type=customer.reference.*"), &moved).await.body;
+    assert_eq!(timeline["items"][1]["facts"], json!({"system": "stripe"}));
+    assert!(!timeline.to_string().contains("cus_7"), "{timeline}");
+}
+
+#[tokio::test]
+async fn links_that_cannot_be() {
+    let world = World::start().await;
+    let only = world.post("/v1/customers", json!({"references": [{"system": "erp", "reference": "7"}]})).await;
+    let path = format!("/v1/customers/{}", only.body["customer_id"].as_str().expect("an id"));
+    let two = json!({"references": [{"system": "erp", "reference": "8"}, {"system": "erp", "reference": "9"}]});
+    let twice = world.post("/v1/customers", two).await;
+    assert_eq!(twice.refusal(), "409 reference_already_linked /system reference_already_linked");
+    let head = world.head().await;
+    for (body, refusal) in [
+        (json!({"system": "ERP", "reference": "7"}), "422 validation_failed /system invalid_character"),
+        (json!({"system": "crm", "reference": ""}), "422 validation_failed /reference empty"),
+        (json!({"system": "crm"}), "422 validation_failed /reference missing_field"),
+        (json!({"system": "crm", "reference": "7", "url": "x"}), "422 validation_failed /url unknown_field"),
+    ] {
+        assert_eq!(world.post(&format!("{path}/references"), body.clone()).await.refusal(), refusal, "{body}");
+    }
+    for (what, refusal) in [
+        ("references/erp", "422 contact_required"),
+        ("references/ERP", "400 invalid_parameter system invalid_parameter"),
+        ("tags/V.I.P", "400 invalid_parameter tag invalid_parameter"),
+    ] {
+        let refused = world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/{what}"), None).await;
+        assert_eq!(refused.refusal(), refusal, "{what}");
+    }
+    let user = put(&world, &format!("{path}/user"), json!({"user_id": " "})).await;
+    assert_eq!(user.refusal(), "422 validation_failed /user_id empty");
+    let nobody = "/v1/customers/00000000-0000-7000-8000-000000000000";
+    let reference = json!({"system": "crm", "reference": "7"});
+    assert_eq!(world.post(&format!("{nobody}/references"), reference).await.refusal(), "404 customer_not_found");
+    assert_eq!(world.head().await, head);
+}
+
+#[tokio::test]
+async fn customers_are_found_by_what_they_are_filed_under_and_by_who_looks_after_them() {
+    let world = World::start().await;
+    let mut all = Vec::new();
+    let mut last = None;
+    for number in 0..3 {
+        let customer = world.member(&format!("c{number}@example.com")).await;
+        let path = format!("/v1/customers/{customer}");
+        let tagged = world.post(&format!("{path}/tags"), json!({"tags": ["wholesale", "vip"]})).await;
+        assert_eq!((tagged.status, &tagged.body["changed"]), (200, &json!(true)), "{}", tagged.body);
+        let assigned = put(&world, &format!("{path}/assignment"), json!({"rep": "rep-1", "route": "north"})).await;
+        assert_eq!((assigned.status, &assigned.body["changed"]), (200, &json!(true)), "{}", assigned.body);
+        all.push(customer);
+        last = Some(assigned);
+    }
+    let last = last.expect("there were some");
+    for asked in ["tag=vip", "rep=rep-1"] {
+        let first = seen(&world, &format!("/v1/customers?{asked}&limit=2"), &last).await.body;
+        assert_eq!(ids(&first), all[..2], "{asked}");
+        let cursor = first["next_cursor"].as_str().expect("there is more");
+        let second = seen(&world, &format!("/v1/customers?{asked}&limit=2&cursor={cursor}"), &last).await.body;
+        assert_eq!((ids(&second), &second["next_cursor"]), (vec![all[2].as_str()], &Value::Null), "{asked}");
+    }
+    let first = format!("/v1/customers/{}", all[0]);
+    let shown = seen(&world, &first, &last).await.body;
+    assert_eq!(
+        ["tags", "rep", "route"].map(|field| shown[field].clone()),
+        [json!(["vip", "wholesale"]), json!("rep-1"), json!("north")]
+    );
+    let again = world.post(&format!("{first}/tags"), json!({"tags": ["vip"]})).await;
+    assert_eq!(again.body["changed"], false);
+    let untagged = world.ask_as(Some(world.key()), Method::DELETE, &format!("{first}/tags/vip"), None).await;
+    assert_eq!((untagged.status, &untagged.body["changed"]), (200, &json!(true)), "{}", untagged.body);
+    let nobody = put(&world, &format!("{first}/assignment"), json!({"rep": null})).await;
+    for asked in ["tag=vip", "rep=rep-1"] {
+        assert_eq!(ids(&seen(&world, &format!("/v1/customers?{asked}"), &nobody).await.body), all[1..], "{asked}");
+    }
+    world.run_json(&["rebuild", "customers", "--json"]);
+    assert_eq!(ids(&world.get("/v1/customers?tag=vip").await.body), all[1..]);
+    let empty = seen(&world, "/v1/customers?tag=nobody", &nobody).await;
+    assert_eq!((ids(&empty.body).len(), empty.position), (0, nobody.position));
+}
+
+#[tokio::test]
+async fn only_who_may_says_something_of_a_customer_and_only_of_its_own_tenants() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let user = put(&world, &format!("{path}/user"), json!({"user_id": "auth0|7"})).await;
+    assert_eq!(user.status, 200, "{}", user.body);
+    let made = world.run_json(&["key", "create", "reader", "--scope", "customers:read", "--json"]);
+    let reader = made["key"].as_str().expect("it is told once").to_owned();
+    let tenant = world.run_json(&["tenant", "create", "acme", "--time-zone", "Europe/Madrid", "--json"]);
+    let number = tenant["tenant"].to_string();
+    let made = world.run_json(&["key", "create", "other", "--scope", "admin", "--tenant", &number, "--json"]);
+    let other = made["key"].as_str().expect("it is told once").to_owned();
+    let calls = [
+        (Method::POST, "references", Some(json!({"system": "erp", "reference": "7"}))),
+        (Method::DELETE, "references/erp", None),
+        (Method::PUT, "user", Some(json!({"user_id": "auth0|8"}))),
+        (Method::DELETE, "user", None),
+        (Method::POST, "tags", Some(json!({"tags": ["vip"]}))),
+        (Method::DELETE, "tags/vip", None),
+        (Method::PUT, "assignment", Some(json!({"rep": "rep-1"}))),
+    ];
+    let head = world.head().await;
+    for (method, what, body) in calls {
+        let asked = format!("{path}/{what}");
+        let refused = world.ask_as(Some(&reader), method.clone(), &asked, body.clone()).await;
+        assert_eq!((refused.status, &refused.body["code"]), (403, &json!("scope_missing")), "{what}");
+        let refused = world.ask_as(Some(&other), method, &asked, body).await;
+        assert_eq!(refused.refusal(), "404 customer_not_found", "{what}");
+    }
+    assert_eq!(world.head().await, head);
+    let masked = world.ask_as(Some(&reader), Method::GET, &format!("{path}?min_position={head}"), None).await;
+    assert_eq!((&masked.body["masked"], &masked.body["user_id"]), (&json!(true), &json!("a***")));
+}
