@@ -183,6 +183,8 @@ identifiers! {
     OrderId: 64 of CODE;
     /// A refund, as the system that made it numbers it.
     RefundId: 64 of CODE;
+    /// A correction of points by hand, as who makes it numbers it.
+    AdjustmentId: 64 of CODE;
     /// An article.
     Sku: 64 of CODE;
     /// A category of articles.

@@ -24,9 +24,10 @@ use domain::customers::preferences::{
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, RepCode, RouteCode, Sku, Source,
-    Tag, TenantId, TimeZoneName, Topic,
+    AdjustmentId, CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, RepCode,
+    RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic,
 };
+use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
@@ -327,7 +328,8 @@ fn loyalty() -> Vec<Example> {
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
     let required = [enrolled, earned, upgraded, closed].map(Example::required);
-    required.into_iter().chain([reversed(), redeemed(), expired()]).chain(holds()).chain(reviews()).collect()
+    let others = [reversed(), redeemed(), adjusted(), expired()];
+    required.into_iter().chain(others).chain(holds()).chain(reviews()).collect()
 }
 
 fn reversed() -> Example {
@@ -342,6 +344,28 @@ fn reversed() -> Example {
         balance: -2,
     };
     Example::new(reversed(Some(currency("USD"))), reversed(None))
+}
+
+fn adjusted() -> Example {
+    let adjusted = |points, reason, given: Option<(u32, NaiveDate)>, from, note| LoyaltyEvent::PointsAdjusted {
+        adjustment: AdjustmentId::parse("case-4711/1").unwrap(),
+        points,
+        reason,
+        lot: given.map(|(lot, _)| lot),
+        expires_on: given.map(|(_, expires_on)| expires_on),
+        from,
+        paid_debt: 12,
+        adjusted_on: day("2026-02-20"),
+        currency: currency("USD"),
+        balance: 738,
+        personal: AdjustmentNote { note }.into(),
+    };
+    let note = ReasonText::parse("A broken cup; Ana was told.").unwrap();
+    let given = Some((4, day("2028-02-20")));
+    Example::new(
+        adjusted(750, AdjustmentReason::Compensation, given, lots(), Some(note)),
+        adjusted(-750, AdjustmentReason::Correction, None, vec![], None),
+    )
 }
 
 fn redeemed() -> Example {

@@ -3,6 +3,7 @@
 //! Each test has its own server, data folder and database. Nothing here knows how the server is made.
 
 mod access;
+mod adjustments;
 mod bad_input;
 mod command_line;
 mod customers;

@@ -26,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+mod adjustments;
 mod holds;
 mod kpis;
 mod ledger;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(enrol, get_loyalty))
         .routes(routes!(earn))
         .routes(routes!(redeem))
+        .routes(routes!(adjustments::adjust))
         .routes(routes!(holds::place))
         .routes(routes!(holds::capture))
         .routes(routes!(holds::release))
@@ -106,6 +108,7 @@ impl PointsView {
                 Self { points_reversed: self.points_reversed + points, balance: Some(*balance), ..self }
             }
             E::PointsRedeemed { balance, .. }
+            | E::PointsAdjusted { balance, .. }
             | E::PointsExpired { balance, .. }
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. } => Self { balance: Some(*balance), ..self },
@@ -326,6 +329,8 @@ pub(crate) struct LoyaltyView {
     redeemed: i64,
     expired: i64,
     reversed: i64,
+    /// Points given by hand, less those taken by hand.
+    adjusted: i64,
     enrolled_on: NaiveDate,
     expiries: Vec<ExpiryView>,
     holds: Vec<holds::HoldView>,
@@ -358,6 +363,7 @@ impl From<LoyaltyBalance> for LoyaltyView {
             redeemed: known.redeemed,
             expired: known.expired,
             reversed: known.reversed,
+            adjusted: known.adjusted,
             enrolled_on: known.enrolled_on,
             expiries: expiries
                 .map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on })

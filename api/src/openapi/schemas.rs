@@ -72,6 +72,10 @@ by_hand! {
     OrderId => identifier("The order, in the words of the system that took it", "order-7");
     /// Somebody's own name for a refund.
     RefundId => identifier("The refund, in the words of the system that made it", "refund-7");
+    /// Somebody's own name for a correction of points.
+    AdjustmentId => identifier("The adjustment, in the words of who makes it", "case-4711/1");
+    /// Why points are given or taken by hand.
+    AdjustmentReason => one_of(domain::loyalty::adjustments::AdjustmentReason::ALL.into_iter().map(domain::loyalty::adjustments::AdjustmentReason::as_str));
     /// The text of a cursor.
     Cursor => text("Where the list goes on: `next_cursor` of the answer before", None, "b2a");
     /// An event type.

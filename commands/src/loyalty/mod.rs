@@ -1,8 +1,9 @@
 //! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
-//! once, a refund reverses once, a lot expires once, a hold ends once, a tier is reviewed once a year.
+//! once, a refund reverses once, an adjustment is made once, a lot expires once, a hold ends once, a tier is reviewed once a year.
 
+pub mod adjustments;
 pub mod due;
 pub mod holds;
 pub mod jobs;
@@ -18,7 +19,7 @@ use crate::states::{States, stream_of};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::customers::customer::Customer;
-use domain::ids::{CustomerId, HoldId, OrderId, RefundId};
+use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
@@ -179,6 +180,11 @@ fn ended_once(customer: CustomerId, hold: HoldId) -> Once {
     Once::new(account_stream(customer), "end_hold", hold.to_string())
 }
 
+/// Points are given or taken by hand.
+fn adjusted_once(customer: CustomerId, adjustment: &AdjustmentId) -> Once {
+    Once::new(account_stream(customer), "adjust", adjustment.as_str())
+}
+
 /// What names a refund of an order, in once-only facts: no order or refund has a space in it. Frozen for ever.
 pub(crate) fn refund_key(order: &OrderId, refund: &RefundId) -> String {
     format!("{order} {refund}")
@@ -228,6 +234,7 @@ impl Today {
             | E::HoldPlaced { .. }
             | E::PointsRedeemed { .. }
             | E::PointsReversed { .. }
+            | E::PointsAdjusted { .. }
             | E::Closed { .. } => None,
         }
     }
@@ -241,6 +248,7 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::PointsReversed { order, refund, .. } => {
             Some(Once::new(account, "reverse", refund_key(order, refund)))
         }
+        LoyaltyEvent::PointsAdjusted { adjustment, .. } => Some(adjusted_once(customer, adjustment)),
         LoyaltyEvent::PointsExpired { lot, hold: None, .. } => Some(Once::new(account, "expire", lot.to_string())),
         LoyaltyEvent::PointsExpired { lot, hold: Some(hold), .. } => {
             Some(Once::new(account, "expire", format!("{lot} {hold}")))

@@ -1,15 +1,17 @@
 //! Loyalty accounts through the whole pipeline: what happens once, when points expire, many tills at once.
 
+use super::adjustments::{Adjust, adjust};
 use super::due::{expire_due, lapse_due_holds, review_year};
 use super::holds::{CaptureHold, PlaceHold, ReleaseHold, capture, place, release};
 use super::{Earn, Enrol, Redeem, earn, enrol, redeem};
 use crate::customers::{Register, register};
 use crate::identity::IdempotencyKey;
 use crate::testing::node::{Node, caller, event_types, refusal_code};
-use crate::{Caller, Committed};
+use crate::{Caller, CommandError, Committed, Scope};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
-use domain::ids::{CustomerId, HoldId, OrderId};
+use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId};
+use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event, Money};
 use futures::future::join_all;
@@ -195,4 +197,32 @@ async fn who_is_no_member_is_told_so() {
     assert_eq!(refusal_code(&answer), "not_a_member");
     assert_eq!(refusal_code(&place(&node.commands, &caller(), None, holding(ana, "7", 100)).await), "not_a_member");
     assert_eq!(refusal_code(&review_year(&node.commands, &caller(), ana).await), "not_a_member");
+}
+
+#[tokio::test]
+async fn an_adjustment_is_made_once_by_who_may() {
+    let node = Node::start();
+    let ana = customer(&node, Some(euro())).await;
+    let adjusting = |nth: u32, points| Adjust {
+        customer: ana,
+        adjustment: AdjustmentId::parse(&format!("case-{nth}")).unwrap(),
+        points,
+        reason: AdjustmentReason::Goodwill,
+        note: AdjustmentNote::default(),
+    };
+    let till = Caller { scopes: vec![Scope::LoyaltyWrite], ..caller() };
+    let refused = adjust(&node.commands, &till, None, adjusting(0, 50)).await.unwrap_err();
+    assert!(matches!(refused, CommandError::Forbidden { scope: Scope::LoyaltyAdjust }));
+    let made = adjust(&node.commands, &caller(), None, adjusting(0, 50)).await.unwrap();
+    assert_eq!(event_types(&made), ["loyalty.points.adjusted"]);
+    let again = adjust(&node.another().commands, &caller(), None, adjusting(0, 50)).await.unwrap();
+    assert_eq!((again.events, again.repeated), (made.events, true));
+    let other = adjust(&node.commands, &caller(), None, adjusting(0, 51)).await;
+    assert_eq!(refusal_code(&other), "adjustment_already_made");
+    for nth in 1..40 {
+        adjust(&node.commands, &caller(), None, adjusting(nth, 1)).await.unwrap();
+    }
+    // The account has forgotten it; the log has not.
+    let forgotten = adjust(&node.commands, &caller(), None, adjusting(0, 51)).await;
+    assert_eq!((refusal_code(&forgotten), node.available(ana)), ("already_happened", 89));
 }

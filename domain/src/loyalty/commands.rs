@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::calendar::Moment;
-use crate::ids::{HoldId, OrderId, RefundId};
+use crate::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::loyalty_account::HoldEnd;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -81,6 +82,19 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Give or take points by hand.
+    Adjust {
+        /// The adjustment; made once.
+        adjustment: AdjustmentId,
+        /// How many points to give; below zero to take.
+        points: i64,
+        /// Why.
+        reason: AdjustmentReason,
+        /// What is said about it.
+        note: AdjustmentNote,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Let lapse and expire what is due.
     Settle {
         /// When it is asked.
@@ -150,6 +164,35 @@ pub enum LoyaltyError {
         /// The most that an account may hold.
         limit: i64,
     },
+    /// An adjustment of nothing.
+    #[error("an adjustment gives or takes at least a point")]
+    AdjustmentOfNothing,
+    /// More points than are given or taken at once by hand.
+    #[error("an adjustment gives or takes at most {limit} points")]
+    AdjustmentLimit {
+        /// The points asked for.
+        points: i64,
+        /// The most at once.
+        limit: i64,
+    },
+    /// More points than an account may hold, given by hand.
+    #[error("an account holds at most {limit} points")]
+    AdjustedPointsLimit {
+        /// What is available; below zero when points are owed.
+        available: i64,
+        /// The points asked for.
+        points: i64,
+        /// The most that an account may hold.
+        limit: i64,
+    },
+    /// Another adjustment has the id.
+    #[error("adjustment {adjustment} was made already, of {points} points")]
+    AdjustmentAlreadyMade {
+        /// The adjustment.
+        adjustment: AdjustmentId,
+        /// What it gave; below zero what it took.
+        points: i64,
+    },
     /// The order has redeemed another number of points.
     #[error("order {order} has already redeemed {points} points")]
     OrderAlreadyRedeemed {
@@ -209,6 +252,10 @@ impl LoyaltyError {
             Self::PointsNotRedeemable { .. } => "points_not_redeemable",
             Self::InsufficientPoints { .. } => "insufficient_points",
             Self::PointsLimit { .. } => "points_limit",
+            Self::AdjustmentOfNothing => "adjustment_of_nothing",
+            Self::AdjustmentLimit { .. } => "adjustment_limit",
+            Self::AdjustedPointsLimit { .. } => "points_limit",
+            Self::AdjustmentAlreadyMade { .. } => "adjustment_already_made",
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
             Self::OrderAlreadyHeld { .. } => "order_already_held",
             Self::TooManyHolds { .. } => "too_many_holds",
@@ -227,9 +274,12 @@ impl From<LoyaltyError> for Refusal {
             LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
                 (RefusalKind::Invalid, Some("/total"))
             }
-            LoyaltyError::PointsNotRedeemable { .. } | LoyaltyError::InsufficientPoints { .. } => {
-                (RefusalKind::Invalid, Some("/points"))
-            }
+            LoyaltyError::PointsNotRedeemable { .. }
+            | LoyaltyError::InsufficientPoints { .. }
+            | LoyaltyError::AdjustmentOfNothing
+            | LoyaltyError::AdjustmentLimit { .. }
+            | LoyaltyError::AdjustedPointsLimit { .. } => (RefusalKind::Invalid, Some("/points")),
+            LoyaltyError::AdjustmentAlreadyMade { .. } => (RefusalKind::Conflict, Some("/adjustment_id")),
             LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
             LoyaltyError::AccountClosed
             | LoyaltyError::OrderAlreadyRedeemed { .. }

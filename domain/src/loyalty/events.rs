@@ -4,8 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::upcast::Upcaster;
-use crate::event::{Clear, events};
-use crate::ids::{HoldId, OrderId, RefundId};
+use crate::event::{Clear, Personal, events};
+use crate::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
 
@@ -193,6 +194,33 @@ events! {
             currency: Option<Currency>,
             /// Available afterwards.
             balance: i64,
+        },
+        /// Somebody gave or took points by hand.
+        #[serde(rename = "loyalty.points.adjusted")]
+        PointsAdjusted {
+            /// The adjustment.
+            adjustment: AdjustmentId,
+            /// The points given; below zero those taken.
+            points: i64,
+            /// Why.
+            reason: AdjustmentReason,
+            /// The number of the lot that points given make.
+            lot: Option<u32>,
+            /// The first day on which points given are gone.
+            expires_on: Option<NaiveDate>,
+            /// The lots that points taken come from.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            from: Vec<LotPoints>,
+            /// How many of the points given paid points that were owed; the others can be redeemed.
+            paid_debt: i64,
+            /// The business date.
+            adjusted_on: NaiveDate,
+            /// The account's currency.
+            currency: Currency,
+            /// Available afterwards.
+            balance: i64,
+            /// What was said about it.
+            personal: Personal<AdjustmentNote>,
         },
         /// What was left of a lot grew too old, or what came back from a hold to a lot that was too old by then.
         #[serde(rename = "loyalty.points.expired")]

@@ -4,6 +4,7 @@
 //! it came; a day's earnings when no window can count them any more. So it does not grow for ever; that an order counts
 //! once beyond that is the log's to know.
 
+mod adjusting;
 mod holding;
 mod tiers;
 
@@ -22,6 +23,7 @@ use crate::loyalty::holds::GivenBack;
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
+pub use adjusting::ADJUSTMENT_MAX;
 pub use holding::{Hold, HoldEnd};
 
 const PROGRAMME: Programme = Programme::STANDARD;
@@ -58,6 +60,7 @@ pub struct Member {
     expired_until: Option<NaiveDate>,
     earned: BTreeMap<OrderId, EarnedOrder>,
     redeemed: BTreeMap<OrderId, RedeemedOrder>,
+    adjustments: Vec<adjusting::Adjustment>,
     earned_by_day: BTreeMap<NaiveDate, i64>,
     latest_earned_on: Option<NaiveDate>,
     latest: NaiveDate,
@@ -126,6 +129,10 @@ impl Decider for LoyaltyAccount {
             LoyaltyCommand::ReleaseHold { hold, now } => {
                 after_due(state, now, |member| holding::release(member, hold, now))
             }
+            LoyaltyCommand::Adjust { adjustment: id, points, reason, note, now } => {
+                let wanted = adjusting::Adjustment { id, points, reason, note: note.into() };
+                after_due(state, now, |member| adjusting::adjust(member, wanted, now))
+            }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
             LoyaltyCommand::Review { now } => after_due(state, now, |member| Ok(tiers::review(member, now))),
             LoyaltyCommand::Close { now } => close(state, now),
@@ -148,6 +155,7 @@ impl Decider for LoyaltyAccount {
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
+                | E::PointsAdjusted { .. }
                 | E::PointsExpired { .. },
             ) => state,
         }
@@ -266,6 +274,7 @@ impl Member {
             expired_until: None,
             earned: BTreeMap::new(),
             redeemed: BTreeMap::new(),
+            adjustments: Vec::new(),
             earned_by_day: BTreeMap::new(),
             latest_earned_on: None,
             latest: on,
@@ -311,6 +320,7 @@ impl Member {
                 let drawn = sum_of(from.iter().map(|used| used.points));
                 self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
             }
+            E::PointsAdjusted { .. } => self.add_adjusted(event),
             E::PointsExpired { lot, points, expires_on, hold, .. } => {
                 self.add_expired(*lot, *expires_on);
                 match hold {

@@ -6,11 +6,13 @@
 //! - Redemption never takes more than is available. Only a reversal can make the balance negative; earning pays that first.
 //! - A *hold* sets points aside for an order: they are not available, do not expire, and become the discount that was promised
 //!   (*capture*) or come back (*release*), by themselves when its time is over (*lapse*).
+//! - An *adjustment* gives or takes points by hand. It never counts for a tier, and takes no more than is available.
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - One aggregate: [`loyalty_account::LoyaltyAccount`], under the customer's id; its rules: [`programme::Programme`].
 //!
 //! Deliberately absent, for now: campaigns, pending points, stamps.
 
+pub mod adjustments;
 pub mod commands;
 pub mod events;
 pub mod holds;

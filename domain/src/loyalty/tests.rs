@@ -14,6 +14,7 @@ use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 
+mod adjustments;
 mod holds;
 mod reviews;
 
@@ -592,6 +593,7 @@ mod any_history {
             | E::PointsRedeemed { balance, .. }
             | E::PointsReversed { balance, .. }
             | E::PointsExpired { balance, .. }
+            | E::PointsAdjusted { balance, .. }
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. } => Some(*balance),
             E::Closed { .. } => Some(0),
@@ -604,6 +606,7 @@ mod any_history {
         use LoyaltyEvent as E;
         match event {
             E::PointsRedeemed { balance, hold: None, .. } | E::HoldPlaced { balance, .. } => *balance < 0,
+            E::PointsAdjusted { points, balance, .. } => *points < 0 && *balance < 0,
             _ => false,
         }
     }
@@ -612,7 +615,7 @@ mod any_history {
     fn moved(event: &LoyaltyEvent) -> i64 {
         use LoyaltyEvent as E;
         match event {
-            E::PointsEarned { points, .. } => *points,
+            E::PointsEarned { points, .. } | E::PointsAdjusted { points, .. } => *points,
             E::PointsRedeemed { points, .. } | E::PointsReversed { points, .. } | E::PointsExpired { points, .. } => {
                 -points
             }
@@ -683,6 +686,7 @@ mod any_history {
             | C::PlaceHold { now, .. }
             | C::CaptureHold { now, .. }
             | C::ReleaseHold { now, .. }
+            | C::Adjust { now, .. }
             | C::Settle { now }
             | C::Review { now }
             | C::Close { now } => Some(*now),
@@ -755,10 +759,13 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
         now,
     });
     let release = (hold, any_moment()).prop_map(|(hold, now)| LoyaltyCommand::ReleaseHold { hold, now });
+    let adjust = (1..20, -2_000_i64..2_000, any_moment())
+        .prop_map(|(number, points, now)| adjustments::adjust_at(&format!("adjustment-{number}"), points, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
     prop_oneof![
-        6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 1 => settle, 1 => review
+        6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 2 => adjust,
+        1 => settle, 1 => review
     ]
 }
 

@@ -149,6 +149,7 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::TierUpgraded { .. }
             | L::TierDowngraded { .. }
             | L::TierKept { .. }
+            | L::PointsAdjusted { .. }
             | L::PointsExpired { .. }
             | L::Closed { .. },
         )

@@ -174,6 +174,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         E::PointsReversed { order, refund, points, reversed_on, balance, .. } => json!({
             "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": reversed_on,
         }),
+        E::PointsAdjusted { adjustment, points, reason, adjusted_on, balance, .. } => json!({
+            "adjustment_id": adjustment, "points": points, "reason": reason, "balance": balance, "on": adjusted_on,
+        }),
         E::PointsExpired { points, expires_on, balance, .. } => {
             json!({"points": points, "balance": balance, "on": expires_on})
         }

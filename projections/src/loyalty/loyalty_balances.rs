@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 const PROGRAMME: Programme = Programme::STANDARD;
 
-/// The points of one purchase.
+/// The points of one purchase, or given by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LotRow {
     /// Its number in the account, from one.
@@ -94,6 +94,8 @@ pub struct LoyaltyBalanceRow {
     pub expired: i64,
     /// All that was taken back.
     pub reversed: i64,
+    /// All that was given by hand, less what was taken by hand.
+    pub adjusted: i64,
     /// Earned, less reversed, in the twelve calendar months that end on `earned_reference_on`.
     pub earned_last_12_months: i64,
     /// The latest business date on which the account has earned.
@@ -160,6 +162,8 @@ pub struct LoyaltyBalance {
     pub expired: i64,
     /// All that was taken back.
     pub reversed: i64,
+    /// All that was given by hand, less what was taken by hand.
+    pub adjusted: i64,
     /// Earned, less reversed, in the twelve calendar months that end today.
     pub earned_last_12_months: i64,
     /// The tier.
@@ -194,7 +198,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -278,6 +282,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.take(from);
             row.available = *balance;
         }
+        E::PointsAdjusted { .. } => row.adjust(event),
         E::PointsExpired { lot, points, expires_on, balance, .. } => {
             row.expired = row.expired.saturating_add(*points);
             row.expired_until = Some(row.expired_until.map_or(*expires_on, |latest| latest.max(*expires_on)));
@@ -308,6 +313,7 @@ impl LoyaltyBalanceRow {
             redeemed: 0,
             expired: 0,
             reversed: 0,
+            adjusted: 0,
             earned_last_12_months: 0,
             earned_reference_on: None,
             tier: Tier::Bronze,
@@ -334,6 +340,21 @@ impl LoyaltyBalanceRow {
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
         self.insert(earned);
+    }
+
+    /// Points given by hand are a lot that counts for no tier; those taken leave their lots.
+    fn adjust(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::PointsAdjusted { points, lot, expires_on, from, paid_debt, adjusted_on, balance, .. } = event
+        else {
+            return;
+        };
+        self.adjusted = self.adjusted.saturating_add(*points);
+        if let Some((lot, expires_on)) = lot.zip(*expires_on) {
+            let left = points.saturating_sub(*paid_debt);
+            self.insert(LotRow { lot, left, counted: 0, earned_on: *adjusted_on, expires_on });
+        }
+        self.take(from);
+        self.available = *balance;
     }
 
     fn insert(&mut self, lot: LotRow) {
@@ -389,6 +410,8 @@ impl LoyaltyBalanceRow {
 
     /// Brings up to date what follows from lots, holds and tier, and forgets lots that nothing counts any more.
     fn settle(&mut self) {
+        // What was given by hand counts for no tier: nothing is to be known of it once it is used up.
+        self.lots.retain(|lot| lot.left > 0 || lot.counted != 0);
         if let Some(reference) = self.earned_reference_on {
             let before = PROGRAMME.before_counted(reference, self.review_on);
             self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
@@ -440,6 +463,7 @@ impl LoyaltyBalanceRow {
             redeemed: self.redeemed,
             expired: self.expired.saturating_add(due),
             reversed: self.reversed,
+            adjusted: self.adjusted,
             earned_last_12_months,
             tier: self.tier,
             next_tier: self.next_tier,
@@ -511,6 +535,7 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         redeemed: get(row, "redeemed")?,
         expired: get(row, "expired")?,
         reversed: get(row, "reversed")?,
+        adjusted: get(row, "adjusted")?,
         earned_last_12_months: get(row, "earned_last_12_months")?,
         earned_reference_on: get(row, "earned_reference_on")?,
         tier: word(row, "tier", tier)?,
@@ -565,7 +590,8 @@ impl TableRow for LoyaltyBalanceRow {
             .put("expired_until", self.expired_until)
             .put("review_on", self.review_on)
             .put("projected_tier", self.projected_tier.map(Tier::as_str))
-            .put("closed_on", self.closed_on);
+            .put("closed_on", self.closed_on)
+            .put("adjusted", self.adjusted);
     }
 }
 
@@ -613,7 +639,9 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
     let is_held = |hold: &HoldId| row.is_some_and(|row| row.holds.iter().any(|other| other.hold == *hold));
     if let Event::Loyalty(event) = &mut recorded.event {
         match event {
-            E::PointsEarned { points, balance, .. } => *balance = available.saturating_add(*points),
+            E::PointsEarned { points, balance, .. } | E::PointsAdjusted { points, balance, .. } => {
+                *balance = available.saturating_add(*points);
+            }
             E::HoldReleased { hold, points, balance, .. } => {
                 *balance = available.saturating_add(if is_held(hold) { *points } else { 0 });
             }

@@ -55,6 +55,8 @@ pub struct Figures {
     pub redeemed: Moved,
     /// Taken back with their purchases.
     pub reversed: Moved,
+    /// Given by hand, less what was taken by hand.
+    pub adjusted: Moved,
     /// Grew too old, as far as it is recorded.
     pub expired: Moved,
     /// Customers who became members.
@@ -68,6 +70,7 @@ impl Figures {
         self.earned.add(other.earned);
         self.redeemed.add(other.redeemed);
         self.reversed.add(other.reversed);
+        self.adjusted.add(other.adjusted);
         self.expired.add(other.expired);
         self.enrolled = self.enrolled.saturating_add(other.enrolled);
         for (currency, minor) in &other.discounts {
@@ -79,7 +82,7 @@ impl Figures {
         add(&mut self.discounts, currency, minor);
     }
 
-    /// Redeemed points by earned ones, in ten-thousandths, rounded; none when nothing was earned.
+    /// Redeemed points by earned ones (those given by hand are no success of the programme), in ten-thousandths, rounded; none when nothing was earned.
     #[must_use]
     pub fn redeemed_by_earned(&self) -> Option<i128> {
         let (redeemed, earned) = (i128::from(self.redeemed.points), i128::from(self.earned.points));
@@ -108,7 +111,7 @@ pub struct LoyaltyKpis;
 
 impl ReadModel for LoyaltyKpis {
     const NAME: &'static str = "loyalty_kpis";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["loyalty_kpis", "loyalty_liabilities"];
     const TABLES_SQL: &'static str = include_str!("loyalty_kpis/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_kpis/indexes.sql");
@@ -118,6 +121,7 @@ impl ReadModel for LoyaltyKpis {
         "loyalty.points.earned",
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
+        "loyalty.points.adjusted",
         "loyalty.points.expired",
         "loyalty.account.closed",
     ];
@@ -183,6 +187,7 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         E::PointsEarned { earned_on, .. } => Some(*earned_on),
         E::PointsRedeemed { redeemed_on, .. } => Some(*redeemed_on),
         E::PointsReversed { reversed_on, .. } => Some(*reversed_on),
+        E::PointsAdjusted { adjusted_on, .. } => Some(*adjusted_on),
         E::PointsExpired { expires_on, .. } => Some(*expires_on),
         E::Closed { on, .. } => Some(*on),
         E::TierUpgraded { .. }
@@ -203,6 +208,7 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
             figures.discount(discount.currency().code(), discount.minor());
         }
         E::PointsReversed { points, .. } => figures.reversed.once(*points),
+        E::PointsAdjusted { points, .. } => figures.adjusted.once(*points),
         E::PointsExpired { points, .. } => figures.expired.once(*points),
         E::Closed { .. }
         | E::TierUpgraded { .. }
@@ -220,6 +226,7 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
     match event {
         E::PointsEarned { total, points, .. } => of(&total.currency(), *points),
         E::PointsRedeemed { discount, points, .. } => of(&discount.currency(), points.saturating_neg()),
+        E::PointsAdjusted { currency, points, .. } => of(currency, *points),
         E::PointsReversed { currency, points, .. } | E::PointsExpired { currency, points, .. } => {
             let code = currency.as_ref().map_or(UNTOLD, |currency| currency.code());
             Some((code.to_owned(), points.saturating_neg()))
@@ -244,6 +251,7 @@ fn read(row: &PgRow) -> Result<KpiRow, sqlx::Error> {
             earned: moved("points_earned", "earned_count")?,
             redeemed: moved("points_redeemed", "redeemed_count")?,
             reversed: moved("points_reversed", "reversed_count")?,
+            adjusted: moved("points_adjusted", "adjusted_count")?,
             expired: moved("points_expired", "expired_count")?,
             enrolled: get(row, "enrolled")?,
             discounts,
@@ -269,7 +277,9 @@ impl TableRow for KpiRow {
             .put("expired_count", self.figures.expired.count)
             .put("enrolled", self.figures.enrolled)
             .put("discounts", Json(&self.figures.discounts))
-            .put("position", self.position.0);
+            .put("position", self.position.0)
+            .put("points_adjusted", self.figures.adjusted.points)
+            .put("adjusted_count", self.figures.adjusted.count);
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Movement {
     Redeemed,
     /// They were taken back with their purchase.
     Reversed,
+    /// They were given or taken by hand.
+    Adjusted,
     /// They grew too old.
     Expired,
     /// They were lost with the account.
@@ -35,8 +37,16 @@ pub enum Movement {
 }
 
 impl Movement {
-    const ALL: [Self; 7] =
-        [Self::Earned, Self::Held, Self::Released, Self::Redeemed, Self::Reversed, Self::Expired, Self::Closed];
+    const ALL: [Self; 8] = [
+        Self::Earned,
+        Self::Held,
+        Self::Released,
+        Self::Redeemed,
+        Self::Reversed,
+        Self::Adjusted,
+        Self::Expired,
+        Self::Closed,
+    ];
 
     /// The word in the table and on the wire.
     #[must_use]
@@ -47,6 +57,7 @@ impl Movement {
             Self::Released => "released",
             Self::Redeemed => "redeemed",
             Self::Reversed => "reversed",
+            Self::Adjusted => "adjusted",
             Self::Expired => "expired",
             Self::Closed => "closed",
         }
@@ -82,6 +93,10 @@ pub struct LedgerRow {
     pub refund: Option<String>,
     /// The hold that set the points aside.
     pub hold: Option<Uuid>,
+    /// The adjustment, by whoever made it.
+    pub adjustment: Option<String>,
+    /// Why points were given or taken by hand.
+    pub reason: Option<String>,
     /// What was paid for points earned, what points held or redeemed are worth.
     pub amount: Option<Money>,
     /// Business date.
@@ -98,7 +113,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -109,6 +124,7 @@ impl ReadModel for LoyaltyLedger {
         "loyalty.hold.released",
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
+        "loyalty.points.adjusted",
         "loyalty.points.expired",
         "loyalty.account.closed",
     ];
@@ -127,6 +143,7 @@ impl ReadModel for LoyaltyLedger {
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
+                | E::PointsAdjusted { .. }
                 | E::PointsExpired { .. }
                 | E::Closed { .. } => vec![recorded.position],
                 E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
@@ -189,6 +206,12 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             refund: Some(refund.as_str().to_owned()),
             ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
         }),
+        E::PointsAdjusted { adjustment, points, reason, lot, adjusted_on, balance, .. } => Some(LedgerRow {
+            lot: lot.map(Into::into),
+            adjustment: Some(adjustment.as_str().to_owned()),
+            reason: Some(reason.as_str().to_owned()),
+            ..row(Movement::Adjusted, *points, *balance, *adjusted_on)
+        }),
         E::PointsExpired { lot, points, expires_on, hold, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
             hold: hold.map(|hold| hold.as_uuid()),
@@ -219,6 +242,8 @@ impl LedgerRow {
             order: None,
             refund: None,
             hold: None,
+            adjustment: None,
+            reason: None,
             amount: None,
             moved_on,
             occurred_at: recorded.occurred_at,
@@ -240,6 +265,8 @@ fn read(row: &PgRow) -> Result<LedgerRow, sqlx::Error> {
         order: get(row, "order_id")?,
         refund: get(row, "refund_id")?,
         hold: get(row, "hold_id")?,
+        adjustment: get(row, "adjustment_id")?,
+        reason: get(row, "reason")?,
         amount: amount(row)?,
         moved_on: get(row, "moved_on")?,
         occurred_at: get(row, "occurred_at")?,
@@ -271,7 +298,9 @@ impl TableRow for LedgerRow {
             .put("occurred_at", self.occurred_at)
             .put("recorded_at", self.recorded_at)
             .put("held", self.held)
-            .put("hold_id", self.hold);
+            .put("hold_id", self.hold)
+            .put("adjustment_id", self.adjustment.as_deref())
+            .put("reason", self.reason.as_deref());
     }
 }
 

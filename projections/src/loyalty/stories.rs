@@ -1,7 +1,8 @@
 //! Histories of an account as the domain decides them, for the tests of the folds.
 
 use chrono::{Days, NaiveDate, TimeDelta};
-use domain::ids::{HoldId, OrderId, RefundId};
+use domain::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
@@ -110,6 +111,22 @@ pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> Lo
     }
 }
 
+/// So many points given by hand; below zero taken.
+pub(crate) fn adjust(points: i64, number: u8, today: &str) -> LoyaltyCommand {
+    adjust_at(points, number, noon(today))
+}
+
+fn adjust_at(points: i64, number: u8, now: Moment) -> LoyaltyCommand {
+    let adjustment = AdjustmentId::parse(&format!("adjustment-{number}")).unwrap();
+    LoyaltyCommand::Adjust {
+        adjustment,
+        points,
+        reason: AdjustmentReason::Goodwill,
+        note: AdjustmentNote::default(),
+        now,
+    }
+}
+
 fn refund_id(number: u8) -> RefundId {
     RefundId::parse(&format!("refund-{number}")).unwrap()
 }
@@ -158,7 +175,9 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     });
     let released = (number, any_moment());
     let release = released.prop_map(|(number, now)| LoyaltyCommand::ReleaseHold { hold: hold_id(number), now });
+    let adjusted = (-2_000_i64..2_000, 0_u8..20, any_moment());
+    let adjust = adjusted.prop_map(|(points, number, now)| adjust_at(points, number, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
-    prop_oneof![6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 1 => settle, 1 => review]
+    prop_oneof![6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 1 => settle, 1 => review]
 }

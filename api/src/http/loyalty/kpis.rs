@@ -77,6 +77,8 @@ struct FiguresView {
     points_earned: i64,
     points_redeemed: i64,
     points_reversed: i64,
+    /// Points given by hand, less those taken by hand.
+    points_adjusted: i64,
     points_expired: i64,
     movements: MovementsView,
     /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
@@ -91,6 +93,7 @@ struct MovementsView {
     earned: i64,
     redeemed: i64,
     reversed: i64,
+    adjusted: i64,
     expired: i64,
 }
 
@@ -122,7 +125,7 @@ struct OutstandingView {
 impl From<Figures> for FiguresView {
     fn from(figures: Figures) -> Self {
         let ratio = figures.redeemed_by_earned();
-        let Figures { earned, redeemed, reversed, expired, enrolled, discounts } = figures;
+        let Figures { earned, redeemed, reversed, adjusted, expired, enrolled, discounts } = figures;
         let count = |moved: Moved| moved.count;
         let given = discounts.iter().filter_map(|(code, minor)| {
             let money = Money::from_minor(*minor, Currency::parse(code).ok()?).ok()?;
@@ -132,11 +135,13 @@ impl From<Figures> for FiguresView {
             points_earned: earned.points,
             points_redeemed: redeemed.points,
             points_reversed: reversed.points,
+            points_adjusted: adjusted.points,
             points_expired: expired.points,
             movements: MovementsView {
                 earned: count(earned),
                 redeemed: count(redeemed),
                 reversed: count(reversed),
+                adjusted: count(adjusted),
                 expired: count(expired),
             },
             redemption_ratio: ratio.map(|ratio| format!("{}.{:04}", ratio / 10_000, ratio % 10_000)),

@@ -32,6 +32,10 @@ pub(super) struct MovementView {
     #[schema(value_type = Option<schemas::RefundId>)]
     refund_id: Option<String>,
     hold_id: Option<Uuid>,
+    #[schema(value_type = Option<schemas::AdjustmentId>)]
+    adjustment_id: Option<String>,
+    #[schema(value_type = Option<schemas::AdjustmentReason>)]
+    reason: Option<String>,
     #[schema(value_type = Option<schemas::Amount>)]
     amount: Option<String>,
     #[schema(value_type = Option<schemas::Currency>)]
@@ -53,6 +57,8 @@ impl From<LedgerRow> for MovementView {
             order_id: row.order,
             refund_id: row.refund,
             hold_id: row.hold,
+            adjustment_id: row.adjustment,
+            reason: row.reason,
             amount: row.amount.map(|amount| amount.amount()),
             currency: row.amount.map(|amount| amount.currency()),
             on: row.moved_on,

@@ -26,7 +26,8 @@ create table loyalty_balances (
     expired_until         date,
     review_on             date,
     projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum')),
-    closed_on             date
+    closed_on             date,
+    adjusted              bigint      not null
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
@@ -38,6 +39,7 @@ comment on column loyalty_balances.lifetime_earned is 'All that was ever earned.
 comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';
 comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
 comment on column loyalty_balances.reversed is 'All that was taken back.';
+comment on column loyalty_balances.adjusted is 'All that was given by hand, less what was taken by hand.';
 comment on column loyalty_balances.tier is 'The tier.';
 comment on column loyalty_balances.next_tier is 'The tier above; none above the highest.';
 comment on column loyalty_balances.points_to_next_tier is 'How many points it is away.';
@@ -48,7 +50,7 @@ comment on column loyalty_balances.version is 'Version of the stream after that 
 comment on column loyalty_balances.available is 'After the last event. Lots that are due since are still in it: subtract those whose expires_on has come. Held points are not.';
 comment on column loyalty_balances.earned_last_12_months is 'Earned, less reversed, in the twelve calendar months that end on earned_reference_on.';
 comment on column loyalty_balances.earned_reference_on is 'The latest business date on which the account has earned.';
-comment on column loyalty_balances.lots is 'Points by purchase, in the order in which they expire: {lot, left, counted, earned_on, expires_on}. Used-up lots stay while the last twelve months, or the next review, count them.';
+comment on column loyalty_balances.lots is 'Points by purchase, or given by hand (those count for no tier), in the order in which they expire: {lot, left, counted, earned_on, expires_on}. Used-up lots stay while the last twelve months, or the next review, count them.';
 comment on column loyalty_balances.holds is 'Open holds, in the order in which they lapse: {hold, order, points, discount, lapses_at, lots}.';
 comment on column loyalty_balances.next_lapse_at is 'When the first open hold lapses.';
 comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone.';

@@ -3,8 +3,8 @@
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances, rebalanced};
 use crate::folding::{folded, recorded};
 use crate::loyalty::stories::{
-    any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, redeem, release, review,
-    settle,
+    adjust, any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, redeem, release,
+    review, settle,
 };
 use crate::read_model::ReadModel;
 use chrono::{Days, TimeDelta};
@@ -70,6 +70,17 @@ fn a_used_up_lot_counts_for_the_tier_until_its_year_is_over() {
     ]);
     let row = row_of(later);
     assert_eq!((row.earned_last_12_months, row.lots.len()), (100, 1), "the old lot is forgotten");
+}
+
+#[test]
+fn points_given_by_hand_are_a_lot_that_counts_for_no_tier_and_is_forgotten_once_used_up() {
+    let story = [enrol("2026-01-10"), adjust(250, 1, "2026-02-09")];
+    let row = row_of(decided(story.clone()));
+    assert_eq!((row.available, row.adjusted, row.lifetime_earned, row.earned_last_12_months), (250, 250, 0, 0));
+    assert_eq!((row.next_expiry_on, row.points_to_next_tier), (Some(day("2028-02-09")), Some(1_000)));
+    let used = [redeem(200, 9, "2026-02-10"), adjust(-50, 2, "2026-02-11")];
+    let row = row_of(decided(story.into_iter().chain(used)));
+    assert_eq!((row.available, row.adjusted, row.lots.len()), (0, 200, 0));
 }
 
 #[test]
@@ -221,6 +232,7 @@ struct Sums {
     redeemed: i64,
     reversed: i64,
     expired: i64,
+    adjusted: i64,
 }
 
 impl Sums {
@@ -231,6 +243,7 @@ impl Sums {
             E::PointsRedeemed { points, .. } => self.redeemed += points,
             E::PointsReversed { points, .. } => self.reversed += points,
             E::PointsExpired { points, .. } => self.expired += points,
+            E::PointsAdjusted { points, .. } => self.adjusted += points,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
@@ -252,11 +265,17 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Mom
     prop_assert_eq!(member.available(), row.available);
     prop_assert_eq!(member.debt(), (-row.available).max(0));
     prop_assert_eq!(member.tier(), row.tier);
-    let counted =
-        Sums { earned: row.lifetime_earned, redeemed: row.redeemed, reversed: row.reversed, expired: row.expired };
+    let counted = Sums {
+        earned: row.lifetime_earned,
+        redeemed: row.redeemed,
+        reversed: row.reversed,
+        expired: row.expired,
+        adjusted: row.adjusted,
+    };
     prop_assert_eq!(sums, &counted);
     prop_assert_eq!((member.held(), member.review_on()), (row.held, row.review_on));
-    prop_assert_eq!(row.available + row.held, counted.earned - counted.redeemed - counted.reversed - counted.expired);
+    let gone = counted.redeemed + counted.reversed + counted.expired;
+    prop_assert_eq!(row.available + row.held, counted.earned + counted.adjusted - gone);
     if let Some(reference) = row.earned_reference_on {
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }

@@ -13,6 +13,8 @@ create table loyalty_kpis (
     enrolled        bigint not null,
     discounts       jsonb  not null,
     position        bigint not null,
+    points_adjusted bigint not null,
+    adjusted_count  bigint not null,
     redemption_ratio numeric generated always as (round(points_redeemed::numeric / nullif(points_earned, 0), 4)) stored,
     primary key (tenant, day)
 ) with (fillfactor = 80);
@@ -22,6 +24,8 @@ comment on column loyalty_kpis.day is 'The business date of the events, which ma
 comment on column loyalty_kpis.points_earned is 'Points that purchases earned.';
 comment on column loyalty_kpis.points_redeemed is 'Points that became discounts.';
 comment on column loyalty_kpis.points_reversed is 'Points that were taken back with their purchases.';
+comment on column loyalty_kpis.points_adjusted is 'Points given by hand, less those taken by hand.';
+comment on column loyalty_kpis.adjusted_count is 'How often points were given or taken by hand.';
 comment on column loyalty_kpis.points_expired is 'Points whose expiry is recorded.';
 comment on column loyalty_kpis.earned_count is 'How often points were earned.';
 comment on column loyalty_kpis.redeemed_count is 'How often points were redeemed.';
@@ -43,5 +47,5 @@ comment on table loyalty_liabilities is 'By how much what the programme owes to 
 comment on column loyalty_liabilities.tenant is 'Whose programme.';
 comment on column loyalty_liabilities.day is 'The business date, as in loyalty_kpis.';
 comment on column loyalty_liabilities.currency is 'The currency that the points are worth money in (ISO 4217). XXX: expiries and reversals from before events told it.';
-comment on column loyalty_liabilities.points is 'Points earned, less those redeemed, taken back and expired. Held points are still owed.';
+comment on column loyalty_liabilities.points is 'Points earned and given by hand, less those redeemed, taken back, taken by hand and expired. Held points are still owed.';
 comment on column loyalty_liabilities.liability is 'The same as money of the currency, before rounding: 100 points are worth 1.00.';

@@ -4,7 +4,7 @@ use super::{Figures, KpiRow, LoyaltyKpis, Moved, PROGRAMME, UNTOLD};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
 use crate::loyalty::stories::{
-    any_command, as_far_as_allowed, day, decided, earn, enrol, noon, redeem, reverse, settle,
+    adjust, any_command, as_far_as_allowed, day, decided, earn, enrol, noon, redeem, reverse, settle,
 };
 use crate::read_model::{ReadModel, Recorded, Rows};
 use domain::Decider;
@@ -58,6 +58,19 @@ fn a_day_counts_what_happened_on_it() {
     let owed = |points| BTreeMap::from([("USD".to_owned(), points)]);
     assert_eq!((&on(&rows, "2026-02-09").owed, &on(&rows, "2028-02-09").owed), (&owed(100), &owed(-100)));
     assert_eq!(on(&rows, "2026-01-10").owed, BTreeMap::new());
+}
+
+#[test]
+fn points_given_and_taken_by_hand_are_owed_and_earn_nothing() {
+    let rows = rows_of(&story(decided([
+        enrol("2026-01-10"),
+        adjust(500, 1, "2026-02-09"),
+        adjust(-200, 2, "2026-02-09"),
+        redeem(100, 3, "2026-02-09"),
+    ])));
+    let day = on(&rows, "2026-02-09");
+    assert_eq!((day.figures.adjusted, day.figures.earned), (Moved { points: 300, count: 2 }, Moved::default()));
+    assert_eq!((day.figures.redeemed_by_earned(), &day.owed), (None, &BTreeMap::from([("USD".to_owned(), 200)])));
 }
 
 #[test]
@@ -138,6 +151,7 @@ proptest! {
                     discount += row.amount.unwrap().minor();
                 }
                 Movement::Reversed => ledger.reversed.once(-row.points),
+                Movement::Adjusted => ledger.adjusted.once(row.points),
                 Movement::Expired => ledger.expired.once(-row.points),
             }
         }

@@ -102,6 +102,11 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsReversed { points, order, .. } => {
             format!("{points} points were taken back, because order {order} was given back")
         }
+        E::PointsAdjusted { points, reason, .. } => {
+            let (moved, points) =
+                if *points < 0 { ("taken from", points.saturating_neg()) } else { ("given to", *points) };
+            format!("{points} points were {moved} you by hand ({})", reason.as_str())
+        }
         E::PointsExpired { points, .. } => format!("{points} points expired"),
         E::Closed { .. } => "The account was closed".to_owned(),
     }
@@ -127,6 +132,7 @@ pub(super) const fn movement(kind: Movement) -> &'static str {
         Movement::Released => "Came back",
         Movement::Redeemed => "Spent",
         Movement::Reversed => "Taken back",
+        Movement::Adjusted => "By hand",
         Movement::Expired => "Expired",
         Movement::Closed => "Closed",
     }
