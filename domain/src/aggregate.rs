@@ -110,7 +110,7 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 4;
-    LoyaltyAccount => Loyalty, snapshot version 3;
+    LoyaltyAccount => Loyalty, snapshot version 4;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;

@@ -185,6 +185,8 @@ identifiers! {
     RefundId: 64 of CODE;
     /// A correction of points by hand, as who makes it numbers it.
     AdjustmentId: 64 of CODE;
+    /// A transfer of points, as whoever asks for it numbers it.
+    TransferId: 64 of CODE;
     /// An article.
     Sku: 64 of CODE;
     /// A category of articles.
@@ -203,6 +205,8 @@ identifiers! {
     RepCode: 64 of CODE;
     /// The round on which a customer is visited or supplied.
     RouteCode: 64 of CODE;
+    /// Why something was done, as a word that reports can count, such as `goodwill`.
+    ReasonCode: 64 of SLUG;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

@@ -24,11 +24,11 @@ use domain::customers::preferences::{
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    AdjustmentId, CategoryCode, Channel, ExternalSystem, HoldId, Label, Language, OrderId, RefundId, RepCode,
-    RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic,
+    AdjustmentId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, OrderId, ReasonCode,
+    RefundId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use domain::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
+use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{
@@ -329,7 +329,7 @@ fn loyalty() -> Vec<Example> {
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
     let required = [enrolled, earned, upgraded, closed].map(Example::required);
     let others = [reversed(), redeemed(), adjusted(), expired()];
-    required.into_iter().chain(others).chain(holds()).chain(reviews()).collect()
+    required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(transfers()).collect()
 }
 
 fn reversed() -> Example {
@@ -420,6 +420,50 @@ fn reviews() -> [Example; 2] {
     let downgraded = LoyaltyEvent::TierDowngraded { from, to, earned_12_months: 1_200, on };
     let kept = LoyaltyEvent::TierKept { tier: Tier::Gold, earned_12_months: 6_000, on };
     [downgraded, kept].map(Example::required)
+}
+
+fn transfers() -> [Example; 2] {
+    let sent = |reason| LoyaltyEvent::TransferSent {
+        transfer: transfer(),
+        to: other_customer(),
+        points: 300,
+        lots: moved_lots(),
+        reason,
+        currency: currency("USD"),
+        sent_on: day("2026-02-09"),
+        balance: 730,
+    };
+    let received = |reason| LoyaltyEvent::TransferReceived {
+        transfer: transfer(),
+        from: other_customer(),
+        points: 300,
+        lots: moved_lots(),
+        paid_debt: 12,
+        reason,
+        currency: currency("USD"),
+        received_on: day("2026-02-09"),
+        balance: 288,
+    };
+    let reason = || Some(ReasonCode::parse("family-pool").unwrap());
+    [Example::new(sent(reason()), sent(None)), Example::new(received(reason()), received(None))]
+}
+
+fn transfer() -> TransferId {
+    TransferId::parse("transfer-7").unwrap()
+}
+
+fn other_customer() -> CustomerId {
+    CustomerId::new(Uuid::from_u128(0x0190_a5a0_0000_7000_8000_0000_0000_0008))
+}
+
+fn moved_lots() -> Vec<MovedLot> {
+    let lot = |lot, points, earned_on, expires_on| MovedLot {
+        lot,
+        points,
+        earned_on: day(earned_on),
+        expires_on: day(expires_on),
+    };
+    vec![lot(1, 200, "2025-03-01", "2027-03-01"), lot(2, 100, "2026-02-09", "2028-02-09")]
 }
 
 fn hold() -> HoldId {

@@ -31,5 +31,6 @@ mod standing;
 mod support;
 mod tenants;
 mod time_travel;
+mod transfers;
 mod validators;
 mod verifying;

@@ -30,6 +30,7 @@ mod adjustments;
 mod holds;
 mod kpis;
 mod ledger;
+mod transfers;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(holds::place))
         .routes(routes!(holds::capture))
         .routes(routes!(holds::release))
+        .routes(routes!(transfers::transfer))
         .routes(routes!(ledger::get_ledger))
         .routes(routes!(kpis::get_kpis))
 }
@@ -111,7 +113,9 @@ impl PointsView {
             | E::PointsAdjusted { balance, .. }
             | E::PointsExpired { balance, .. }
             | E::HoldPlaced { balance, .. }
-            | E::HoldReleased { balance, .. } => Self { balance: Some(*balance), ..self },
+            | E::HoldReleased { balance, .. }
+            | E::TransferSent { balance, .. }
+            | E::TransferReceived { balance, .. } => Self { balance: Some(*balance), ..self },
             E::Closed { .. } => Self { balance: Some(0), ..self },
         }
     }
@@ -331,6 +335,8 @@ pub(crate) struct LoyaltyView {
     reversed: i64,
     /// Points given by hand, less those taken by hand.
     adjusted: i64,
+    transferred_in: i64,
+    transferred_out: i64,
     enrolled_on: NaiveDate,
     expiries: Vec<ExpiryView>,
     holds: Vec<holds::HoldView>,
@@ -364,6 +370,8 @@ impl From<LoyaltyBalance> for LoyaltyView {
             expired: known.expired,
             reversed: known.reversed,
             adjusted: known.adjusted,
+            transferred_in: known.transferred_in,
+            transferred_out: known.transferred_out,
             enrolled_on: known.enrolled_on,
             expiries: expiries
                 .map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on })

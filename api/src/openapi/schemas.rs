@@ -76,6 +76,10 @@ by_hand! {
     AdjustmentId => identifier("The adjustment, in the words of who makes it", "case-4711/1");
     /// Why points are given or taken by hand.
     AdjustmentReason => one_of(domain::loyalty::adjustments::AdjustmentReason::ALL.into_iter().map(domain::loyalty::adjustments::AdjustmentReason::as_str));
+    /// Somebody's own name for a transfer of points.
+    TransferId => identifier("The transfer, in the words of whoever asks for it", "transfer-7");
+    /// Why something was done.
+    ReasonCode => text("Why, as a word that reports can count", Some("^[a-z0-9._-]{1,64}$"), "family-pool");
     /// The text of a cursor.
     Cursor => text("Where the list goes on: `next_cursor` of the answer before", None, "b2a");
     /// An event type.

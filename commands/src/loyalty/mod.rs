@@ -1,7 +1,8 @@
 //! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
-//! once, a refund reverses once, an adjustment is made once, a lot expires once, a hold ends once, a tier is reviewed once a year.
+//! once, a refund reverses once, an adjustment and a transfer are made once, a lot expires once, a hold ends once, a tier is reviewed
+//! once a year.
 
 pub mod adjustments;
 pub mod due;
@@ -9,6 +10,7 @@ pub mod holds;
 pub mod jobs;
 #[cfg(test)]
 mod tests;
+pub mod transfers;
 
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::changes::{Change, Changes};
@@ -235,6 +237,8 @@ impl Today {
             | E::PointsRedeemed { .. }
             | E::PointsReversed { .. }
             | E::PointsAdjusted { .. }
+            | E::TransferSent { .. }
+            | E::TransferReceived { .. }
             | E::Closed { .. } => None,
         }
     }
@@ -256,6 +260,10 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::HoldReleased { hold, .. } => Some(ended_once(customer, *hold)),
         LoyaltyEvent::TierDowngraded { on, .. } | LoyaltyEvent::TierKept { on, .. } => {
             Some(Once::new(account, "review", on.to_string()))
+        }
+        LoyaltyEvent::TransferSent { transfer, .. } => Some(transfers::sent_once(customer, transfer)),
+        LoyaltyEvent::TransferReceived { transfer, from, .. } => {
+            Some(Once::new(account, "receive_transfer", format!("{from} {transfer}")))
         }
         LoyaltyEvent::Enrolled { .. }
         | LoyaltyEvent::TierUpgraded { .. }

@@ -3,6 +3,7 @@
 use super::adjustments::{Adjust, adjust};
 use super::due::{expire_due, lapse_due_holds, review_year};
 use super::holds::{CaptureHold, PlaceHold, ReleaseHold, capture, place, release};
+use super::transfers::{Transfer, transfer};
 use super::{Earn, Enrol, Redeem, earn, enrol, redeem};
 use crate::customers::{Register, register};
 use crate::identity::IdempotencyKey;
@@ -10,7 +11,7 @@ use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, CommandError, Committed, Scope};
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
-use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId};
+use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, TransferId};
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event, Money};
@@ -225,4 +226,58 @@ async fn an_adjustment_is_made_once_by_who_may() {
     // The account has forgotten it; the log has not.
     let forgotten = adjust(&node.commands, &caller(), None, adjusting(0, 51)).await;
     assert_eq!((refusal_code(&forgotten), node.available(ana)), ("already_happened", 89));
+}
+
+async fn member_called(node: &Node, email: &str, currency: Currency) -> CustomerId {
+    let contact = Contact { emails: vec![Email::parse(email).unwrap()], ..Contact::default() };
+    let (kind, enrol_in) = (CustomerKind::Individual, Some(currency));
+    let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+    register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap()
+}
+
+fn transferring(customer: CustomerId, to: CustomerId, name: &str, points: i64) -> Transfer {
+    Transfer { customer, transfer: TransferId::parse(name).unwrap(), to, points, reason: None }
+}
+
+#[tokio::test]
+async fn points_are_transferred_once_in_one_append_on_both_accounts() {
+    let node = Node::start();
+    let (ana, bea) = (customer(&node, Some(euro())).await, member_called(&node, "bea@example.com", euro()).await);
+    earn(&node.commands, &caller(), None, earning(ana, "7", "500.00")).await.unwrap();
+    let made = transfer(&node.commands, &caller(), None, transferring(ana, bea, "t-1", 300)).await.unwrap();
+    assert_eq!(event_types(&made), ["loyalty.transfer.sent", "loyalty.transfer.received"]);
+    assert_eq!((made.customer(), made.position.0 - made.first.0), (Some(ana), 1));
+    let again = transfer(&node.commands, &caller(), None, transferring(ana, bea, "t-1", 300)).await.unwrap();
+    assert_eq!((again.events, again.repeated), (made.events, true));
+    let otherwise = transfer(&node.commands, &caller(), None, transferring(ana, bea, "t-1", 100)).await;
+    assert_eq!(refusal_code(&otherwise), "transfer_already_made");
+    assert_eq!((node.available(ana), node.available(bea)), (200, 300));
+    let itself = transfer(&node.commands, &caller(), None, transferring(ana, ana, "t-2", 100)).await;
+    assert_eq!(refusal_code(&itself), "transfer_to_itself");
+    let nobody = CustomerId::new(uuid::Uuid::nil());
+    let to_nobody = transfer(&node.commands, &caller(), None, transferring(ana, nobody, "t-2", 100)).await;
+    assert_eq!(refusal_code(&to_nobody), "receiver_not_a_member");
+    let of_nobody = transfer(&node.commands, &caller(), None, transferring(nobody, ana, "t-2", 100)).await;
+    assert_eq!(refusal_code(&of_nobody), "not_a_member");
+    let dollars = member_called(&node, "eve@example.com", Currency::parse("USD").unwrap()).await;
+    let abroad = transfer(&node.commands, &caller(), None, transferring(ana, dollars, "t-2", 100)).await;
+    assert_eq!(refusal_code(&abroad), "currency_mismatch");
+    let clerk = Caller { scopes: vec![Scope::LoyaltyWrite], ..caller() };
+    let unasked = transfer(&node.commands, &clerk, None, transferring(ana, bea, "t-2", 100)).await;
+    assert_eq!(refusal_code(&unasked), "forbidden");
+}
+
+#[tokio::test]
+async fn transfers_crossing_each_other_at_two_nodes_lose_and_make_no_point() {
+    let node = Node::start();
+    let (ana, bea) = (customer(&node, Some(euro())).await, member_called(&node, "bea@example.com", euro()).await);
+    earn(&node.commands, &caller(), None, earning(ana, "7", "1000.00")).await.unwrap();
+    let other = node.another();
+    let (clerk, nodes) = (caller(), [&node.commands, &other.commands]);
+    let there = (0..32).map(|n| transfer(nodes[n % 2], &clerk, None, transferring(ana, bea, &format!("t-{n}"), 70)));
+    let back = (0..32).map(|n| transfer(nodes[n % 2], &clerk, None, transferring(bea, ana, &format!("b-{n}"), 30)));
+    let answers = join_all(there.chain(back)).await;
+    assert!(answers.iter().all(|answer| ["done", "insufficient_points", "conflict"].contains(&refusal_code(answer))));
+    assert_eq!(node.available(ana) + node.available(bea), 1_000);
+    assert!(node.available(ana) >= 0 && node.available(bea) >= 0);
 }

@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::calendar::Moment;
-use crate::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
+use crate::loyalty::events::MovedLot;
 use crate::loyalty::loyalty_account::HoldEnd;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -92,6 +93,34 @@ pub enum LoyaltyCommand {
         reason: AdjustmentReason,
         /// What is said about it.
         note: AdjustmentNote,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Give points to another account.
+    SendTransfer {
+        /// The transfer.
+        transfer: TransferId,
+        /// Whose account they go to.
+        to: CustomerId,
+        /// How many.
+        points: i64,
+        /// Why.
+        reason: Option<ReasonCode>,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Take points from another account.
+    ReceiveTransfer {
+        /// The transfer.
+        transfer: TransferId,
+        /// Whose account they come from.
+        from: CustomerId,
+        /// The lots they come from.
+        lots: Vec<MovedLot>,
+        /// Why.
+        reason: Option<ReasonCode>,
+        /// The currency of the account that they come from.
+        currency: Currency,
         /// When it is asked.
         now: Moment,
     },
@@ -193,6 +222,41 @@ pub enum LoyaltyError {
         /// What it gave; below zero what it took.
         points: i64,
     },
+    /// A transfer of nothing or less.
+    #[error("at least one point is transferred")]
+    PointsNotPositive {
+        /// The points asked for.
+        points: i64,
+    },
+    /// A transfer from an account to the same.
+    #[error("points are transferred to another account than they come from")]
+    TransferToItself,
+    /// The transfer was made, with other content.
+    #[error("transfer {transfer} was made already, with other content")]
+    TransferAlreadyMade {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// Who is to receive points is not a member.
+    #[error("who is to receive the points is not a member of the loyalty programme")]
+    ReceiverNotAMember,
+    /// Who is to receive points has no account any more.
+    #[error("the account that is to receive the points was closed")]
+    ReceiverClosed,
+    /// The account that is to receive points earns in another currency.
+    #[error("the account that is to receive the points is in {expected}, not in {given}")]
+    ReceiverCurrency {
+        /// The currency of the account that is to receive them.
+        expected: Currency,
+        /// The currency of the account that they come from.
+        given: Currency,
+    },
+    /// More points than the account that is to receive them may hold.
+    #[error("the account that is to receive the points would hold more than {limit}")]
+    ReceiverLimit {
+        /// The most that an account may hold.
+        limit: i64,
+    },
     /// The order has redeemed another number of points.
     #[error("order {order} has already redeemed {points} points")]
     OrderAlreadyRedeemed {
@@ -256,6 +320,13 @@ impl LoyaltyError {
             Self::AdjustmentLimit { .. } => "adjustment_limit",
             Self::AdjustedPointsLimit { .. } => "points_limit",
             Self::AdjustmentAlreadyMade { .. } => "adjustment_already_made",
+            Self::PointsNotPositive { .. } => "points_not_positive",
+            Self::TransferToItself => "transfer_to_itself",
+            Self::TransferAlreadyMade { .. } => "transfer_already_made",
+            Self::ReceiverNotAMember => "receiver_not_a_member",
+            Self::ReceiverClosed => "receiver_closed",
+            Self::ReceiverCurrency { .. } => "currency_mismatch",
+            Self::ReceiverLimit { .. } => "points_limit",
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
             Self::OrderAlreadyHeld { .. } => "order_already_held",
             Self::TooManyHolds { .. } => "too_many_holds",
@@ -278,8 +349,15 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::InsufficientPoints { .. }
             | LoyaltyError::AdjustmentOfNothing
             | LoyaltyError::AdjustmentLimit { .. }
-            | LoyaltyError::AdjustedPointsLimit { .. } => (RefusalKind::Invalid, Some("/points")),
+            | LoyaltyError::AdjustedPointsLimit { .. }
+            | LoyaltyError::PointsNotPositive { .. }
+            | LoyaltyError::ReceiverLimit { .. } => (RefusalKind::Invalid, Some("/points")),
+            LoyaltyError::TransferToItself
+            | LoyaltyError::ReceiverNotAMember
+            | LoyaltyError::ReceiverClosed
+            | LoyaltyError::ReceiverCurrency { .. } => (RefusalKind::Invalid, Some("/to")),
             LoyaltyError::AdjustmentAlreadyMade { .. } => (RefusalKind::Conflict, Some("/adjustment_id")),
+            LoyaltyError::TransferAlreadyMade { .. } => (RefusalKind::Conflict, Some("/transfer_id")),
             LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
             LoyaltyError::AccountClosed
             | LoyaltyError::OrderAlreadyRedeemed { .. }

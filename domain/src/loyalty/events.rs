@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::upcast::Upcaster;
-use crate::event::{Clear, Personal, events};
-use crate::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use crate::event::{Clear, Personal, clear_values, events};
+use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::programme::Tier;
 use crate::money::{Currency, Money};
@@ -21,6 +21,27 @@ pub struct LotPoints {
 }
 
 impl Clear for LotPoints {}
+
+clear_values! {
+    /// Points out of one lot that come to another account, with the dates they had.
+    pub struct MovedLot {
+        /// The number of the lot in the account that the event is of.
+        pub lot: u32,
+        /// How many of its points.
+        pub points: i64,
+        /// The business date on which they were earned.
+        pub earned_on: NaiveDate,
+        /// The first day on which they are gone.
+        pub expires_on: NaiveDate,
+    }
+}
+
+impl MovedLot {
+    /// Without the dates.
+    pub const fn drawn(&self) -> LotPoints {
+        LotPoints { lot: self.lot, points: self.points }
+    }
+}
 
 /// Why held points came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +256,48 @@ events! {
             hold: Option<HoldId>,
             /// The account's currency; the first two versions do not tell it.
             currency: Option<Currency>,
+            /// Available afterwards.
+            balance: i64,
+        },
+        /// Points went to another account. They count for the tier of this one as before.
+        #[serde(rename = "loyalty.transfer.sent")]
+        TransferSent {
+            /// The transfer.
+            transfer: TransferId,
+            /// Whose account they went to.
+            to: CustomerId,
+            /// How many.
+            points: i64,
+            /// The lots they came from, oldest first.
+            lots: Vec<MovedLot>,
+            /// Why.
+            reason: Option<ReasonCode>,
+            /// The currency of both accounts.
+            currency: Currency,
+            /// The business date.
+            sent_on: NaiveDate,
+            /// Available afterwards.
+            balance: i64,
+        },
+        /// Points came from another account. They do not count for the tier of this one.
+        #[serde(rename = "loyalty.transfer.received")]
+        TransferReceived {
+            /// The transfer.
+            transfer: TransferId,
+            /// Whose account they came from.
+            from: CustomerId,
+            /// How many.
+            points: i64,
+            /// The lots they became, oldest first: those of the same dates are one.
+            lots: Vec<MovedLot>,
+            /// How many of them paid points that were owed, the oldest; the others can be redeemed.
+            paid_debt: i64,
+            /// Why.
+            reason: Option<ReasonCode>,
+            /// The currency of both accounts.
+            currency: Currency,
+            /// The business date.
+            received_on: NaiveDate,
             /// Available afterwards.
             balance: i64,
         },

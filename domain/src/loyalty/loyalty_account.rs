@@ -6,6 +6,7 @@
 
 mod adjusting;
 mod holding;
+mod moving;
 mod tiers;
 
 use std::borrow::Cow;
@@ -18,7 +19,7 @@ use crate::calendar::Moment;
 use crate::decider::Decider;
 use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::{LotPoints, LoyaltyEvent};
+use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::GivenBack;
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
@@ -61,6 +62,7 @@ pub struct Member {
     earned: BTreeMap<OrderId, EarnedOrder>,
     redeemed: BTreeMap<OrderId, RedeemedOrder>,
     adjustments: Vec<adjusting::Adjustment>,
+    transfers: Vec<moving::RecordedTransfer>,
     earned_by_day: BTreeMap<NaiveDate, i64>,
     latest_earned_on: Option<NaiveDate>,
     latest: NaiveDate,
@@ -133,6 +135,15 @@ impl Decider for LoyaltyAccount {
                 let wanted = adjusting::Adjustment { id, points, reason, note: note.into() };
                 after_due(state, now, |member| adjusting::adjust(member, wanted, now))
             }
+            LoyaltyCommand::SendTransfer { transfer, to, points, reason, now } => {
+                after_due(state, now, |member| moving::send(member, (transfer, to), points, reason, now.today))
+            }
+            LoyaltyCommand::ReceiveTransfer { transfer, from, lots, reason, currency, now } => {
+                moving::open_to_receive(state)?;
+                after_due(state, now, |member| {
+                    moving::receive(member, (transfer, from), &lots, (reason, currency), now.today)
+                })
+            }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
             LoyaltyCommand::Review { now } => after_due(state, now, |member| Ok(tiers::review(member, now))),
             LoyaltyCommand::Close { now } => close(state, now),
@@ -156,7 +167,9 @@ impl Decider for LoyaltyAccount {
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
                 | E::PointsAdjusted { .. }
-                | E::PointsExpired { .. },
+                | E::PointsExpired { .. }
+                | E::TransferSent { .. }
+                | E::TransferReceived { .. },
             ) => state,
         }
     }
@@ -275,6 +288,7 @@ impl Member {
             earned: BTreeMap::new(),
             redeemed: BTreeMap::new(),
             adjustments: Vec::new(),
+            transfers: Vec::new(),
             earned_by_day: BTreeMap::new(),
             latest_earned_on: None,
             latest: on,
@@ -327,6 +341,14 @@ impl Member {
                     Some(_) => self.take(&[LotPoints { lot: *lot, points: *points }]),
                     None => self.lots.retain(|other| other.number != *lot),
                 }
+            }
+            E::TransferSent { transfer, to, points, lots, sent_on, .. } => {
+                self.add_transfer((transfer.clone(), moving::Other::To(*to)), *points, *sent_on);
+                self.take(&lots.iter().map(MovedLot::drawn).collect::<Vec<_>>());
+            }
+            E::TransferReceived { transfer, from, points, lots, paid_debt, received_on, .. } => {
+                self.add_transfer((transfer.clone(), moving::Other::From(*from)), *points, *received_on);
+                self.add_moved(lots, *paid_debt);
             }
             E::Closed { .. } => {} // an account of its own kind
         }
@@ -407,6 +429,7 @@ impl Member {
             self.latest = on;
             self.earned.retain(|_, earned| on < earned.remembered_until);
             self.redeemed.retain(|_, redeemed| on < redeemed.remembered_until);
+            self.transfers.retain(|transfer| on < transfer.remembered_until);
         }
     }
 }

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::calendar::Moment;
 use crate::decider::Decider;
-use crate::ids::{HoldId, OrderId, RefundId};
+use crate::ids::{CustomerId, HoldId, OrderId, RefundId, TransferId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
+use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
@@ -17,6 +17,7 @@ use crate::testing::given;
 mod adjustments;
 mod holds;
 mod reviews;
+mod transfers;
 
 mod closing {
     use super::*;
@@ -595,7 +596,9 @@ mod any_history {
             | E::PointsExpired { balance, .. }
             | E::PointsAdjusted { balance, .. }
             | E::HoldPlaced { balance, .. }
-            | E::HoldReleased { balance, .. } => Some(*balance),
+            | E::HoldReleased { balance, .. }
+            | E::TransferSent { balance, .. }
+            | E::TransferReceived { balance, .. } => Some(*balance),
             E::Closed { .. } => Some(0),
             E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
         }
@@ -605,8 +608,10 @@ mod any_history {
     fn is_overdrawn(event: &LoyaltyEvent) -> bool {
         use LoyaltyEvent as E;
         match event {
-            E::PointsRedeemed { balance, hold: None, .. } | E::HoldPlaced { balance, .. } => *balance < 0,
             E::PointsAdjusted { points, balance, .. } => *points < 0 && *balance < 0,
+            E::PointsRedeemed { balance, hold: None, .. }
+            | E::HoldPlaced { balance, .. }
+            | E::TransferSent { balance, .. } => *balance < 0,
             _ => false,
         }
     }
@@ -615,10 +620,13 @@ mod any_history {
     fn moved(event: &LoyaltyEvent) -> i64 {
         use LoyaltyEvent as E;
         match event {
-            E::PointsEarned { points, .. } | E::PointsAdjusted { points, .. } => *points,
-            E::PointsRedeemed { points, .. } | E::PointsReversed { points, .. } | E::PointsExpired { points, .. } => {
-                -points
+            E::PointsEarned { points, .. } | E::PointsAdjusted { points, .. } | E::TransferReceived { points, .. } => {
+                *points
             }
+            E::PointsRedeemed { points, .. }
+            | E::PointsReversed { points, .. }
+            | E::PointsExpired { points, .. }
+            | E::TransferSent { points, .. } => -points,
             E::Closed { points, held, .. } => -points - held,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
@@ -687,6 +695,8 @@ mod any_history {
             | C::CaptureHold { now, .. }
             | C::ReleaseHold { now, .. }
             | C::Adjust { now, .. }
+            | C::SendTransfer { now, .. }
+            | C::ReceiveTransfer { now, .. }
             | C::Settle { now }
             | C::Review { now }
             | C::Close { now } => Some(*now),
@@ -765,7 +775,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 2 => adjust,
-        1 => settle, 1 => review
+        1 => settle, 1 => review, 3 => transfers::any_transfer()
     ]
 }
 

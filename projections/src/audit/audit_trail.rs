@@ -151,6 +151,8 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::TierKept { .. }
             | L::PointsAdjusted { .. }
             | L::PointsExpired { .. }
+            | L::TransferSent { .. }
+            | L::TransferReceived { .. }
             | L::Closed { .. },
         )
         | Event::Access(_) => None,

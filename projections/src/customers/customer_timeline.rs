@@ -180,6 +180,13 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         E::PointsExpired { points, expires_on, balance, .. } => {
             json!({"points": points, "balance": balance, "on": expires_on})
         }
+        E::TransferSent { transfer, to, points, reason, sent_on, balance, .. } => json!({
+            "transfer_id": transfer, "to": to, "points": points, "reason": reason, "balance": balance, "on": sent_on,
+        }),
+        E::TransferReceived { transfer, from, points, reason, received_on, balance, .. } => json!({
+            "transfer_id": transfer, "from": from, "points": points, "reason": reason, "balance": balance,
+            "on": received_on,
+        }),
         E::Closed { points, held, currency, on } => {
             json!({"points": points, "held": held, "currency": currency, "balance": 0, "on": on})
         }

@@ -12,7 +12,7 @@ use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Category;
 use domain::ids::HoldId;
-use domain::loyalty::events::{LotPoints, LoyaltyEvent};
+use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use domain::loyalty::holds::give_back;
 use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Event, Moment, Money};
@@ -96,6 +96,10 @@ pub struct LoyaltyBalanceRow {
     pub reversed: i64,
     /// All that was given by hand, less what was taken by hand.
     pub adjusted: i64,
+    /// All that came from other accounts.
+    pub transferred_in: i64,
+    /// All that went to other accounts.
+    pub transferred_out: i64,
     /// Earned, less reversed, in the twelve calendar months that end on `earned_reference_on`.
     pub earned_last_12_months: i64,
     /// The latest business date on which the account has earned.
@@ -164,6 +168,10 @@ pub struct LoyaltyBalance {
     pub reversed: i64,
     /// All that was given by hand, less what was taken by hand.
     pub adjusted: i64,
+    /// All that came from other accounts.
+    pub transferred_in: i64,
+    /// All that went to other accounts.
+    pub transferred_out: i64,
     /// Earned, less reversed, in the twelve calendar months that end today.
     pub earned_last_12_months: i64,
     /// The tier.
@@ -198,7 +206,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 5;
+    const VERSION: i32 = 6;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -289,6 +297,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.take(&[LotPoints { lot: *lot, points: *points }]);
             row.available = *balance;
         }
+        E::TransferSent { .. } | E::TransferReceived { .. } => row.transfer(event),
         E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
@@ -314,6 +323,8 @@ impl LoyaltyBalanceRow {
             expired: 0,
             reversed: 0,
             adjusted: 0,
+            transferred_in: 0,
+            transferred_out: 0,
             earned_last_12_months: 0,
             earned_reference_on: None,
             tier: Tier::Bronze,
@@ -355,6 +366,32 @@ impl LoyaltyBalanceRow {
         }
         self.take(from);
         self.available = *balance;
+    }
+
+    /// Points that went to another account, or came from one.
+    fn transfer(&mut self, event: &LoyaltyEvent) {
+        if let LoyaltyEvent::TransferSent { points, lots, balance, .. } = event {
+            self.transferred_out = self.transferred_out.saturating_add(*points);
+            self.take(&lots.iter().map(MovedLot::drawn).collect::<Vec<_>>());
+            self.available = *balance;
+        }
+        if let LoyaltyEvent::TransferReceived { points, lots, paid_debt, balance, .. } = event {
+            self.transferred_in = self.transferred_in.saturating_add(*points);
+            self.take_in(lots, *paid_debt);
+            self.available = *balance;
+        }
+    }
+
+    /// Lots that come from another account, less what they pay of the debt: they count for the tier there.
+    fn take_in(&mut self, lots: &[MovedLot], paid_debt: i64) {
+        let drawn: Vec<_> = lots.iter().map(MovedLot::drawn).collect();
+        for part in give_back(&drawn, paid_debt).returned {
+            for lot in lots.iter().filter(|lot| lot.lot == part.lot) {
+                let (left, counted) = (part.points, 0);
+                let (earned_on, expires_on) = (lot.earned_on, lot.expires_on);
+                self.insert(LotRow { lot: lot.lot, left, counted, earned_on, expires_on });
+            }
+        }
     }
 
     fn insert(&mut self, lot: LotRow) {
@@ -464,6 +501,8 @@ impl LoyaltyBalanceRow {
             expired: self.expired.saturating_add(due),
             reversed: self.reversed,
             adjusted: self.adjusted,
+            transferred_in: self.transferred_in,
+            transferred_out: self.transferred_out,
             earned_last_12_months,
             tier: self.tier,
             next_tier: self.next_tier,
@@ -536,6 +575,8 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         expired: get(row, "expired")?,
         reversed: get(row, "reversed")?,
         adjusted: get(row, "adjusted")?,
+        transferred_in: get(row, "transferred_in")?,
+        transferred_out: get(row, "transferred_out")?,
         earned_last_12_months: get(row, "earned_last_12_months")?,
         earned_reference_on: get(row, "earned_reference_on")?,
         tier: word(row, "tier", tier)?,
@@ -574,6 +615,8 @@ impl TableRow for LoyaltyBalanceRow {
             .put("redeemed", self.redeemed)
             .put("expired", self.expired)
             .put("reversed", self.reversed)
+            .put("transferred_in", self.transferred_in)
+            .put("transferred_out", self.transferred_out)
             .put("earned_last_12_months", self.earned_last_12_months)
             .put("earned_reference_on", self.earned_reference_on)
             .put("tier", self.tier.as_str())
@@ -639,7 +682,9 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
     let is_held = |hold: &HoldId| row.is_some_and(|row| row.holds.iter().any(|other| other.hold == *hold));
     if let Event::Loyalty(event) = &mut recorded.event {
         match event {
-            E::PointsEarned { points, balance, .. } | E::PointsAdjusted { points, balance, .. } => {
+            E::PointsEarned { points, balance, .. }
+            | E::PointsAdjusted { points, balance, .. }
+            | E::TransferReceived { points, balance, .. } => {
                 *balance = available.saturating_add(*points);
             }
             E::HoldReleased { hold, points, balance, .. } => {
@@ -650,7 +695,8 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             E::PointsRedeemed { points, balance, .. }
             | E::HoldPlaced { points, balance, .. }
             | E::PointsReversed { points, balance, .. }
-            | E::PointsExpired { points, balance, .. } => *balance = available.saturating_sub(*points),
+            | E::PointsExpired { points, balance, .. }
+            | E::TransferSent { points, balance, .. } => *balance = available.saturating_sub(*points),
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }

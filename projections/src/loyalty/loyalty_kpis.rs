@@ -194,7 +194,9 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::HoldPlaced { .. }
-        | E::HoldReleased { .. } => None,
+        | E::HoldReleased { .. }
+        | E::TransferSent { .. }
+        | E::TransferReceived { .. } => None,
     }
 }
 
@@ -215,11 +217,14 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::HoldPlaced { .. }
-        | E::HoldReleased { .. } => {}
+        | E::HoldReleased { .. }
+        | E::TransferSent { .. }
+        | E::TransferReceived { .. } => {}
     }
 }
 
-/// By how many points an event changes what is available and held together, and the currency that they are worth money in.
+/// By how many points an event changes what is available and held together, and the currency that they are worth money in. A transfer
+/// changes what is owed to whom, not how much.
 fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
     use LoyaltyEvent as E;
     let of = |currency: &Currency, points| Some((currency.code().to_owned(), points));
@@ -237,7 +242,9 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::HoldPlaced { .. }
-        | E::HoldReleased { .. } => None,
+        | E::HoldReleased { .. }
+        | E::TransferSent { .. }
+        | E::TransferReceived { .. } => None,
     }
 }
 

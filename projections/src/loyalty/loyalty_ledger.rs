@@ -32,12 +32,16 @@ pub enum Movement {
     Adjusted,
     /// They grew too old.
     Expired,
+    /// They came from another account.
+    TransferredIn,
+    /// They went to another account.
+    TransferredOut,
     /// They were lost with the account.
     Closed,
 }
 
 impl Movement {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Earned,
         Self::Held,
         Self::Released,
@@ -45,6 +49,8 @@ impl Movement {
         Self::Reversed,
         Self::Adjusted,
         Self::Expired,
+        Self::TransferredIn,
+        Self::TransferredOut,
         Self::Closed,
     ];
 
@@ -59,6 +65,8 @@ impl Movement {
             Self::Reversed => "reversed",
             Self::Adjusted => "adjusted",
             Self::Expired => "expired",
+            Self::TransferredIn => "transferred_in",
+            Self::TransferredOut => "transferred_out",
             Self::Closed => "closed",
         }
     }
@@ -95,8 +103,12 @@ pub struct LedgerRow {
     pub hold: Option<Uuid>,
     /// The adjustment, by whoever made it.
     pub adjustment: Option<String>,
-    /// Why points were given or taken by hand.
+    /// Why points were given or taken by hand, or transferred.
     pub reason: Option<String>,
+    /// The transfer.
+    pub transfer: Option<String>,
+    /// The account at the other end of it.
+    pub other_account: Option<Uuid>,
     /// What was paid for points earned, what points held or redeemed are worth.
     pub amount: Option<Money>,
     /// Business date.
@@ -113,7 +125,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -126,6 +138,8 @@ impl ReadModel for LoyaltyLedger {
         "loyalty.points.reversed",
         "loyalty.points.adjusted",
         "loyalty.points.expired",
+        "loyalty.transfer.sent",
+        "loyalty.transfer.received",
         "loyalty.account.closed",
     ];
     const REVEALS: bool = false;
@@ -145,6 +159,8 @@ impl ReadModel for LoyaltyLedger {
                 | E::PointsReversed { .. }
                 | E::PointsAdjusted { .. }
                 | E::PointsExpired { .. }
+                | E::TransferSent { .. }
+                | E::TransferReceived { .. }
                 | E::Closed { .. } => vec![recorded.position],
                 E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
             },
@@ -217,6 +233,18 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             hold: hold.map(|hold| hold.as_uuid()),
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
+        E::TransferSent { transfer, to, points, reason, sent_on, balance, .. } => Some(LedgerRow {
+            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            transfer: Some(transfer.as_str().to_owned()),
+            other_account: Some(to.as_uuid()),
+            ..row(Movement::TransferredOut, points.saturating_neg(), *balance, *sent_on)
+        }),
+        E::TransferReceived { transfer, from, points, reason, received_on, balance, .. } => Some(LedgerRow {
+            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            transfer: Some(transfer.as_str().to_owned()),
+            other_account: Some(from.as_uuid()),
+            ..row(Movement::TransferredIn, *points, *balance, *received_on)
+        }),
         E::Closed { points, held, on, .. } => {
             Some(LedgerRow { held: held.saturating_neg(), ..row(Movement::Closed, points.saturating_neg(), 0, *on) })
         }
@@ -244,6 +272,8 @@ impl LedgerRow {
             hold: None,
             adjustment: None,
             reason: None,
+            transfer: None,
+            other_account: None,
             amount: None,
             moved_on,
             occurred_at: recorded.occurred_at,
@@ -267,6 +297,8 @@ fn read(row: &PgRow) -> Result<LedgerRow, sqlx::Error> {
         hold: get(row, "hold_id")?,
         adjustment: get(row, "adjustment_id")?,
         reason: get(row, "reason")?,
+        transfer: get(row, "transfer_id")?,
+        other_account: get(row, "other_account")?,
         amount: amount(row)?,
         moved_on: get(row, "moved_on")?,
         occurred_at: get(row, "occurred_at")?,
@@ -300,7 +332,9 @@ impl TableRow for LedgerRow {
             .put("held", self.held)
             .put("hold_id", self.hold)
             .put("adjustment_id", self.adjustment.as_deref())
-            .put("reason", self.reason.as_deref());
+            .put("reason", self.reason.as_deref())
+            .put("transfer_id", self.transfer.as_deref())
+            .put("other_account", self.other_account);
     }
 }
 

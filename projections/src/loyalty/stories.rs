@@ -1,10 +1,10 @@
 //! Histories of an account as the domain decides them, for the tests of the folds.
 
-use chrono::{Days, NaiveDate, TimeDelta};
-use domain::ids::{AdjustmentId, HoldId, OrderId, RefundId};
+use chrono::{Days, Months, NaiveDate, TimeDelta};
+use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId, TransferId};
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::commands::LoyaltyCommand;
-use domain::loyalty::events::LoyaltyEvent;
+use domain::loyalty::events::{LoyaltyEvent, MovedLot};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
@@ -100,6 +100,53 @@ pub(crate) fn review(today: &str) -> LoyaltyCommand {
     LoyaltyCommand::Review { now: noon(today) }
 }
 
+/// To another account.
+pub(crate) fn send(points: i64, number: u8, today: &str) -> LoyaltyCommand {
+    send_at(points, number, noon(today))
+}
+
+fn send_at(points: i64, number: u8, now: Moment) -> LoyaltyCommand {
+    LoyaltyCommand::SendTransfer { transfer: transfer(number), to: other_account(), points, reason: None, now }
+}
+
+/// From another account, of one day.
+pub(crate) fn receive(points: i64, number: u8, earned_on: &str, today: &str) -> LoyaltyCommand {
+    let earned_on = day(earned_on);
+    receive_at(
+        vec![MovedLot { lot: 1, points, earned_on, expires_on: earned_on + Months::new(24) }],
+        number,
+        noon(today),
+    )
+}
+
+fn receive_at(lots: Vec<MovedLot>, number: u8, now: Moment) -> LoyaltyCommand {
+    let (transfer, from, currency) = (transfer(number), other_account(), usd());
+    LoyaltyCommand::ReceiveTransfer { transfer, from, lots, reason: None, currency, now }
+}
+
+fn transfer(number: u8) -> TransferId {
+    TransferId::parse(&format!("transfer-{number}")).unwrap()
+}
+
+fn other_account() -> CustomerId {
+    CustomerId::new(uuid::Uuid::from_u128(2))
+}
+
+/// What comes is not too old yet, as no account gives what is.
+fn any_transfer() -> impl Strategy<Value = LoyaltyCommand> {
+    let send = (1_i64..2_000, 0_u8..12, any_moment()).prop_map(|(points, number, now)| send_at(points, number, now));
+    let part = (1_i64..900, 0_u64..700, 1_u64..700);
+    let received = (prop::collection::vec(part, 1..4), 0_u8..12, any_moment());
+    let receive = received.prop_map(|(parts, number, now)| {
+        let lots = parts.into_iter().zip(1..).map(|((points, ago, ahead), lot)| {
+            let (earned_on, expires_on) = (now.today - Days::new(ago), now.today + Days::new(ahead));
+            MovedLot { lot, points, earned_on, expires_on }
+        });
+        receive_at(lots.collect(), number, now)
+    });
+    prop_oneof![send, receive]
+}
+
 /// A refund of an order of which so much remains.
 pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> LoyaltyCommand {
     LoyaltyCommand::Reverse {
@@ -179,5 +226,8 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let adjust = adjusted.prop_map(|(points, number, now)| adjust_at(points, number, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
-    prop_oneof![6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 1 => settle, 1 => review]
+    prop_oneof![
+        6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 1 => settle,
+        1 => review, 3 => any_transfer()
+    ]
 }

@@ -34,8 +34,12 @@ pub(super) struct MovementView {
     hold_id: Option<Uuid>,
     #[schema(value_type = Option<schemas::AdjustmentId>)]
     adjustment_id: Option<String>,
-    #[schema(value_type = Option<schemas::AdjustmentReason>)]
+    /// Why points were given or taken by hand, or transferred.
+    #[schema(value_type = Option<schemas::ReasonCode>)]
     reason: Option<String>,
+    #[schema(value_type = Option<schemas::TransferId>)]
+    transfer_id: Option<String>,
+    other_customer_id: Option<Uuid>,
     #[schema(value_type = Option<schemas::Amount>)]
     amount: Option<String>,
     #[schema(value_type = Option<schemas::Currency>)]
@@ -59,6 +63,8 @@ impl From<LedgerRow> for MovementView {
             hold_id: row.hold,
             adjustment_id: row.adjustment,
             reason: row.reason,
+            transfer_id: row.transfer,
+            other_customer_id: row.other_account,
             amount: row.amount.map(|amount| amount.amount()),
             currency: row.amount.map(|amount| amount.currency()),
             on: row.moved_on,

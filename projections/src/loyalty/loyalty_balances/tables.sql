@@ -27,7 +27,9 @@ create table loyalty_balances (
     review_on             date,
     projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum')),
     closed_on             date,
-    adjusted              bigint      not null
+    adjusted              bigint      not null,
+    transferred_in        bigint      not null,
+    transferred_out       bigint      not null
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
@@ -40,6 +42,8 @@ comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';
 comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
 comment on column loyalty_balances.reversed is 'All that was taken back.';
 comment on column loyalty_balances.adjusted is 'All that was given by hand, less what was taken by hand.';
+comment on column loyalty_balances.transferred_in is 'All that came from other accounts. It does not count for the tier.';
+comment on column loyalty_balances.transferred_out is 'All that went to other accounts. It still counts for the tier.';
 comment on column loyalty_balances.tier is 'The tier.';
 comment on column loyalty_balances.next_tier is 'The tier above; none above the highest.';
 comment on column loyalty_balances.points_to_next_tier is 'How many points it is away.';

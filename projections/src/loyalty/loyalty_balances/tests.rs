@@ -3,8 +3,8 @@
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances, rebalanced};
 use crate::folding::{folded, recorded};
 use crate::loyalty::stories::{
-    adjust, any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, redeem, release,
-    review, settle,
+    adjust, any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, receive, redeem,
+    release, review, send, settle,
 };
 use crate::read_model::ReadModel;
 use chrono::{Days, TimeDelta};
@@ -128,6 +128,15 @@ fn a_review_is_foreseen_and_its_outcome_recorded() {
 }
 
 #[test]
+fn points_that_were_transferred_count_for_the_tier_of_who_earned_them() {
+    let sent = row_of(decided([enrol("2026-01-10"), earn(1, 25_000, "2026-02-09"), send(200, 1, "2026-02-10")]));
+    assert_eq!((sent.available, sent.transferred_out, sent.earned_last_12_months), (50, 200, 250));
+    let received = row_of(decided([enrol("2026-01-10"), receive(200, 1, "2025-02-09", "2026-02-10")]));
+    assert_eq!((received.available, received.transferred_in, received.earned_last_12_months), (200, 200, 0));
+    assert_eq!((received.lifetime_earned, received.next_expiry_on), (0, Some(day("2027-02-09"))));
+}
+
+#[test]
 fn an_event_of_an_account_nobody_enrolled_makes_no_row() {
     let mut events = decided([enrol("2026-01-10"), earn(1, 2450, "2026-02-09")]);
     let earned = events.remove(1);
@@ -233,6 +242,8 @@ struct Sums {
     reversed: i64,
     expired: i64,
     adjusted: i64,
+    transferred_in: i64,
+    transferred_out: i64,
 }
 
 impl Sums {
@@ -244,6 +255,8 @@ impl Sums {
             E::PointsReversed { points, .. } => self.reversed += points,
             E::PointsExpired { points, .. } => self.expired += points,
             E::PointsAdjusted { points, .. } => self.adjusted += points,
+            E::TransferReceived { points, .. } => self.transferred_in += points,
+            E::TransferSent { points, .. } => self.transferred_out += points,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
@@ -271,11 +284,13 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Mom
         reversed: row.reversed,
         expired: row.expired,
         adjusted: row.adjusted,
+        transferred_in: row.transferred_in,
+        transferred_out: row.transferred_out,
     };
     prop_assert_eq!(sums, &counted);
     prop_assert_eq!((member.held(), member.review_on()), (row.held, row.review_on));
-    let gone = counted.redeemed + counted.reversed + counted.expired;
-    prop_assert_eq!(row.available + row.held, counted.earned + counted.adjusted - gone);
+    let gone = counted.redeemed + counted.reversed + counted.expired + counted.transferred_out;
+    prop_assert_eq!(row.available + row.held, counted.earned + counted.adjusted + counted.transferred_in - gone);
     if let Some(reference) = row.earned_reference_on {
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }

@@ -4,7 +4,7 @@ create table loyalty_ledger (
     tenant       int         not null,
     account      uuid        not null,
     kind         text        not null check (kind in ('earned', 'held', 'released', 'redeemed', 'reversed', 'adjusted',
-                         'expired', 'closed')),
+                         'expired', 'transferred_in', 'transferred_out', 'closed')),
     points       bigint      not null,
     balance      bigint      not null,
     lot          bigint,
@@ -18,13 +18,15 @@ create table loyalty_ledger (
     held         bigint      not null,
     hold_id      uuid,
     adjustment_id text,
-    reason       text
+    reason       text,
+    transfer_id  text,
+    other_account uuid
 );
 comment on table loyalty_ledger is 'One row per movement of points. A row never changes.';
 comment on column loyalty_ledger.position is 'Position of the event that moved the points.';
 comment on column loyalty_ledger.tenant is 'Whose account.';
 comment on column loyalty_ledger.account is 'The loyalty account; it has the id of its customer.';
-comment on column loyalty_ledger.kind is 'Whether points were earned, held (set aside for an order), released (given back), redeemed, reversed (taken back with their purchase), adjusted (given or taken by hand), expired, or lost because the account was closed.';
+comment on column loyalty_ledger.kind is 'Whether points were earned, held (set aside for an order), released (given back), redeemed, reversed (taken back with their purchase), adjusted (given or taken by hand), expired, transferred_in or transferred_out (from or to another account), or lost because the account was closed.';
 comment on column loyalty_ledger.points is 'What was added to the balance: below zero where points went. Held points that were redeemed had left it before.';
 comment on column loyalty_ledger.balance is 'Available after the movement; below zero when points are owed.';
 comment on column loyalty_ledger.lot is 'The lot that was made, taken back or expired. What is taken by hand or redeemed comes from several and has none here.';
@@ -38,4 +40,6 @@ comment on column loyalty_ledger.recorded_at is 'When it was written into the lo
 comment on column loyalty_ledger.held is 'What was added to the held points: below zero where they were redeemed or given back.';
 comment on column loyalty_ledger.hold_id is 'The hold that set the points aside. Of expired points: that had kept them beyond their time.';
 comment on column loyalty_ledger.adjustment_id is 'Of points given or taken by hand: what who did it calls it.';
-comment on column loyalty_ledger.reason is 'Why points were given or taken by hand: goodwill, correction, compensation, promotion or fraud.';
+comment on column loyalty_ledger.reason is 'Why points were given or taken by hand: goodwill, correction, compensation, promotion or fraud. Of a transfer: a word that who asked for it chose.';
+comment on column loyalty_ledger.transfer_id is 'The transfer, as whoever asked for it numbers it.';
+comment on column loyalty_ledger.other_account is 'The account that the points came from or went to.';

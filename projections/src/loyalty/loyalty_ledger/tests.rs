@@ -3,8 +3,8 @@
 use super::{LedgerRow, LoyaltyLedger, Movement};
 use crate::folding::recorded;
 use crate::loyalty::stories::{
-    any_command, as_far_as_allowed, capture, day, decided, earn, enrol, hold, hold_id, money, redeem, release, reverse,
-    settle,
+    any_command, as_far_as_allowed, capture, day, decided, earn, enrol, hold, hold_id, money, receive, redeem, release,
+    reverse, send, settle,
 };
 use crate::read_model::ReadModel;
 use domain::loyalty::events::LoyaltyEvent;
@@ -72,6 +72,18 @@ fn points_expire_on_the_day_they_are_gone_whenever_that_is_recorded() {
     let expired = rows_of(decided(bought)).pop().unwrap();
     assert_eq!((expired.kind, expired.points, expired.balance), (Movement::Expired, -24, 0));
     assert_eq!((expired.moved_on, expired.order, expired.amount), (day("2028-02-09"), None, None));
+}
+
+#[test]
+fn a_transfer_is_a_row_that_names_the_account_at_the_other_end() {
+    let sent = rows_of(decided([enrol("2026-01-10"), earn(1, 25_000, "2026-02-09"), send(200, 1, "2026-02-10")]));
+    let received = rows_of(decided([enrol("2026-01-10"), receive(200, 1, "2025-02-09", "2026-02-10")]));
+    let told = [&sent[1], &received[0]].map(|row| (row.kind, row.points, row.balance, row.moved_on));
+    let on = day("2026-02-10");
+    assert_eq!(told, [(Movement::TransferredOut, -200, 50, on), (Movement::TransferredIn, 200, 200, on)]);
+    for row in [&sent[1], &received[0]] {
+        assert_eq!((row.transfer.as_deref(), row.other_account), (Some("transfer-1"), Some(uuid::Uuid::from_u128(2))));
+    }
 }
 
 #[test]

@@ -108,6 +108,8 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
             format!("{points} points were {moved} you by hand ({})", reason.as_str())
         }
         E::PointsExpired { points, .. } => format!("{points} points expired"),
+        E::TransferSent { points, .. } => format!("{points} points went to another account"),
+        E::TransferReceived { points, .. } => format!("{points} points came from another account"),
         E::Closed { .. } => "The account was closed".to_owned(),
     }
 }
@@ -134,6 +136,8 @@ pub(super) const fn movement(kind: Movement) -> &'static str {
         Movement::Reversed => "Taken back",
         Movement::Adjusted => "By hand",
         Movement::Expired => "Expired",
+        Movement::TransferredIn => "From another account",
+        Movement::TransferredOut => "To another account",
         Movement::Closed => "Closed",
     }
 }
