@@ -109,7 +109,7 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 4;
+    Customer => Customer, snapshot version 5;
     LoyaltyAccount => Loyalty, snapshot version 4;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;

@@ -207,6 +207,10 @@ identifiers! {
     RouteCode: 64 of CODE;
     /// Why something was done, as a word that reports can count, such as `goodwill`.
     ReasonCode: 64 of SLUG;
+    /// A table of discounts that the pricing system keeps.
+    DiscountCode: 64 of CODE;
+    /// What a note about a customer is called.
+    MetadataKey: 64 of CODE;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

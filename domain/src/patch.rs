@@ -15,6 +15,13 @@ pub enum Patch<T> {
     Set(T),
 }
 
+impl<T> Patch<T> {
+    /// Whether the field is not named.
+    pub const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+}
+
 impl<T: Clone> Patch<T> {
     /// The field after the patch.
     pub fn applied(&self, current: Option<&T>) -> Option<T> {

@@ -104,6 +104,8 @@ bounded_text! {
     ReferenceText: 128;
     /// Who somebody is to the authentication service.
     UserId: 128;
+    /// A note about a customer.
+    MetadataText: 500;
     /// Why somebody did something, in their own words.
     ReasonText: 500;
     /// A line of an address.

@@ -14,26 +14,30 @@ use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
+use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, ExternalReference,
     LifecycleStage, LinkedReference, LinkedUser, PurchaseLine,
 };
+use domain::customers::metadata::Metadata;
+use domain::customers::portal::PortalPermission;
 use domain::customers::preferences::{
     Billing, FavouriteItem, FavouriteOrder, Notification, PersonalPreferences, Preferences,
 };
+use domain::customers::terms::{DiscountStep, Percent, Terms, VolumeDiscount};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    AdjustmentId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, OrderId, ReasonCode,
-    RefundId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic, TransferId,
+    AdjustmentId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, MetadataKey, OrderId,
+    ReasonCode, RefundId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{
-    AddressLine, CompanyName, Instructions, PersonName, PlaceName, PostalCode, PreferenceText, ReasonText,
-    ReferenceText, UserId,
+    AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
+    ReasonText, ReferenceText, UserId,
 };
 use domain::{Currency, Event, Money, Personal, Sealed};
 use serde_json::{Value, json};
@@ -161,7 +165,38 @@ fn standing() -> Vec<Example> {
         Example::required(CustomerEvent::Tagged { tags: tags() }),
         Example::required(CustomerEvent::Untagged { tags: tags() }),
         Example::new(CustomerEvent::Assigned { rep, route }, CustomerEvent::Assigned { rep: None, route: None }),
+        Example::required(CustomerEvent::PortalGranted {
+            permissions: vec![PortalPermission::Orders, PortalPermission::Profile],
+        }),
+        Example::required(CustomerEvent::PortalRevoked {}),
+        blocked(),
+        Example::required(CustomerEvent::Unblocked { on: day("2026-02-09") }),
+        terms(),
+        metadata(),
     ]
+}
+
+fn blocked() -> Example {
+    let (reason, on) = (BlockReason::Debt, day("2026-02-09"));
+    let note = BlockNote { note: Some(ReasonText::parse("Two invoices of last year").unwrap()) };
+    let blocked = |note: BlockNote| CustomerEvent::Blocked { reason, on, personal: note.into() };
+    Example::new(blocked(note), blocked(BlockNote::default()))
+}
+
+fn terms() -> Example {
+    let step = |from: &str, percent: &str| DiscountStep {
+        from: Money::parse(from, currency("MXN")).unwrap(),
+        percent: Percent::parse(percent).unwrap(),
+    };
+    let steps = VolumeDiscount::Steps(vec![step("1000.00", "2.5"), step("5000.00", "5")]);
+    let full = Terms { volume_discount: Some(steps), payment_days: Some(30) };
+    Example::new(CustomerEvent::TermsChanged { terms: full }, CustomerEvent::TermsChanged { terms: Terms::default() })
+}
+
+fn metadata() -> Example {
+    let (name, text) = (MetadataKey::parse("shoe-size").unwrap(), MetadataText::parse("42, wide").unwrap());
+    let noted = |metadata: Metadata| CustomerEvent::MetadataChanged { personal: metadata.into() };
+    Example::new(noted(Metadata { notes: [(name, text)].into() }), noted(Metadata::default()))
 }
 
 fn contact() -> Contact {
@@ -190,15 +225,17 @@ fn updated() -> Example {
         ..contact()
     };
     let full = CustomerEvent::Updated {
-        changed: vec![F::Name, F::Company, F::Emails, F::Phones, F::Documents, F::Language, F::Currency],
+        changed: vec![F::Name, F::Company, F::Emails, F::Phones, F::Documents, F::Language, F::Currency, F::TimeZone],
         language: Some(Language::parse("es-MX").unwrap()),
         currency: Some(currency("MXN")),
+        time_zone: Some(TimeZoneName::parse("America/Mexico_City").unwrap()),
         personal: personal.into(),
     };
     let minimal = CustomerEvent::Updated {
         changed: vec![F::Language],
         language: None,
         currency: None,
+        time_zone: None,
         personal: Contact::default().into(),
     };
     Example::new(full, minimal)

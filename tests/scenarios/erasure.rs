@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What tells who somebody is, planted in every field that can hold it.
-pub(crate) const PLANTED: [&str; 10] = [
+pub(crate) const PLANTED: [&str; 12] = [
     "Planted Quixote",
     "planted-quixote@example.org",
     "+34600987654",
@@ -19,6 +19,8 @@ pub(crate) const PLANTED: [&str; 10] = [
     "plantedline2",
     "planted allergies",
     "plantedlogin99",
+    "planted metadata",
+    "planted block note",
 ];
 
 /// A customer with everything known of it, and some history.
@@ -46,6 +48,13 @@ pub(crate) async fn person(world: &World) -> String {
     let user = Some(json!({"user_id": PLANTED[9]}));
     let linked = world.ask_as(Some(world.key()), Method::PUT, &format!("/v1/customers/{id}/user"), user).await;
     assert_eq!(linked.status, 200, "{}", linked.body);
+    let noted = world.patch(&format!("/v1/customers/{id}"), None, json!({"metadata": {"size": PLANTED[10]}})).await;
+    assert_eq!(noted.status, 200, "{}", noted.body);
+    let block = Some(json!({"reason": "other", "note": PLANTED[11]}));
+    let blocked = world.ask_as(Some(world.key()), Method::PUT, &format!("/v1/customers/{id}/block"), block).await;
+    assert_eq!(blocked.status, 200, "{}", blocked.body);
+    let free = world.ask_as(Some(world.key()), Method::DELETE, &format!("/v1/customers/{id}/block"), None).await;
+    assert_eq!(free.status, 200, "{}", free.body);
     let tagged = world.post(&format!("/v1/customers/{id}/tags"), json!({"tags": ["vip"]})).await;
     assert_eq!(tagged.status, 200, "{}", tagged.body);
     world.buys(&id, "order-1", "250.00").await;

@@ -25,7 +25,7 @@ async fn page(world: &World, customer: &str) -> String {
 }
 
 /// All that can be told of a person, each with what tells it, before and after it was changed.
-const PLANTED: [&str; 42] = [
+const PLANTED: [&str; 46] = [
     "Planted Núñez",
     "Planted & Daughters",
     "planted-1@example.com",
@@ -68,6 +68,10 @@ const PLANTED: [&str; 42] = [
     "planted-tag",
     "planted-rep",
     "planted-route",
+    "planted-note",
+    "planted-table",
+    "America/Mexico_City",
+    "planted because",
 ];
 
 /// A customer with something in each field that can hold anything.
@@ -120,6 +124,14 @@ async fn planted(world: &World) -> String {
     done(Method::PUT, &own("/user"), json!({"user_id": "planted-user"})).await;
     done(Method::POST, &own("/tags"), json!({"tags": ["planted-tag"]})).await;
     done(Method::PUT, &own("/assignment"), json!({"rep": "planted-rep", "route": "planted-route"})).await;
+    let noted = json!({
+        "metadata": {"planted-name": "planted-note"}, "terms": {"volume_discount": {"code": "planted-table"}, "payment_days": 30},
+        "time_zone": "America/Mexico_City",
+    });
+    done(Method::PATCH, &own(""), noted).await;
+    done(Method::PUT, &own("/portal"), json!({"permissions": ["orders"]})).await;
+    done(Method::PUT, &own("/block"), json!({"reason": "other", "note": "planted because"})).await;
+    done(Method::DELETE, &own("/block"), Value::Null).await;
     done(Method::POST, &own("/loyalty/redeem"), json!({"order_id": "order-planted-2", "points": 100})).await;
     customer
 }

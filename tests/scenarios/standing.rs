@@ -143,6 +143,154 @@ async fn customers_are_found_by_what_they_are_filed_under_and_by_who_looks_after
 }
 
 #[tokio::test]
+async fn who_is_blocked_redeems_and_holds_nothing_and_buys_as_ever() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    assert_eq!(world.buys(&customer, "order-1", "500.00").await.status, 201);
+    let hold = |order: &str| json!({"order_id": order, "points": 100});
+    let held = world.post(&format!("{path}/loyalty/holds"), hold("order-2")).await;
+    assert_eq!(held.status, 201, "{}", held.body);
+    let redeemed = world.post(&format!("{path}/loyalty/redeem"), hold("order-3")).await;
+    assert_eq!(redeemed.status, 201, "{}", redeemed.body);
+
+    let block = json!({"reason": "abuse", "note": "buys and gives back"});
+    let blocked = put(&world, &format!("{path}/block"), block.clone()).await;
+    assert_eq!((blocked.status, &blocked.body["changed"]), (200, &json!(true)), "{}", blocked.body);
+    assert_eq!(put(&world, &format!("{path}/block"), block.clone()).await.body["changed"], false);
+    let shown = seen(&world, &path, &blocked).await.body;
+    assert_eq!((&shown["status"], &shown["blocked"]["reason"]), (&json!("blocked"), &json!("abuse")));
+    assert_eq!(shown["blocked"]["note"], "buys and gives back");
+    let found = seen(&world, "/v1/customers?email=ana@example.com", &blocked).await.body;
+    assert_eq!(found["items"][0]["status"], "blocked", "the till has to see it");
+
+    for what in ["holds", "redeem"] {
+        let refused = world.post(&format!("{path}/loyalty/{what}"), hold("order-4")).await;
+        assert_eq!((refused.refusal().as_str(), &refused.body["reason"]), ("409 customer_blocked", &json!("abuse")));
+    }
+    let again = world.post(&format!("{path}/loyalty/redeem"), hold("order-3")).await;
+    assert_eq!((again.status, &again.body["repeated"]), (200, &json!(true)), "what was redeemed is: {}", again.body);
+    let bought = world.buys(&customer, "order-5", "10.00").await;
+    assert_eq!((bought.status, &bought.body["points_earned"]), (201, &json!(10)), "{}", bought.body);
+    let id = held.body["hold_id"].as_str().expect("an id");
+    let captured = world.post(&format!("{path}/loyalty/holds/{id}/capture"), json!({"order_id": "order-2"})).await;
+    assert_eq!(captured.status, 201, "the discount was promised: {}", captured.body);
+
+    let free = world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/block"), None).await;
+    assert_eq!((free.status, &free.body["changed"]), (200, &json!(true)));
+    let shown = seen(&world, &path, &free).await.body;
+    assert_eq!((&shown["status"], &shown["blocked"]), (&json!("active"), &Value::Null));
+    assert_eq!(world.post(&format!("{path}/loyalty/holds"), hold("order-4")).await.status, 201);
+    for (body, refusal) in [
+        (json!({"reason": "ugly"}), "422 validation_failed /reason invalid_value"),
+        (json!({}), "422 validation_failed /reason missing_field"),
+        (json!({"reason": "other", "note": ""}), "422 validation_failed /note empty"),
+    ] {
+        assert_eq!(put(&world, &format!("{path}/block"), body.clone()).await.refusal(), refusal, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_customer_may_see_in_the_portal_is_a_set_of_words() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let portal = format!("{path}/portal");
+    let granted = put(&world, &portal, json!({"permissions": ["profile", "orders", "orders"]})).await;
+    assert_eq!((granted.status, &granted.body["changed"]), (200, &json!(true)), "{}", granted.body);
+    assert_eq!(seen(&world, &path, &granted).await.body["portal"], json!(["orders", "profile"]));
+    let again = put(&world, &portal, json!({"permissions": ["orders", "profile"]})).await;
+    assert_eq!(again.body["changed"], false);
+    for (body, refusal) in [
+        (json!({"permissions": []}), "422 permission_required /permissions permission_required"),
+        (json!({"permissions": ["https://example.com"]}), "422 validation_failed /permissions/0 invalid_value"),
+        (json!({"permissions": ["orders"], "url": "x"}), "422 validation_failed /url unknown_field"),
+    ] {
+        assert_eq!(put(&world, &portal, body.clone()).await.refusal(), refusal, "{body}");
+    }
+    let revoked = world.ask_as(Some(world.key()), Method::DELETE, &portal, None).await;
+    assert_eq!((revoked.status, &revoked.body["changed"]), (200, &json!(true)));
+    assert_eq!(seen(&world, &path, &revoked).await.body["portal"], json!([]));
+}
+
+#[tokio::test]
+async fn a_person_says_how_far_a_customer_has_come_and_milestones_are_kept() {
+    let world = World::start().await;
+    let customer = world.member("ana@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    for (stage, changed) in [("at_risk", true), ("churned", true), ("at_risk", true), ("at_risk", false)] {
+        let said = world.post(&format!("{path}/lifecycle"), json!({"stage": stage})).await;
+        assert_eq!((said.status, &said.body["changed"]), (200, &json!(changed)), "{}", said.body);
+    }
+    let shown = world.get(&format!("{path}?min_position={}", world.head().await)).await.body;
+    assert_eq!(shown["lifecycle"], "at_risk");
+    let reached: Vec<_> = shown["milestones"].as_object().expect("an object").keys().collect();
+    assert_eq!(reached, ["at_risk", "churned", "prospect"]);
+    assert_eq!(shown["milestones"]["prospect"], shown["registered_on"]);
+    assert_eq!(world.buys(&customer, "order-1", "10.00").await.status, 201);
+    for (body, refusal) in [
+        (json!({"stage": "prospect"}), "422 no_prospect /stage no_prospect"),
+        (json!({"stage": "lost"}), "422 validation_failed /stage invalid_value"),
+    ] {
+        assert_eq!(world.post(&format!("{path}/lifecycle"), body.clone()).await.refusal(), refusal, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_terms_of_a_business_and_others_notes_are_changed_with_the_rest() {
+    let world = World::start().await;
+    let body = json!({"kind": "business", "company": "Torres S.L.", "emails": ["shop@example.com"]});
+    let registered = world.post("/v1/customers", body).await;
+    let path = format!("/v1/customers/{}", registered.body["customer_id"].as_str().expect("an id"));
+    let steps =
+        json!({"currency": "EUR", "steps": [{"from": "1000", "percent": "2.5"}, {"from": "5000.00", "percent": 5}]});
+    let patch = json!({
+        "time_zone": "Europe/Madrid", "terms": {"payment_days": 30, "volume_discount": steps}, "metadata": {"crm/id": "7"},
+    });
+    let changed = world.patch(&path, None, patch.clone()).await;
+    assert_eq!(changed.body["changed"], json!(["time_zone", "terms", "metadata"]), "{}", changed.body);
+    let shown = seen(&world, &path, &changed).await.body;
+    let told = json!({"currency": "EUR", "steps": [{"from": "1000.00", "percent": "2.50"}, {"from": "5000.00", "percent": "5.00"}]});
+    assert_eq!(shown["terms"], json!({"payment_days": 30, "volume_discount": told}));
+    assert_eq!((&shown["time_zone"], &shown["metadata"]), (&json!("Europe/Madrid"), &json!({"crm/id": "7"})));
+    assert_eq!(world.patch(&path, None, patch).await.body["changed"], json!([]));
+    let code = json!({"terms": {"volume_discount": {"code": "W-A"}}, "metadata": {"crm/id": null, "b": "2"}});
+    let changed = world.patch(&path, None, code).await;
+    let shown = seen(&world, &path, &changed).await.body;
+    assert_eq!(shown["terms"], json!({"payment_days": 30, "volume_discount": {"code": "W-A"}}));
+    assert_eq!(shown["metadata"], json!({"b": "2"}));
+
+    let head = world.head().await;
+    let discount = |steps: Value| json!({"terms": {"volume_discount": {"currency": "EUR", "steps": steps}}});
+    for (body, refusal) in [
+        (json!({"time_zone": "Mars/Phobos"}), "422 unknown_time_zone /time_zone unknown_time_zone"),
+        (json!({"terms": {"payment_days": 366}}), "422 too_many_days /terms/payment_days too_many_days"),
+        (json!({"terms": {"payment_days": -1}}), "422 validation_failed /terms/payment_days invalid_value"),
+        (
+            json!({"terms": {"volume_discount": {"code": "A", "steps": []}}}),
+            "422 validation_failed /terms/volume_discount code_or_steps",
+        ),
+        (discount(json!([])), "422 step_required /terms/volume_discount/steps step_required"),
+        (
+            discount(json!([{"from": "1", "percent": "101"}])),
+            "422 validation_failed /terms/volume_discount/steps/0/percent invalid_percent",
+        ),
+        (
+            discount(json!([{"from": "2", "percent": "1"}, {"from": "1", "percent": "2"}])),
+            "422 steps_out_of_order /terms/volume_discount/steps/1 steps_out_of_order",
+        ),
+        (json!({"metadata": {"a b": "1"}}), "422 validation_failed /metadata/a b invalid_character"),
+        (json!({"metadata": {"a": 7}}), "422 validation_failed /metadata/a wrong_type"),
+    ] {
+        assert_eq!(world.patch(&path, None, body.clone()).await.refusal(), refusal, "{body}");
+    }
+    assert_eq!(world.head().await, head);
+    let person = world.member("ana@example.com").await;
+    let refused = world.patch(&format!("/v1/customers/{person}"), None, json!({"terms": {"payment_days": 30}})).await;
+    assert_eq!(refused.refusal(), "422 business_only /terms business_only");
+}
+
+#[tokio::test]
 async fn only_who_may_says_something_of_a_customer_and_only_of_its_own_tenants() {
     let world = World::start().await;
     let customer = world.member("ana@example.com").await;
@@ -163,6 +311,11 @@ async fn only_who_may_says_something_of_a_customer_and_only_of_its_own_tenants()
         (Method::POST, "tags", Some(json!({"tags": ["vip"]}))),
         (Method::DELETE, "tags/vip", None),
         (Method::PUT, "assignment", Some(json!({"rep": "rep-1"}))),
+        (Method::PUT, "portal", Some(json!({"permissions": ["orders"]}))),
+        (Method::DELETE, "portal", None),
+        (Method::PUT, "block", Some(json!({"reason": "fraud"}))),
+        (Method::DELETE, "block", None),
+        (Method::POST, "lifecycle", Some(json!({"stage": "churned"}))),
     ];
     let head = world.head().await;
     for (method, what, body) in calls {

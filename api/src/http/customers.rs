@@ -14,16 +14,21 @@ use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::customers::{RecordPurchase, Refund, Register};
 use commands::{Caller, Committed, Scope};
-use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::customers::events::{
+    Contact, CustomerEvent, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
+};
 use domain::email::Email;
 use domain::ids::{CategoryCode, Channel, CustomerId, ExternalSystem, Language, OrderId, RefundId, Sku, Source};
 use domain::phone::Phone;
 use domain::text::{CompanyName, PersonName, ReferenceText};
 use domain::{Currency, Event, Money};
 use projections::ReadModel;
+use projections::customers::customers::standing::BlockRow;
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use terms::TermsView;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -39,6 +44,7 @@ mod profile;
 mod references;
 mod search;
 mod standing;
+mod terms;
 mod timeline;
 mod update;
 
@@ -510,9 +516,22 @@ struct CustomerView {
     /// The round on which the customer is visited or supplied.
     #[schema(example = "north-3")]
     route: Option<String>,
+    #[schema(example = "Europe/Madrid")]
+    time_zone: Option<String>,
+    /// What the customer may see and do in the portal.
+    #[schema(value_type = Vec<schemas::PortalPermission>)]
+    portal: Vec<String>,
+    /// None: the customer is not blocked.
+    blocked: Option<BlockView>,
+    terms: TermsView,
+    /// Others' notes.
+    #[schema(value_type = schemas::Metadata)]
+    metadata: BTreeMap<String, String>,
     #[schema(example = "active")]
     lifecycle: &'static str,
     lifecycle_since: Option<NaiveDate>,
+    #[schema(value_type = schemas::Milestones)]
+    milestones: BTreeMap<String, NaiveDate>,
     purchase_count: i64,
     first_purchase_on: Option<NaiveDate>,
     last_purchase_on: Option<NaiveDate>,
@@ -528,6 +547,21 @@ struct ReferenceView {
     system: String,
     #[schema(example = "4711")]
     reference: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct BlockView {
+    #[schema(value_type = schemas::BlockReason)]
+    reason: &'static str,
+    since: NaiveDate,
+    #[schema(example = "two invoices of last year")]
+    note: Option<String>,
+}
+
+impl BlockView {
+    fn of(row: BlockRow, shown: impl Fn(String, fn(&str) -> String) -> String) -> Self {
+        Self { reason: row.reason.as_str(), since: row.since, note: row.note.map(|text| shown(text, masked_text)) }
+    }
 }
 
 /// Tells what is known of a customer, or was.
@@ -575,6 +609,9 @@ impl CustomerView {
     fn of(row: CustomerRow, caller: &Caller) -> Self {
         let masked = caller.require(Scope::CustomersPii).is_err();
         let shown = |text: String, mask: fn(&str) -> String| if masked { mask(&text) } else { text };
+        let mut milestones = row.standing.milestones;
+        milestones.insert(LifecycleStage::Prospect.as_str().to_owned(), row.registered_on);
+        let metadata = row.standing.metadata.into_iter().map(|(name, text)| (name, shown(text, masked_text)));
         let references = row.references.into_iter().map(|reference| ReferenceView {
             system: reference.system,
             reference: shown(reference.reference, masked_text),
@@ -596,8 +633,14 @@ impl CustomerView {
             tags: row.tags.into_iter().collect(),
             rep: row.rep,
             route: row.route,
+            time_zone: row.time_zone,
+            portal: row.standing.portal,
+            blocked: row.standing.block.map(|block| BlockView::of(block, shown)),
+            terms: row.standing.terms.into(),
+            metadata: metadata.collect(),
             lifecycle: row.lifecycle.as_str(),
             lifecycle_since: row.lifecycle_since,
+            milestones,
             purchase_count: row.purchase_count,
             first_purchase_on: row.first_purchase_on,
             last_purchase_on: row.last_purchase_on,

@@ -278,7 +278,7 @@ struct RedeemedView {
     responses(
         (status = 201, description = "Redeemed", body = RedeemedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_erased"),
+        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_blocked, customer_erased"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),

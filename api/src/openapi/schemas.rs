@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use commands::reactor::ReactorState;
 use domain::customers::events::ErasureGround as ErasureGroundOfEvents;
+use domain::customers::{blocking, events, portal};
 use domain::loyalty::programme;
 use projections::ProjectorState;
 use serde_json::{Value, json};
@@ -43,7 +44,19 @@ by_hand! {
     /// A person or a company.
     CustomerKind => one_of(["individual", "business"].into_iter());
     /// What of a customer may change.
-    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "language", "currency"].into_iter());
+    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "language", "currency", "time_zone", "terms", "metadata"].into_iter());
+    /// What a customer may see and do for itself.
+    PortalPermission => one_of(portal::PortalPermission::ALL.iter().map(|permission| permission.as_str()));
+    /// Why a customer is blocked.
+    BlockReason => one_of(blocking::BlockReason::ALL.iter().map(|reason| reason.as_str()));
+    /// How far a customer has come.
+    LifecycleStage => one_of(events::LifecycleStage::ALL.iter().map(|stage| stage.as_str()));
+    /// Names and texts.
+    Metadata => object("Notes by their names: 50 at most, names of 64 characters, texts of 500", json!({"shoe-size": "42, wide"}));
+    /// Names and texts, or null.
+    MetadataPatch => object("Notes by their names; null takes one away", json!({"shoe-size": "42, wide", "hat": null}));
+    /// Stages and dates.
+    Milestones => object("The day on which each stage was first reached", json!({"prospect": "2026-01-10", "new": "2026-02-01"}));
     /// Why a person was erased.
     ErasureGround => one_of(ErasureGroundOfEvents::ALL.iter().map(|ground| ground.as_str()));
     /// What had left before somebody was erased.

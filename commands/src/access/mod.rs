@@ -202,7 +202,7 @@ pub fn tenant_name_claim(name: &Label) -> ClaimKey {
     ClaimKey { kind: "tenant_name".to_owned(), value: name.as_str().to_owned() }
 }
 
-fn require_zone(zone: &TimeZoneName) -> Result<(), Refusal> {
+pub(crate) fn require_zone(zone: &TimeZoneName) -> Result<(), Refusal> {
     match zone.as_str().parse::<Tz>() {
         Ok(_) => Ok(()),
         Err(_) => Err(refusals::unknown_time_zone()),

@@ -25,7 +25,10 @@ pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
     remove_address,
 };
-pub use standing::{Assign, Tags, assign, tag, untag};
+pub use standing::{
+    Assign, Block, ChangeLifecycle, GrantPortal, Tags, assign, block, change_lifecycle, grant_portal, revoke_portal,
+    tag, unblock, untag,
+};
 pub(crate) use update::held_claims;
 pub use update::{Update, update};
 

@@ -37,6 +37,12 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::Tagged { .. }
             | CustomerEvent::Untagged { .. }
             | CustomerEvent::Assigned { .. }
+            | CustomerEvent::PortalGranted { .. }
+            | CustomerEvent::PortalRevoked {}
+            | CustomerEvent::Blocked { .. }
+            | CustomerEvent::Unblocked { .. }
+            | CustomerEvent::TermsChanged { .. }
+            | CustomerEvent::MetadataChanged { .. }
             | CustomerEvent::Exported { .. }
             | CustomerEvent::Erased { .. },
         )

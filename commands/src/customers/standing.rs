@@ -1,4 +1,5 @@
-//! How a customer stands with us: what it is filed under, and who looks after it. Nothing of it is unique among customers.
+//! How a customer stands with us: what it is filed under, who looks after it, what it may, and how far it has come. Nothing of it is
+//! unique among customers.
 
 use super::profile::asking;
 use crate::caller::{Caller, Scope};
@@ -6,9 +7,13 @@ use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
 use domain::customers::assignment::Assignment;
+use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::commands::CustomerCommand;
+use domain::customers::events::LifecycleStage;
+use domain::customers::portal::PortalPermission;
 use domain::ids::{CustomerId, Tag};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use store::Version;
 
 /// What a customer is to be filed under, or not any more.
@@ -27,6 +32,35 @@ pub struct Assign {
     pub customer: CustomerId,
     /// By whom; perhaps by nobody.
     pub assignment: Assignment,
+}
+
+/// What a customer may see and do for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GrantPortal {
+    /// Who.
+    pub customer: CustomerId,
+    /// All that it may.
+    pub permissions: BTreeSet<PortalPermission>,
+}
+
+/// A customer who may spend no points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Block {
+    /// Who.
+    pub customer: CustomerId,
+    /// Why.
+    pub reason: BlockReason,
+    /// The same in words.
+    pub note: BlockNote,
+}
+
+/// A stage that somebody says a customer has come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeLifecycle {
+    /// Who.
+    pub customer: CustomerId,
+    /// The stage.
+    pub to: LifecycleStage,
 }
 
 /// Files a customer under something more.
@@ -80,5 +114,95 @@ pub async fn assign(
     let content = content_of(&request);
     let command = CustomerCommand::Assign(request.assignment);
     let asked = asking(caller, ("customers.assign", content), request.customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Lets a customer see and do this for itself, and nothing else.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn grant_portal(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: GrantPortal,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&request);
+    let command = CustomerCommand::GrantPortal(request.permissions);
+    let asked = asking(caller, ("customers.grant_portal", content), request.customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Lets a customer spend no points, until it is unblocked.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn block(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Block,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&request);
+    let command = CustomerCommand::Block { reason: request.reason, note: request.note, on: caller.today() };
+    let asked = asking(caller, ("customers.block", content), request.customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Records the stage that somebody says a customer has come to.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn change_lifecycle(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ChangeLifecycle,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&request);
+    let command = CustomerCommand::ChangeLifecycle { to: request.to, on: caller.today() };
+    let asked = asking(caller, ("customers.change_lifecycle", content), request.customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Lets a customer see and do nothing for itself any more.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn revoke_portal(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    customer: CustomerId,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&customer);
+    let command = CustomerCommand::RevokePortal;
+    let asked = asking(caller, ("customers.revoke_portal", content), customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Lets a customer do what others may.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn unblock(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    customer: CustomerId,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&customer);
+    let command = CustomerCommand::Unblock { on: caller.today() };
+    let asked = asking(caller, ("customers.unblock", content), customer, command, seen);
     commands.execute(caller, asked.keyed(key)).await
 }

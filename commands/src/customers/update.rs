@@ -1,6 +1,7 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
 use super::{claims_of, customer_stream, user_claim};
+use crate::access::require_zone;
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -11,7 +12,7 @@ use domain::customers::commands::{CustomerCommand, CustomerPatch};
 use domain::customers::customer::Customer;
 use domain::customers::events::CustomerEvent;
 use domain::ids::CustomerId;
-use domain::{Decider, Refusal};
+use domain::{Decider, Patch, Refusal};
 use serde::Serialize;
 use store::{ClaimKey, Version};
 
@@ -36,6 +37,9 @@ pub async fn update(
     seen: Option<Version>,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
+    if let Patch::Set(zone) = &request.patch.time_zone {
+        require_zone(zone)?;
+    }
     let (stream, content) = (customer_stream(request.customer), content_of(&request));
     let Update { customer, patch } = request;
     let decide = move |states: &States<'_>| with_claims(states, customer, CustomerCommand::Update(patch.clone()));

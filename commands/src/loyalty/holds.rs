@@ -1,6 +1,6 @@
 //! The till's two steps: points are held while the sale is made, then captured with it, or released.
 
-use super::{ended_once, on_account, redeemed_once};
+use super::{ended_once, on_account, redeemed_once, spending};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -56,7 +56,7 @@ pub async fn place(
     let (content, now, hold) = (content_of(&request), caller.this_moment(), HoldId::new(new_id()));
     let lapses = caller.moment(Programme::STANDARD.lapses_at(now.at));
     let PlaceHold { customer, points, order } = request;
-    let request = on_account(caller, "loyalty.hold.place", customer, move |_| LoyaltyCommand::PlaceHold {
+    let request = spending(caller, "loyalty.hold.place", customer, move |_| LoyaltyCommand::PlaceHold {
         hold,
         points,
         order: order.clone(),

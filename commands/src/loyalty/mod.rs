@@ -124,7 +124,7 @@ pub async fn redeem(
     let (content, now) = (content_of(&request), caller.this_moment());
     let Redeem { customer, points, order } = request;
     let once = redeemed_once(customer, &order);
-    let request = on_account(caller, "loyalty.redeem", customer, move |_| LoyaltyCommand::Redeem {
+    let request = spending(caller, "loyalty.redeem", customer, move |_| LoyaltyCommand::Redeem {
         points,
         order: order.clone(),
         now,
@@ -146,6 +146,25 @@ fn on_account(
     command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
 ) -> Request {
     on_account_at(caller.now, caller, verb, customer, command)
+}
+
+/// A command on one account by which points are spent: not of who is blocked.
+fn spending(
+    caller: &Caller,
+    verb: &'static str,
+    customer: CustomerId,
+    command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
+) -> Request {
+    let asked = on_account(caller, verb, customer, command);
+    let (decide, scope) = (asked.decide, vec![account_stream(customer), stream_of::<Customer>(customer.as_uuid())]);
+    let decide = move |states: &States<'_>| {
+        // Who is not there, or not any more, has no account either, and is told so.
+        if let Ok(known) = states.get::<Customer>(customer.as_uuid()).active() {
+            known.require_unblocked()?;
+        }
+        decide(states)
+    };
+    Request { scope, decide: Box::new(decide), ..asked }
 }
 
 /// A command on one account about something that happened at a time of its own.

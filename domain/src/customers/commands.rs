@@ -1,16 +1,24 @@
 //! What may be asked of a customer, and how it may be refused.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind, AddressPatch};
 use crate::customers::assignment::Assignment;
-use crate::customers::events::{Contact, CustomerKind, ErasureGround, ExportFormat, ExternalReference, PurchaseLine};
+use crate::customers::blocking::{BlockNote, BlockReason};
+use crate::customers::events::{
+    Contact, CustomerKind, ErasureGround, ExportFormat, ExternalReference, LifecycleStage, PurchaseLine,
+};
+use crate::customers::metadata::MetadataPatch;
+use crate::customers::portal::PortalPermission;
 use crate::customers::preferences::PreferencesPatch;
+use crate::customers::terms::TermsPatch;
 use crate::document::Document;
 use crate::email::Email;
-use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Source, Tag};
+use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Source, Tag, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
@@ -112,6 +120,31 @@ pub enum CustomerCommand {
     Untag(Vec<Tag>),
     /// Have others look after the customer.
     Assign(Assignment),
+    /// Let the customer see and do this for itself, and nothing else.
+    GrantPortal(BTreeSet<PortalPermission>),
+    /// Let the customer see and do nothing for itself.
+    RevokePortal,
+    /// Let the customer spend no points.
+    Block {
+        /// Why.
+        reason: BlockReason,
+        /// The same in words.
+        note: BlockNote,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Let the customer do what others may.
+    Unblock {
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Record the stage that somebody says the customer has come to.
+    ChangeLifecycle {
+        /// The stage.
+        to: LifecycleStage,
+        /// The business date.
+        on: NaiveDate,
+    },
     /// Record that all that is known is handed out; each time.
     Export {
         /// In which form.
@@ -147,6 +180,15 @@ pub struct CustomerPatch {
     pub language: Patch<Language>,
     /// The preferred currency.
     pub currency: Patch<Currency>,
+    /// Where its clocks are.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    pub time_zone: Patch<TimeZoneName>,
+    /// The terms of a business.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    pub terms: Patch<TermsPatch>,
+    /// Others' notes.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    pub metadata: Patch<MetadataPatch>,
 }
 
 /// Why a customer's command is refused.
@@ -188,6 +230,36 @@ pub enum CustomerError {
     ReferenceLinked {
         /// The other system.
         system: ExternalSystem,
+    },
+    /// A portal in which there is nothing to see.
+    #[error("at least one permission is needed; to take all away is another command")]
+    PermissionRequired,
+    /// The customer is blocked.
+    #[error("the customer is blocked")]
+    Blocked {
+        /// Why.
+        reason: BlockReason,
+    },
+    /// A prospect who has bought.
+    #[error("the customer has bought and is no prospect any more")]
+    NoProspect,
+    /// Terms of a person.
+    #[error("only a business has terms of its own")]
+    BusinessOnly,
+    /// Too late to be paid.
+    #[error("an invoice is to be paid in {limit} days at most")]
+    PaymentDays {
+        /// The most days.
+        limit: u16,
+    },
+    /// A volume discount of nothing.
+    #[error("a volume discount needs a step at least")]
+    StepRequired,
+    /// A step that is no step up.
+    #[error("a step begins with a larger amount of the same currency and takes more off than the one before")]
+    StepOrder {
+        /// Its index, from zero.
+        step: usize,
     },
     /// More of something than a customer or an order may have.
     #[error("at most {limit} {items} are allowed")]
@@ -274,6 +346,13 @@ impl CustomerError {
             Self::ContactRequired => "contact_required",
             Self::CompanyRequired => "company_required",
             Self::ReferenceLinked { .. } => "reference_already_linked",
+            Self::PermissionRequired => "permission_required",
+            Self::Blocked { .. } => "customer_blocked",
+            Self::NoProspect => "no_prospect",
+            Self::BusinessOnly => "business_only",
+            Self::PaymentDays { .. } => "too_many_days",
+            Self::StepRequired => "step_required",
+            Self::StepOrder { .. } => "steps_out_of_order",
             Self::TooMany { .. } => "too_many",
             Self::NegativeTotal { .. } => "negative_total",
             Self::LineCurrency { .. } | Self::RefundCurrency { .. } => "currency_mismatch",
@@ -293,12 +372,19 @@ impl CustomerError {
             | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ReferenceLinked { .. }
+            | Self::Blocked { .. }
             | Self::OrderAlreadyRecorded { .. }
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
             Self::DefaultAddressNeeded
             | Self::QuantityRequired { .. }
             | Self::ContactRequired
             | Self::CompanyRequired
+            | Self::PermissionRequired
+            | Self::NoProspect
+            | Self::BusinessOnly
+            | Self::PaymentDays { .. }
+            | Self::StepRequired
+            | Self::StepOrder { .. }
             | Self::TooMany { .. }
             | Self::NegativeTotal { .. }
             | Self::LineCurrency { .. }
@@ -315,6 +401,12 @@ impl CustomerError {
             Self::CompanyRequired => Some("/company".to_owned()),
             Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
             Self::ReferenceLinked { .. } => Some("/system".to_owned()),
+            Self::PermissionRequired => Some("/permissions".to_owned()),
+            Self::NoProspect => Some("/stage".to_owned()),
+            Self::BusinessOnly => Some("/terms".to_owned()),
+            Self::PaymentDays { .. } => Some("/terms/payment_days".to_owned()),
+            Self::StepRequired => Some("/terms/volume_discount/steps".to_owned()),
+            Self::StepOrder { step } => Some(format!("/terms/volume_discount/steps/{step}")),
             Self::TooMany { items, .. } | Self::QuantityRequired { items } => Some(format!("/{items}")),
             Self::NegativeTotal { .. } => Some("/total".to_owned()),
             Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),
@@ -328,6 +420,7 @@ impl CustomerError {
             | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ContactRequired
+            | Self::Blocked { .. }
             | Self::OrderAlreadyRecorded { .. }
             | Self::OrderNotRefundable { .. }
             | Self::RefundAlreadyRecorded { .. } => None,

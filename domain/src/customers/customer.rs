@@ -3,7 +3,7 @@
 //! The state forgets an order 24 months after the latest business date at which it was recorded, so it does not grow for
 //! ever; that an order is recorded once beyond that is the log's to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -12,16 +12,21 @@ use uuid::Uuid;
 use crate::calendar::months_after;
 use crate::customers::addresses::{Addresses, HeldAddress};
 use crate::customers::assignment::{self, Assignment};
+use crate::customers::blocking::{self, Block};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, PurchaseLine};
 use crate::customers::lifecycle::Lifecycle;
 use crate::customers::links;
+use crate::customers::metadata::{self, Metadata};
+use crate::customers::portal::{self, PortalPermission};
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
 use crate::customers::tags::Tags;
+use crate::customers::terms::{self, Terms, TermsPatch};
 use crate::decider::Decider;
 use crate::event::Personal;
-use crate::ids::{Channel, Language, OrderId, RefundId, Source};
+use crate::ids::{Channel, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
+use crate::patch::Patch;
 use crate::text::UserId;
 
 /// For so many months after the purchase an order can be given back.
@@ -62,6 +67,10 @@ pub struct ActiveCustomer {
     user: Option<UserId>,
     tags: Tags,
     assignment: Assignment,
+    portal: BTreeSet<PortalPermission>,
+    block: Option<Block>,
+    terms: Terms,
+    metadata: Personal<Metadata>,
     latest: NaiveDate,
 }
 
@@ -74,6 +83,8 @@ pub struct Profile {
     pub language: Option<Language>,
     /// The preferred currency.
     pub currency: Option<Currency>,
+    /// Where its clocks are.
+    pub time_zone: Option<TimeZoneName>,
     /// Where the customer came from.
     pub source: Option<Source>,
     /// The business date.
@@ -109,7 +120,8 @@ impl Decider for Customer {
     fn decide(state: &Self, command: CustomerCommand) -> Result<Vec<CustomerEvent>, CustomerError> {
         match command {
             CustomerCommand::Register { kind, contact, language, currency, source, registered_on } => {
-                register(state, Profile { kind, language, currency, source, registered_on }, contact)
+                let time_zone = None;
+                register(state, Profile { kind, language, currency, time_zone, source, registered_on }, contact)
             }
             CustomerCommand::Update(patch) => update(state, &patch),
             CustomerCommand::AddAddress { id, kind, as_default, address } => {
@@ -133,6 +145,13 @@ impl Decider for Customer {
             CustomerCommand::UnlinkUser => Ok(links::unlink_user(state.active()?)),
             CustomerCommand::Tag(tags) => state.active()?.tags.add(tags),
             CustomerCommand::Untag(tags) => Ok(state.active()?.tags.remove(tags)),
+            CustomerCommand::GrantPortal(permissions) => portal::grant(&state.active()?.portal, &permissions),
+            CustomerCommand::RevokePortal => Ok(portal::revoke(&state.active()?.portal)),
+            CustomerCommand::Block { reason, note, on } => {
+                Ok(blocking::block(state.known()?.block.as_ref(), reason, note, on))
+            }
+            CustomerCommand::Unblock { on } => Ok(blocking::unblock(state.active()?.block.as_ref(), on)),
+            CustomerCommand::ChangeLifecycle { to, on } => state.active()?.lifecycle.said(to, on),
             CustomerCommand::Assign(assignment) => Ok(assignment::assign(&state.active()?.assignment, assignment)),
             CustomerCommand::Export { format, events } => {
                 state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
@@ -146,8 +165,8 @@ impl Decider for Customer {
         match (state, event) {
             (_, CustomerEvent::Created { kind, language, currency, source, registered_on, personal }) => {
                 let (kind, currency, registered_on) = (*kind, *currency, *registered_on);
-                let profile =
-                    Profile { kind, language: language.clone(), currency, source: source.clone(), registered_on };
+                let (language, time_zone, source) = (language.clone(), None, source.clone());
+                let profile = Profile { kind, language, currency, time_zone, source, registered_on };
                 Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
             }
             (Self::Active(_) | Self::Unregistered, CustomerEvent::Erased { .. }) => Self::Erased,
@@ -196,28 +215,15 @@ impl ActiveCustomer {
             user: None,
             tags: Tags::default(),
             assignment: Assignment::default(),
+            portal: BTreeSet::new(),
+            block: None,
+            terms: Terms::default(),
+            metadata: Metadata::default().into(),
             latest,
         }
     }
 
-    fn with_changes(
-        mut self,
-        changed: &[CustomerField],
-        language: Option<&Language>,
-        currency: Option<Currency>,
-        personal: &Personal<Contact>,
-    ) -> Self {
-        for field in changed {
-            match field {
-                CustomerField::Language => self.profile.language = language.cloned(),
-                CustomerField::Currency => self.profile.currency = currency,
-                CustomerField::Name
-                | CustomerField::Company
-                | CustomerField::Emails
-                | CustomerField::Phones
-                | CustomerField::Documents => {}
-            }
-        }
+    fn with_contact(mut self, changed: &[CustomerField], personal: &Personal<Contact>) -> Self {
         self.contact = match (self.contact, personal) {
             (Personal::Known(contact), Personal::Known(new)) => Personal::Known(contact.with(changed, new)),
             (Personal::Erased, _) | (_, Personal::Erased) => Personal::Erased,
@@ -229,8 +235,9 @@ impl ActiveCustomer {
     fn after(mut self, event: &CustomerEvent) -> Self {
         use CustomerEvent as E;
         match event {
-            E::Updated { changed, language, currency, personal } => {
-                return self.with_changes(changed, language.as_ref(), *currency, personal);
+            E::Updated { changed, language, currency, time_zone, personal } => {
+                self.profile.change(changed, language.as_ref(), *currency, time_zone.as_ref());
+                return self.with_contact(changed, personal);
             }
             E::AddressAdded { address, kind, is_default, personal }
             | E::AddressChanged { address, kind, is_default, personal } => {
@@ -265,6 +272,14 @@ impl ActiveCustomer {
             E::Tagged { tags } => self.tags.put(tags),
             E::Untagged { tags } => self.tags.take(tags),
             E::Assigned { rep, route } => self.assignment = Assignment { rep: rep.clone(), route: route.clone() },
+            E::PortalGranted { permissions } => self.portal = permissions.iter().copied().collect(),
+            E::PortalRevoked {} => self.portal.clear(),
+            E::Blocked { reason, on, personal } => {
+                self.block = Some(Block { reason: *reason, since: *on, note: personal.clone() });
+            }
+            E::Unblocked { .. } => self.block = None,
+            E::TermsChanged { terms } => self.terms = terms.clone(),
+            E::MetadataChanged { personal } => self.metadata = personal.clone(),
             E::Created { .. } | E::Exported { .. } | E::Erased { .. } => {}
         }
         self
@@ -332,9 +347,40 @@ impl ActiveCustomer {
         &self.assignment
     }
 
+    /// Whether it may spend points.
+    ///
+    /// # Errors
+    /// When it is blocked.
+    pub fn require_unblocked(&self) -> Result<(), CustomerError> {
+        self.block.as_ref().map_or(Ok(()), |block| Err(CustomerError::Blocked { reason: block.reason }))
+    }
+
     /// How far it has come with us.
     pub const fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
+    }
+}
+
+impl Profile {
+    fn change(
+        &mut self,
+        changed: &[CustomerField],
+        language: Option<&Language>,
+        currency: Option<Currency>,
+        time_zone: Option<&TimeZoneName>,
+    ) {
+        for field in changed {
+            match field {
+                CustomerField::Language => self.language = language.cloned(),
+                CustomerField::Currency => self.currency = currency,
+                CustomerField::TimeZone => self.time_zone = time_zone.cloned(),
+                CustomerField::Name
+                | CustomerField::Company
+                | CustomerField::Emails
+                | CustomerField::Phones
+                | CustomerField::Documents => {}
+            }
+        }
     }
 }
 
@@ -376,29 +422,51 @@ fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<
     }
     check_contact(profile.kind, &contact)?;
     links::check_systems(&contact.references)?;
-    let Profile { kind, language, currency, source, registered_on } = profile;
+    let Profile { kind, language, currency, time_zone: _, source, registered_on } = profile;
     Ok(vec![CustomerEvent::Created { kind, language, currency, source, registered_on, personal: contact.into() }])
 }
 
 fn update(state: &Customer, patch: &CustomerPatch) -> Result<Vec<CustomerEvent>, CustomerError> {
     let customer = state.active()?;
+    let updated = update_profile(customer, patch)?;
+    let terms = change_terms(customer, &patch.terms)?;
+    let metadata = customer.metadata.known().ok_or(CustomerError::Erased)?;
+    let noted = metadata::applied(&patch.metadata, metadata)?;
+    let noted = (noted != *metadata).then(|| CustomerEvent::MetadataChanged { personal: noted.into() });
+    Ok(updated.into_iter().chain(terms).chain(noted).collect())
+}
+
+fn change_terms(customer: &ActiveCustomer, patch: &Patch<TermsPatch>) -> Result<Option<CustomerEvent>, CustomerError> {
+    let terms = match patch {
+        Patch::Keep => return Ok(None),
+        Patch::Remove => Terms::default(),
+        Patch::Set(patch) => patch.applied(&customer.terms),
+    };
+    terms::check(customer.profile.kind, &terms)?;
+    Ok((terms != customer.terms).then_some(CustomerEvent::TermsChanged { terms }))
+}
+
+fn update_profile(customer: &ActiveCustomer, patch: &CustomerPatch) -> Result<Option<CustomerEvent>, CustomerError> {
     let before = customer.contact.known().ok_or(CustomerError::Erased)?;
     let after = patch.contact(before);
     check_contact(customer.profile.kind, &after)?;
     let language = patch.language.applied(customer.profile.language.as_ref());
     let currency = patch.currency.applied(customer.profile.currency.as_ref());
+    let time_zone = patch.time_zone.applied(customer.profile.time_zone.as_ref());
     let mut changed = before.differing(&after);
     changed.extend((language != customer.profile.language).then_some(CustomerField::Language));
     changed.extend((currency != customer.profile.currency).then_some(CustomerField::Currency));
+    changed.extend((time_zone != customer.profile.time_zone).then_some(CustomerField::TimeZone));
     if changed.is_empty() {
-        return Ok(vec![]);
+        return Ok(None);
     }
-    Ok(vec![CustomerEvent::Updated {
+    Ok(Some(CustomerEvent::Updated {
         language: language.filter(|_| changed.contains(&CustomerField::Language)),
         currency: currency.filter(|_| changed.contains(&CustomerField::Currency)),
+        time_zone: time_zone.filter(|_| changed.contains(&CustomerField::TimeZone)),
         personal: Contact::default().with(&changed, &after).into(),
         changed,
-    }])
+    }))
 }
 
 impl CustomerPatch {

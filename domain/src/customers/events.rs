@@ -5,13 +5,18 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind};
+use crate::customers::blocking::{BlockNote, BlockReason};
+use crate::customers::metadata::Metadata;
+use crate::customers::portal::PortalPermission;
 use crate::customers::preferences::{PersonalPreferences, Preferences};
+use crate::customers::terms::Terms;
 use crate::document::Document;
 use crate::email::Email;
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
 use crate::ids::{
     CategoryCode, Channel, ExternalSystem, Language, OrderId, RefundId, RepCode, RouteCode, Sku, Source, Tag,
+    TimeZoneName,
 };
 use crate::money::{Currency, Money};
 use crate::phone::Phone;
@@ -45,6 +50,8 @@ events! {
             language: Option<Language>,
             /// The currency the customer prefers.
             currency: Option<Currency>,
+            /// Where its clocks are. Since version 2.
+            time_zone: Option<TimeZoneName>,
             /// Who it is, as far as that changed.
             personal: Personal<Contact>,
         },
@@ -174,6 +181,43 @@ events! {
             /// On which round.
             route: Option<RouteCode>,
         },
+        /// The customer may see and do this for itself, and nothing else any more.
+        #[serde(rename = "customer.portal.granted")]
+        PortalGranted {
+            /// All that it may now.
+            permissions: Vec<PortalPermission>,
+        },
+        /// The customer may see and do nothing for itself any more.
+        #[serde(rename = "customer.portal.revoked")]
+        PortalRevoked {},
+        /// The customer may not spend points any more.
+        #[serde(rename = "customer.blocked")]
+        Blocked {
+            /// Why.
+            reason: BlockReason,
+            /// The business date.
+            on: NaiveDate,
+            /// The same in words.
+            personal: Personal<BlockNote>,
+        },
+        /// The customer may do what others may.
+        #[serde(rename = "customer.unblocked")]
+        Unblocked {
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// The terms of a business changed.
+        #[serde(rename = "customer.terms.changed")]
+        TermsChanged {
+            /// All that they are now.
+            terms: Terms,
+        },
+        /// Others' notes about the customer changed.
+        #[serde(rename = "customer.metadata.changed")]
+        MetadataChanged {
+            /// All that they are now.
+            personal: Personal<Metadata>,
+        },
         /// All that is known of the customer was handed out. Changes nothing: it is there for whoever asks who saw what.
         #[serde(rename = "customer.exported")]
         Exported {
@@ -196,7 +240,10 @@ events! {
 }
 
 /// The upcasters of old versions.
-pub(crate) const UPCASTERS: &[Upcaster] = &[];
+pub(crate) const UPCASTERS: &[Upcaster] = &[
+    // Version 2 may name the time zone, too. What version 1 says reads the same.
+    Upcaster { event_type: "customer.updated", from: 1, lift: |_| {} },
+];
 
 /// A person or a company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,6 +285,24 @@ pub enum CustomerField {
     Language,
     /// The preferred currency.
     Currency,
+    /// Where its clocks are.
+    TimeZone,
+}
+
+impl CustomerField {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Company => "company",
+            Self::Emails => "emails",
+            Self::Phones => "phones",
+            Self::Documents => "documents",
+            Self::Language => "language",
+            Self::Currency => "currency",
+            Self::TimeZone => "time_zone",
+        }
+    }
 }
 
 impl Clear for CustomerField {}
@@ -377,7 +442,7 @@ impl Contact {
                 CustomerField::Emails => self.emails.clone_from(&other.emails),
                 CustomerField::Phones => self.phones.clone_from(&other.phones),
                 CustomerField::Documents => self.documents.clone_from(&other.documents),
-                CustomerField::Language | CustomerField::Currency => {}
+                CustomerField::Language | CustomerField::Currency | CustomerField::TimeZone => {}
             }
         }
         self

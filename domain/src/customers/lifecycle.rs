@@ -1,9 +1,10 @@
-//! How far a customer has come with us, as purchases tell it: `prospect` → `new` → `active`, and `won_back` after a long
+//! How far a customer has come with us, as purchases and people tell it: `prospect` → `new` → `active`, and `won_back` after a long
 //! silence.
 //!
 //! A purchase does not move the stage itself: it makes a step due, which the reactor `customer_lifecycle` has recorded as
 //! `customer.lifecycle.changed`. Which steps are due depends on the purchases alone, so it is the same whenever somebody asks,
-//! and a step is taken once. That somebody stays away (`at_risk`, `churned`) no purchase can tell.
+//! and a step is taken once. That somebody stays away (`at_risk`, `churned`) no purchase can tell: a person does. What a person says
+//! stands above what purchases before it had made due; the next purchase goes on from there.
 
 use std::collections::VecDeque;
 
@@ -11,6 +12,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::months_after;
+use crate::customers::commands::CustomerError;
 use crate::customers::events::{CustomerEvent, LifecycleStage};
 use crate::ids::OrderId;
 
@@ -54,12 +56,23 @@ impl Lifecycle {
         self.last_purchase_on = self.last_purchase_on.max(Some(on));
     }
 
-    /// Moves to a stage that was recorded.
+    /// Moves to a stage that was recorded. One that was not due was said by a person: what was due is overtaken by that.
     pub(crate) fn changed(&mut self, to: LifecycleStage) {
         self.stage = to;
         if self.due.front().is_some_and(|step| step.to == to) {
             self.due.pop_front();
+        } else {
+            self.due.clear();
         }
+    }
+
+    /// Moves to the stage that a person says.
+    pub(crate) fn said(&self, to: LifecycleStage, on: NaiveDate) -> Result<Vec<CustomerEvent>, CustomerError> {
+        if to == LifecycleStage::Prospect && self.last_purchase_on.is_some() {
+            return Err(CustomerError::NoProspect);
+        }
+        let changed = (to != self.stage).then_some(CustomerEvent::LifecycleChanged { from: self.stage, to, on });
+        Ok(changed.into_iter().collect())
     }
 
     /// The steps that are due up to a purchase, in order; none when it made none or they are recorded.

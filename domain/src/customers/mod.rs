@@ -10,7 +10,9 @@
 //! - A customer has one reference of a system. Another one is not put in its place unasked: the other system's messages would be
 //!   lost with the old one, and nobody would see it. As whom a customer *logs in* is one user, which another one replaces.
 //! - *Tags* say what we file a customer under; a *rep* looks after it, on a *route*.
-//! - A customer's *stage* follows from its purchases ([`lifecycle`]).
+//! - What a customer may do in the *portal* is a set of words. A business may have *terms* of its own. *Metadata* are others' notes.
+//! - A customer's *stage* follows from its purchases, or from what a person says of it ([`lifecycle`]).
+//! - Who is *blocked* spends no points; what happens is recorded all the same ([`blocking`]).
 //! - One aggregate: [`customer::Customer`].
 //!
 //! Deliberately absent: uniqueness among customers (claims of the log) and points (the loyalty context).
@@ -18,12 +20,16 @@
 pub mod address;
 pub mod addresses;
 pub mod assignment;
+pub mod blocking;
 pub mod commands;
 pub mod customer;
 pub mod events;
 pub mod lifecycle;
 pub mod links;
+pub mod metadata;
+pub mod portal;
 pub mod preferences;
 pub mod tags;
+pub mod terms;
 #[cfg(test)]
 mod tests;

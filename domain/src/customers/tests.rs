@@ -3,6 +3,7 @@
 mod links;
 mod profile;
 mod standing;
+mod terms;
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
@@ -501,7 +502,13 @@ fn created() -> CustomerEvent {
 
 fn updated(changed: &[CustomerField], contact: Contact) -> CustomerEvent {
     let currency = changed.contains(&CustomerField::Currency).then(|| Currency::parse("EUR").unwrap());
-    CustomerEvent::Updated { changed: changed.to_vec(), language: None, currency, personal: contact.into() }
+    CustomerEvent::Updated {
+        changed: changed.to_vec(),
+        language: None,
+        currency,
+        time_zone: None,
+        personal: contact.into(),
+    }
 }
 
 fn by_email() -> Contact {

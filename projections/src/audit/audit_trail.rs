@@ -141,6 +141,12 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | C::Tagged { .. }
             | C::Untagged { .. }
             | C::Assigned { .. }
+            | C::PortalGranted { .. }
+            | C::PortalRevoked {}
+            | C::Blocked { .. }
+            | C::Unblocked { .. }
+            | C::TermsChanged { .. }
+            | C::MetadataChanged { .. }
             | C::Exported { .. }
             | C::Erased { .. },
         )

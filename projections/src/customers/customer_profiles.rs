@@ -125,7 +125,11 @@ fn touches(event: &CustomerEvent) -> bool {
         }),
         E::Updated { changed, .. } => changed.iter().any(|field| match field {
             CustomerField::Emails | CustomerField::Phones | CustomerField::Documents => true,
-            CustomerField::Name | CustomerField::Company | CustomerField::Language | CustomerField::Currency => false,
+            CustomerField::Name
+            | CustomerField::Company
+            | CustomerField::Language
+            | CustomerField::Currency
+            | CustomerField::TimeZone => false,
         }),
         E::AddressAdded { .. }
         | E::AddressChanged { .. }
@@ -142,6 +146,12 @@ fn touches(event: &CustomerEvent) -> bool {
         | E::Tagged { .. }
         | E::Untagged { .. }
         | E::Assigned { .. }
+        | E::PortalGranted { .. }
+        | E::PortalRevoked {}
+        | E::Blocked { .. }
+        | E::Unblocked { .. }
+        | E::TermsChanged { .. }
+        | E::MetadataChanged { .. }
         | E::Exported { .. } => false,
     }
 }
@@ -182,6 +192,12 @@ impl ProfileRow {
             | E::Tagged { .. }
             | E::Untagged { .. }
             | E::Assigned { .. }
+            | E::PortalGranted { .. }
+            | E::PortalRevoked {}
+            | E::Blocked { .. }
+            | E::Unblocked { .. }
+            | E::TermsChanged { .. }
+            | E::MetadataChanged { .. }
             | E::Exported { .. } => {}
             E::Erased { .. } => *self = Self::empty(self.customer, self.tenant),
         }
@@ -193,7 +209,11 @@ impl ProfileRow {
                 CustomerField::Emails => contacts::put_emails(&mut self.contacts, &contact.emails),
                 CustomerField::Phones => contacts::put_phones(&mut self.contacts, &contact.phones),
                 CustomerField::Documents => self.documents = documents::rows(&contact.documents),
-                CustomerField::Name | CustomerField::Company | CustomerField::Language | CustomerField::Currency => {}
+                CustomerField::Name
+                | CustomerField::Company
+                | CustomerField::Language
+                | CustomerField::Currency
+                | CustomerField::TimeZone => {}
             }
         }
     }

@@ -110,8 +110,8 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Created { kind, language, currency, source, registered_on, personal: _ } => json!({
             "kind": kind, "language": language, "currency": currency, "source": source, "on": registered_on,
         }),
-        E::Updated { changed, language, currency, personal: _ } => {
-            json!({"changed": changed, "language": language, "currency": currency})
+        E::Updated { changed, language, currency, time_zone, personal: _ } => {
+            json!({"changed": changed, "language": language, "currency": currency, "time_zone": time_zone})
         }
         E::AddressAdded { address, kind, is_default, personal: _ }
         | E::AddressChanged { address, kind, is_default, personal: _ } => {
@@ -136,6 +136,11 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::UserLinked { personal: _ } | E::UserUnlinked {} => json!({}),
         E::Tagged { tags } | E::Untagged { tags } => json!({"tags": tags}),
         E::Assigned { rep, route } => json!({"rep": rep, "route": route}),
+        E::PortalGranted { permissions } => json!({"permissions": permissions}),
+        E::PortalRevoked {} | E::MetadataChanged { personal: _ } => json!({}),
+        E::Blocked { reason, on, personal: _ } => json!({"reason": reason, "on": on}),
+        E::Unblocked { on } => json!({"on": on}),
+        E::TermsChanged { terms } => json!({"payment_days": terms.payment_days}),
         E::Exported { format, events } => json!({"format": format, "events": events}),
         E::Erased { ground, subjects: _, on } => json!({"ground": ground, "on": on}),
     }

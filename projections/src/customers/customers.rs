@@ -20,6 +20,7 @@ use domain::phone::Phone;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
+use standing::Standing;
 use std::collections::BTreeSet;
 use store::postgres::Pools;
 use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 pub mod by_name;
 mod links;
+pub mod standing;
 pub mod tags;
 mod words;
 
@@ -136,6 +138,10 @@ pub struct CustomerRow {
     pub rep: Option<String>,
     /// The round on which it is visited or supplied.
     pub route: Option<String>,
+    /// Where its clocks are.
+    pub time_zone: Option<String>,
+    /// How it stands with us otherwise.
+    pub standing: Standing,
 }
 
 /// The read model.
@@ -144,12 +150,22 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 8;
+    const VERSION: i32 = 9;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
-    const PERSONAL: &'static [&'static str] =
-        &["name", "company", "email", "phone", "user_id", "stripe_customer_id", "reference", "word"];
+    const PERSONAL: &'static [&'static str] = &[
+        "name",
+        "company",
+        "email",
+        "phone",
+        "user_id",
+        "stripe_customer_id",
+        "reference",
+        "word",
+        "block_note",
+        "metadata",
+    ];
     const HANDLES: &'static [&'static str] = &["customer.*"];
     const REVEALS: bool = true;
 
@@ -186,69 +202,53 @@ impl ReadModel for Customers {
 
 /// What one event makes of a customer's row.
 fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
-    use CustomerEvent as E;
     let row = match (row, event) {
-        (_, E::Created { .. }) => created(event, recorded)?,
-        (Some(row), E::Updated { .. }) => updated(row, event),
-        (Some(row), E::PurchaseRecorded { on, .. }) => CustomerRow {
+        (_, CustomerEvent::Created { .. }) => created(event, recorded)?,
+        (row, event) => changed(row?, event),
+    };
+    // Who was told of changed nothing about the customer, so it is no later than before; only its stream has grown.
+    let is_change = !matches!(event, CustomerEvent::Exported { .. });
+    let updated_at = if is_change { row.updated_at.max(recorded.occurred_at) } else { row.updated_at };
+    Some(CustomerRow { updated_at, position: recorded.position, version: recorded.version, ..row })
+}
+
+fn changed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
+    use CustomerEvent as E;
+    match event {
+        E::Updated { .. } => updated(row, event),
+        E::PurchaseRecorded { on, .. } => CustomerRow {
             purchase_count: row.purchase_count + 1,
             first_purchase_on: Some(row.first_purchase_on.map_or(*on, |first| first.min(*on))),
             last_purchase_on: Some(row.last_purchase_on.map_or(*on, |last| last.max(*on))),
             ..row
         },
-        (Some(row), E::LifecycleChanged { to, on, .. }) => {
-            CustomerRow { lifecycle: *to, lifecycle_since: Some(*on), ..row }
+        E::LifecycleChanged { to, on, .. } => {
+            CustomerRow { lifecycle: *to, lifecycle_since: Some(*on), standing: row.standing.reached(*to, *on), ..row }
         }
-        (
-            Some(row),
-            E::ReferenceLinked { .. } | E::ReferenceUnlinked { .. } | E::UserLinked { .. } | E::UserUnlinked {},
-        ) => links::applied(row, event),
-        (Some(row), E::Tagged { tags }) => tags::added(row, tags),
-        (Some(row), E::Untagged { tags }) => tags::removed(row, tags),
-        (Some(row), E::Assigned { rep, route }) => {
+        E::PortalGranted { .. }
+        | E::PortalRevoked {}
+        | E::Blocked { .. }
+        | E::Unblocked { .. }
+        | E::TermsChanged { .. }
+        | E::MetadataChanged { .. } => standing::applied(row, event),
+        E::ReferenceLinked { .. } | E::ReferenceUnlinked { .. } | E::UserLinked { .. } | E::UserUnlinked {} => {
+            links::applied(row, event)
+        }
+        E::Tagged { tags } => tags::added(row, tags),
+        E::Untagged { tags } => tags::removed(row, tags),
+        E::Assigned { rep, route } => {
             let (rep, route) = (rep.as_ref().map(ToString::to_string), route.as_ref().map(ToString::to_string));
             CustomerRow { rep, route, ..row }
         }
-        (Some(row), E::Erased { .. }) => blank(row),
-        (
-            Some(row),
-            E::AddressAdded { .. }
-            | E::AddressChanged { .. }
-            | E::AddressRemoved { .. }
-            | E::PreferencesChanged { .. }
-            | E::PurchaseRefunded { .. },
-        ) => row,
-        // Nothing about the customer changed, so it is no later than before; only its stream has grown.
-        (Some(row), E::Exported { .. }) => {
-            return Some(CustomerRow { position: recorded.position, version: recorded.version, ..row });
-        }
-        (
-            None,
-            E::Updated { .. }
-            | E::AddressAdded { .. }
-            | E::AddressChanged { .. }
-            | E::AddressRemoved { .. }
-            | E::PreferencesChanged { .. }
-            | E::PurchaseRecorded { .. }
-            | E::PurchaseRefunded { .. }
-            | E::LifecycleChanged { .. }
-            | E::ReferenceLinked { .. }
-            | E::ReferenceUnlinked { .. }
-            | E::UserLinked { .. }
-            | E::UserUnlinked {}
-            | E::Tagged { .. }
-            | E::Untagged { .. }
-            | E::Assigned { .. }
-            | E::Exported { .. }
-            | E::Erased { .. },
-        ) => return None,
-    };
-    Some(CustomerRow {
-        updated_at: row.updated_at.max(recorded.occurred_at),
-        position: recorded.position,
-        version: recorded.version,
-        ..row
-    })
+        E::Erased { .. } => blank(row),
+        E::Created { .. }
+        | E::AddressAdded { .. }
+        | E::AddressChanged { .. }
+        | E::AddressRemoved { .. }
+        | E::PreferencesChanged { .. }
+        | E::PurchaseRefunded { .. }
+        | E::Exported { .. } => row,
+    }
 }
 
 fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
@@ -284,6 +284,8 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         tags: BTreeSet::new(),
         rep: None,
         route: None,
+        time_zone: None,
+        standing: Standing::default(),
     };
     Some(match personal {
         Personal::Known(contact) => with_contact(row, contact),
@@ -303,13 +305,14 @@ fn blank(row: CustomerRow) -> CustomerRow {
         stripe_customer_id: None,
         references: BTreeSet::new(),
         tags: BTreeSet::new(),
+        standing: row.standing.blank(),
         ..row
     }
 }
 
 /// What is named and has no value, or none that is still known, is blank.
 fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
-    let CustomerEvent::Updated { changed, language, currency, personal } = event else { return row };
+    let CustomerEvent::Updated { changed, language, currency, time_zone, personal } = event else { return row };
     let contact = personal.known().cloned().unwrap_or_default();
     for field in changed {
         match field {
@@ -320,6 +323,7 @@ fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
             CustomerField::Documents => {}
             CustomerField::Language => row.language = language.as_ref().map(|language| language.as_str().to_owned()),
             CustomerField::Currency => row.currency = currency.map(|currency| currency.code().to_owned()),
+            CustomerField::TimeZone => row.time_zone = time_zone.as_ref().map(ToString::to_string),
         }
     }
     row
@@ -375,6 +379,8 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         tags: get::<Vec<String>>(row, "tags")?.into_iter().collect(),
         rep: get(row, "rep")?,
         route: get(row, "route")?,
+        time_zone: get(row, "time_zone")?,
+        standing: standing::read(row)?,
     })
 }
 
@@ -416,7 +422,9 @@ impl TableRow for CustomerRow {
             .put("lifecycle_since", self.lifecycle_since)
             .put_list("tags", &self.tags.iter().cloned().collect::<Vec<_>>())
             .put("rep", self.rep.as_deref())
-            .put("route", self.route.as_deref());
+            .put("route", self.route.as_deref())
+            .put("time_zone", self.time_zone.as_deref());
+        self.standing.put(to);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Analysts: their login decides what they see, and they see it over rebuilds.
 
 use crate::world::{
-    OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, preferring, registered,
+    OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, preferring, registered, tagged,
 };
 use domain::access::events::AccessEvent;
 use domain::ids::{Label, TenantId as DomainTenant, TimeZoneName};
@@ -38,7 +38,7 @@ impl World {
             world.append(tenant, key, [key_created(key, [number; 32])]).await;
             world.append(tenant, customer, [registered(&format!("ana{number}"), "+34600000001"), bought(1)]).await;
             let home = address_added(fresh_id(), "Calle Mayor 1");
-            let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts")];
+            let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
             last = world.append(tenant, customer, [enrolled(), earned(1)]).await;
         }

@@ -238,13 +238,17 @@ pub(crate) fn documented(number: &str) -> Event {
     let documents = vec![Document::parse(DocumentKind::Dni, number, Country::ES).unwrap()];
     let personal = Contact { documents, ..Contact::default() }.into();
     let changed = vec![CustomerField::Documents];
-    CustomerEvent::Updated { changed, language: None, currency: None, personal }.into()
+    CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, personal }.into()
 }
 
 pub(crate) fn preferring(channel: &str, restriction: &str) -> Event {
     let preferences = Preferences { channels: vec![channel.parse().unwrap()], ..Preferences::default() };
     let personal = PersonalPreferences { restrictions: vec![restriction.parse().unwrap()], favourite_orders: vec![] };
     CustomerEvent::PreferencesChanged { preferences, personal: personal.into() }.into()
+}
+
+pub(crate) fn tagged(tag: &str) -> Event {
+    CustomerEvent::Tagged { tags: vec![tag.parse().unwrap()] }.into()
 }
 
 pub(crate) fn enrolled() -> Event {

@@ -1,4 +1,5 @@
-//! How a customer stands with us: what it is filed under, and who looks after it. All of it stands in `GET /v1/customers/{id}`.
+//! How a customer stands with us: what it is filed under, who looks after it, what it may, and how far it has come. All of it stands
+//! in `GET /v1/customers/{id}`.
 
 use super::profile::ChangeDone;
 use crate::Api;
@@ -7,19 +8,31 @@ use crate::headers::{Guards, PathId, PathIdAnd};
 use crate::http::Done;
 use crate::http::wire::Fields;
 use crate::openapi::parameters::OfTag;
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
-use commands::customers::{Assign, Tags};
+use commands::customers::{Assign, Block, ChangeLifecycle, GrantPortal, Tags};
 use commands::{Caller, Scope};
 use domain::customers::assignment::Assignment;
+use domain::customers::blocking::{BlockNote, BlockReason};
+use domain::customers::events::LifecycleStage;
+use domain::customers::portal::PortalPermission;
 use domain::ids::{CustomerId, RepCode, RouteCode, Tag};
+use domain::text::ReasonText;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(tag)).routes(routes!(untag)).routes(routes!(assign))
+    OpenApiRouter::new()
+        .routes(routes!(tag))
+        .routes(routes!(untag))
+        .routes(routes!(assign))
+        .routes(routes!(grant_portal, revoke_portal))
+        .routes(routes!(block, unblock))
+        .routes(routes!(change_lifecycle))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -126,5 +139,170 @@ async fn assign(
     let read = read();
     let request = Assign { customer: CustomerId::new(id), assignment: fields.end(read)? };
     let committed = commands::customers::assign(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PortalBody {
+    /// All that the customer may then.
+    #[schema(value_type = Vec<schemas::PortalPermission>, min_items = 1)]
+    permissions: BTreeSet<PortalPermission>,
+}
+
+/// Lets a customer see and do this in the portal, and nothing else.
+#[utoipa::path(
+    put, path = "/v1/customers/{id}/portal", tag = "customers", operation_id = "grant_portal",
+    params(PathId, Guards),
+    request_body = PortalBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "permission_required"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn grant_portal(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<PortalBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = GrantPortal { customer: CustomerId::new(id), permissions: body.permissions };
+    let committed = commands::customers::grant_portal(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+/// Lets a customer see and do nothing in the portal any more.
+#[utoipa::path(
+    delete, path = "/v1/customers/{id}/portal", tag = "customers", operation_id = "revoke_portal",
+    params(PathId, Guards),
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn revoke_portal(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = CustomerId::new(id);
+    let committed = commands::customers::revoke_portal(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BlockBody {
+    #[schema(value_type = schemas::BlockReason)]
+    reason: BlockReason,
+    /// The same in words.
+    #[schema(example = "two invoices of last year", max_length = 500)]
+    note: Option<String>,
+}
+
+/// Lets a customer redeem and hold no points.
+///
+/// What the customer buys is recorded all the same, and earns points as ever.
+#[utoipa::path(
+    put, path = "/v1/customers/{id}/block", tag = "customers", operation_id = "block_customer",
+    params(PathId, Guards),
+    request_body = BlockBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn block(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<BlockBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let mut fields = Fields::default();
+    let note = fields.keep_optional("/note", body.note.as_ref(), ReasonText::parse);
+    let note = BlockNote { note: fields.end(note)? };
+    let request = Block { customer: CustomerId::new(id), reason: body.reason, note };
+    let committed = commands::customers::block(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+/// Lets a customer do what others may.
+#[utoipa::path(
+    delete, path = "/v1/customers/{id}/block", tag = "customers", operation_id = "unblock_customer",
+    params(PathId, Guards),
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn unblock(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = CustomerId::new(id);
+    let committed = commands::customers::unblock(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LifecycleBody {
+    #[schema(value_type = schemas::LifecycleStage)]
+    stage: LifecycleStage,
+}
+
+/// Says how far a customer has come, where purchases cannot tell: that somebody stays away, above all.
+///
+/// The next purchase goes on from there.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/lifecycle", tag = "customers", operation_id = "change_lifecycle",
+    params(PathId, Guards),
+    request_body = LifecycleBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased"),
+        (status = 412, description = "version_changed"),
+        (status = 422, description = "no_prospect"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn change_lifecycle(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<LifecycleBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let request = ChangeLifecycle { customer: CustomerId::new(id), to: body.stage };
+    let committed = commands::customers::change_lifecycle(&api.commands, &caller, key, request, seen).await?;
     Ok(ChangeDone::answer(id, &committed))
 }

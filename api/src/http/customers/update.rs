@@ -8,6 +8,7 @@ use crate::body::JsonBody;
 use crate::headers::{Guards, PathId};
 use crate::http::Done;
 use crate::http::customers::documents::DocumentBody;
+use crate::http::customers::terms::{self, TermsBody};
 use crate::http::wire::Fields;
 use crate::openapi::schemas;
 use crate::problem::Problem;
@@ -16,13 +17,14 @@ use commands::customers::Update;
 use commands::{Caller, Committed, Scope};
 use domain::aggregate::Category;
 use domain::customers::commands::CustomerPatch;
-use domain::customers::events::{CustomerEvent, CustomerField};
+use domain::customers::events::CustomerEvent;
 use domain::email::Email;
-use domain::ids::{CustomerId, Language};
+use domain::ids::{CustomerId, Language, TimeZoneName};
 use domain::phone::Phone;
 use domain::text::{CompanyName, PersonName};
 use domain::{Currency, Event, Patch};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use store::Version;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -51,6 +53,17 @@ pub(super) struct UpdateBody {
     #[serde(default)]
     #[schema(value_type = Option<schemas::Currency>)]
     currency: Patch<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "Europe/Madrid")]
+    time_zone: Patch<String>,
+    /// Of a business only.
+    #[serde(default)]
+    #[schema(value_type = Option<TermsBody>)]
+    terms: Patch<TermsBody>,
+    /// Notes by their names; null takes one away.
+    #[serde(default)]
+    #[schema(value_type = Option<schemas::MetadataPatch>)]
+    metadata: Patch<BTreeMap<String, Option<String>>>,
 }
 
 impl UpdateBody {
@@ -65,6 +78,9 @@ impl UpdateBody {
             .keep_patch(&self.documents, |fields, bodies| fields.keep_each("/documents", bodies, DocumentBody::read));
         let language = fields.keep_patched_text("/language", &self.language, Language::parse);
         let currency = fields.keep_patched_text("/currency", &self.currency, Currency::parse);
+        let time_zone = fields.keep_patched_text("/time_zone", &self.time_zone, TimeZoneName::parse);
+        let terms = fields.keep_patch(&self.terms, |fields, body| body.read(fields));
+        let metadata = terms::read_metadata(&self.metadata, &mut fields);
         let read = || {
             Some(CustomerPatch {
                 name: name?,
@@ -74,6 +90,9 @@ impl UpdateBody {
                 documents: documents?,
                 language: language?,
                 currency: currency?,
+                time_zone: time_zone?,
+                terms: terms?,
+                metadata: metadata?,
             })
         };
         fields.end(read())
@@ -84,7 +103,7 @@ impl UpdateBody {
 pub(super) struct UpdatedView {
     customer_id: Uuid,
     #[schema(value_type = Vec<schemas::CustomerField>)]
-    changed: Vec<CustomerField>,
+    changed: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i32>)]
     version: Option<Version>,
@@ -105,7 +124,7 @@ pub(super) struct UpdatedView {
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_erased, email_taken, phone_taken, document_taken"),
         (status = 412, description = "version_changed"),
-        (status = 422, description = "contact_required, company_required, too_many"),
+        (status = 422, description = "contact_required, company_required, too_many, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]
@@ -141,10 +160,12 @@ pub(super) fn customer_version(committed: &Committed) -> Option<Version> {
         .map(|recorded| recorded.version)
 }
 
-fn changed(committed: &Committed) -> Vec<CustomerField> {
-    let fields = committed.events.iter().filter_map(|recorded| match &recorded.event {
-        Event::Customer(CustomerEvent::Updated { changed, .. }) => Some(changed.clone()),
-        Event::Customer(_) | Event::Loyalty(_) | Event::Access(_) => None,
+fn changed(committed: &Committed) -> Vec<&'static str> {
+    let fields = committed.events.iter().map(|recorded| match &recorded.event {
+        Event::Customer(CustomerEvent::Updated { changed, .. }) => changed.iter().map(|field| field.as_str()).collect(),
+        Event::Customer(CustomerEvent::TermsChanged { .. }) => vec!["terms"],
+        Event::Customer(CustomerEvent::MetadataChanged { .. }) => vec!["metadata"],
+        Event::Customer(_) | Event::Loyalty(_) | Event::Access(_) => vec![],
     });
     fields.flatten().collect()
 }

@@ -75,7 +75,7 @@ pub(super) struct PlacedView {
         (status = 201, description = "Set aside", body = PlacedView),
         (status = 400, description = "position_beyond_head"),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, account_closed, customer_erased, projection_behind"),
+        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, account_closed, customer_blocked, customer_erased, projection_behind"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),

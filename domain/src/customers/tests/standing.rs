@@ -1,11 +1,15 @@
 //! How a customer stands with us, as given / when / then.
 
-use super::{created, record, recorded};
+use super::{created, day, moved, record, recorded};
 use crate::customers::assignment::Assignment;
+use crate::customers::blocking::{BlockNote, BlockReason};
 use crate::customers::commands::{CustomerCommand, CustomerError};
 use crate::customers::customer::Customer;
-use crate::customers::events::CustomerEvent;
+use crate::customers::events::{CustomerEvent, LifecycleStage};
+use crate::customers::portal::PortalPermission;
+use crate::decider::Decider;
 use crate::ids::Tag;
+use crate::refusal::Refusal;
 use crate::testing::given;
 
 #[test]
@@ -96,4 +100,95 @@ fn assign(rep: Option<&str>, route: Option<&str>) -> CustomerCommand {
 fn assigned(rep: Option<&str>, route: Option<&str>) -> CustomerEvent {
     let Assignment { rep, route } = assignment(rep, route);
     CustomerEvent::Assigned { rep, route }
+}
+
+#[test]
+fn the_portal_shows_what_was_granted_last_and_nothing_else() {
+    use PortalPermission::{Invoices, Orders, Profile};
+    let both = || CustomerEvent::PortalGranted { permissions: vec![Orders, Profile] };
+    let grant = |permissions: &[PortalPermission]| CustomerCommand::GrantPortal(permissions.iter().copied().collect());
+    given::<Customer>([created()]).when(grant(&[Profile, Orders])).then([both()]);
+    given::<Customer>([created(), both()]).when(grant(&[Orders, Profile])).then([]);
+    let invoices = CustomerEvent::PortalGranted { permissions: vec![Invoices] };
+    given::<Customer>([created(), both()]).when(grant(&[Invoices])).then([invoices]);
+    given::<Customer>([created()]).when(grant(&[])).then_refused(CustomerError::PermissionRequired);
+    let revoked = given::<Customer>([created(), both()])
+        .when(CustomerCommand::RevokePortal)
+        .then([CustomerEvent::PortalRevoked {}]);
+    given::<Customer>([created(), both(), CustomerEvent::PortalRevoked {}])
+        .when(grant(&[Orders, Profile]))
+        .then([both()]);
+    assert_eq!(Customer::decide(&revoked, CustomerCommand::RevokePortal), Ok(vec![]));
+    given::<Customer>([]).when(grant(&[Orders])).then_refused(CustomerError::NotFound);
+}
+
+#[test]
+fn who_is_blocked_may_spend_nothing_and_buys_as_ever() {
+    let state =
+        given::<Customer>([created()]).when(block(BlockReason::Fraud, None)).then([blocked(BlockReason::Fraud, None)]);
+    let refused = CustomerError::Blocked { reason: BlockReason::Fraud };
+    assert_eq!(state.active().unwrap().require_unblocked(), Err(refused.clone()));
+    let refusal = Refusal::from(refused);
+    assert_eq!((refusal.code.as_str(), &refusal.facts["reason"]), ("customer_blocked", &"fraud".into()));
+    let before = || [created(), blocked(BlockReason::Fraud, None)];
+    let bought = recorded("order-1", "10.00", "2026-02-01");
+    given::<Customer>(before()).when(record("order-1", "10.00", "2026-02-01")).then([bought]);
+    let free = given::<Customer>(before()).when(unblock()).then([CustomerEvent::Unblocked { on: day("2026-03-01") }]);
+    assert_eq!(free.active().unwrap().require_unblocked(), Ok(()));
+    given::<Customer>([created()]).when(unblock()).then([]);
+}
+
+#[test]
+fn a_customer_is_blocked_once_for_a_reason_and_again_for_another() {
+    let before = || [created(), blocked(BlockReason::Debt, Some("two invoices"))];
+    given::<Customer>(before()).when(block(BlockReason::Debt, Some("two invoices"))).then([]);
+    let others = [(BlockReason::Debt, Some("three invoices")), (BlockReason::Debt, None), (BlockReason::Other, None)];
+    for (reason, note) in others {
+        given::<Customer>(before()).when(block(reason, note)).then([blocked(reason, note)]);
+    }
+    given::<Customer>([]).when(block(BlockReason::Debt, None)).then_refused(CustomerError::NotFound);
+    given::<Customer>([]).when(unblock()).then_refused(CustomerError::NotFound);
+}
+
+#[test]
+fn a_person_says_how_far_a_customer_has_come_and_the_next_purchase_goes_on_from_there() {
+    use LifecycleStage as S;
+    let bought = || [created(), recorded("order-1", "10.00", "2026-02-01"), moved(S::Prospect, S::New, "2026-02-01")];
+    let state = given::<Customer>(bought()).when(say(S::Churned)).then([moved(S::New, S::Churned, "2026-03-01")]);
+    given::<Customer>(bought()).when(say(S::New)).then([]);
+    given::<Customer>(bought()).when(say(S::Prospect)).then_refused(CustomerError::NoProspect);
+    given::<Customer>([created()]).when(say(S::Active)).then([moved(S::Prospect, S::Active, "2026-03-01")]);
+    let again = Customer::evolve(state, &recorded("order-2", "10.00", "2026-03-02"));
+    let advance = CustomerCommand::AdvanceLifecycle { order: "order-2".parse().unwrap() };
+    assert_eq!(Customer::decide(&again, advance), Ok(vec![moved(S::Churned, S::WonBack, "2026-03-02")]));
+}
+
+#[test]
+fn what_a_person_says_overtakes_what_was_due_by_then() {
+    use LifecycleStage as S;
+    let due = [created(), recorded("order-1", "10.00", "2026-02-01"), recorded("order-2", "10.00", "2026-02-02")];
+    let state = given::<Customer>(due).when(say(S::AtRisk)).then([moved(S::Prospect, S::AtRisk, "2026-03-01")]);
+    for order in ["order-1", "order-2"] {
+        let advance = CustomerCommand::AdvanceLifecycle { order: order.parse().unwrap() };
+        assert_eq!(Customer::decide(&state, advance), Ok(vec![]));
+    }
+    assert_eq!(state.active().unwrap().lifecycle().stage(), S::AtRisk);
+}
+
+fn block(reason: BlockReason, note: Option<&str>) -> CustomerCommand {
+    let note = BlockNote { note: note.map(|text| text.parse().unwrap()) };
+    CustomerCommand::Block { reason, note, on: day("2026-03-01") }
+}
+
+fn blocked(reason: BlockReason, note: Option<&str>) -> CustomerEvent {
+    let note = BlockNote { note: note.map(|text| text.parse().unwrap()) };
+    CustomerEvent::Blocked { reason, on: day("2026-03-01"), personal: note.into() }
+}
+
+fn unblock() -> CustomerCommand {
+    CustomerCommand::Unblock { on: day("2026-03-01") }
+}
+
+fn say(to: LifecycleStage) -> CustomerCommand {
+    CustomerCommand::ChangeLifecycle { to, on: day("2026-03-01") }
 }

@@ -27,7 +27,16 @@ create table customers (
     lifecycle_since    date,
     tags               text[]      not null default '{}',
     rep                text,
-    route              text
+    route              text,
+    time_zone          text,
+    portal             text[]      not null default '{}',
+    blocked_reason     text,
+    blocked_since      date,
+    block_note         text,
+    milestones         jsonb       not null default '{}',
+    volume_discount    jsonb,
+    payment_days       int,
+    metadata           jsonb       not null default '{}'
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -57,6 +66,15 @@ comment on column customers.lifecycle_since is 'Business date since which it is 
 comment on column customers.tags is 'What the customer is filed under.';
 comment on column customers.rep is 'Who of ours looks after the customer.';
 comment on column customers.route is 'The round on which the customer is visited or supplied.';
+comment on column customers.time_zone is 'Where the clocks of the customer are (IANA).';
+comment on column customers.portal is 'What the customer may see and do for itself.';
+comment on column customers.blocked_reason is 'Why the customer is blocked, when it is.';
+comment on column customers.blocked_since is 'Business date since which it is blocked.';
+comment on column customers.block_note is 'Why it is blocked, in words.';
+comment on column customers.milestones is 'Business date on which the customer first reached each stage but the first one.';
+comment on column customers.volume_discount is 'What a business pays less for buying more: the code of a table, or steps, whose percents are in hundredths.';
+comment on column customers.payment_days is 'In how many days invoices of a business are to be paid.';
+comment on column customers.metadata is 'What others noted about the customer.';
 create table customer_references (
     tenant      int  not null,
     customer_id uuid not null,

@@ -4,15 +4,19 @@ use super::{CustomerReference, CustomerRow, CustomerStatus, Customers};
 use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
 use chrono::{Days, NaiveDate};
+use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExternalReference, LifecycleStage,
     LinkedReference, LinkedUser,
 };
+use domain::customers::metadata::Metadata;
+use domain::customers::portal::PortalPermission;
+use domain::customers::terms::Terms;
 use domain::email::Email;
 use domain::event::Personal;
 use domain::ids::{ExternalSystem, OrderId, RefundId, RepCode, RouteCode, Tag};
 use domain::phone::Phone;
-use domain::text::{PersonName, ReferenceText, UserId};
+use domain::text::{PersonName, ReasonText, ReferenceText, UserId};
 use domain::{Currency, Event, Money};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -88,6 +92,7 @@ fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
         changed: vec![F::Name, F::Emails, F::Phones, F::Language, F::Currency],
         language: None,
         currency: Some(Currency::parse("EUR").unwrap()),
+        time_zone: None,
         personal: Contact { emails: vec![Email::parse("New@example.com").unwrap()], ..Contact::default() }.into(),
     };
     let row = row_of([created(ana().into()), changed]).unwrap();
@@ -99,6 +104,7 @@ fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
         changed: vec![F::Name],
         language: None,
         currency: None,
+        time_zone: None,
         personal: Contact { name: Some(PersonName::parse("Eva").unwrap()), ..Contact::default() }.into(),
     };
     let row = row_of([created(ana().into()), named]).unwrap();
@@ -124,6 +130,7 @@ fn a_change_of_who_was_erased_tells_nothing() {
         changed: vec![CustomerField::Name, CustomerField::Emails],
         language: None,
         currency: None,
+        time_zone: None,
         personal: Personal::Erased,
     };
     let row = row_of([created(Personal::Erased), changed.clone()]).unwrap();
@@ -215,6 +222,61 @@ fn who_logs_in_what_it_is_filed_under_and_who_looks_after_it_stand_in_the_row() 
     let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
     let row = row_of(told.into_iter().chain([erased])).unwrap();
     assert_eq!((row.user_id, row.tags.len()), (None, 0));
+}
+
+#[test]
+fn who_is_blocked_is_so_until_it_is_not_and_the_words_go_with_the_person() {
+    let note = BlockNote { note: Some(ReasonText::parse("two invoices").unwrap()) };
+    let blocked = |personal| CustomerEvent::Blocked { reason: BlockReason::Debt, on: day("2026-03-01"), personal };
+    let row = row_of([created(ana().into()), blocked(note.clone().into())]).unwrap();
+    let block = row.standing.block.unwrap();
+    assert_eq!(
+        (row.status, block.reason, block.since),
+        (CustomerStatus::Blocked, BlockReason::Debt, day("2026-03-01"))
+    );
+    assert_eq!(block.note.as_deref(), Some("two invoices"));
+    let free = CustomerEvent::Unblocked { on: day("2026-03-02") };
+    let row = row_of([created(ana().into()), blocked(note.clone().into()), free]).unwrap();
+    assert_eq!((row.status, row.standing.block), (CustomerStatus::Active, None));
+    let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
+    let live = row_of([created(ana().into()), blocked(note.into()), erased.clone()]).unwrap();
+    assert_eq!(Some(&live), row_of([created(Personal::Erased), blocked(Personal::Erased), erased]).as_ref());
+    assert_eq!((live.status, live.standing.block.unwrap().note), (CustomerStatus::Erased, None));
+}
+
+#[test]
+fn the_first_time_that_a_stage_is_reached_is_kept() {
+    use LifecycleStage as S;
+    let moved = |from, to, on: &str| CustomerEvent::LifecycleChanged { from, to, on: day(on) };
+    let told = [
+        created(ana().into()),
+        moved(S::Prospect, S::New, "2026-03-01"),
+        moved(S::New, S::Churned, "2026-04-01"),
+        moved(S::Churned, S::New, "2026-05-01"),
+        moved(S::New, S::Churned, "2026-06-01"),
+    ];
+    let row = row_of(told).unwrap();
+    assert_eq!((row.lifecycle, row.lifecycle_since), (S::Churned, Some(day("2026-06-01"))));
+    let reached: Vec<_> = row.standing.milestones.into_iter().collect();
+    assert_eq!(reached, [("churned".to_owned(), day("2026-04-01")), ("new".to_owned(), day("2026-03-01"))]);
+}
+
+#[test]
+fn terms_the_portal_and_notes_are_as_they_were_told_last() {
+    let terms = Terms { volume_discount: None, payment_days: Some(30) };
+    let notes = Metadata { notes: [("size".parse().unwrap(), "42".parse().unwrap())].into() };
+    let told = [
+        created(ana().into()),
+        CustomerEvent::TermsChanged { terms: terms.clone() },
+        CustomerEvent::MetadataChanged { personal: notes.into() },
+        CustomerEvent::PortalGranted { permissions: vec![PortalPermission::Orders] },
+    ];
+    let row = row_of(told.clone()).unwrap();
+    assert_eq!((row.standing.terms, row.standing.portal), (terms, vec!["orders".to_owned()]));
+    assert_eq!(row.standing.metadata, [("size".to_owned(), "42".to_owned())].into());
+    let later = [CustomerEvent::PortalRevoked {}, CustomerEvent::MetadataChanged { personal: Personal::Erased }];
+    let row = row_of(told.into_iter().chain(later)).unwrap();
+    assert!(row.standing.portal.is_empty() && row.standing.metadata.is_empty());
 }
 
 #[test]

@@ -71,6 +71,15 @@ fn of_customer(event: &CustomerEvent) -> String {
         E::Untagged { tags } => format!("We file you no more under {}", listed(tags)),
         E::Assigned { rep: None, .. } => "Nobody in particular looks after you any more".to_owned(),
         E::Assigned { rep: Some(rep), .. } => format!("Our representative “{rep}” looks after you"),
+        E::PortalGranted { permissions } => {
+            let parts: Vec<_> = permissions.iter().map(|permission| permission.as_str()).collect();
+            format!("In our portal you may see {}", parts.join(", "))
+        }
+        E::PortalRevoked {} => "In our portal you may see nothing any more".to_owned(),
+        E::Blocked { reason, .. } => format!("You were blocked ({})", words(reason.as_str())),
+        E::Unblocked { .. } => "You were unblocked".to_owned(),
+        E::TermsChanged { .. } => "The terms on which you buy were changed".to_owned(),
+        E::MetadataChanged { .. } => "What others noted about you was changed".to_owned(),
         E::Exported { format: ExportFormat::Json, .. } => {
             "All that we know of you was handed out, for a program".to_owned()
         }

@@ -8,6 +8,7 @@ use crate::http::customers::export::words::{self, Actors, movement, spoken};
 use crate::http::customers::export::{KEPT, Person, RecipientView, recipients};
 use askama::Template;
 use domain::customers::preferences::Notification;
+use domain::customers::terms::{DiscountStep, VolumeDiscount};
 use domain::ids::Channel;
 use projections::access::api_keys::ApiKeyRow;
 use projections::audit::audit_trail::search::{self, Search};
@@ -17,6 +18,7 @@ use projections::customers::customer_profiles::documents::DocumentRow;
 use projections::customers::customer_profiles::preferences::PreferencesRow;
 use projections::customers::customer_profiles::{Listed, addresses, documents, preferences};
 use projections::customers::customer_timeline;
+use projections::customers::customers::standing::Standing;
 use projections::customers::customers::{self, CustomerRow};
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow};
@@ -89,9 +91,39 @@ fn of_customer(row: &CustomerRow) -> Vec<Detail> {
         ("Looked after by", row.rep.clone()),
         ("On the round", row.route.clone()),
         ("Logs in as", row.user_id.clone()),
+        ("Time zone", row.time_zone.clone()),
         ("Purchases", Some(row.purchase_count.to_string())),
     ];
-    told.into_iter().filter_map(|(label, value)| value.map(|value| Detail::new(label, value))).collect()
+    let told = told.into_iter().filter_map(|(label, value)| value.map(|value| Detail::new(label, value)));
+    told.chain(of_standing(&row.standing)).collect()
+}
+
+fn of_standing(standing: &Standing) -> Vec<Detail> {
+    let block = standing.block.as_ref();
+    let told = [
+        ("In the portal you may see", (!standing.portal.is_empty()).then(|| standing.portal.join(", "))),
+        ("Blocked", block.map(|block| format!("{} since {}", code(block.reason.as_str()), day(block.since)))),
+        ("Blocked, in words", block.and_then(|block| block.note.clone())),
+        ("Invoices to be paid in days", standing.terms.payment_days.map(|days| days.to_string())),
+        ("Volume discount", standing.terms.volume_discount.as_ref().map(discount)),
+    ];
+    let reached = standing
+        .milestones
+        .iter()
+        .map(|(stage, on)| Detail::new("First counted as", format!("{} on {}", code(stage), day(*on))));
+    let notes = standing.metadata.iter().map(|(name, text)| Detail::new("Note", format!("{name}: {text}")));
+    let told = told.into_iter().filter_map(|(label, value)| value.map(|value| Detail::new(label, value)));
+    told.chain(reached).chain(notes).collect()
+}
+
+fn discount(discount: &VolumeDiscount) -> String {
+    match discount {
+        VolumeDiscount::Code(code) => format!("as the table {code} says"),
+        VolumeDiscount::Steps(steps) => {
+            let step = |step: &DiscountStep| format!("{} % from {}", step.percent, spoken(step.from));
+            steps.iter().map(step).collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 /// Nothing, when there is none.
