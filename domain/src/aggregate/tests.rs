@@ -66,7 +66,8 @@ proptest! {
         for event in history {
             let event = Event::from(event);
             let stored = event.encode();
-            let read = Event::decode(stored.event_type, stored.schema_version, &stored.payload, Sealed::Absent).unwrap();
+            let personal = stored.personal.as_deref().map_or(Sealed::Absent, Sealed::Opened);
+            let read = Event::decode(stored.event_type, stored.schema_version, &stored.payload, personal).unwrap();
             prop_assert_eq!(&read, &event);
             replayed = AggregateState::from_snapshot(Category::Loyalty, &replayed.evolve(&read).snapshot()).unwrap();
             live = live.evolve(&event);
