@@ -38,6 +38,7 @@ use crate::error::CommandError;
 use crate::execute::Config;
 use crate::loading::{LoadError, died, load};
 use futures::FutureExt;
+use job::{Part, Scoped};
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -224,28 +225,40 @@ impl DecideLoop {
                 self.load(key);
                 continue;
             }
-            let Some(place) = self.streams.next_place(&key) else {
-                self.streams.rest(&key);
-                continue;
-            };
-            if let Some(keys) = self.keys_if_its_turn(place) {
-                if self.flights.len() >= self.config.undecided_max {
+            for looker in self.streams.lookers_with_news(&key) {
+                if !self.take_turn(looker, &mut changed) {
+                    self.streams.remind_lookers(&key);
                     self.stalled.push_back(key);
-                    continue;
+                    break;
                 }
-                for key in &keys {
-                    self.streams.delist(key, place);
-                }
-                self.decide(place);
-                changed.extend(keys);
+            }
+            match self.streams.next_place(&key) {
+                Some(place) if self.take_turn(place, &mut changed) => {}
+                Some(_) => self.stalled.push_back(key),
+                None => self.streams.rest(&key),
             }
         }
     }
 
-    fn keys_if_its_turn(&self, place: u64) -> Option<Vec<StreamKey>> {
-        let job = self.jobs.get(&place)?;
-        let turn = job.scope.iter().all(|scoped| self.streams.is_turn(&scoped.key, place));
-        turn.then(|| job.scope.iter().map(|scoped| scoped.key).collect())
+    /// Decides a command if it is its turn; tells on which streams others may have theirs now. False when it is its turn but too many
+    /// requests await their verdict.
+    fn take_turn(&mut self, place: u64, changed: &mut Vec<StreamKey>) -> bool {
+        let Some(scope) = self.scope_if_its_turn(place) else { return true };
+        if self.flights.len() >= self.config.undecided_max {
+            return false;
+        }
+        for scoped in scope.iter() {
+            self.streams.delist(&scoped.key, place);
+        }
+        self.decide(place);
+        changed.extend(scope.iter().filter(|scoped| scoped.part != Part::Sees).map(|scoped| scoped.key));
+        true
+    }
+
+    fn scope_if_its_turn(&self, place: u64) -> Option<Arc<[Scoped]>> {
+        let scope = &self.jobs.get(&place)?.scope;
+        let turn = scope.iter().all(|scoped| self.streams.is_turn(scoped, place));
+        turn.then(|| Arc::clone(scope))
     }
 
     /// The streams of a command's scope.

@@ -97,6 +97,8 @@ pub struct Request {
     pub scope: Vec<StreamId>,
     /// Those of them that cannot exist yet, because their ids are new: they are not looked for.
     pub fresh: Vec<StreamId>,
+    /// The streams that it only looks at, as many others do at the same time: rules of the tenant, say.
+    pub seen: Vec<StreamId>,
     /// The series it belongs to.
     pub series: Option<Series>,
     /// Whether its answer is not kept when it makes no event: it is then decided again when it comes again.
@@ -124,6 +126,7 @@ impl Request {
             content: Value::Null,
             scope: scope.into_iter().collect(),
             fresh: Vec::new(),
+            seen: Vec::new(),
             series: None,
             forgetful: false,
             cause: None,
@@ -167,6 +170,13 @@ impl Request {
     #[must_use]
     pub fn in_series(self, series: &Series) -> Self {
         Self { series: Some(series.clone()), ..self }
+    }
+
+    /// Which looks at other streams, too, without writing to them. It rests on them as on those of its scope, but commands do not
+    /// take turns for it.
+    #[must_use]
+    pub fn seeing(self, seen: impl IntoIterator<Item = StreamId>) -> Self {
+        Self { seen: seen.into_iter().collect(), ..self }
     }
 
     /// Not to be remembered when it makes no event.

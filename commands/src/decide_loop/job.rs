@@ -19,8 +19,19 @@ pub(crate) type Answered = Result<Committed, CommandError>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scoped {
     pub(crate) key: StreamKey,
-    /// It cannot exist yet.
-    pub(crate) fresh: bool,
+    /// What the command has to do with it.
+    pub(crate) part: Part,
+}
+
+/// What a command has to do with a stream of its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It may write to it: commands take turns.
+    Writes,
+    /// So, and the stream cannot exist yet.
+    Creates,
+    /// It only looks at it, as many others do at the same time: it waits for who came before to write, and keeps nobody waiting.
+    Sees,
 }
 
 /// A command on its way.
@@ -120,11 +131,14 @@ impl fmt::Debug for Job {
 
 /// Each stream once, in the order given.
 fn scope_of(tenant: TenantId, request: &Request) -> Arc<[Scoped]> {
-    let mut scope: Vec<Scoped> = Vec::with_capacity(request.scope.len());
-    for stream in &request.scope {
+    let mut scope: Vec<Scoped> = Vec::with_capacity(request.scope.len() + request.seen.len());
+    let written = request.scope.iter().map(|stream| match request.fresh.contains(stream) {
+        true => (stream, Part::Creates),
+        false => (stream, Part::Writes),
+    });
+    for (stream, part) in written.chain(request.seen.iter().map(|stream| (stream, Part::Sees))) {
         if scope.iter().all(|scoped| scoped.key.stream != *stream) {
-            let key = StreamKey { tenant, stream: *stream };
-            scope.push(Scoped { key, fresh: request.fresh.contains(stream) });
+            scope.push(Scoped { key: StreamKey { tenant, stream: *stream }, part });
         }
     }
     scope.into()

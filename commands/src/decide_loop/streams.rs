@@ -2,7 +2,7 @@
 //!
 //! It decides nothing and reads nothing; streams without work go to the [`Cache`].
 
-use super::job::Scoped;
+use super::job::{Part, Scoped};
 use crate::cache::{Cache, Held, StreamKey};
 use crate::loading::nothing;
 use domain::Category;
@@ -40,6 +40,10 @@ struct Slot {
     flights: u32,
     /// Commands that wait for their turn, by place.
     waiting: BTreeSet<u64>,
+    /// Commands that wait to look at it, by place: for its state, and for those before them to have written.
+    looking: BTreeSet<u64>,
+    /// Whether something has come about that these wait for.
+    news: bool,
 }
 
 /// All streams with work.
@@ -60,10 +64,14 @@ impl Streams {
         if !self.slots.contains_key(&scoped.key) {
             let held = self.idle.take(&scoped.key).or_else(|| initial(scoped));
             let state = held.map_or(State::Absent, |held| self.working(held));
-            self.slots.insert(scoped.key, Slot { state, flights: 0, waiting: BTreeSet::new() });
+            let (waiting, looking) = (BTreeSet::new(), BTreeSet::new());
+            self.slots.insert(scoped.key, Slot { state, flights: 0, waiting, looking, news: false });
         }
         self.slots.get_mut(&scoped.key).is_some_and(|slot| {
-            slot.waiting.insert(place);
+            match scoped.part {
+                Part::Writes | Part::Creates => slot.waiting.insert(place),
+                Part::Sees => slot.looking.insert(place),
+            };
             matches!(slot.state, State::Ready(_))
         })
     }
@@ -71,7 +79,8 @@ impl Streams {
     /// Takes a command out of the line of a stream.
     pub(super) fn delist(&mut self, key: &StreamKey, place: u64) {
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.waiting.remove(&place);
+            slot.news |= slot.waiting.remove(&place);
+            slot.looking.remove(&place);
         }
     }
 
@@ -80,15 +89,34 @@ impl Streams {
         self.slots.get(key)?.waiting.first().copied()
     }
 
-    /// Whether a command is the first in the line and can be decided.
-    pub(super) fn is_turn(&self, key: &StreamKey, place: u64) -> bool {
-        self.working_on(key).is_some() && self.next_place(key) == Some(place)
+    /// Those who wait to look at the stream, in the order of their places, if something has come about that they wait for.
+    pub(super) fn lookers_with_news(&mut self, key: &StreamKey) -> Vec<u64> {
+        let Some(slot) = self.slots.get_mut(key) else { return Vec::new() };
+        let news = std::mem::take(&mut slot.news);
+        slot.looking.iter().copied().filter(|_| news).collect()
+    }
+
+    /// They are to be asked again.
+    pub(super) fn remind_lookers(&mut self, key: &StreamKey) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.news = true;
+        }
+    }
+
+    /// Whether a command can be decided as far as the stream goes: it is the first in the line, or looks and none before it is to write.
+    pub(super) fn is_turn(&self, scoped: &Scoped, place: u64) -> bool {
+        let next = self.next_place(&scoped.key);
+        let turn = match scoped.part {
+            Part::Writes | Part::Creates => next == Some(place),
+            Part::Sees => next.is_none_or(|next| place < next),
+        };
+        turn && self.working_on(&scoped.key).is_some()
     }
 
     /// Whether the stream is to be loaded now; it is, from now on. Not while a request that touched it is under way.
     pub(super) fn begin_load(&mut self, key: &StreamKey) -> bool {
         match self.slots.get_mut(key) {
-            Some(slot) if slot.flights == 0 && !slot.waiting.is_empty() && matches!(slot.state, State::Absent) => {
+            Some(slot) if slot.flights == 0 && slot.is_awaited() && matches!(slot.state, State::Absent) => {
                 slot.state = State::Loading;
                 true
             }
@@ -101,6 +129,7 @@ impl Streams {
         let state = self.working(held);
         if let Some(slot) = self.slots.get_mut(key) {
             slot.state = state;
+            slot.news = true;
         }
     }
 
@@ -108,7 +137,8 @@ impl Streams {
     pub(super) fn give_up(&mut self, key: &StreamKey) -> Vec<u64> {
         let Some(slot) = self.slots.get_mut(key) else { return Vec::new() };
         slot.state = State::Absent;
-        std::mem::take(&mut slot.waiting).into_iter().collect()
+        let (waiting, looking) = (std::mem::take(&mut slot.waiting), std::mem::take(&mut slot.looking));
+        waiting.into_iter().chain(looking).collect()
     }
 
     pub(super) fn working_on(&self, key: &StreamKey) -> Option<&Working> {
@@ -162,8 +192,7 @@ impl Streams {
 
     /// Puts a stream without work away. That a stream has no events is not worth a place in the cache.
     pub(super) fn rest(&mut self, key: &StreamKey) {
-        let at_rest =
-            |slot: &Slot| slot.flights == 0 && slot.waiting.is_empty() && !matches!(slot.state, State::Loading);
+        let at_rest = |slot: &Slot| slot.flights == 0 && !slot.is_awaited() && !matches!(slot.state, State::Loading);
         if self.slots.get(key).is_some_and(at_rest)
             && let Some(Slot { state: State::Ready(working), .. }) = self.slots.remove(key)
             && working.held.version > 0
@@ -178,7 +207,13 @@ impl Streams {
     }
 }
 
+impl Slot {
+    fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty() || !self.looking.is_empty()
+    }
+}
+
 fn initial(scoped: &Scoped) -> Option<Held> {
-    let category = Category::parse(scoped.key.stream.category).filter(|_| scoped.fresh)?;
+    let category = Category::parse(scoped.key.stream.category).filter(|_| scoped.part == Part::Creates)?;
     Some(nothing(category))
 }

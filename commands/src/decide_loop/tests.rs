@@ -1,6 +1,7 @@
 //! The loop against a store whose every step is held, disturbed or made to fail.
 
 mod schedules;
+mod seeing;
 mod world;
 
 use crate::changes::Changes;
