@@ -8,6 +8,7 @@ use crate::table::{Hold, Line, Table};
 use anyhow::Context;
 use domain::ids::OrderId;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
+use domain::loyalty::programme::Tier;
 use domain::{Currency, Event, Money};
 use futures::TryStreamExt;
 use projections::loyalty::loyalty_balances::LoyaltyBalances;
@@ -152,6 +153,8 @@ fn happened(number: i64) -> anyhow::Result<LoyaltyEvent> {
         odd if odd % 2 == 1 => LoyaltyEvent::PointsEarned {
             order,
             total: Money::parse("120.00", euro)?,
+            programme: None,
+            tier: Tier::Bronze,
             base_points: 120,
             multiplier_percent: 100,
             points: 120,

@@ -115,6 +115,7 @@ async fn of_customer(store: &dyn EventStore, tenant: TenantId, stream: StreamId)
     let claims = match &held.state {
         AggregateState::Customer(customer) => held_claims(customer),
         AggregateState::Loyalty(_)
+        | AggregateState::Programme(_)
         | AggregateState::Tenant(_)
         | AggregateState::ApiKey(_)
         | AggregateState::Projection(_) => Vec::new(),

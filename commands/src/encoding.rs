@@ -38,7 +38,7 @@ pub(crate) fn decode(recorded: &RecordedEvent) -> Result<Event, DecodeError> {
 pub(crate) fn subject_of(stream: &StreamId) -> Option<Uuid> {
     match Category::parse(stream.category)? {
         Category::Customer | Category::Loyalty | Category::Projection => Some(stream.id),
-        Category::Tenant | Category::ApiKey => None,
+        Category::Programme | Category::Tenant | Category::ApiKey => None,
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn subject_of(stream: &StreamId) -> Option<Uuid> {
 fn customer_of(stream: &StreamId) -> Option<Uuid> {
     match Category::parse(stream.category)? {
         Category::Customer | Category::Loyalty => Some(stream.id),
-        Category::Tenant | Category::ApiKey | Category::Projection => None,
+        Category::Programme | Category::Tenant | Category::ApiKey | Category::Projection => None,
     }
 }
 

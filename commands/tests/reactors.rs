@@ -13,6 +13,7 @@ use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::{Currency, Decider, Event, Moment, Money, Refusal};
 use futures::TryStreamExt;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ fn bonus(occurrence: &Occurrence) -> Vec<Request> {
     let stream = account_stream(CustomerId::new(account));
     let decide = move |states: &States<'_>| {
         let order = self::order(&format!("bonus-{}", states.version(&stream)));
-        let earn = LoyaltyCommand::Earn { order, total: euros("1"), on, now };
+        let earn = LoyaltyCommand::Earn { order, total: euros("1"), on, programme: LoyaltyProgramme::default(), now };
         Ok::<_, Refusal>(Changes::of(stream, LoyaltyAccount::decide(states.get::<LoyaltyAccount>(account), earn)?))
     };
     vec![Request::new("test.bonus", occurrence.occurred_at, [stream], decide)]

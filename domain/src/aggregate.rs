@@ -9,6 +9,7 @@ use crate::customers::customer::Customer;
 use crate::decider::Decider;
 use crate::event::Event;
 use crate::loyalty::loyalty_account::LoyaltyAccount;
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::refusal::Refusal;
 
 /// The category of a stream; its name is stored and never changes.
@@ -19,6 +20,9 @@ pub enum Category {
     Customer,
     /// A loyalty account, under the customer's id.
     Loyalty,
+    /// A tenant's loyalty programme.
+    #[serde(rename = "loyalty_programme")]
+    Programme,
     /// A tenant.
     #[serde(rename = "access_tenant")]
     Tenant,
@@ -32,13 +36,15 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Customer, Self::Loyalty, Self::Tenant, Self::ApiKey, Self::Projection];
+    pub const ALL: &[Self] =
+        &[Self::Customer, Self::Loyalty, Self::Programme, Self::Tenant, Self::ApiKey, Self::Projection];
 
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
             Self::Loyalty => "loyalty",
+            Self::Programme => "loyalty_programme",
             Self::Tenant => "access_tenant",
             Self::ApiKey => "access_key",
             Self::Projection => "access_projection",
@@ -49,7 +55,7 @@ impl Category {
     pub const fn is_access(self) -> bool {
         match self {
             Self::Tenant | Self::ApiKey | Self::Projection => true,
-            Self::Customer | Self::Loyalty => false,
+            Self::Customer | Self::Loyalty | Self::Programme => false,
         }
     }
 
@@ -63,6 +69,7 @@ impl Category {
         match self {
             Self::Customer => Customer::SNAPSHOT_VERSION,
             Self::Loyalty => LoyaltyAccount::SNAPSHOT_VERSION,
+            Self::Programme => LoyaltyProgramme::SNAPSHOT_VERSION,
             Self::Tenant => Tenant::SNAPSHOT_VERSION,
             Self::ApiKey => ApiKey::SNAPSHOT_VERSION,
             Self::Projection => Projection::SNAPSHOT_VERSION,
@@ -110,7 +117,8 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 5;
-    LoyaltyAccount => Loyalty, snapshot version 4;
+    LoyaltyAccount => Loyalty, snapshot version 5;
+    LoyaltyProgramme => Programme, snapshot version 1;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;
@@ -123,6 +131,8 @@ pub enum AggregateState {
     Customer(Customer),
     /// Of a loyalty account.
     Loyalty(LoyaltyAccount),
+    /// Of a loyalty programme.
+    Programme(LoyaltyProgramme),
     /// Of a tenant.
     Tenant(Tenant),
     /// Of a key.
@@ -145,6 +155,7 @@ impl AggregateState {
         match category {
             Category::Customer => Self::Customer(Customer::initial()),
             Category::Loyalty => Self::Loyalty(LoyaltyAccount::initial()),
+            Category::Programme => Self::Programme(LoyaltyProgramme::initial()),
             Category::Tenant => Self::Tenant(Tenant::initial()),
             Category::ApiKey => Self::ApiKey(ApiKey::initial()),
             Category::Projection => Self::Projection(Projection::initial()),
@@ -156,6 +167,7 @@ impl AggregateState {
         match self {
             Self::Customer(_) => Category::Customer,
             Self::Loyalty(_) => Category::Loyalty,
+            Self::Programme(_) => Category::Programme,
             Self::Tenant(_) => Category::Tenant,
             Self::ApiKey(_) => Category::ApiKey,
             Self::Projection(_) => Category::Projection,
@@ -168,14 +180,18 @@ impl AggregateState {
         match (self, event) {
             (Self::Customer(state), Event::Customer(event)) => Self::Customer(Customer::evolve(state, event)),
             (Self::Loyalty(state), Event::Loyalty(event)) => Self::Loyalty(LoyaltyAccount::evolve(state, event)),
+            (Self::Programme(state), Event::Programme(event)) => {
+                Self::Programme(LoyaltyProgramme::evolve(state, event))
+            }
             (Self::Tenant(state), Event::Access(event)) => Self::Tenant(Tenant::evolve(state, event)),
             (Self::ApiKey(state), Event::Access(event)) => Self::ApiKey(ApiKey::evolve(state, event)),
             (Self::Projection(state), Event::Access(event)) => Self::Projection(Projection::evolve(state, event)),
-            (state @ Self::Customer(_), Event::Loyalty(_) | Event::Access(_))
-            | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Access(_))
+            (state @ Self::Customer(_), Event::Loyalty(_) | Event::Programme(_) | Event::Access(_))
+            | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Programme(_) | Event::Access(_))
+            | (state @ Self::Programme(_), Event::Customer(_) | Event::Loyalty(_) | Event::Access(_))
             | (
                 state @ (Self::Tenant(_) | Self::ApiKey(_) | Self::Projection(_)),
-                Event::Customer(_) | Event::Loyalty(_),
+                Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_),
             ) => state,
         }
     }
@@ -185,6 +201,7 @@ impl AggregateState {
         let written = match self {
             Self::Customer(state) => serde_json::to_vec(state),
             Self::Loyalty(state) => serde_json::to_vec(state),
+            Self::Programme(state) => serde_json::to_vec(state),
             Self::Tenant(state) => serde_json::to_vec(state),
             Self::ApiKey(state) => serde_json::to_vec(state),
             Self::Projection(state) => serde_json::to_vec(state),
@@ -200,6 +217,7 @@ impl AggregateState {
         let read = match category {
             Category::Customer => serde_json::from_slice(snapshot).map(Self::Customer),
             Category::Loyalty => serde_json::from_slice(snapshot).map(Self::Loyalty),
+            Category::Programme => serde_json::from_slice(snapshot).map(Self::Programme),
             Category::Tenant => serde_json::from_slice(snapshot).map(Self::Tenant),
             Category::ApiKey => serde_json::from_slice(snapshot).map(Self::ApiKey),
             Category::Projection => serde_json::from_slice(snapshot).map(Self::Projection),

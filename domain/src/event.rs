@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::access::events::AccessEvent;
 use crate::aggregate::Category;
 use crate::customers::events::CustomerEvent;
-use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::events::{LoyaltyEvent, ProgrammeEvent};
 
 pub use declare::{Clear, Field, Personal};
 pub(crate) use declare::{clear_values, declared, events};
@@ -35,6 +35,8 @@ pub enum Event {
     Customer(CustomerEvent),
     /// Of a loyalty account.
     Loyalty(LoyaltyEvent),
+    /// Of a tenant's loyalty programme.
+    Programme(ProgrammeEvent),
     /// Of a tenant, a key or a projector.
     Access(AccessEvent),
 }
@@ -108,6 +110,7 @@ impl Event {
         match self {
             Self::Customer(_) => Category::Customer,
             Self::Loyalty(_) => Category::Loyalty,
+            Self::Programme(_) => Category::Programme,
             Self::Access(event) => match event {
                 AccessEvent::TenantCreated { .. } => Category::Tenant,
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => Category::ApiKey,
@@ -121,6 +124,7 @@ impl Event {
         match self {
             Self::Customer(event) => event.event_type(),
             Self::Loyalty(event) => event.event_type(),
+            Self::Programme(event) => event.event_type(),
             Self::Access(event) => event.event_type(),
         }
     }
@@ -135,6 +139,7 @@ impl Event {
         let (payload, personal) = match self {
             Self::Customer(event) => written(event),
             Self::Loyalty(event) => written(event),
+            Self::Programme(event) => written(event),
             Self::Access(event) => written(event),
         };
         Encoded { event_type: self.event_type(), schema_version: self.schema_version(), payload, personal }
@@ -157,6 +162,9 @@ impl Event {
         if LoyaltyEvent::TYPES.contains(&event_type) {
             return stored.read(LoyaltyEvent::open).map(Self::Loyalty);
         }
+        if ProgrammeEvent::TYPES.contains(&event_type) {
+            return stored.read(ProgrammeEvent::open).map(Self::Programme);
+        }
         if AccessEvent::TYPES.contains(&event_type) {
             return stored.read(AccessEvent::open).map(Self::Access);
         }
@@ -176,16 +184,24 @@ impl From<LoyaltyEvent> for Event {
     }
 }
 
+impl From<ProgrammeEvent> for Event {
+    fn from(event: ProgrammeEvent) -> Self {
+        Self::Programme(event)
+    }
+}
+
 impl From<AccessEvent> for Event {
     fn from(event: AccessEvent) -> Self {
         Self::Access(event)
     }
 }
 
-const ALL_TYPES: [&str; CustomerEvent::TYPES.len() + LoyaltyEvent::TYPES.len() + AccessEvent::TYPES.len()] =
-    concatenated([CustomerEvent::TYPES, LoyaltyEvent::TYPES, AccessEvent::TYPES]);
+const CONTEXTS: [&[&str]; 4] = [CustomerEvent::TYPES, LoyaltyEvent::TYPES, ProgrammeEvent::TYPES, AccessEvent::TYPES];
 
-const fn concatenated<const N: usize>(parts: [&[&'static str]; 3]) -> [&'static str; N] {
+const ALL_TYPES: [&str; CONTEXTS[0].len() + CONTEXTS[1].len() + CONTEXTS[2].len() + CONTEXTS[3].len()] =
+    concatenated(CONTEXTS);
+
+const fn concatenated<const N: usize>(parts: [&[&'static str]; 4]) -> [&'static str; N] {
     let mut all = [""; N];
     let (mut next, mut part) = (0, 0);
     while part < parts.len() {

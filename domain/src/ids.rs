@@ -102,6 +102,8 @@ uuids! {
     CustomerId;
     /// Points that are held for an order until it is paid.
     HoldId;
+    /// What a changed programme would have done, worked out before it is published.
+    RehearsalId;
 }
 
 /// A tenant: a small number, because it stands on every row.
@@ -211,6 +213,8 @@ identifiers! {
     DiscountCode: 64 of CODE;
     /// What a note about a customer is called.
     MetadataKey: 64 of CODE;
+    /// What members of a tier enjoy, such as `free_shipping`.
+    BenefitCode: 64 of SLUG;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

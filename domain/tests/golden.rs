@@ -28,12 +28,13 @@ use domain::customers::terms::{DiscountStep, Percent, Terms, VolumeDiscount};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    AdjustmentId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, MetadataKey, OrderId,
-    ReasonCode, RefundId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic, TransferId,
+    AdjustmentId, BenefitCode, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, MetadataKey,
+    OrderId, ReasonCode, RefundId, RehearsalId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic,
+    TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
-use domain::loyalty::programme::Tier;
+use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason};
+use domain::loyalty::programme::{EarnBand, EarnedOf, Programme, Tier};
 use domain::phone::Phone;
 use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
@@ -349,9 +350,11 @@ fn refund() -> CustomerEvent {
 
 fn loyalty() -> Vec<Example> {
     let enrolled = LoyaltyEvent::Enrolled { currency: currency("USD"), on: day("2026-01-10") };
-    let earned = LoyaltyEvent::PointsEarned {
+    let earned = |programme| LoyaltyEvent::PointsEarned {
         order: order(),
         total: money("24.50"),
+        programme,
+        tier: Tier::Silver,
         base_points: 24,
         multiplier_percent: 125,
         points: 30,
@@ -364,9 +367,45 @@ fn loyalty() -> Vec<Example> {
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
-    let required = [enrolled, earned, upgraded, closed].map(Example::required);
-    let others = [reversed(), redeemed(), adjusted(), expired()];
+    let earned = Example::new(earned(Some(2)), earned(None));
+    let required = [enrolled, upgraded, closed].map(Example::required);
+    let others = [earned, reversed(), redeemed(), adjusted(), expired(), published(), rehearsed()];
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(transfers()).collect()
+}
+
+fn published() -> Example {
+    let published = |rules, rehearsal| ProgrammeEvent::Published {
+        version: 2,
+        from: day("2026-03-01"),
+        rules,
+        rehearsal,
+        published_on: day("2026-02-20"),
+    };
+    let standard = Programme::clone(&Programme::standard());
+    Example::new(published(rules(), Some(RehearsalId::new(Uuid::from_u128(7)))), published(standard, None))
+}
+
+fn rules() -> Programme {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn.push(EarnBand { above: 50, points_per_unit: 2, of: EarnedOf::Total });
+    rules.tiers[3].benefits = vec![BenefitCode::parse("free_shipping").unwrap()];
+    rules
+}
+
+fn rehearsed() -> Example {
+    let outcome = RehearsalOutcome {
+        position: 4_711,
+        members: 300,
+        purchases: 9_000,
+        upgraded: 12,
+        downgraded: 1,
+        points: 120_000,
+        rehearsed_points: 150_000,
+        liabilities: vec![money("1200.00")],
+        rehearsed_liabilities: vec![money("1500.00")],
+    };
+    let rehearsal = RehearsalId::new(Uuid::from_u128(7));
+    Example::required(ProgrammeEvent::Rehearsed { rehearsal, rules: rules(), outcome, rehearsed_on: day("2026-02-20") })
 }
 
 fn reversed() -> Example {

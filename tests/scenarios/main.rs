@@ -17,6 +17,7 @@ mod loyalty;
 mod offline_proofs;
 mod operating;
 mod profile;
+mod programme;
 mod proofs;
 mod publishing;
 mod reactors;

@@ -13,12 +13,13 @@ use axum::extract::State;
 use chrono::NaiveDate;
 use commands::loyalty::{Earn, Enrol, Redeem};
 use commands::{Caller, Committed, Scope};
-use domain::ids::{CustomerId, OrderId};
+use domain::ids::{BenefitCode, CustomerId, OrderId};
 use domain::loyalty::events::LoyaltyEvent;
-use domain::loyalty::programme::{Programme, Tier};
+use domain::loyalty::programme::Tier;
 use domain::{Currency, Event, Money};
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalances};
+use projections::loyalty::loyalty_programmes::{self, LoyaltyProgrammes};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,6 +31,7 @@ mod adjustments;
 mod holds;
 mod kpis;
 mod ledger;
+mod programme;
 mod transfers;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -44,6 +46,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(transfers::transfer))
         .routes(routes!(ledger::get_ledger))
         .routes(routes!(kpis::get_kpis))
+        .routes(routes!(programme::get_programme))
+        .routes(routes!(programme::list_versions, programme::publish))
 }
 
 /// What a command did to the points of a customer.
@@ -90,7 +94,7 @@ impl PointsView {
     fn told_by(committed: &Committed) -> Self {
         committed.events.iter().fold(Self::default(), |told, recorded| match &recorded.event {
             Event::Loyalty(event) => told.after(event),
-            Event::Customer(_) | Event::Access(_) => told,
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => told,
         })
     }
 
@@ -98,12 +102,9 @@ impl PointsView {
         use LoyaltyEvent as E;
         match event {
             E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
-            E::PointsEarned { points, balance, multiplier_percent, .. } => Self {
-                points_earned: self.points_earned + points,
-                balance: Some(*balance),
-                tier: tier_of(*multiplier_percent),
-                ..self
-            },
+            E::PointsEarned { points, balance, tier, .. } => {
+                Self { points_earned: self.points_earned + points, balance: Some(*balance), tier: Some(*tier), ..self }
+            }
             E::TierUpgraded { to, .. } => Self { tier: Some(*to), tier_upgraded: Some(*to), ..self },
             E::TierDowngraded { to: tier, .. } | E::TierKept { tier, .. } => Self { tier: Some(*tier), ..self },
             E::PointsReversed { points, balance, .. } => {
@@ -119,12 +120,6 @@ impl PointsView {
             E::Closed { .. } => Self { balance: Some(0), ..self },
         }
     }
-}
-
-/// The tier that a purchase was counted with.
-fn tier_of(multiplier_percent: i64) -> Option<Tier> {
-    let mut rules = Programme::STANDARD.tiers.into_iter();
-    rules.find(|rule| rule.multiplier_percent == multiplier_percent).map(|rule| rule.tier)
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -299,7 +294,7 @@ async fn redeem(
     let committed = commands::loyalty::redeem(&api.commands, &caller, key, request).await?;
     let redeemed: Option<(Money, i64)> = committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Loyalty(LoyaltyEvent::PointsRedeemed { discount, balance, .. }) => Some((*discount, *balance)),
-        Event::Loyalty(_) | Event::Customer(_) | Event::Access(_) => None,
+        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
     });
     let repeated = is_repeated(&committed);
     let view = RedeemedView {
@@ -325,6 +320,9 @@ pub(crate) struct LoyaltyView {
     held: i64,
     #[schema(value_type = schemas::Tier)]
     tier: Tier,
+    /// What members of the tier enjoy.
+    #[schema(value_type = Vec<String>)]
+    benefits: Vec<BenefitCode>,
     #[schema(value_type = Option<schemas::Tier>)]
     next_tier: Option<Tier>,
     points_to_next_tier: Option<i64>,
@@ -362,6 +360,7 @@ impl From<LoyaltyBalance> for LoyaltyView {
             pending: known.pending,
             held: known.held,
             tier: known.tier,
+            benefits: known.benefits,
             next_tier: known.next_tier,
             points_to_next_tier: known.points_to_next_tier,
             earned_last_12_months: known.earned_last_12_months,
@@ -410,9 +409,10 @@ async fn get_loyalty(
             error => error.into(),
         })?;
         let then = past.moment(&caller, row.updated_at);
-        return Ok(Found { position, version: None, body: row.at(then).into() });
+        let rules = loyalty_programmes::programme(&api.pools, caller.tenant).await?.on(then.today).rules;
+        return Ok(Found { position, version: None, body: row.at(then, &rules).into() });
     }
-    wait_for(&api, &[LoyaltyBalances::NAME], min_position).await?;
+    wait_for(&api, &[LoyaltyBalances::NAME, LoyaltyProgrammes::NAME], min_position).await?;
     let known = loyalty_balances::find(&api.pools, caller.tenant, id, caller.this_moment()).await?;
     let known = known.ok_or_else(not_a_member)?;
     // No ETag: the balance also changes with the day.

@@ -112,6 +112,16 @@ impl Fields {
         read.map(Some)
     }
 
+    /// Reads a date.
+    pub(crate) fn day(&mut self, pointer: &str, text: Option<&String>) -> Option<Option<NaiveDate>> {
+        let Some(text) = text else { return Some(None) };
+        let read = date_as_written(text);
+        if read.is_none() {
+            self.blame(pointer, "invalid_date", "must be a date such as 2026-03-01");
+        }
+        read.map(Some)
+    }
+
     pub(crate) fn blame(&mut self, pointer: &str, code: &'static str, detail: &str) {
         self.0.push(FieldError {
             place: Place::Pointer(pointer.to_owned()),

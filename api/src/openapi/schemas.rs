@@ -41,6 +41,8 @@ by_hand! {
     Currency => text("A currency of ISO 4217", Some("^[A-Z]{3}$"), "EUR");
     /// How much of a regular a customer is.
     Tier => one_of(programme::Tier::ALL.iter().map(|tier| tier.as_str()));
+    /// Of what a band's rate is earned.
+    EarnedOf => one_of(["part", "total"].into_iter());
     /// A person or a company.
     CustomerKind => one_of(["individual", "business"].into_iter());
     /// What of a customer may change.

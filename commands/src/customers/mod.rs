@@ -38,7 +38,8 @@ use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
 use crate::ids::new_id;
-use crate::loyalty::{self, Today, account_stream};
+use crate::loyalty::programme::programme_stream;
+use crate::loyalty::{self, Today, account_stream, rules_of};
 use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::customers::commands::CustomerCommand;
@@ -49,6 +50,7 @@ use domain::email::Email;
 use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::phone::Phone;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
@@ -227,7 +229,8 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let on = caller.business_date(occurred_at);
     let once = Once::new(customer_stream(request.customer), "record_purchase", request.order.as_str());
     let once_id = once.id(caller.tenant);
-    let earned_id = loyalty::earned_once(request.customer, &request.order).id(caller.tenant);
+    let tenant = caller.tenant;
+    let earned_id = loyalty::earned_once(request.customer, &request.order).id(tenant);
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
@@ -238,13 +241,15 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
             if account.member().is_ok() && !states.happened(earned_id) {
-                let earn = LoyaltyCommand::Earn { order: order.clone(), total, on, now: today.now };
+                let (order, programme) = (order.clone(), rules_of(states, tenant));
+                let earn = LoyaltyCommand::Earn { order, total, on, programme, now: today.now };
                 today.append(&mut changes, customer, LoyaltyAccount::decide(account, earn)?);
             }
         }
         Ok(changes)
     };
-    Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once)
+    let request = Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once);
+    request.seeing([programme_stream(tenant)])
 }
 
 /// Records the stages that a purchase has brought a customer to.
@@ -265,7 +270,7 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
     let on = caller.business_date(occurred_at);
     let key = loyalty::refund_key(&request.order, &request.refund);
     let once = Once::new(customer_stream(request.customer), "refund", key);
-    let once_id = once.id(caller.tenant);
+    let (once_id, tenant) = (once.id(caller.tenant), caller.tenant);
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let Refund { customer, refund, order, amount, .. } = request.clone();
@@ -273,19 +278,22 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
         let refunded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
         let mut changes = Changes::none();
         for event in refunded {
-            let reverse = reversal(&event, states.get::<LoyaltyAccount>(customer.as_uuid()), today.now)?;
+            let account = states.get::<LoyaltyAccount>(customer.as_uuid());
+            let reverse = reversal(&event, account, rules_of(states, tenant), today.now)?;
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             today.append(&mut changes, customer, reverse);
         }
         Ok(changes)
     };
-    Request::new("customers.refund", occurred_at, scope, decide).content(content).once(once)
+    let request = Request::new("customers.refund", occurred_at, scope, decide).content(content).once(once);
+    request.seeing([programme_stream(tenant)])
 }
 
 /// What a refund takes back: nothing from who is no member or had no points for the order.
 fn reversal(
     refunded: &CustomerEvent,
     account: &LoyaltyAccount,
+    programme: LoyaltyProgramme,
     now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
     let CustomerEvent::PurchaseRefunded { order, refund, remaining, on, .. } = refunded else { return Ok(Vec::new()) };
@@ -293,7 +301,7 @@ fn reversal(
         return Ok(Vec::new());
     }
     let (order, refund) = (order.clone(), refund.clone());
-    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, on: *on, now };
+    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, on: *on, programme, now };
     Ok(LoyaltyAccount::decide(account, reverse)?)
 }
 

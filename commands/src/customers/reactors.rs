@@ -47,6 +47,7 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::Erased { .. },
         )
         | Event::Loyalty(_)
+        | Event::Programme(_)
         | Event::Access(_) => Vec::new(),
     }
 }

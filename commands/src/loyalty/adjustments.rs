@@ -1,6 +1,7 @@
 //! Points given and taken by hand. Who may do so is few; who did it stands with the event.
 
-use super::{adjusted_once, on_account};
+use super::programme::programme_stream;
+use super::{adjusted_once, on_account, rules_of};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -38,13 +39,15 @@ pub async fn adjust(
     caller.require(Scope::LoyaltyAdjust)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let Adjust { customer, adjustment, points, reason, note } = request;
-    let once = adjusted_once(customer, &adjustment);
-    let request = on_account(caller, "loyalty.adjust", customer, move |_| LoyaltyCommand::Adjust {
+    let (once, tenant) = (adjusted_once(customer, &adjustment), caller.tenant);
+    let request = on_account(caller, "loyalty.adjust", customer, move |states| LoyaltyCommand::Adjust {
         adjustment: adjustment.clone(),
         points,
         reason,
         note: note.clone(),
+        programme: rules_of(states, tenant),
         now,
     });
+    let request = request.seeing([programme_stream(tenant)]);
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
 }

@@ -7,7 +7,8 @@
 //! Which accounts are due is known to the read model `loyalty_balances`. An account that is gone, or not due where its
 //! tenant is, is answered without events. All need the scope `loyalty:write`.
 
-use super::on_account;
+use super::programme::programme_stream;
+use super::{on_account, rules_of};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -44,8 +45,12 @@ pub async fn review_year(
     customer: CustomerId,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::LoyaltyWrite)?;
-    let now = caller.this_moment();
-    let request = on_account(caller, "loyalty.review", customer, move |_| LoyaltyCommand::Review { now });
+    let (now, tenant) = (caller.this_moment(), caller.tenant);
+    let request = on_account(caller, "loyalty.review", customer, move |states| LoyaltyCommand::Review {
+        programme: rules_of(states, tenant),
+        now,
+    });
+    let request = request.seeing([programme_stream(tenant)]);
     commands.execute(caller, request.content(content_of(&customer))).await
 }
 

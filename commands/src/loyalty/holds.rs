@@ -1,6 +1,7 @@
 //! The till's two steps: points are held while the sale is made, then captured with it, or released.
 
-use super::{ended_once, on_account, redeemed_once, spending};
+use super::programme::programme_stream;
+use super::{ended_once, on_account, redeemed_once, rules_of, spending};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -8,7 +9,7 @@ use crate::identity::IdempotencyKey;
 use crate::ids::new_id;
 use domain::ids::{CustomerId, HoldId, OrderId};
 use domain::loyalty::commands::LoyaltyCommand;
-use domain::loyalty::programme::Programme;
+use domain::loyalty::windows::lapses_at;
 use serde::Serialize;
 
 /// Points to be held for an order.
@@ -54,16 +55,18 @@ pub async fn place(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::LoyaltyWrite)?;
     let (content, now, hold) = (content_of(&request), caller.this_moment(), HoldId::new(new_id()));
-    let lapses = caller.moment(Programme::STANDARD.lapses_at(now.at));
+    let (lapses, tenant) = (caller.moment(lapses_at(now.at)), caller.tenant);
     let PlaceHold { customer, points, order } = request;
-    let request = spending(caller, "loyalty.hold.place", customer, move |_| LoyaltyCommand::PlaceHold {
+    let request = spending(caller, "loyalty.hold.place", customer, move |states| LoyaltyCommand::PlaceHold {
         hold,
         points,
         order: order.clone(),
         lapses,
+        programme: rules_of(states, tenant),
         now,
     });
-    commands.execute(caller, request.content(content).keyed(key)).await
+    let request = request.content(content).keyed(key).seeing([programme_stream(tenant)]);
+    commands.execute(caller, request).await
 }
 
 /// Turns held points into the discount that was promised, once per order.

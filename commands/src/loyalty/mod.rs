@@ -8,6 +8,7 @@ pub mod adjustments;
 pub mod due;
 pub mod holds;
 pub mod jobs;
+pub mod programme;
 #[cfg(test)]
 mod tests;
 pub mod transfers;
@@ -25,7 +26,9 @@ use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::{Currency, Decider, Moment, Money, Refusal};
+use programme::programme_stream;
 use serde::Serialize;
 use store::{StreamId, TenantId};
 
@@ -100,13 +103,15 @@ pub async fn earn(
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
     let (on, now) = (caller.business_date(occurred_at), caller.this_moment());
     let Earn { customer, order, total, .. } = request;
+    let tenant = caller.tenant;
     let once = earned_once(customer, &order);
     let once_id = once.id(caller.tenant);
     let command = move |states: &States<'_>| match states.happened(once_id) {
         true => LoyaltyCommand::Settle { now },
-        false => LoyaltyCommand::Earn { order: order.clone(), total, on, now },
+        false => LoyaltyCommand::Earn { order: order.clone(), total, on, programme: rules_of(states, tenant), now },
     };
-    let request = on_account_at(occurred_at, caller, "loyalty.earn", customer, command);
+    let request =
+        on_account_at(occurred_at, caller, "loyalty.earn", customer, command).seeing([programme_stream(tenant)]);
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
 }
 
@@ -123,12 +128,14 @@ pub async fn redeem(
     caller.require(Scope::LoyaltyWrite)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let Redeem { customer, points, order } = request;
-    let once = redeemed_once(customer, &order);
-    let request = spending(caller, "loyalty.redeem", customer, move |_| LoyaltyCommand::Redeem {
+    let (once, tenant) = (redeemed_once(customer, &order), caller.tenant);
+    let request = spending(caller, "loyalty.redeem", customer, move |states| LoyaltyCommand::Redeem {
         points,
         order: order.clone(),
+        programme: rules_of(states, tenant),
         now,
     });
+    let request = request.seeing([programme_stream(tenant)]);
     commands.execute(caller, request.content(content).once(once).keyed(key)).await
 }
 
@@ -136,6 +143,11 @@ pub async fn redeem(
 #[must_use]
 pub fn account_stream(customer: CustomerId) -> StreamId {
     stream_of::<LoyaltyAccount>(customer.as_uuid())
+}
+
+/// The rules of a tenant; the request has to be seeing [`programme_stream`].
+pub(crate) fn rules_of(states: &States<'_>, tenant: TenantId) -> LoyaltyProgramme {
+    states.get::<LoyaltyProgramme>(programme_stream(tenant).id).clone()
 }
 
 /// A command on one account.

@@ -204,8 +204,8 @@ macro_rules! clear_values {
             pub $field:ident: $type:ty
         ),* $(,)?}
     )*) => {$(
-        $(#[$attribute])*
         #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        $(#[$attribute])*
         pub struct $name {$(
             $(#[$field_attribute])*
             pub $field: $type,

@@ -4,10 +4,12 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::calendar::Moment;
-use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, TransferId};
+use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use crate::loyalty::events::MovedLot;
+use crate::loyalty::events::{MovedLot, RehearsalOutcome};
 use crate::loyalty::loyalty_account::HoldEnd;
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
+use crate::loyalty::programme::{Programme, ProgrammeFault};
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -29,6 +31,8 @@ pub enum LoyaltyCommand {
         total: Money,
         /// The business date of the purchase.
         on: NaiveDate,
+        /// The rules; those of the date hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -38,6 +42,8 @@ pub enum LoyaltyCommand {
         points: i64,
         /// The order that is discounted; redeems once.
         order: OrderId,
+        /// The rules; those of today hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -51,6 +57,8 @@ pub enum LoyaltyCommand {
         remaining_total: Money,
         /// The business date of the refund.
         on: NaiveDate,
+        /// The rules; those hold by which the order earned.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -64,6 +72,8 @@ pub enum LoyaltyCommand {
         order: OrderId,
         /// From when on the hold is over by itself.
         lapses: Moment,
+        /// The rules; those of today hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -93,6 +103,8 @@ pub enum LoyaltyCommand {
         reason: AdjustmentReason,
         /// What is said about it.
         note: AdjustmentNote,
+        /// The rules; those of today hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -131,6 +143,8 @@ pub enum LoyaltyCommand {
     },
     /// Review the tier, if a review is due.
     Review {
+        /// The rules; those of the day of the review hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -366,5 +380,88 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::HoldOver { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)
+    }
+}
+
+/// A request to a tenant's loyalty programme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgrammeCommand {
+    /// Let rules hold from a date on.
+    Publish {
+        /// The rules.
+        rules: Programme,
+        /// The first business date for which they hold.
+        from: NaiveDate,
+        /// The rehearsal that showed what they would have done.
+        rehearsal: Option<RehearsalId>,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Remember what rules would have done.
+    RecordRehearsal {
+        /// The rehearsal, under a new id.
+        rehearsal: RehearsalId,
+        /// The rules.
+        rules: Programme,
+        /// What they would have changed.
+        outcome: RehearsalOutcome,
+        /// The business date.
+        on: NaiveDate,
+    },
+}
+
+/// Why a programme's command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgrammeError {
+    /// The rules make no programme.
+    #[error(transparent)]
+    Faulty(ProgrammeFault),
+    /// There is no such rehearsal, or it was long ago.
+    #[error("rehearsal {rehearsal} is not known")]
+    RehearsalNotFound {
+        /// The rehearsal.
+        rehearsal: RehearsalId,
+    },
+    /// The rehearsal was of other rules.
+    #[error("rehearsal {rehearsal} was of other rules")]
+    RehearsalOfOtherRules {
+        /// The rehearsal.
+        rehearsal: RehearsalId,
+    },
+    /// More versions than a programme may have.
+    #[error("a programme has at most {limit} versions")]
+    TooManyVersions {
+        /// How many.
+        limit: usize,
+    },
+}
+
+impl ProgrammeError {
+    /// Stable, `snake_case`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Faulty(fault) => fault.code(),
+            Self::RehearsalNotFound { .. } => "rehearsal_not_found",
+            Self::RehearsalOfOtherRules { .. } => "rehearsal_of_other_rules",
+            Self::TooManyVersions { .. } => "too_many_versions",
+        }
+    }
+}
+
+impl From<ProgrammeError> for Refusal {
+    fn from(error: ProgrammeError) -> Self {
+        let field = match &error {
+            ProgrammeError::Faulty(fault) => Some(format!("/rules{}", fault.at())),
+            ProgrammeError::RehearsalNotFound { .. } | ProgrammeError::RehearsalOfOtherRules { .. } => {
+                Some("/rehearsal_id".to_owned())
+            }
+            ProgrammeError::TooManyVersions { .. } => None,
+        };
+        let facts = match &error {
+            ProgrammeError::Faulty(fault) => return Self::of(RefusalKind::Invalid, error.code(), field, fault),
+            facts => facts,
+        };
+        Self::of(RefusalKind::Invalid, error.code(), field, facts)
     }
 }

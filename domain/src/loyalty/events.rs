@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
-use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, TransferId};
+use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use crate::loyalty::programme::Tier;
+use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
 /// Points out of one lot. Written down with each use, so that the order of use may change without rewriting history.
@@ -83,9 +83,13 @@ events! {
             order: OrderId,
             /// What was paid.
             total: Money,
+            /// The version of the programme whose rules were applied; none: the standard rules.
+            programme: Option<u32>,
+            /// The tier before the purchase; in the first version told by the multiplier.
+            tier: Tier,
             /// The points before the multiplier.
             base_points: i64,
-            /// The multiplier of the tier before the purchase.
+            /// The multiplier of the tier.
             multiplier_percent: i64,
             /// The points earned.
             points: i64,
@@ -316,8 +320,80 @@ events! {
     }
 }
 
+events! {
+    /// An event of a tenant's loyalty programme.
+    pub enum ProgrammeEvent {
+        /// Another version of the rules was published. It holds from its date on, until a later version does.
+        #[serde(rename = "loyalty.programme.published")]
+        Published {
+            /// The number of the version, from one.
+            version: u32,
+            /// The first business date for which the rules hold.
+            from: NaiveDate,
+            /// The rules.
+            rules: Programme,
+            /// The rehearsal that showed what they would have done.
+            rehearsal: Option<RehearsalId>,
+            /// The business date.
+            published_on: NaiveDate,
+        },
+        /// It was worked out what rules would have done, had they held all the time.
+        #[serde(rename = "loyalty.programme.rehearsed")]
+        Rehearsed {
+            /// The rehearsal.
+            rehearsal: RehearsalId,
+            /// The rules.
+            rules: Programme,
+            /// What they would have changed.
+            outcome: RehearsalOutcome,
+            /// The business date.
+            rehearsed_on: NaiveDate,
+        },
+    }
+}
+
+clear_values! {
+    /// What rules would have changed, in sum.
+    #[serde(deny_unknown_fields)]
+    pub struct RehearsalOutcome {
+        /// The position of the log up to which it was replayed.
+        pub position: i64,
+        /// The members.
+        pub members: i64,
+        /// The purchases of members.
+        pub purchases: i64,
+        /// The members who would be of a higher tier.
+        pub upgraded: i64,
+        /// The members who would be of a lower tier.
+        pub downgraded: i64,
+        /// The points that are available and held today.
+        pub points: i64,
+        /// The points that would be.
+        pub rehearsed_points: i64,
+        /// What they are worth today, by currency.
+        pub liabilities: Vec<Money>,
+        /// What they would be worth.
+        pub rehearsed_liabilities: Vec<Money>,
+    }
+}
+
 /// The upcasters of old versions.
 pub(crate) const UPCASTERS: &[Upcaster] = &[
+    // Before programmes had versions: the standard rules, which have another multiplier for each tier.
+    Upcaster {
+        event_type: "loyalty.points.earned",
+        from: 1,
+        lift: |fields| {
+            let percent = fields.payload.get("multiplier_percent").and_then(serde_json::Value::as_i64);
+            let tier = match percent {
+                Some(125) => Tier::Silver,
+                Some(150) => Tier::Gold,
+                Some(200) => Tier::Platinum,
+                Some(_) | None => Tier::Bronze,
+            };
+            fields.payload.insert("tier".to_owned(), tier.as_str().into());
+        },
+    },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

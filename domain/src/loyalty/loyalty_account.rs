@@ -21,13 +21,13 @@ use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::GivenBack;
+use crate::loyalty::loyalty_programme::{InForce, LoyaltyProgramme};
 use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 
 pub use adjusting::ADJUSTMENT_MAX;
 pub use holding::{Hold, HoldEnd};
-
-const PROGRAMME: Programme = Programme::STANDARD;
 
 /// The most points that an account may hold, or a purchase earn: so far from the largest number that no sum reaches it.
 pub const POINTS_MAX: i64 = 1_000_000_000_000_000;
@@ -85,6 +85,7 @@ pub struct Lot {
 struct EarnedOrder {
     lot: u32,
     points: i64,
+    programme: Option<u32>,
     multiplier_percent: i64,
     reversed: i64,
     refunds: BTreeSet<RefundId>,
@@ -113,17 +114,22 @@ impl Decider for LoyaltyAccount {
     fn decide(state: &Self, command: LoyaltyCommand) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
         match command {
             LoyaltyCommand::Enrol { currency, on } => enrol(state, currency, on),
-            LoyaltyCommand::Earn { order, total, on, now } => {
-                after_due(state, now, |member| earn(member, order, total, on, now.today))
+            LoyaltyCommand::Earn { order, total, on, programme, now } => {
+                let purchase = Purchase { order, total, on };
+                after_due(state, now, |member| earn(member, purchase, &programme, now.today))
             }
-            LoyaltyCommand::Redeem { points, order, now } => {
-                after_due(state, now, |member| redeem(member, points, order, now.today))
+            LoyaltyCommand::Redeem { points, order, programme, now } => {
+                let rules = programme.on(now.today).rules;
+                after_due(state, now, |member| redeem(member, points, order, &rules, now.today))
             }
-            LoyaltyCommand::Reverse { order, refund, remaining_total, on, now } => {
-                after_due(state, now, |member| reverse(member, (order, refund), remaining_total, on, now.today))
+            LoyaltyCommand::Reverse { order, refund, remaining_total, on, programme, now } => {
+                let refund = Refund { order, refund, remaining_total, on };
+                after_due(state, now, |member| reverse(member, refund, &programme, now.today))
             }
-            LoyaltyCommand::PlaceHold { hold, points, order, lapses, now } => {
-                after_due(state, now, |member| holding::place(member, (hold, order), points, lapses, now))
+            LoyaltyCommand::PlaceHold { hold, points, order, lapses, programme, now } => {
+                let rules = programme.on(now.today).rules;
+                let asked = holding::Asked { hold, order, points, lapses };
+                after_due(state, now, |member| holding::place(member, asked, &rules, now))
             }
             LoyaltyCommand::CaptureHold { hold, order, now } => {
                 after_due(state, now, |member| holding::capture(member, hold, order, now))
@@ -131,9 +137,10 @@ impl Decider for LoyaltyAccount {
             LoyaltyCommand::ReleaseHold { hold, now } => {
                 after_due(state, now, |member| holding::release(member, hold, now))
             }
-            LoyaltyCommand::Adjust { adjustment: id, points, reason, note, now } => {
+            LoyaltyCommand::Adjust { adjustment: id, points, reason, note, programme, now } => {
                 let wanted = adjusting::Adjustment { id, points, reason, note: note.into() };
-                after_due(state, now, |member| adjusting::adjust(member, wanted, now))
+                let rules = programme.on(now.today).rules;
+                after_due(state, now, |member| adjusting::adjust(member, wanted, &rules, now))
             }
             LoyaltyCommand::SendTransfer { transfer, to, points, reason, now } => {
                 after_due(state, now, |member| moving::send(member, (transfer, to), points, reason, now.today))
@@ -145,7 +152,9 @@ impl Decider for LoyaltyAccount {
                 })
             }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
-            LoyaltyCommand::Review { now } => after_due(state, now, |member| Ok(tiers::review(member, now))),
+            LoyaltyCommand::Review { programme, now } => {
+                after_due(state, now, |member| Ok(tiers::review(member, &programme, now)))
+            }
             LoyaltyCommand::Close { now } => close(state, now),
         }
     }
@@ -234,7 +243,7 @@ impl Member {
 
     /// The points earned, less those reversed, in the twelve calendar months that end on a day.
     fn earned_within(&self, last: NaiveDate) -> i64 {
-        let before = PROGRAMME.before_window(last);
+        let before = windows::before_window(last);
         let counted = self.earned_by_day.iter().filter(|(day, _)| **day > before && **day <= last);
         sum_of(counted.map(|(_, points)| *points))
     }
@@ -299,9 +308,19 @@ impl Member {
         use LoyaltyEvent as E;
         match event {
             E::Enrolled { currency, on } => return Self::new(*currency, *on),
-            E::PointsEarned { order, multiplier_percent, points, lot, earned_on, expires_on, paid_debt, .. } => {
+            E::PointsEarned {
+                order,
+                programme,
+                multiplier_percent,
+                points,
+                lot,
+                earned_on,
+                expires_on,
+                paid_debt,
+                ..
+            } => {
                 let lot = Lot { number: *lot, points: *points, earned_on: *earned_on, expires_on: *expires_on };
-                self.add_earned(order, lot, *multiplier_percent);
+                self.add_earned(order, lot, *programme, *multiplier_percent);
                 self.debt = self.debt.saturating_sub(*paid_debt);
                 self.add_lot(Lot { points: points.saturating_sub(*paid_debt), ..lot });
             }
@@ -309,7 +328,7 @@ impl Member {
             | E::TierDowngraded { to: tier, on, .. }
             | E::TierKept { tier, on, .. } => {
                 self.tier = *tier;
-                self.review_on = PROGRAMME.review_after(*on, self.enrolled_on, *tier);
+                self.review_on = windows::review_after(*on, self.enrolled_on, *tier);
             }
             E::HoldPlaced { hold, order, points, discount, from, placed_on, lapses_at, lapses_on, .. } => {
                 self.see(*placed_on);
@@ -355,19 +374,20 @@ impl Member {
         self
     }
 
-    fn add_earned(&mut self, order: &OrderId, lot: Lot, multiplier_percent: i64) {
+    fn add_earned(&mut self, order: &OrderId, lot: Lot, programme: Option<u32>, multiplier_percent: i64) {
         let Lot { number, points, earned_on, expires_on } = lot;
         self.see(earned_on);
         self.latest_earned_on = Some(self.reference(earned_on));
-        let before = PROGRAMME.before_counted(self.reference(earned_on), self.review_on);
+        let before = windows::before_counted(self.reference(earned_on), self.review_on);
         let of_day = self.earned_by_day.entry(earned_on).or_default();
         *of_day = of_day.saturating_add(points);
         self.earned_by_day.retain(|day, _| *day > before);
-        let remembered_until = PROGRAMME.expires_on(self.latest).max(expires_on);
+        let remembered_until = windows::remembered_until(self.latest).max(expires_on);
         let (reversed, refunds, expired) = (0, BTreeSet::new(), false);
         let earned = EarnedOrder {
             lot: number,
             points,
+            programme,
             multiplier_percent,
             reversed,
             refunds,
@@ -391,7 +411,7 @@ impl Member {
 
     fn add_redeemed(&mut self, order: &OrderId, points: i64, hold: Option<HoldId>, on: NaiveDate) {
         self.see(on);
-        let remembered_until = PROGRAMME.expires_on(self.latest);
+        let remembered_until = windows::remembered_until(self.latest);
         self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, remembered_until });
     }
 
@@ -488,24 +508,32 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     .collect()
 }
 
-fn earn(
-    member: &Member,
+/// A purchase that may earn.
+struct Purchase {
     order: OrderId,
     total: Money,
     on: NaiveDate,
+}
+
+fn earn(
+    member: &Member,
+    purchase: Purchase,
+    programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let Purchase { order, total, on } = purchase;
     member.require_currency(total.currency())?;
     if total.is_negative() {
         return Err(LoyaltyError::NegativeTotal { total });
     }
-    let base_points = PROGRAMME.base_points(total);
-    let multiplier_percent = PROGRAMME.multiplier_percent(member.tier);
-    let points = PROGRAMME.points(base_points, multiplier_percent);
+    let InForce { version: programme, rules } = programme.on(on);
+    let (tier, base_points) = (member.tier, rules.base_points(total));
+    let multiplier_percent = rules.multiplier_percent(tier);
+    let points = rules.points(base_points, multiplier_percent);
     if member.has_earned(&order) || points == 0 {
         return Ok(vec![]); // once per order, whoever tells of it
     }
-    let (lot, earned_on, expires_on) = (member.next_lot, on, PROGRAMME.expires_on(on));
+    let (lot, earned_on, expires_on) = (member.next_lot, on, rules.expires_on(on));
     let (available, limit) = (member.available(), POINTS_MAX);
     let balance = available.saturating_add(points);
     if points.max(balance.saturating_add(member.held())) > limit {
@@ -515,6 +543,8 @@ fn earn(
     let earned = LoyaltyEvent::PointsEarned {
         order,
         total,
+        programme,
+        tier,
         base_points,
         multiplier_percent,
         points,
@@ -524,7 +554,7 @@ fn earn(
         paid_debt,
         balance,
     };
-    let upgraded = tiers::upgrade(member, points, on);
+    let upgraded = tiers::upgrade(member, &rules, points, on);
     let left = points - paid_debt;
     let expired = (expires_on <= today && left > 0).then(|| {
         let balance = balance - left;
@@ -534,7 +564,13 @@ fn earn(
     Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
 }
 
-fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+fn redeem(
+    member: &Member,
+    points: i64,
+    order: OrderId,
+    rules: &Programme,
+    today: NaiveDate,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     if let Some(redeemed) = member.redeemed.get(&order) {
         let conflict = LoyaltyError::OrderAlreadyRedeemed { order, points: redeemed.points };
         return if redeemed.points == points { Ok(vec![]) } else { Err(conflict) };
@@ -542,34 +578,43 @@ fn redeem(member: &Member, points: i64, order: OrderId, today: NaiveDate) -> Res
     if let Some(held) = member.hold_for(&order) {
         return Err(LoyaltyError::OrderAlreadyHeld { order, hold: held.id, points: held.points });
     }
-    let discount = discount_of(member, points)?;
+    let discount = discount_of(member, rules, points)?;
     let (from, hold, balance) = (member.draw(points, None), None, member.available() - points);
     Ok(vec![LoyaltyEvent::PointsRedeemed { order, points, discount, from, hold, redeemed_on: today, balance }])
 }
 
 /// What points are worth that are asked for, if so many may be spent at once and are available.
-fn discount_of(member: &Member, points: i64) -> Result<Money, LoyaltyError> {
-    let (multiple_of, minimum) = (PROGRAMME.redeem_multiple, PROGRAMME.redeem_minimum);
+fn discount_of(member: &Member, rules: &Programme, points: i64) -> Result<Money, LoyaltyError> {
+    let (multiple_of, minimum) = (rules.redeem.multiple_of, rules.redeem.minimum);
     let not_redeemable = LoyaltyError::PointsNotRedeemable { points, multiple_of, minimum };
-    if !PROGRAMME.redeemable(points) {
+    if !rules.redeemable(points) {
         return Err(not_redeemable);
     }
     let available = member.available();
     if points > available {
         return Err(LoyaltyError::InsufficientPoints { points, available });
     }
-    PROGRAMME.discount(points, member.currency).ok_or(not_redeemable)
+    rules.discount(points, member.currency).ok_or(not_redeemable)
 }
 
-/// Takes back `earned − already reversed − what the remaining total would have earned at the same multiplier`. Points that
-/// have expired are not taken twice. It is of the day of the refund, whenever that is told, and finds the lots as they are now.
+/// What was given back of an order.
+struct Refund {
+    order: OrderId,
+    refund: RefundId,
+    remaining_total: Money,
+    on: NaiveDate,
+}
+
+/// Takes back `earned − already reversed − what the remaining total would have earned by the same rules at the same multiplier`.
+/// Points that have expired are not taken twice. It is of the day of the refund, whenever that is told, and finds the lots as they
+/// are now.
 fn reverse(
     member: &Member,
-    (order, refund): (OrderId, RefundId),
-    remaining_total: Money,
-    reversed_on: NaiveDate,
+    refund: Refund,
+    programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let Refund { order, refund, remaining_total, on: reversed_on } = refund;
     member.require_currency(remaining_total.currency())?;
     let Some(earned) = member.earned.get(&order) else {
         return Ok(vec![]);
@@ -577,7 +622,8 @@ fn reverse(
     if earned.refunds.contains(&refund) || earned.expired || earned.expires_on <= today {
         return Ok(vec![]);
     }
-    let kept = PROGRAMME.points(PROGRAMME.base_points(remaining_total), earned.multiplier_percent);
+    let rules = programme.version(earned.programme).rules;
+    let kept = rules.points(rules.base_points(remaining_total), earned.multiplier_percent);
     let points = earned.points.saturating_sub(earned.reversed).saturating_sub(kept);
     if points <= 0 {
         return Ok(vec![]);

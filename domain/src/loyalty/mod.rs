@@ -8,15 +8,18 @@
 //!   (*capture*) or come back (*release*), by themselves when its time is over (*lapse*).
 //! - An *adjustment* gives or takes points by hand. It never counts for a tier, and takes no more than is available.
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
-//! - One aggregate: [`loyalty_account::LoyaltyAccount`], under the customer's id; its rules: [`programme::Programme`].
-//!
-//! Deliberately absent, for now: campaigns, pending points, stamps.
+//! - The rules are a tenant's [`programme::Programme`], in versions: each holds from a date on, until a later one does. A change
+//!   rewrites nothing: what an event says stays, a refund takes back by the rules that its purchase earned by.
+//! - Two aggregates: [`loyalty_account::LoyaltyAccount`], under the customer's id, and the tenant's one
+//!   [`loyalty_programme::LoyaltyProgramme`].
 
 pub mod adjustments;
 pub mod commands;
 pub mod events;
 pub mod holds;
 pub mod loyalty_account;
+pub mod loyalty_programme;
 pub mod programme;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod windows;

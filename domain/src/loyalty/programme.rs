@@ -1,14 +1,21 @@
 //! The rules of a loyalty programme: what a purchase earns, what points are worth, which tier comes when.
 //!
-//! Pure numbers in whole points and percent; an account applies them and writes the outcome into its events, so that a
-//! change of the rules never rewrites history.
+//! Pure numbers in whole points, whole units of a currency and percent; an account applies them and writes the outcome into its
+//! events, so that a change of the rules never rewrites history.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use std::sync::{Arc, LazyLock};
+
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{anniversary_after, months_after, months_before};
-use crate::event::Clear;
+use crate::calendar::months_after;
+use crate::event::{Clear, clear_values};
+use crate::ids::BenefitCode;
 use crate::money::{Currency, Money};
+
+mod check;
+
+pub use check::ProgrammeFault;
 
 /// How much of a regular a customer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,62 +59,103 @@ impl std::fmt::Display for Tier {
 
 impl Clear for Tier {}
 
-/// What a tier asks for and gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TierRule {
-    /// The tier.
-    pub tier: Tier,
-    /// Points earned within the window that reach it.
-    pub from_points: i64,
-    /// What multiplies the points of a purchase, in percent.
-    pub multiplier_percent: i64,
+/// Of what a band's rate is earned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarnedOf {
+    /// Of the part of the total that lies above the band's beginning; the rest earns as in the bands below.
+    #[default]
+    Part,
+    /// Of the whole total, as soon as it lies above the band's beginning.
+    Total,
 }
 
-/// The rules of a programme.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Programme {
-    /// Points for each whole major unit of a purchase's total.
-    pub points_per_unit: i64,
-    /// Points that are worth one major unit of discount.
-    pub points_per_unit_of_discount: i64,
-    /// Points are redeemed in multiples of this.
-    pub redeem_multiple: i64,
-    /// The fewest points that are redeemed at once.
-    pub redeem_minimum: i64,
-    /// Points live for so many calendar months.
-    pub expiry_months: u32,
-    /// A tier counts the points earned within so many calendar months.
-    pub tier_window_months: u32,
-    /// A hold is over by itself after so many minutes.
-    pub hold_minutes: u32,
-    /// An account has at most so many holds at once.
-    pub holds_max: usize,
-    /// The tiers, the lowest first.
-    pub tiers: [TierRule; 4],
+impl Clear for EarnedOf {}
+
+clear_values! {
+    /// What purchases of some size earn.
+    #[derive(Copy)]
+    #[serde(deny_unknown_fields)]
+    pub struct EarnBand {
+        /// For totals above so many whole units of the currency; 0 in the first band.
+        #[serde(default)]
+        pub above: i64,
+        /// Points for each whole unit.
+        pub points_per_unit: i64,
+        /// Of what.
+        #[serde(default)]
+        pub of: EarnedOf,
+    }
+
+    /// What points are worth, and how they are redeemed.
+    #[derive(Copy)]
+    #[serde(deny_unknown_fields)]
+    pub struct RedeemRule {
+        /// Points that are worth one whole unit of discount.
+        pub points_per_unit: i64,
+        /// Points are redeemed in multiples of this.
+        pub multiple_of: i64,
+        /// The fewest points that are redeemed at once.
+        pub minimum: i64,
+    }
+
+    /// What a tier asks for and gives.
+    #[serde(deny_unknown_fields)]
+    pub struct TierRule {
+        /// The tier.
+        pub tier: Tier,
+        /// Points earned within the window that reach it.
+        pub from_points: i64,
+        /// What multiplies the points of a purchase, in percent.
+        pub multiplier_percent: i64,
+        /// What else its members enjoy, for those who serve them to know: `free_shipping`, say.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub benefits: Vec<BenefitCode>,
+    }
+
+    /// The rules of a programme.
+    #[serde(deny_unknown_fields)]
+    pub struct Programme {
+        /// What purchases earn: bands by the size of the total, the lowest first.
+        pub earn: Vec<EarnBand>,
+        /// What points are worth.
+        pub redeem: RedeemRule,
+        /// Points live for so many calendar months.
+        pub expiry_months: u32,
+        /// The four tiers, the lowest first.
+        pub tiers: Vec<TierRule>,
+    }
 }
+
+static STANDARD: LazyLock<Arc<Programme>> = LazyLock::new(|| {
+    let tier = |tier, from_points, multiplier_percent| TierRule {
+        tier,
+        from_points,
+        multiplier_percent,
+        benefits: Vec::new(),
+    };
+    Arc::new(Programme {
+        earn: vec![EarnBand { above: 0, points_per_unit: 1, of: EarnedOf::Part }],
+        redeem: RedeemRule { points_per_unit: 100, multiple_of: 100, minimum: 100 },
+        expiry_months: 24,
+        tiers: vec![
+            tier(Tier::Bronze, 0, 100),
+            tier(Tier::Silver, 1_000, 125),
+            tier(Tier::Gold, 5_000, 150),
+            tier(Tier::Platinum, 20_000, 200),
+        ],
+    })
+});
 
 impl Programme {
     /// The rules of a tenant that has made none of its own.
-    pub const STANDARD: Self = Self {
-        points_per_unit: 1,
-        points_per_unit_of_discount: 100,
-        redeem_multiple: 100,
-        redeem_minimum: 100,
-        expiry_months: 24,
-        tier_window_months: 12,
-        hold_minutes: 15,
-        holds_max: 32,
-        tiers: [
-            TierRule { tier: Tier::Bronze, from_points: 0, multiplier_percent: 100 },
-            TierRule { tier: Tier::Silver, from_points: 1_000, multiplier_percent: 125 },
-            TierRule { tier: Tier::Gold, from_points: 5_000, multiplier_percent: 150 },
-            TierRule { tier: Tier::Platinum, from_points: 20_000, multiplier_percent: 200 },
-        ],
-    };
+    pub fn standard() -> Arc<Self> {
+        Arc::clone(&STANDARD)
+    }
 
-    /// Points of a purchase before the multiplier: `floor(total) × points_per_unit`; none for less than nothing.
-    pub const fn base_points(&self, total: Money) -> i64 {
-        if total.is_negative() { 0 } else { total.whole_units().saturating_mul(self.points_per_unit) }
+    /// Points of a purchase before the multiplier; none for less than nothing. Parts of a unit earn nothing.
+    pub fn base_points(&self, total: Money) -> i64 {
+        if total.is_negative() { 0 } else { base_points(&self.earn, total.whole_units(), total) }
     }
 
     /// Points of a purchase: `floor(base × percent / 100)`.
@@ -117,7 +165,12 @@ impl Programme {
 
     /// What multiplies the points of a member of a tier, in percent.
     pub fn multiplier_percent(&self, tier: Tier) -> i64 {
-        self.tiers.iter().find(|rule| rule.tier == tier).map_or(100, |rule| rule.multiplier_percent)
+        self.rule(tier).map_or(100, |rule| rule.multiplier_percent)
+    }
+
+    /// What else members of a tier enjoy.
+    pub fn benefits(&self, tier: Tier) -> &[BenefitCode] {
+        self.rule(tier).map_or(&[], |rule| &rule.benefits)
     }
 
     /// The highest tier that so many points within the window reach.
@@ -127,18 +180,22 @@ impl Programme {
 
     /// The points within the window that reach a tier.
     pub fn threshold(&self, tier: Tier) -> i64 {
-        self.tiers.iter().find(|rule| rule.tier == tier).map_or(0, |rule| rule.from_points)
+        self.rule(tier).map_or(0, |rule| rule.from_points)
+    }
+
+    fn rule(&self, tier: Tier) -> Option<&TierRule> {
+        self.tiers.iter().find(|rule| rule.tier == tier)
     }
 
     /// Whether so many points may be redeemed at once, were they available.
     pub const fn redeemable(&self, points: i64) -> bool {
-        points >= self.redeem_minimum && points % self.redeem_multiple == 0
+        points >= self.redeem.minimum && points % self.redeem.multiple_of == 0
     }
 
-    /// What points are worth: `floor(points × minor units of a major unit / points_per_unit_of_discount)` minor units.
+    /// What points are worth: `floor(points × minor units of a unit / redeem.points_per_unit)` minor units.
     /// None when no amount of money is that large.
     pub fn discount(&self, points: i64, currency: Currency) -> Option<Money> {
-        let minor = points.checked_mul(currency.minor_per_major())? / self.points_per_unit_of_discount;
+        let minor = points.checked_mul(currency.minor_per_major())? / self.redeem.points_per_unit;
         Money::from_minor(minor, currency).ok()
     }
 
@@ -146,36 +203,22 @@ impl Programme {
     pub fn expires_on(&self, earned_on: NaiveDate) -> NaiveDate {
         months_after(earned_on, self.expiry_months)
     }
-
-    /// The first moment at which a hold is over.
-    pub fn lapses_at(&self, placed_at: DateTime<Utc>) -> DateTime<Utc> {
-        let lapses_at = placed_at.checked_add_signed(TimeDelta::minutes(self.hold_minutes.into()));
-        lapses_at.unwrap_or(DateTime::<Utc>::MAX_UTC)
-    }
-
-    /// When the tier of a member is reviewed next, after a day on which a tier was reached or reviewed. The lowest tier is not
-    /// reviewed: nobody can lose it.
-    pub fn review_after(&self, on: NaiveDate, enrolled_on: NaiveDate, tier: Tier) -> Option<NaiveDate> {
-        (self.threshold(tier) > 0).then(|| anniversary_after(enrolled_on, on))
-    }
-
-    /// The last day of which no window needs the earnings any more: neither the one that ends on `reference` nor that of the next
-    /// review, which may come late. Nothing is kept for a review that is more than a window late.
-    pub fn before_counted(&self, reference: NaiveDate, review_on: Option<NaiveDate>) -> NaiveDate {
-        let before = self.before_window(reference);
-        let before_review = review_on.map_or(before, |on| self.before_window(on));
-        before.min(before_review.max(self.before_window(before)))
-    }
-
-    /// The last day before the window that ends on a day: what was earned after it counts.
-    pub fn before_window(&self, reference: NaiveDate) -> NaiveDate {
-        months_before(reference, self.tier_window_months)
-    }
 }
 
-impl Default for Programme {
-    fn default() -> Self {
-        Self::STANDARD
+/// Of the highest band that the total lies above, and of those below it as far as it leaves them something.
+fn base_points(bands: &[EarnBand], units: i64, total: Money) -> i64 {
+    let Some((band, below)) = bands.split_last() else { return 0 };
+    let begins = band.above.saturating_mul(total.currency().minor_per_major());
+    if !below.is_empty() && total.minor() <= begins {
+        return base_points(below, units, total);
+    }
+    match band.of {
+        EarnedOf::Total => units.saturating_mul(band.points_per_unit),
+        EarnedOf::Part => {
+            let of_part = (units - band.above).saturating_mul(band.points_per_unit);
+            let at_beginning = Money::from_minor(begins, total.currency()).unwrap_or(total);
+            of_part.saturating_add(if below.is_empty() { 0 } else { base_points(below, band.above, at_beginning) })
+        }
     }
 }
 
@@ -191,16 +234,40 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn earning(earn: Vec<EarnBand>) -> Programme {
+        Programme { earn, ..Programme::clone(&Programme::standard()) }
+    }
+
     #[test]
     fn a_whole_unit_earns_a_point_and_a_broken_one_none() {
-        let points = |amount, currency| Programme::STANDARD.base_points(money(amount, currency));
+        let points = |amount, currency| Programme::standard().base_points(money(amount, currency));
         assert_eq!((points("0.99", "USD"), points("1.00", "USD"), points("19.99", "USD")), (0, 1, 19));
         assert_eq!((points("19", "JPY"), points("19.999", "KWD"), points("-5", "USD")), (19, 19, 0));
     }
 
     #[test]
+    fn a_band_earns_more_for_what_lies_above_its_beginning() {
+        let first = EarnBand { above: 0, points_per_unit: 1, of: EarnedOf::Part };
+        let programme = earning(vec![first, EarnBand { above: 50, points_per_unit: 2, of: EarnedOf::Part }]);
+        let points = |amount| programme.base_points(money(amount, "USD"));
+        assert_eq!((points("49.99"), points("50.00"), points("50.99")), (49, 50, 50));
+        assert_eq!((points("51.00"), points("100.00")), (52, 150));
+        let higher = EarnBand { above: 100, points_per_unit: 3, of: EarnedOf::Part };
+        let programme = earning(vec![programme.earn[0], programme.earn[1], higher]);
+        assert_eq!(programme.base_points(money("120.00", "USD")), 50 + 100 + 60);
+    }
+
+    #[test]
+    fn a_band_may_earn_more_for_the_whole_total() {
+        let first = EarnBand { above: 0, points_per_unit: 1, of: EarnedOf::Part };
+        let programme = earning(vec![first, EarnBand { above: 50, points_per_unit: 2, of: EarnedOf::Total }]);
+        let points = |amount| programme.base_points(money(amount, "USD"));
+        assert_eq!((points("50.00"), points("50.01"), points("60.00")), (50, 100, 120));
+    }
+
+    #[test]
     fn the_multiplier_rounds_down() {
-        let points = |base, percent| Programme::STANDARD.points(base, percent);
+        let points = |base, percent| Programme::standard().points(base, percent);
         assert_eq!(
             (points(19, 100), points(19, 125), points(3, 125), points(19, 150), points(19, 200)),
             (19, 23, 3, 28, 38)
@@ -209,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_tier_begins_exactly_at_its_threshold() {
-        let tier = |points| Programme::STANDARD.tier_for(points);
+        let tier = |points| Programme::standard().tier_for(points);
         assert_eq!(
             (tier(-1), tier(0), tier(999), tier(1_000)),
             (Tier::Bronze, Tier::Bronze, Tier::Bronze, Tier::Silver)
@@ -223,7 +290,7 @@ mod tests {
     #[test]
     fn a_hundred_points_are_worth_one_unit_whatever_its_decimals() {
         let discount =
-            |points, currency| Programme::STANDARD.discount(points, Currency::parse(currency).unwrap()).unwrap();
+            |points, currency| Programme::standard().discount(points, Currency::parse(currency).unwrap()).unwrap();
         assert_eq!(discount(100, "USD"), money("1.00", "USD"));
         assert_eq!(discount(300, "JPY"), money("3", "JPY"));
         assert_eq!(discount(100, "KWD"), money("1.000", "KWD"));
@@ -233,16 +300,15 @@ mod tests {
     fn only_whole_multiples_from_the_minimum_on_are_redeemed() {
         let redeemable: Vec<_> = [-100, 0, 99, 100, 101, 150, 200]
             .into_iter()
-            .filter(|points| Programme::STANDARD.redeemable(*points))
+            .filter(|points| Programme::standard().redeemable(*points))
             .collect();
         assert_eq!(redeemable, [100, 200]);
     }
 
     #[test]
     fn months_are_calendar_months_and_the_last_day_stands_for_a_missing_one() {
-        let programme = Programme::STANDARD;
+        let programme = Programme::standard();
         assert_eq!(programme.expires_on(day("2024-02-29")), day("2026-02-28"));
         assert_eq!(programme.expires_on(day("2024-01-31")), day("2026-01-31"));
-        assert_eq!(programme.before_window(day("2024-02-29")), day("2023-02-28"));
     }
 }

@@ -9,13 +9,16 @@ use crate::ids::{CustomerId, HoldId, OrderId, RefundId, TransferId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
-use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
+use crate::loyalty::programme::Tier;
+use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 
 mod adjustments;
 mod holds;
+mod programmes;
 mod reviews;
 mod transfers;
 
@@ -64,8 +67,14 @@ mod closing {
         for command in [
             LoyaltyCommand::Enrol { currency: code("USD"), on: now.today },
             LoyaltyCommand::Settle { now },
-            LoyaltyCommand::Review { now },
-            LoyaltyCommand::Earn { order: order("order-8"), total: usd("1.00"), on: now.today, now },
+            LoyaltyCommand::Review { programme: standard(), now },
+            LoyaltyCommand::Earn {
+                order: order("order-8"),
+                total: usd("1.00"),
+                on: now.today,
+                programme: standard(),
+                now,
+            },
         ] {
             assert_eq!(LoyaltyAccount::decide(&state, command), Err(LoyaltyError::AccountClosed));
         }
@@ -91,7 +100,7 @@ mod membership {
             redeem(100, "order-7", "2026-02-09"),
             reverse("order-7", "0.00", "2026-02-09"),
             LoyaltyCommand::Settle { now },
-            LoyaltyCommand::Review { now },
+            LoyaltyCommand::Review { programme: standard(), now },
             place(1, 100, "order-7", "2026-02-09T12:00:00Z"),
             capture(1, "order-7", "2026-02-09T12:00:00Z"),
             release(1, "2026-02-09T12:00:00Z"),
@@ -111,6 +120,8 @@ mod earning {
             LoyaltyEvent::PointsEarned {
                 order: order("order-7"),
                 total: usd("24.99"),
+                programme: None,
+                tier: Tier::Bronze,
                 base_points: 24,
                 multiplier_percent: 100,
                 points: 24,
@@ -156,7 +167,7 @@ mod earning {
         let total = Money::parse("24.50", code("EUR")).unwrap();
         let (on, now) = (day("2026-02-09"), noon("2026-02-09"));
         given::<LoyaltyAccount>([enrolled()])
-            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, now })
+            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, programme: standard(), now })
             .then_refused(mismatch());
     }
 
@@ -180,6 +191,7 @@ mod earning {
             order: order("order-7"),
             total: usd("24.00"),
             on: day("2023-01-10"),
+            programme: standard(),
             now: noon("2026-02-09"),
         };
         let expired = expired(1, 24, "2025-01-10", 0);
@@ -369,6 +381,7 @@ mod reversing {
             refund: refund("refund-1"),
             remaining_total: usd("0.00"),
             on: day("2026-02-20"),
+            programme: standard(),
             now: noon("2028-02-09"),
         };
         given::<LoyaltyAccount>([
@@ -385,6 +398,8 @@ mod reversing {
         let silver = LoyaltyEvent::PointsEarned {
             order: order("order-1"),
             total: usd("19.99"),
+            programme: None,
+            tier: Tier::Silver,
             base_points: 19,
             multiplier_percent: 125,
             points: 23,
@@ -472,7 +487,7 @@ mod reversing {
         let remaining_total = Money::zero(code("EUR"));
         let (order, refund, now) = (order("order-1"), refund("refund-1"), noon("2026-02-20"));
         given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
-            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, now })
+            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, programme: standard(), now })
             .then_refused(mismatch());
     }
 }
@@ -487,7 +502,13 @@ mod holding {
 
     fn buy(order_id: &str, yen: i64) -> LoyaltyCommand {
         let total = Money::from_minor(yen, code("JPY")).unwrap();
-        LoyaltyCommand::Earn { order: order(order_id), total, on: day("2026-02-09"), now: noon("2026-02-09") }
+        LoyaltyCommand::Earn {
+            order: order(order_id),
+            total,
+            on: day("2026-02-09"),
+            programme: standard(),
+            now: noon("2026-02-09"),
+        }
     }
 
     fn endless(mut event: LoyaltyEvent) -> LoyaltyEvent {
@@ -698,7 +719,7 @@ mod any_history {
             | C::SendTransfer { now, .. }
             | C::ReceiveTransfer { now, .. }
             | C::Settle { now }
-            | C::Review { now }
+            | C::Review { now, .. }
             | C::Close { now } => Some(*now),
         }
     }
@@ -710,8 +731,9 @@ mod any_history {
             let on = day("2026-01-10") + Days::new(days);
             let now = noon(&on.to_string());
             let order_id = order(&format!("order-{days}"));
-            let bought = LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, now };
-            let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, now };
+            let bought =
+                LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, programme: standard(), now };
+            let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, programme: standard(), now };
             for command in [bought, spent] {
                 let events = LoyaltyAccount::decide(&state, command).unwrap();
                 state = LoyaltyAccount::fold(state, &events);
@@ -740,11 +762,11 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let points = (1_i64..30).prop_map(|hundreds| 100 * hundreds);
     let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];
     let earn = (order_id.clone(), total.clone(), date, any_moment())
-        .prop_map(|(order, total, on, now)| LoyaltyCommand::Earn { order, total, on, now });
+        .prop_map(|(order, total, on, now)| LoyaltyCommand::Earn { order, total, on, programme: standard(), now });
     let redeem = (points.clone(), order_id.clone(), any_moment())
-        .prop_map(|(points, order, now)| LoyaltyCommand::Redeem { points, order, now });
+        .prop_map(|(points, order, now)| LoyaltyCommand::Redeem { points, order, programme: standard(), now });
     let reverse = (order_id.clone(), refund, total, any_moment()).prop_map(|(order, refund, remaining_total, now)| {
-        LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, now }
+        LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, programme: standard(), now }
     });
     // An id of its own for each order: two holds never have the same.
     let place = (1_u128..8, points, lasting, any_moment()).prop_map(|(number, points, lasting, now)| {
@@ -755,6 +777,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
             points,
             order: order(&format!("order-{number}")),
             lapses,
+            programme: standard(),
             now,
         }
     });
@@ -772,7 +795,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let adjust = (1..20, -2_000_i64..2_000, any_moment())
         .prop_map(|(number, points, now)| adjustments::adjust_at(&format!("adjustment-{number}"), points, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
-    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
+    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: standard(), now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 2 => adjust,
         1 => settle, 1 => review, 3 => transfers::any_transfer()
@@ -802,11 +825,17 @@ fn earn(order_id: &str, total: &str, on: &str) -> LoyaltyCommand {
 }
 
 fn earn_late(order_id: &str, total: &str, on: &str, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Earn { order: order(order_id), total: usd(total), on: day(on), now: noon(today) }
+    LoyaltyCommand::Earn {
+        order: order(order_id),
+        total: usd(total),
+        on: day(on),
+        programme: standard(),
+        now: noon(today),
+    }
 }
 
 fn redeem(points: i64, order_id: &str, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Redeem { points, order: order(order_id), now: noon(today) }
+    LoyaltyCommand::Redeem { points, order: order(order_id), programme: standard(), now: noon(today) }
 }
 
 fn settle(today: &str) -> LoyaltyCommand {
@@ -815,8 +844,8 @@ fn settle(today: &str) -> LoyaltyCommand {
 
 fn place(number: u128, points: i64, order_id: &str, at: &str) -> LoyaltyCommand {
     let (hold, order, now) = (hold(number), order(order_id), moment(at));
-    let lapses_at = Programme::STANDARD.lapses_at(now.at);
-    LoyaltyCommand::PlaceHold { hold, points, order, lapses: utc(lapses_at), now }
+    let lapses_at = windows::lapses_at(now.at);
+    LoyaltyCommand::PlaceHold { hold, points, order, lapses: utc(lapses_at), programme: standard(), now }
 }
 
 fn capture(number: u128, order_id: &str, at: &str) -> LoyaltyCommand {
@@ -834,7 +863,14 @@ fn reverse(order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
 fn reverse_by(refund_id: &str, order_id: &str, remaining: &str, today: &str) -> LoyaltyCommand {
     let (order, refund) = (order(order_id), refund(refund_id));
     let now = noon(today);
-    LoyaltyCommand::Reverse { order, refund, remaining_total: usd(remaining), on: now.today, now }
+    LoyaltyCommand::Reverse {
+        order,
+        refund,
+        remaining_total: usd(remaining),
+        on: now.today,
+        programme: standard(),
+        now,
+    }
 }
 
 pub(crate) fn enrolled() -> LoyaltyEvent {
@@ -847,6 +883,8 @@ fn earned(lot: u32, order_id: &str, points: i64, on: &str) -> LoyaltyEvent {
     LoyaltyEvent::PointsEarned {
         order: order(order_id),
         total: usd(&format!("{points}.00")),
+        programme: None,
+        tier: Tier::Bronze,
         base_points: points,
         multiplier_percent: 100,
         points,
@@ -952,4 +990,9 @@ fn order(text: &str) -> OrderId {
 
 fn refund(text: &str) -> RefundId {
     RefundId::parse(text).unwrap()
+}
+
+/// The rules of a tenant that has made none of its own.
+fn standard() -> LoyaltyProgramme {
+    LoyaltyProgramme::default()
 }

@@ -73,7 +73,8 @@ impl ReadModel for ApiKeys {
             Event::Access(AccessEvent::KeyCreated { key, .. } | AccessEvent::KeyRevoked { key }) => vec![*key],
             Event::Access(AccessEvent::TenantCreated { .. } | AccessEvent::ProjectionSkipped { .. })
             | Event::Customer(_)
-            | Event::Loyalty(_) => vec![],
+            | Event::Loyalty(_)
+            | Event::Programme(_) => vec![],
         }
     }
 

@@ -50,7 +50,8 @@ impl ReadModel for Tenants {
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } | AccessEvent::ProjectionSkipped { .. },
             )
             | Event::Customer(_)
-            | Event::Loyalty(_) => vec![],
+            | Event::Loyalty(_)
+            | Event::Programme(_) => vec![],
         }
     }
 
@@ -67,7 +68,8 @@ impl ReadModel for Tenants {
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } | AccessEvent::ProjectionSkipped { .. },
             )
             | Event::Customer(_)
-            | Event::Loyalty(_) => row,
+            | Event::Loyalty(_)
+            | Event::Programme(_) => row,
         }
     }
 

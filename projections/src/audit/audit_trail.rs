@@ -161,6 +161,7 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::TransferReceived { .. }
             | L::Closed { .. },
         )
+        | Event::Programme(_)
         | Event::Access(_) => None,
     }
 }

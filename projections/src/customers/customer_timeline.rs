@@ -60,7 +60,7 @@ impl ReadModel for CustomerTimeline {
             Event::Customer(_) | Event::Loyalty(_) => {
                 recorded.customer_id.map(|_| recorded.position).into_iter().collect()
             }
-            Event::Access(_) => vec![],
+            Event::Programme(_) | Event::Access(_) => vec![],
         }
     }
 
@@ -68,7 +68,7 @@ impl ReadModel for CustomerTimeline {
         let facts = match &recorded.event {
             Event::Customer(event) => of_customer(event),
             Event::Loyalty(event) => of_loyalty(event),
-            Event::Access(_) => return row,
+            Event::Programme(_) | Event::Access(_) => return row,
         };
         Some(TimelineRow {
             position: recorded.position,

@@ -5,16 +5,18 @@
 
 pub mod due;
 
+use crate::loyalty::loyalty_programmes::in_force;
 use crate::query::{AsOf, as_of, failed, get, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
 use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Category;
-use domain::ids::HoldId;
+use domain::ids::{BenefitCode, HoldId};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use domain::loyalty::holds::give_back;
 use domain::loyalty::programme::{Programme, Tier};
+use domain::loyalty::windows;
 use domain::{Currency, Event, Moment, Money};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -23,8 +25,6 @@ use sqlx::types::Json;
 use store::postgres::Pools;
 use store::{EventStore, Position, StoreError, StreamId, TenantId, Version};
 use uuid::Uuid;
-
-const PROGRAMME: Programme = Programme::STANDARD;
 
 /// The points of one purchase, or given by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +106,6 @@ pub struct LoyaltyBalanceRow {
     pub earned_reference_on: Option<NaiveDate>,
     /// The tier.
     pub tier: Tier,
-    /// The tier above.
-    pub next_tier: Option<Tier>,
-    /// How many points it is away.
-    pub points_to_next_tier: Option<i64>,
     /// Business date of the enrolment.
     pub enrolled_on: NaiveDate,
     /// In the order in which they expire. Used-up ones stay while the last twelve months, or the next review, count them.
@@ -124,8 +120,6 @@ pub struct LoyaltyBalanceRow {
     pub expired_until: Option<NaiveDate>,
     /// When the tier is reviewed next; none for the lowest.
     pub review_on: Option<NaiveDate>,
-    /// The tier after that review, if nothing more is earned.
-    pub projected_tier: Option<Tier>,
     /// Business date on which the account was closed.
     pub closed_on: Option<NaiveDate>,
     /// When something happened to it last.
@@ -176,6 +170,8 @@ pub struct LoyaltyBalance {
     pub earned_last_12_months: i64,
     /// The tier.
     pub tier: Tier,
+    /// What its members enjoy.
+    pub benefits: Vec<BenefitCode>,
     /// The tier above.
     pub next_tier: Option<Tier>,
     /// How many points it is away.
@@ -206,7 +202,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 6;
+    const VERSION: i32 = 7;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -220,14 +216,14 @@ impl ReadModel for LoyaltyBalances {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Loyalty(_) => vec![recorded.stream.id],
-            Event::Customer(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
         }
     }
 
     fn apply(_: &Uuid, row: Option<LoyaltyBalanceRow>, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
         match &recorded.event {
             Event::Loyalty(event) => apply(row, event, recorded),
-            Event::Customer(_) | Event::Access(_) => row,
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => row,
         }
     }
 
@@ -262,7 +258,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
         | E::TierDowngraded { to: tier, on, .. }
         | E::TierKept { tier, on, .. } => {
             row.tier = *tier;
-            row.review_on = PROGRAMME.review_after(*on, row.enrolled_on, *tier);
+            row.review_on = windows::review_after(*on, row.enrolled_on, *tier);
         }
         E::HoldPlaced { hold, order, points, discount, from, lapses_at, balance, .. } => {
             let order = order.as_str().to_owned();
@@ -328,8 +324,6 @@ impl LoyaltyBalanceRow {
             earned_last_12_months: 0,
             earned_reference_on: None,
             tier: Tier::Bronze,
-            next_tier: None,
-            points_to_next_tier: None,
             enrolled_on: on,
             lots: Vec::new(),
             holds: Vec::new(),
@@ -337,7 +331,6 @@ impl LoyaltyBalanceRow {
             next_expiry_on: None,
             expired_until: None,
             review_on: None,
-            projected_tier: None,
             closed_on: None,
             updated_at: recorded.occurred_at,
             position: recorded.position,
@@ -450,24 +443,21 @@ impl LoyaltyBalanceRow {
         // What was given by hand counts for no tier: nothing is to be known of it once it is used up.
         self.lots.retain(|lot| lot.left > 0 || lot.counted != 0);
         if let Some(reference) = self.earned_reference_on {
-            let before = PROGRAMME.before_counted(reference, self.review_on);
+            let before = windows::before_counted(reference, self.review_on);
             self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
             self.earned_last_12_months = self.earned_until(reference);
         }
-        self.next_tier = self.tier.next().filter(|_| self.closed_on.is_none());
-        self.points_to_next_tier = points_to(self.next_tier, self.earned_last_12_months);
         self.held = sum_of(self.holds.iter().map(|hold| hold.points));
         self.next_lapse_at = self.holds.first().map(|hold| hold.lapses_at);
         self.next_expiry_on = self.lots.iter().find(|lot| lot.left > 0).map(|lot| lot.expires_on);
-        self.projected_tier = self.review_on.map(|on| self.tier_after(on));
     }
 
     /// What a review would decide by what is known.
-    fn tier_after(&self, review_on: NaiveDate) -> Tier {
+    fn tier_after(&self, review_on: NaiveDate, rules: &Programme) -> Tier {
         let latest = self.earned_reference_on.unwrap_or(review_on);
-        let forgotten = PROGRAMME.before_counted(latest, self.review_on);
+        let forgotten = windows::before_counted(latest, self.review_on);
         let earned = self.earned_between(forgotten, review_on).max(self.earned_until(latest.max(review_on)));
-        PROGRAMME.tier_for(earned).min(self.tier)
+        rules.tier_for(earned).min(self.tier)
     }
 
     fn earned_until(&self, reference: NaiveDate) -> i64 {
@@ -476,20 +466,22 @@ impl LoyaltyBalanceRow {
 
     /// Within the twelve months that end on the reference, after another day.
     fn earned_between(&self, before: NaiveDate, reference: NaiveDate) -> i64 {
-        let before = PROGRAMME.before_window(reference).max(before);
+        let before = windows::before_window(reference).max(before);
         let counted = self.lots.iter().filter(|lot| lot.earned_on > before && lot.earned_on <= reference);
         sum_of(counted.map(|lot| lot.counted))
     }
 
     /// The balance at a moment: holds whose time is over have given back, and lots whose time has come are gone, whether or not
-    /// that is recorded.
+    /// that is recorded; tiers are by these rules.
     #[must_use]
-    pub fn at(mut self, now: Moment) -> LoyaltyBalance {
+    pub fn at(mut self, now: Moment, rules: &Programme) -> LoyaltyBalance {
         self.lapse(now);
         let today = now.today;
         let due = sum_of(self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left));
         let reference = self.earned_reference_on.map_or(today, |latest| latest.max(today));
         let earned_last_12_months = self.earned_until(reference);
+        let next_tier = self.tier.next().filter(|_| self.closed_on.is_none());
+        let projected_tier = self.review_on.map(|on| self.tier_after(on, rules));
         LoyaltyBalance {
             account: self.account,
             currency: self.currency,
@@ -505,13 +497,15 @@ impl LoyaltyBalanceRow {
             transferred_out: self.transferred_out,
             earned_last_12_months,
             tier: self.tier,
-            next_tier: self.next_tier,
-            points_to_next_tier: points_to(self.next_tier, earned_last_12_months),
+            benefits: rules.benefits(self.tier).to_vec(),
+            next_tier,
+            points_to_next_tier: next_tier
+                .map(|next| rules.threshold(next).saturating_sub(earned_last_12_months).max(0)),
             enrolled_on: self.enrolled_on,
             expiries: expiries(self.lots.iter().filter(|lot| lot.expires_on > today && lot.left > 0)),
             holds: self.holds,
             review_on: self.review_on,
-            projected_tier: self.projected_tier,
+            projected_tier,
             closed_on: self.closed_on,
             updated_at: self.updated_at,
             position: self.position,
@@ -543,10 +537,6 @@ fn sum_of(points: impl Iterator<Item = i64>) -> i64 {
     points.fold(0, i64::saturating_add)
 }
 
-fn points_to(tier: Option<Tier>, earned: i64) -> Option<i64> {
-    tier.map(|tier| PROGRAMME.threshold(tier).saturating_sub(earned).max(0))
-}
-
 /// Lots that expire on the same day are one expiry.
 fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
     let mut expiries: Vec<Expiry> = Vec::new();
@@ -560,8 +550,6 @@ fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
 }
 
 fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
-    let next_tier: Option<&str> = get(row, "next_tier")?;
-    let projected_tier: Option<&str> = get(row, "projected_tier")?;
     let (Json(lots), Json(holds)) = (get(row, "lots")?, get(row, "holds")?);
     Ok(LoyaltyBalanceRow {
         account: get(row, "account")?,
@@ -580,8 +568,6 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         earned_last_12_months: get(row, "earned_last_12_months")?,
         earned_reference_on: get(row, "earned_reference_on")?,
         tier: word(row, "tier", tier)?,
-        next_tier: next_tier.and_then(tier),
-        points_to_next_tier: get(row, "points_to_next_tier")?,
         enrolled_on: get(row, "enrolled_on")?,
         lots,
         holds,
@@ -589,7 +575,6 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         next_expiry_on: get(row, "next_expiry_on")?,
         expired_until: get(row, "expired_until")?,
         review_on: get(row, "review_on")?,
-        projected_tier: projected_tier.and_then(tier),
         closed_on: get(row, "closed_on")?,
         updated_at: get(row, "updated_at")?,
         position: Position(get(row, "position")?),
@@ -620,8 +605,6 @@ impl TableRow for LoyaltyBalanceRow {
             .put("earned_last_12_months", self.earned_last_12_months)
             .put("earned_reference_on", self.earned_reference_on)
             .put("tier", self.tier.as_str())
-            .put("next_tier", self.next_tier.map(Tier::as_str))
-            .put("points_to_next_tier", self.points_to_next_tier)
             .put("enrolled_on", self.enrolled_on)
             .put("lots", Json(&self.lots))
             .put("updated_at", self.updated_at)
@@ -632,7 +615,6 @@ impl TableRow for LoyaltyBalanceRow {
             .put("next_expiry_on", self.next_expiry_on)
             .put("expired_until", self.expired_until)
             .put("review_on", self.review_on)
-            .put("projected_tier", self.projected_tier.map(Tier::as_str))
             .put("closed_on", self.closed_on)
             .put("adjusted", self.adjusted);
     }
@@ -648,17 +630,14 @@ pub async fn find(
     account: Uuid,
     now: Moment,
 ) -> Result<Option<AsOf<LoyaltyBalance>>, StoreError> {
-    let sql = concat!(
-        include_str!("loyalty_balances/columns.sql"),
-        ", (select p.position from projection_positions p where p.projector = 'loyalty_balances') as as_of ",
-        "from loyalty_balances b where b.account = $1"
-    );
-    let query = sqlx::query(sql).bind(account);
+    let sql = concat!(include_str!("loyalty_balances/columns.sql"), include_str!("loyalty_balances/find.sql"));
+    let query = sqlx::query(sql).bind(account).bind(now.today);
     let found = pools.request.fetch_optional(tenant, query).await.map_err(failed("loyalty_balances"))?;
-    found
-        .map(|row| read(&row).and_then(|value| as_of(&row, value.at(now))))
-        .transpose()
-        .map_err(failed("loyalty_balances"))
+    let balance = |row: &PgRow| {
+        let rules = in_force(row)?;
+        as_of(row, read(row)?.at(now, &rules))
+    };
+    found.map(|row| balance(&row)).transpose().map_err(failed("loyalty_balances"))
 }
 
 /// An account as it was, from its events.

@@ -12,15 +12,12 @@ use crate::read_model::{ChangeOf, Combine, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
 use chrono::NaiveDate;
 use domain::loyalty::events::LoyaltyEvent;
-use domain::loyalty::programme::Programme;
 use domain::{Currency, Event};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use std::collections::BTreeMap;
 use store::{Position, TenantId};
-
-const PROGRAMME: Programme = Programme::STANDARD;
 
 /// Stands for the currency that an event does not tell (ISO 4217: no currency).
 pub const UNTOLD: &str = "XXX";
@@ -111,7 +108,7 @@ pub struct LoyaltyKpis;
 
 impl ReadModel for LoyaltyKpis {
     const NAME: &'static str = "loyalty_kpis";
-    const VERSION: i32 = 4;
+    const VERSION: i32 = 5;
     const TABLES: &'static [&'static str] = &["loyalty_kpis", "loyalty_liabilities"];
     const TABLES_SQL: &'static str = include_str!("loyalty_kpis/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_kpis/indexes.sql");
@@ -133,7 +130,7 @@ impl ReadModel for LoyaltyKpis {
     fn keys(recorded: &Recorded) -> Vec<Self::Key> {
         match &recorded.event {
             Event::Loyalty(event) => day_of(event).map(|day| (recorded.tenant, day)).into_iter().collect(),
-            Event::Customer(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
         }
     }
 

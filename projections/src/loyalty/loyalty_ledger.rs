@@ -164,14 +164,14 @@ impl ReadModel for LoyaltyLedger {
                 | E::Closed { .. } => vec![recorded.position],
                 E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
             },
-            Event::Customer(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
         }
     }
 
     fn apply(_: &Position, row: Option<LedgerRow>, recorded: &Recorded) -> Option<LedgerRow> {
         match &recorded.event {
             Event::Loyalty(event) => moved(event, recorded).or(row),
-            Event::Customer(_) | Event::Access(_) => row,
+            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => row,
         }
     }
 

@@ -3,5 +3,6 @@
 pub mod loyalty_balances;
 pub mod loyalty_kpis;
 pub mod loyalty_ledger;
+pub mod loyalty_programmes;
 #[cfg(test)]
 pub(crate) mod stories;

@@ -6,6 +6,7 @@ use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LoyaltyEvent, MovedLot};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
 
@@ -61,11 +62,17 @@ pub(crate) fn enrol(on: &str) -> LoyaltyCommand {
 }
 
 pub(crate) fn earn(number: u8, minor: i64, on: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Earn { order: order(number), total: money(minor), on: day(on), now: noon(on) }
+    LoyaltyCommand::Earn {
+        order: order(number),
+        total: money(minor),
+        on: day(on),
+        programme: LoyaltyProgramme::default(),
+        now: noon(on),
+    }
 }
 
 pub(crate) fn redeem(points: i64, number: u8, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Redeem { points, order: order(number), now: noon(today) }
+    LoyaltyCommand::Redeem { points, order: order(number), programme: LoyaltyProgramme::default(), now: noon(today) }
 }
 
 /// Held at noon for so many minutes.
@@ -76,7 +83,14 @@ pub(crate) fn hold(points: i64, number: u8, today: &str, minutes: i64) -> Loyalt
 fn hold_at(points: i64, number: u8, now: Moment, lasting: TimeDelta) -> LoyaltyCommand {
     let at = now.at + lasting;
     let lapses = Moment { at, today: at.date_naive() };
-    LoyaltyCommand::PlaceHold { hold: hold_id(number), points, order: order(number), lapses, now }
+    LoyaltyCommand::PlaceHold {
+        hold: hold_id(number),
+        points,
+        order: order(number),
+        lapses,
+        programme: LoyaltyProgramme::default(),
+        now,
+    }
 }
 
 /// The hold of an order has its number.
@@ -97,7 +111,7 @@ pub(crate) fn settle(today: &str) -> LoyaltyCommand {
 }
 
 pub(crate) fn review(today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Review { now: noon(today) }
+    LoyaltyCommand::Review { programme: LoyaltyProgramme::default(), now: noon(today) }
 }
 
 /// To another account.
@@ -154,6 +168,7 @@ pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> Lo
         refund: refund_id(refund),
         remaining_total: money(remaining),
         on: day(today),
+        programme: LoyaltyProgramme::default(),
         now: noon(today),
     }
 }
@@ -170,6 +185,7 @@ fn adjust_at(points: i64, number: u8, now: Moment) -> LoyaltyCommand {
         points,
         reason: AdjustmentReason::Goodwill,
         note: AdjustmentNote::default(),
+        programme: LoyaltyProgramme::default(),
         now,
     }
 }
@@ -198,17 +214,23 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
         order: order(number),
         total: money(minor),
         on,
+        programme: LoyaltyProgramme::default(),
         now,
     });
     let redeemed = (number.clone(), points.clone(), any_moment());
-    let redeem =
-        redeemed.prop_map(|(number, points, now)| LoyaltyCommand::Redeem { points, order: order(number), now });
+    let redeem = redeemed.prop_map(|(number, points, now)| LoyaltyCommand::Redeem {
+        points,
+        order: order(number),
+        programme: LoyaltyProgramme::default(),
+        now,
+    });
     let reversed = (number.clone(), 0_u8..6, 0_i64..100000, any_moment());
     let reverse = reversed.prop_map(|(number, refund, minor, now)| LoyaltyCommand::Reverse {
         order: order(number),
         refund: refund_id(refund),
         remaining_total: money(minor),
         on: now.today,
+        programme: LoyaltyProgramme::default(),
         now,
     });
     let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];
@@ -225,7 +247,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let adjusted = (-2_000_i64..2_000, 0_u8..20, any_moment());
     let adjust = adjusted.prop_map(|(points, number, now)| adjust_at(points, number, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
-    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { now });
+    let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: LoyaltyProgramme::default(), now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 1 => settle,
         1 => review, 3 => any_transfer()

@@ -3,8 +3,11 @@
 use crate::world::{
     OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, preferring, registered, tagged,
 };
+use domain::Event;
 use domain::access::events::AccessEvent;
 use domain::ids::{Label, TenantId as DomainTenant, TimeZoneName};
+use domain::loyalty::events::ProgrammeEvent;
+use domain::loyalty::programme::Programme;
 use projections::projectors;
 use projections::rebuild::{Progress, Purpose};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
@@ -40,6 +43,7 @@ impl World {
             let home = address_added(fresh_id(), "Calle Mayor 1");
             let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
+            world.append(tenant, fresh_id(), [published()]).await;
             last = world.append(tenant, customer, [enrolled(), earned(1)]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();
@@ -49,6 +53,12 @@ impl World {
         node.projections.stop().await;
         world
     }
+}
+
+fn published() -> Event {
+    let on = "2026-01-10".parse().unwrap();
+    let rules = Programme::clone(&Programme::standard());
+    ProgrammeEvent::Published { version: 1, from: on, rules, rehearsal: None, published_on: on }.into()
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

@@ -9,6 +9,7 @@ use domain::access::events::AccessEvent;
 use domain::access::scope::Scope;
 use domain::email::Email;
 use domain::ids::{Label, TimeZoneName};
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::phone::Phone;
 use projections::access::{api_keys, tenants};
 use projections::audit::audit_trail::search::{self, Search};
@@ -406,11 +407,13 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
     let node = world.node().await;
     world.append(SHOP, fresh_id(), [enrolled(), earned(1), earned(2)]).await;
     let last = world.append(SHOP, fresh_id(), [enrolled(), earned(1)]).await;
-    for projector in ["loyalty_kpis", "loyalty_balances"] {
+    for projector in ["loyalty_kpis", "loyalty_balances", "loyalty_programmes"] {
         node.sees(projector, last).await;
     }
     let range = (day("2026-01-10"), day("2026-02-09"));
-    let told = async |tenant, today| report::report(&node.pools, tenant, range, day(today)).await.unwrap();
+    let told = async |tenant, today| {
+        report::report(&node.pools, tenant, range, day(today), &LoyaltyProgramme::default()).await.unwrap()
+    };
     let before = told(SHOP, "2028-02-08").await;
     assert_eq!((before.position, before.value.sums.earned.points, before.value.sums.enrolled), (last, 72, 2));
     assert_eq!(before.value.days.iter().map(|known| known.day).collect::<Vec<_>>(), [range.0, range.1]);

@@ -3,6 +3,7 @@
 use crate::world::{OTHER_SHOP, SHOP, World, at, bought, earned, enrolled, noon, registered, stored, upgraded};
 use chrono::{DateTime, Utc};
 use domain::Event;
+use domain::loyalty::programme::Programme;
 use domain::loyalty::programme::Tier;
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalanceRow};
@@ -48,7 +49,7 @@ async fn a_version_of_an_account_is_what_its_first_events_say_and_the_last_one_i
     node.sees("loyalty_balances", last).await;
     let now = noon("2026-03-01");
     let live = loyalty_balances::find(&node.pools, SHOP, ana, now).await.unwrap().unwrap().value;
-    assert_eq!(account(&world, SHOP, ana, Until::default()).await.unwrap().at(now), live);
+    assert_eq!(account(&world, SHOP, ana, Until::default()).await.unwrap().at(now, &Programme::standard()), live);
 
     let beyond = Until { version: Some(5), ..Until::default() };
     assert_eq!(account(&world, SHOP, ana, beyond).await.unwrap_err(), "5 beyond 4");

@@ -260,6 +260,8 @@ pub(crate) fn earned(number: u32) -> Event {
     let earned = LoyaltyEvent::PointsEarned {
         order: order(number),
         total: Money::from_minor(24_50, usd()).unwrap(),
+        programme: None,
+        tier: Tier::Bronze,
         base_points: 24,
         multiplier_percent: 100,
         points: 24,

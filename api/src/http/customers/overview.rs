@@ -13,6 +13,7 @@ use commands::{Caller, Scope};
 use projections::customers::customer_timeline::{self, CustomerTimeline};
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
+use projections::loyalty::loyalty_programmes::LoyaltyProgrammes;
 use projections::{Back, ReadModel, lowest_position};
 use serde::Serialize;
 use store::StoreError;
@@ -75,7 +76,7 @@ pub(super) async fn get_overview(
 ) -> Result<Found<OverviewView>, Problem> {
     caller.require(Scope::CustomersRead)?;
     caller.require(Scope::LoyaltyRead)?;
-    let read_models = [Customers::NAME, LoyaltyBalances::NAME, CustomerTimeline::NAME];
+    let read_models = [Customers::NAME, LoyaltyBalances::NAME, LoyaltyProgrammes::NAME, CustomerTimeline::NAME];
     wait_for(&api, &read_models, min_position).await?;
     // Before the rows: what they show may be newer, never older.
     let position = lowest_position(&api.pools, caller.tenant, &read_models).await?;

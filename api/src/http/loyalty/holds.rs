@@ -19,6 +19,7 @@ use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event, Money};
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, HoldRow, LoyaltyBalances};
+use projections::loyalty::loyalty_programmes::LoyaltyProgrammes;
 use serde::{Deserialize, Serialize};
 use store::Position;
 use utoipa::ToSchema;
@@ -110,7 +111,7 @@ fn placed_by(committed: &Committed) -> Option<(HoldView, i64)> {
             let (hold_id, order_id, points, lapses_at) = (*hold, order.as_str().to_owned(), *points, *lapses_at);
             Some((HoldView { hold_id, order_id, points, discount: amount, currency, lapses_at }, *balance))
         }
-        Event::Loyalty(_) | Event::Customer(_) | Event::Access(_) => None,
+        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
     })
 }
 
@@ -122,7 +123,7 @@ async fn open_hold(
     order: &OrderId,
     position: Position,
 ) -> Result<(HoldView, i64), Problem> {
-    wait_for(api, &[LoyaltyBalances::NAME], MinPosition(Some(position.0))).await?;
+    wait_for(api, &[LoyaltyBalances::NAME, LoyaltyProgrammes::NAME], MinPosition(Some(position.0))).await?;
     let known = loyalty_balances::find(&api.pools, caller.tenant, account, caller.this_moment()).await?;
     let found = known.and_then(|known| {
         let balance = known.value.available;
@@ -185,7 +186,7 @@ pub(super) async fn capture(
         Event::Loyalty(LoyaltyEvent::PointsRedeemed { points, discount, balance, .. }) => {
             Some((*points, *discount, *balance))
         }
-        Event::Loyalty(_) | Event::Customer(_) | Event::Access(_) => None,
+        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
     });
     let repeated = is_repeated(&committed);
     let view = CapturedView {

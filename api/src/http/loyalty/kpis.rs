@@ -15,6 +15,7 @@ use projections::ReadModel;
 use projections::loyalty::loyalty_balances::LoyaltyBalances;
 use projections::loyalty::loyalty_kpis::report::{self, DayReport, Outstanding, Report};
 use projections::loyalty::loyalty_kpis::{Figures, LoyaltyKpis, Moved};
+use projections::loyalty::loyalty_programmes::{self, LoyaltyProgrammes};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -199,8 +200,9 @@ pub(super) async fn get_kpis(
 ) -> Result<Found<KpisView>, Problem> {
     caller.require(Scope::LoyaltyRead)?;
     let range = asked.range(caller.today())?;
-    wait_for(&api, &[LoyaltyKpis::NAME, LoyaltyBalances::NAME], min_position).await?;
-    let told = report::report(&api.pools, caller.tenant, range, caller.today()).await?;
+    wait_for(&api, &[LoyaltyKpis::NAME, LoyaltyBalances::NAME, LoyaltyProgrammes::NAME], min_position).await?;
+    let programme = loyalty_programmes::programme(&api.pools, caller.tenant).await?;
+    let told = report::report(&api.pools, caller.tenant, range, caller.today(), &programme).await?;
     Ok(Found { position: told.position, version: None, body: KpisView::of(told.value, range) })
 }
 

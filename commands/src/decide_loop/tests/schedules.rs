@@ -12,6 +12,7 @@ use domain::Decider;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -160,7 +161,12 @@ impl Run {
     }
 
     fn redeem_elsewhere(&self, account: StreamId, order_text: &str) {
-        let command = LoyaltyCommand::Redeem { points: 100, order: order(order_text), now: now() };
+        let command = LoyaltyCommand::Redeem {
+            points: 100,
+            order: order(order_text),
+            programme: LoyaltyProgramme::default(),
+            now: now(),
+        };
         if let Ok(events) = LoyaltyAccount::decide(&self.world.state_of(account), command) {
             self.world.store.append_elsewhere(TENANT, account, &encoded(account, &events));
         }
@@ -307,7 +313,12 @@ fn the_check_notices_an_overdraft() {
     };
     let mut events = history(100);
     let state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &events);
-    let redeem = |text| LoyaltyCommand::Redeem { points: 100, order: order(text), now: now() };
+    let redeem = |text| LoyaltyCommand::Redeem {
+        points: 100,
+        order: order(text),
+        programme: LoyaltyProgramme::default(),
+        now: now(),
+    };
     let once = LoyaltyAccount::decide(&state, redeem("a")).unwrap();
     events.extend(once);
     world_of_one(&events);

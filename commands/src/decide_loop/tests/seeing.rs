@@ -7,6 +7,7 @@ use crate::states::States;
 use domain::Decider;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::{LoyaltyAccount, Member};
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use store::StreamId;
 
 /// Redeems as many points of an account as are available on another.
@@ -15,7 +16,12 @@ fn redeem_as_said(account: StreamId, rule: StreamId, for_order: &str) -> Request
     let decide = move |states: &States<'_>| {
         let rule = states.get::<LoyaltyAccount>(rule.id);
         let points = rule.member().map_or(100, Member::available);
-        let command = LoyaltyCommand::Redeem { points, order: order.clone(), now: super::world::now() };
+        let command = LoyaltyCommand::Redeem {
+            points,
+            order: order.clone(),
+            programme: LoyaltyProgramme::default(),
+            now: super::world::now(),
+        };
         Ok(Changes::of(account, LoyaltyAccount::decide(states.get::<LoyaltyAccount>(account.id), command)?))
     };
     Request::new("test.redeem_as_said", super::caller().now, [account], decide).seeing([rule])

@@ -13,6 +13,7 @@ use domain::ids::OrderId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::{Currency, Decider, Event, Moment, Money};
 use std::sync::Arc;
 use store::{ClaimKey, NewEvent, StreamId, TenantId};
@@ -63,7 +64,12 @@ impl World {
     /// Another node redeems points, ahead of all that is not judged yet.
     pub(super) fn redeem_elsewhere(&self, account: StreamId, points: i64) {
         let state = self.state_of(account);
-        let command = LoyaltyCommand::Redeem { points, order: order(&new_id().to_string()), now: now() };
+        let command = LoyaltyCommand::Redeem {
+            points,
+            order: order(&new_id().to_string()),
+            programme: LoyaltyProgramme::default(),
+            now: now(),
+        };
         let events = LoyaltyAccount::decide(&state, command).unwrap();
         self.store.append_elsewhere(TENANT, account, &encoded(account, &events));
     }
@@ -130,7 +136,8 @@ pub(super) fn redeem(account: StreamId, points: i64, for_order: &str) -> Request
     let order = order(for_order);
     let content = content_of(&(account.id, points, &order));
     let decide = move |states: &States<'_>| {
-        let command = LoyaltyCommand::Redeem { points, order: order.clone(), now: now() };
+        let command =
+            LoyaltyCommand::Redeem { points, order: order.clone(), programme: LoyaltyProgramme::default(), now: now() };
         Ok(Changes::of(account, LoyaltyAccount::decide(states.get::<LoyaltyAccount>(account.id), command)?))
     };
     Request::new("test.redeem", caller().now, [account], decide).content(content)
@@ -147,7 +154,13 @@ pub(super) fn earn(account: StreamId, amount: i64, for_order: &str) -> Request {
         if states.happened(once_id) {
             return Ok(Changes::none());
         }
-        let command = LoyaltyCommand::Earn { order: order.clone(), total: euros(amount), on: today(), now: now() };
+        let command = LoyaltyCommand::Earn {
+            order: order.clone(),
+            total: euros(amount),
+            on: today(),
+            programme: LoyaltyProgramme::default(),
+            now: now(),
+        };
         let mut changes = Changes::none();
         for event in LoyaltyAccount::decide(state, command)? {
             let earned = matches!(event, LoyaltyEvent::PointsEarned { .. });
@@ -164,8 +177,15 @@ pub(super) fn transfer(from: StreamId, to: StreamId, points: i64, for_order: &st
     let order = order(for_order);
     let decide = move |states: &States<'_>| {
         let (giver, taker) = (states.get::<LoyaltyAccount>(from.id), states.get::<LoyaltyAccount>(to.id));
-        let redeem = LoyaltyCommand::Redeem { points, order: order.clone(), now: now() };
-        let earn = LoyaltyCommand::Earn { order: order.clone(), total: euros(points), on: today(), now: now() };
+        let redeem =
+            LoyaltyCommand::Redeem { points, order: order.clone(), programme: LoyaltyProgramme::default(), now: now() };
+        let earn = LoyaltyCommand::Earn {
+            order: order.clone(),
+            total: euros(points),
+            on: today(),
+            programme: LoyaltyProgramme::default(),
+            now: now(),
+        };
         Ok(Changes::of(from, LoyaltyAccount::decide(giver, redeem)?).and(to, LoyaltyAccount::decide(taker, earn)?))
     };
     Request::new("test.transfer", caller().now, [from, to], decide)
@@ -194,7 +214,13 @@ pub(super) fn history(points: i64) -> Vec<LoyaltyEvent> {
     let mut events = LoyaltyAccount::decide(&LoyaltyAccount::initial(), enrol).unwrap();
     if points > 0 {
         let state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &events);
-        let earn = LoyaltyCommand::Earn { order: order("first"), total: euros(points), on: today(), now: now() };
+        let earn = LoyaltyCommand::Earn {
+            order: order("first"),
+            total: euros(points),
+            on: today(),
+            programme: LoyaltyProgramme::default(),
+            now: now(),
+        };
         events.extend(LoyaltyAccount::decide(&state, earn).unwrap());
     }
     events

@@ -4,13 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lot, Member, POINTS_MAX, PROGRAMME};
+use super::{Lot, Member, POINTS_MAX};
 use crate::calendar::Moment;
 use crate::event::Personal;
 use crate::ids::AdjustmentId;
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::LoyaltyEvent;
+use crate::loyalty::programme::Programme;
 
 /// The most points that are given or taken at once by hand: more is a slip of the finger.
 pub const ADJUSTMENT_MAX: i64 = 1_000_000;
@@ -57,7 +58,12 @@ impl Member {
     }
 }
 
-pub(super) fn adjust(member: &Member, wanted: Adjustment, now: Moment) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+pub(super) fn adjust(
+    member: &Member,
+    wanted: Adjustment,
+    rules: &Programme,
+    now: Moment,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     if let Some(made) = member.adjustments.iter().find(|made| made.id == wanted.id) {
         let conflict = LoyaltyError::AdjustmentAlreadyMade { adjustment: wanted.id.clone(), points: made.points };
         return if *made == wanted { Ok(vec![]) } else { Err(conflict) };
@@ -70,7 +76,7 @@ pub(super) fn adjust(member: &Member, wanted: Adjustment, now: Moment) -> Result
         points,
         reason,
         lot: is_given.then_some(member.next_lot),
-        expires_on: is_given.then(|| PROGRAMME.expires_on(now.today)),
+        expires_on: is_given.then(|| rules.expires_on(now.today)),
         from: member.draw(points.saturating_neg(), None),
         paid_debt: if is_given { member.debt.min(points) } else { 0 },
         adjusted_on: now.today,

@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lot, Member, PROGRAMME, discount_of, sum_of};
+use super::{Lot, Member, discount_of, sum_of};
 use crate::calendar::Moment;
 use crate::ids::{HoldId, OrderId};
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, ReleaseReason};
 use crate::loyalty::holds::{GivenBack, give_back};
+use crate::loyalty::programme::Programme;
+use crate::loyalty::windows::HOLDS_MAX;
 use crate::money::Money;
 
 /// So many holds that are over are remembered, to say how they ended.
@@ -156,13 +158,21 @@ pub(super) fn lapse(member: &Member, now: Moment) -> Vec<LoyaltyEvent> {
     }
 }
 
+/// A hold that is asked for.
+pub(super) struct Asked {
+    pub(super) hold: HoldId,
+    pub(super) order: OrderId,
+    pub(super) points: i64,
+    pub(super) lapses: Moment,
+}
+
 pub(super) fn place(
     member: &Member,
-    (hold, order): (HoldId, OrderId),
-    points: i64,
-    lapses: Moment,
+    asked: Asked,
+    rules: &Programme,
     now: Moment,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let Asked { hold, order, points, lapses } = asked;
     if let Some(open) = member.hold_for(&order) {
         let (hold, held) = (open.id, open.points);
         let conflict = LoyaltyError::OrderAlreadyHeld { order, hold, points: held };
@@ -171,9 +181,9 @@ pub(super) fn place(
     if let Some(redeemed) = member.redeemed.get(&order) {
         return Err(LoyaltyError::OrderAlreadyRedeemed { order, points: redeemed.points });
     }
-    let discount = discount_of(member, points)?;
-    if member.holds.len() >= PROGRAMME.holds_max {
-        return Err(LoyaltyError::TooManyHolds { limit: PROGRAMME.holds_max });
+    let discount = discount_of(member, rules, points)?;
+    if member.holds.len() >= HOLDS_MAX {
+        return Err(LoyaltyError::TooManyHolds { limit: HOLDS_MAX });
     }
     let (from, balance) = (member.draw(points, None), member.available() - points);
     let (placed_on, lapses_at, lapses_on) = (now.today, lapses.at, lapses.today);

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Lot, LoyaltyAccount, Member, POINTS_MAX, PROGRAMME, sum_of};
+use super::{Lot, LoyaltyAccount, Member, POINTS_MAX, sum_of};
 use crate::ids::{CustomerId, ReasonCode, TransferId};
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::give_back;
+use crate::loyalty::windows;
 use crate::money::Currency;
 
 /// A transfer that is remembered.
@@ -34,7 +35,7 @@ pub(super) enum Other {
 impl Member {
     pub(super) fn add_transfer(&mut self, (transfer, other): (TransferId, Other), points: i64, on: NaiveDate) {
         self.see(on);
-        let remembered_until = PROGRAMME.expires_on(self.latest);
+        let remembered_until = windows::remembered_until(self.latest);
         self.transfers.push(RecordedTransfer { transfer, other, points, remembered_until });
     }
 

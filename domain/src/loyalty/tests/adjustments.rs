@@ -9,7 +9,7 @@ use crate::text::ReasonText;
 
 pub(super) fn adjust_at(adjustment: &str, points: i64, now: Moment) -> LoyaltyCommand {
     let (adjustment, reason) = (AdjustmentId::parse(adjustment).unwrap(), AdjustmentReason::Goodwill);
-    LoyaltyCommand::Adjust { adjustment, points, reason, note: AdjustmentNote::default(), now }
+    LoyaltyCommand::Adjust { adjustment, points, reason, note: AdjustmentNote::default(), programme: standard(), now }
 }
 
 fn adjust(points: i64) -> LoyaltyCommand {
@@ -110,7 +110,7 @@ fn an_adjustment_is_made_once_and_another_under_its_id_is_refused() {
     for (reason, note) in [(AdjustmentReason::Fraud, AdjustmentNote::default()), (AdjustmentReason::Goodwill, note)] {
         let (adjustment, points, now) = (adjustment(), 50, noon("2026-03-01"));
         given::<LoyaltyAccount>(history())
-            .when(LoyaltyCommand::Adjust { adjustment, points, reason, note, now })
+            .when(LoyaltyCommand::Adjust { adjustment, points, reason, note, programme: standard(), now })
             .then_refused(made());
     }
     assert_eq!(Refusal::from(made()).field.as_deref(), Some("/adjustment_id"));

@@ -3,7 +3,7 @@
 use super::*;
 
 fn review(today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::Review { now: noon(today) }
+    LoyaltyCommand::Review { programme: standard(), now: noon(today) }
 }
 
 fn downgraded(from: Tier, to: Tier, earned_12_months: i64, on: &str) -> LoyaltyEvent {

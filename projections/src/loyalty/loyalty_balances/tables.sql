@@ -13,8 +13,6 @@ create table loyalty_balances (
     earned_last_12_months bigint      not null,
     earned_reference_on   date,
     tier                  text        not null check (tier in ('bronze', 'silver', 'gold', 'platinum')),
-    next_tier             text        check (next_tier in ('silver', 'gold', 'platinum')),
-    points_to_next_tier   bigint,
     enrolled_on           date        not null,
     lots                  jsonb       not null,
     updated_at            timestamptz not null,
@@ -25,7 +23,6 @@ create table loyalty_balances (
     next_expiry_on        date,
     expired_until         date,
     review_on             date,
-    projected_tier        text        check (projected_tier in ('bronze', 'silver', 'gold', 'platinum')),
     closed_on             date,
     adjusted              bigint      not null,
     transferred_in        bigint      not null,
@@ -44,9 +41,7 @@ comment on column loyalty_balances.reversed is 'All that was taken back.';
 comment on column loyalty_balances.adjusted is 'All that was given by hand, less what was taken by hand.';
 comment on column loyalty_balances.transferred_in is 'All that came from other accounts. It does not count for the tier.';
 comment on column loyalty_balances.transferred_out is 'All that went to other accounts. It still counts for the tier.';
-comment on column loyalty_balances.tier is 'The tier.';
-comment on column loyalty_balances.next_tier is 'The tier above; none above the highest.';
-comment on column loyalty_balances.points_to_next_tier is 'How many points it is away.';
+comment on column loyalty_balances.tier is 'The tier. What the next one asks for, and what its members enjoy, is said by the rules of loyalty_programmes that hold.';
 comment on column loyalty_balances.enrolled_on is 'Business date of the enrolment.';
 comment on column loyalty_balances.updated_at is 'Business time of the latest event.';
 comment on column loyalty_balances.position is 'Position of the last event of this account.';
@@ -60,5 +55,4 @@ comment on column loyalty_balances.next_lapse_at is 'When the first open hold la
 comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone.';
 comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
 comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
-comment on column loyalty_balances.projected_tier is 'The tier after that review, if nothing more is earned.';
 comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased: nothing is left on it.';

@@ -1,8 +1,10 @@
 //! What a programme did within a range of days, and what it owes: at the end of each of them, and now.
 
-use super::{Figures, Moved, PROGRAMME, UNTOLD};
+use super::{Figures, Moved, UNTOLD};
 use crate::query::{AsOf, as_of, failed, get};
 use chrono::NaiveDate;
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::programme::Programme;
 use domain::{Currency, Money};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
@@ -89,7 +91,8 @@ struct Growth {
 /// Points by code of the currency.
 type Points = BTreeMap<String, i64>;
 
-/// The figures from one day to another, both included, and what is outstanding on the caller's business date.
+/// The figures from one day to another, both included, and what is outstanding on the caller's business date. What points are worth
+/// is by the rules of each day.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -98,18 +101,19 @@ pub async fn report(
     tenant: TenantId,
     (from, to): (NaiveDate, NaiveDate),
     today: NaiveDate,
+    programme: &LoyaltyProgramme,
 ) -> Result<AsOf<Report>, StoreError> {
     let query = sqlx::query(include_str!("report.sql")).bind(from).bind(to).bind(today);
     let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_kpis"))?;
-    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(read);
+    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| read(row, today, programme));
     told.map_err(failed("loyalty_kpis"))
 }
 
-fn read(row: &PgRow) -> Result<AsOf<Report>, sqlx::Error> {
+fn read(row: &PgRow, today: NaiveDate, programme: &LoyaltyProgramme) -> Result<AsOf<Report>, sqlx::Error> {
     let (Json(days), Json(mut growth)): (Json<Vec<Day>>, Json<Vec<Growth>>) = (get(row, "days")?, get(row, "owed")?);
     let Json(due): Json<Points> = get(row, "due")?;
     growth.sort_by_key(|growth| growth.day);
-    let report = report_of(days, &growth, &due);
+    let report = report_of(days, &growth, (&due, today), programme);
     match get::<Option<i64>>(row, "as_of")? {
         Some(_) => as_of(row, report),
         None => Ok(AsOf { value: report, position: Position(0) }),
@@ -117,7 +121,12 @@ fn read(row: &PgRow) -> Result<AsOf<Report>, sqlx::Error> {
 }
 
 /// Goes through the days, adding up what is owed; `growth` is in the order of days.
-fn report_of(days: Vec<Day>, growth: &[Growth], due: &Points) -> Report {
+fn report_of(
+    days: Vec<Day>,
+    growth: &[Growth],
+    (due, today): (&Points, NaiveDate),
+    programme: &LoyaltyProgramme,
+) -> Report {
     let (mut sums, mut owed, mut growth) = (Figures::default(), Points::new(), growth.iter().peekable());
     let mut told = Vec::with_capacity(days.len());
     for known in days {
@@ -127,10 +136,11 @@ fn report_of(days: Vec<Day>, growth: &[Growth], due: &Points) -> Report {
         }
         let figures = Figures::from(known);
         sums.add(&figures);
-        told.push(DayReport { day, figures, outstanding: outstanding(&owed, &Points::new()) });
+        let outstanding = outstanding(&owed, &Points::new(), &programme.on(day).rules);
+        told.push(DayReport { day, figures, outstanding });
     }
     growth.for_each(|growth| add(&mut owed, growth));
-    Report { sums, days: told, outstanding: outstanding(&owed, due) }
+    Report { sums, days: told, outstanding: outstanding(&owed, due, &programme.on(today).rules) }
 }
 
 fn add(owed: &mut Points, growth: &Growth) {
@@ -140,7 +150,7 @@ fn add(owed: &mut Points, growth: &Growth) {
 
 /// What is owed in each currency, less what is due. Points whose currency was not told are of the one that owes the most: nearly
 /// always there is no other.
-fn outstanding(owed: &Points, due: &Points) -> Vec<Outstanding> {
+fn outstanding(owed: &Points, due: &Points, rules: &Programme) -> Vec<Outstanding> {
     let known = || owed.iter().filter_map(|(code, points)| Some((Currency::parse(code).ok()?, *points)));
     let untold = owed.get(UNTOLD).copied().unwrap_or_default();
     let most = known().max_by_key(|(_, points)| *points).map(|(currency, _)| currency);
@@ -148,7 +158,7 @@ fn outstanding(owed: &Points, due: &Points) -> Vec<Outstanding> {
         let due = due.get(currency.code()).copied().unwrap_or_default();
         let untold = if most == Some(currency) { untold } else { 0 };
         let points = points.saturating_add(untold).saturating_sub(due);
-        Outstanding { currency, points, due, worth: PROGRAMME.discount(points, currency) }
+        Outstanding { currency, points, due, worth: rules.discount(points, currency) }
     };
     known().map(of).collect()
 }
@@ -156,6 +166,8 @@ fn outstanding(owed: &Points, due: &Points) -> Vec<Outstanding> {
 #[cfg(test)]
 mod tests {
     use super::{Growth, Points, outstanding, report_of};
+    use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+    use domain::loyalty::programme::Programme;
 
     fn growth(currency: &str, day: Option<&str>, points: i64) -> Growth {
         Growth { currency: currency.to_owned(), day: day.map(|day| day.parse().unwrap()), points }
@@ -181,7 +193,9 @@ mod tests {
             growth("EUR", Some("2026-02-10"), -50),
             growth("EUR", Some("2026-03-01"), 1_000),
         ];
-        let report = report_of(days, &grown, &points(&[("EUR", 70)]));
+        let due = points(&[("EUR", 70)]);
+        let today = "2026-03-02".parse().unwrap();
+        let report = report_of(days, &grown, (&due, today), &LoyaltyProgramme::default());
         let euros: Vec<_> = report.days.iter().map(|day| (day.outstanding[0].points, day.outstanding[0].due)).collect();
         assert_eq!((euros, report.sums.earned.points), (vec![(120, 0), (70, 0)], 14));
         let now: Vec<_> = report.outstanding.iter().map(|now| (now.currency.code(), now.points, now.due)).collect();
@@ -192,8 +206,9 @@ mod tests {
     #[test]
     fn points_without_a_currency_are_of_the_one_with_the_most() {
         let owed = points(&[("EUR", 10), ("USD", 500), ("XXX", -200)]);
-        let now: Vec<_> = outstanding(&owed, &Points::new()).iter().map(|now| now.points).collect();
+        let now: Vec<_> =
+            outstanding(&owed, &Points::new(), &Programme::standard()).iter().map(|now| now.points).collect();
         assert_eq!(now, [10, 300]);
-        assert_eq!(outstanding(&points(&[("XXX", -200)]), &Points::new()), []);
+        assert_eq!(outstanding(&points(&[("XXX", -200)]), &Points::new(), &Programme::standard()), []);
     }
 }

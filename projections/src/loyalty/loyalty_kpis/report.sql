@@ -1,7 +1,7 @@
 -- One statement, so that all is of one snapshot: as_of is what figures and balances have both seen. Of what is owed, the days before
 -- the range are one without a date, and those behind it are one, too. Only accounts with points that are due are looked at.
 select (
-    select min(p.position) from projection_positions p where p.projector in ('loyalty_kpis', 'loyalty_balances')
+    select min(p.position) from projection_positions p where p.projector in ('loyalty_kpis', 'loyalty_balances', 'loyalty_programmes')
 ) as as_of, (
     select coalesce(jsonb_agg(to_jsonb(k) order by k.day), '[]') from loyalty_kpis k where k.day between $1 and $2
 ) as days, (

@@ -40,12 +40,10 @@ create table loyalty_liabilities (
     day       date   not null,
     currency  text   not null,
     points    bigint not null,
-    liability numeric(20, 2) generated always as (points / 100.0) stored,
     primary key (tenant, day, currency)
 );
-comment on table loyalty_liabilities is 'By how much what the programme owes to its members grew or shrank on each day, by currency. What is owed at the end of a day is the sum of all days up to it: sum(liability) over (partition by currency order by day).';
+comment on table loyalty_liabilities is 'By how much what the programme owes to its members grew or shrank on each day, by currency. What is owed at the end of a day is the sum of all days up to it: sum(points) over (partition by currency order by day).';
 comment on column loyalty_liabilities.tenant is 'Whose programme.';
 comment on column loyalty_liabilities.day is 'The business date, as in loyalty_kpis.';
 comment on column loyalty_liabilities.currency is 'The currency that the points are worth money in (ISO 4217). XXX: expiries and reversals from before events told it.';
-comment on column loyalty_liabilities.points is 'Points earned and given by hand, less those redeemed, taken back, taken by hand and expired. Held points are still owed.';
-comment on column loyalty_liabilities.liability is 'The same as money of the currency, before rounding: 100 points are worth 1.00.';
+comment on column loyalty_liabilities.points is 'Points earned and given by hand, less those redeemed, taken back, taken by hand and expired. Held points are still owed. What they are worth is said by redeem.points_per_unit of the rules of loyalty_programmes that hold.';

@@ -7,12 +7,12 @@ use std::pin::Pin;
 use store::{Direction, EventStore, EventStream, Position, ReadStream, StreamId, TenantId, Version};
 use uuid::Uuid;
 
-/// The stream of a category that is a person's own. What stands elsewhere is of nobody: of tenants, of keys, of projectors and why an
+/// The stream of a category that is a person's own. What stands elsewhere is of nobody: of programmes, of tenants, of keys, of projectors and why an
 /// operator let one leave out an event.
 fn own(category: Category, subject: Uuid) -> Option<StreamId> {
     match category {
         Category::Customer | Category::Loyalty => Some(StreamId { category: category.as_str(), id: subject }),
-        Category::Tenant | Category::ApiKey | Category::Projection => None,
+        Category::Programme | Category::Tenant | Category::ApiKey | Category::Projection => None,
     }
 }
 

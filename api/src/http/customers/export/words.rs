@@ -45,6 +45,7 @@ pub(super) fn sentence(event: &Event) -> String {
         Event::Customer(event) => of_customer(event),
         Event::Loyalty(event) => of_loyalty(event),
         // These stand in no stream of a person.
+        Event::Programme(event) => words(event.event_type()),
         Event::Access(event) => words(event.event_type()),
     }
 }

@@ -1,0 +1,272 @@
+//! `/v1/loyalty/programme`: the rules of a tenant's loyalty programme, in versions.
+
+use crate::Api;
+use crate::body::JsonBody;
+use crate::headers::{Idempotency, MinPosition, NoParameters, Parameters};
+use crate::http::wire::Fields;
+use crate::http::{Done, Found, wait_for};
+use crate::openapi::schemas;
+use crate::problem::Problem;
+use axum::extract::State;
+use chrono::NaiveDate;
+use commands::loyalty::programme::Publish;
+use commands::{Caller, Scope};
+use domain::ids::{BenefitCode, RehearsalId};
+use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::programme::{EarnBand, EarnedOf, Programme, RedeemRule, Tier, TierRule};
+use projections::loyalty::loyalty_programmes::{self, LoyaltyProgrammes, ProgrammeRow};
+use projections::{AsOf, ReadModel};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The rules of a programme.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RulesBody {
+    /// What purchases earn: bands by the size of the total, the lowest first. The first begins at 0.
+    #[schema(min_items = 1, max_items = 20)]
+    earn: Vec<EarnBandBody>,
+    redeem: RedeemBody,
+    /// Points live for so many calendar months.
+    #[schema(minimum = 1, maximum = 120, example = 24)]
+    expiry_months: u32,
+    /// Bronze, silver, gold and platinum, each once, in this order.
+    #[schema(min_items = 4, max_items = 4, example = json!([
+        {"tier": "bronze", "from_points": 0, "multiplier_percent": 100},
+        {"tier": "silver", "from_points": 1000, "multiplier_percent": 125},
+        {"tier": "gold", "from_points": 5000, "multiplier_percent": 150, "benefits": ["free_shipping"]},
+        {"tier": "platinum", "from_points": 20000, "multiplier_percent": 200, "benefits": ["free_shipping", "early_access"]},
+    ]))]
+    tiers: Vec<TierBody>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EarnBandBody {
+    /// For totals above so many whole units of the currency.
+    #[serde(default)]
+    #[schema(minimum = 0, example = 0)]
+    above: i64,
+    /// Points for each whole unit.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 1)]
+    points_per_unit: i64,
+    /// `part`: of what lies above the band's beginning, the rest earns as below. `total`: of the whole total.
+    #[serde(default)]
+    #[schema(value_type = schemas::EarnedOf)]
+    of: EarnedOf,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RedeemBody {
+    /// Points that are worth one whole unit of discount.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
+    points_per_unit: i64,
+    #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
+    multiple_of: i64,
+    /// The fewest points that are redeemed at once: a multiple of `multiple_of`.
+    #[schema(minimum = 1, example = 100)]
+    minimum: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TierBody {
+    #[schema(value_type = schemas::Tier)]
+    tier: Tier,
+    /// Points earned within twelve months that reach it.
+    #[schema(minimum = 0)]
+    from_points: i64,
+    /// What multiplies the points of a purchase.
+    #[schema(minimum = 0, maximum = 10_000)]
+    multiplier_percent: i64,
+    /// What else its members enjoy.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    benefits: Vec<String>,
+}
+
+impl RulesBody {
+    pub(crate) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Programme> {
+        let tiers = fields.keep_each(&format!("{pointer}/tiers"), &self.tiers, TierBody::read);
+        let RedeemBody { points_per_unit, multiple_of, minimum } = self.redeem;
+        let band =
+            |body: &EarnBandBody| EarnBand { above: body.above, points_per_unit: body.points_per_unit, of: body.of };
+        Some(Programme {
+            earn: self.earn.iter().map(band).collect(),
+            redeem: RedeemRule { points_per_unit, multiple_of, minimum },
+            expiry_months: self.expiry_months,
+            tiers: tiers?,
+        })
+    }
+}
+
+impl TierBody {
+    fn read(&self, pointer: &str, fields: &mut Fields) -> Option<TierRule> {
+        let benefits = fields.keep_all(&format!("{pointer}/benefits"), &self.benefits, BenefitCode::parse);
+        let (tier, from_points, multiplier_percent) = (self.tier, self.from_points, self.multiplier_percent);
+        Some(TierRule { tier, from_points, multiplier_percent, benefits: benefits? })
+    }
+}
+
+impl From<&Programme> for RulesBody {
+    fn from(rules: &Programme) -> Self {
+        let RedeemRule { points_per_unit, multiple_of, minimum } = rules.redeem;
+        let band =
+            |band: &EarnBand| EarnBandBody { above: band.above, points_per_unit: band.points_per_unit, of: band.of };
+        let tier = |rule: &TierRule| TierBody {
+            tier: rule.tier,
+            from_points: rule.from_points,
+            multiplier_percent: rule.multiplier_percent,
+            benefits: rule.benefits.iter().map(|benefit| benefit.as_str().to_owned()).collect(),
+        };
+        Self {
+            earn: rules.earn.iter().map(band).collect(),
+            redeem: RedeemBody { points_per_unit, multiple_of, minimum },
+            expiry_months: rules.expiry_months,
+            tiers: rules.tiers.iter().map(tier).collect(),
+        }
+    }
+}
+
+/// The rules that hold.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProgrammeView {
+    /// The version; none: the standard rules.
+    version: Option<u32>,
+    /// Since which business date.
+    from: Option<NaiveDate>,
+    rules: RulesBody,
+}
+
+/// A version of the rules.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VersionView {
+    version: i32,
+    from: NaiveDate,
+    rules: RulesBody,
+    rehearsal_id: Option<Uuid>,
+    published_on: NaiveDate,
+}
+
+impl From<ProgrammeRow> for VersionView {
+    fn from(row: ProgrammeRow) -> Self {
+        Self {
+            version: row.version,
+            from: row.from_on,
+            rules: (&row.rules).into(),
+            rehearsal_id: row.rehearsal_id,
+            published_on: row.published_on,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct VersionsView {
+    /// In the order in which they were published.
+    versions: Vec<VersionView>,
+}
+
+/// Tells the rules that hold today.
+#[utoipa::path(
+    get, path = "/v1/loyalty/programme", tag = "loyalty", operation_id = "get_loyalty_programme",
+    params(MinPosition),
+    responses((status = 200, description = "The rules", body = ProgrammeView)),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
+pub(super) async fn get_programme(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    min_position: MinPosition,
+) -> Result<Found<ProgrammeView>, Problem> {
+    let AsOf { value: rows, position } = known(&api, &caller, min_position).await?;
+    let programme: LoyaltyProgramme = rows.into_iter().map(ProgrammeRow::into_version).collect();
+    let in_force = programme.on(caller.today());
+    let from = programme.versions().iter().find(|known| Some(known.number) == in_force.version);
+    let body = ProgrammeView {
+        version: in_force.version,
+        from: from.map(|known| known.from),
+        rules: (&*in_force.rules).into(),
+    };
+    Ok(Found { position, version: None, body })
+}
+
+/// Lists all versions of the rules.
+#[utoipa::path(
+    get, path = "/v1/loyalty/programme/versions", tag = "loyalty", operation_id = "list_loyalty_programme_versions",
+    params(MinPosition),
+    responses((status = 200, description = "The versions", body = VersionsView)),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
+pub(super) async fn list_versions(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    min_position: MinPosition,
+) -> Result<Found<VersionsView>, Problem> {
+    let AsOf { value: rows, position } = known(&api, &caller, min_position).await?;
+    let versions = rows.into_iter().map(Into::into).collect();
+    Ok(Found { position, version: None, body: VersionsView { versions } })
+}
+
+async fn known(api: &Api, caller: &Caller, min_position: MinPosition) -> Result<AsOf<Vec<ProgrammeRow>>, Problem> {
+    caller.require(Scope::LoyaltyRead)?;
+    wait_for(api, &[LoyaltyProgrammes::NAME], min_position).await?;
+    Ok(loyalty_programmes::all(&api.pools, caller.tenant).await?)
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PublishBody {
+    /// The first business date for which the rules hold; today, unless it is said.
+    #[schema(value_type = Option<schemas::Day>)]
+    from: Option<String>,
+    rules: RulesBody,
+    /// The rehearsal of these rules.
+    rehearsal_id: Option<Uuid>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct PublishedView {
+    /// The number of the version; none when nothing changed.
+    version: Option<u32>,
+    from: NaiveDate,
+    position: i64,
+    repeated: bool,
+}
+
+/// Publishes rules that hold from a date on, until a later version does.
+///
+/// Nothing that has happened changes: points that were earned stay, and a refund takes back by the rules that its purchase earned by.
+#[utoipa::path(
+    post, path = "/v1/loyalty/programme/versions", tag = "loyalty", operation_id = "publish_loyalty_programme",
+    params(Idempotency),
+    request_body = PublishBody,
+    responses(
+        (status = 201, description = "Published", body = PublishedView),
+        (status = 422, description = "out_of_range, out_of_order, gap, tiers_required, band_required, not_a_multiple, too_many, \
+            rehearsal_not_found, rehearsal_of_other_rules, too_many_versions"),
+    ),
+    security(("key" = [Scope::Admin])),
+)]
+pub(super) async fn publish(
+    State(api): State<Api>,
+    caller: Caller,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<PublishBody>,
+) -> Result<Done<PublishedView>, Problem> {
+    caller.require(Scope::Admin)?;
+    let mut fields = Fields::default();
+    let from = fields.day("/from", body.from.as_ref());
+    let rules = body.rules.read("/rules", &mut fields);
+    let read = || Some(Publish { rules: rules?, from: from?, rehearsal: body.rehearsal_id.map(RehearsalId::new) });
+    let request = fields.end(read())?;
+    let from = request.from.unwrap_or(caller.today());
+    let committed = commands::loyalty::programme::publish(&api.commands, &caller, key, request).await?;
+    let version = committed.published_version();
+    let repeated = committed.repeated || version.is_none();
+    let view = PublishedView { version, from, position: committed.position.0, repeated };
+    Ok(Done::once(repeated, committed.position, view))
+}
