@@ -1,4 +1,5 @@
-//! `clientela export`: all that a running server knows of a customer, into a file that only its owner reads, or to standard output.
+//! `clientela export`: all that a running server knows of a customer, or lists of all customers and of all points ([`lists`]), into a
+//! file that only its owner reads, or to standard output.
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
@@ -10,12 +11,24 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use uuid::Uuid;
 
+mod lists;
+
 /// What `export` takes.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    list: Option<lists::Command>,
     /// Id of the customer
-    #[arg(value_name = "CUSTOMER")]
-    customer: Uuid,
+    #[arg(value_name = "CUSTOMER", required = true)]
+    customer: Option<Uuid>,
+    #[command(flatten)]
+    of_customer: OfCustomer,
+}
+
+/// How a customer is exported.
+#[derive(Debug, clap::Args)]
+struct OfCustomer {
     /// For programs, or a page for the person
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
@@ -33,12 +46,16 @@ enum Format {
 }
 
 pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<ExitCode> {
+    let (customer, args) = match (args.list, args.customer) {
+        (Some(list), _) => return lists::run(common, list).await,
+        (None, customer) => (customer.context("the id of a customer is needed")?, args.of_customer),
+    };
     let client = Client::new(&settings(common)?, &args.server)?;
     let format = match args.format {
         Format::Json => "json",
         Format::Html => "html",
     };
-    let path = format!("/v1/customers/{}/export?format={format}", args.customer);
+    let path = format!("/v1/customers/{}/export?format={format}", customer);
     // A place that cannot be written is found before anything is handed out.
     let mut target = args.output.as_deref().map(Target::open).transpose()?;
     let mut answer = client.open(&path, None).await?;

@@ -1,13 +1,17 @@
-//! `clientela import purchases`: a CSV file, row by row, into a running server.
+//! `clientela import`: a CSV file of purchases or customers, row by row, into a running server.
 //!
 //! The file is read as a stream. Each row goes to one of several lanes by its customer ([`lanes`]), so a customer's rows stay
-//! in the order of the file; a lane sends its rows in batches, one after the other. What names a row is its order id or its
-//! content ([`rows`]), so a row that is sent again is recognised by the server: an import that was interrupted anywhere is
-//! simply started again. A note of how far it came ([`progress_file`]) only saves time.
+//! in the order of the file; a lane sends its rows in batches, one after the other. What names a purchase is its order id or its
+//! content ([`purchases`]), what names a customer is its reference or a contact ([`customers`]), so a row that is sent again is
+//! recognised by the server: an import that was interrupted anywhere is simply started again. A note of how far it came
+//! ([`progress_file`]) only saves time. Customers all go to one lane: two rows may claim the same contact, and the first of the
+//! file has it, each time.
 
+mod customers;
 mod display;
 mod lanes;
 mod progress_file;
+mod purchases;
 mod rejects;
 mod rows;
 mod tally;
@@ -16,18 +20,17 @@ use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::output::{ROWS_REJECTED, print_json, say, thousands, well_or};
 use anyhow::{Context, bail};
-use chrono::NaiveDate;
+use customers::Customers;
 use display::Display;
-use domain::Currency;
-use domain::ids::{Channel, ExternalSystem, Source};
+use domain::ids::{ExternalSystem, Source};
 use lanes::{Lanes, Sending};
 use progress_file::ProgressFile;
+use purchases::Purchases;
 use rejects::Rejects;
-use rows::{Mapping, Read, Reader};
+use rows::{Form, Read, Reader};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tally::{Tally, Verdict};
 
@@ -39,32 +42,36 @@ pub(crate) enum Command {
     /// Customers that are not known are registered by their reference and enrolled in loyalty. Importing a file again
     /// changes nothing. Rows that cannot be taken go to the rejects file, and the rest goes on.
     Purchases(Box<Purchases>),
+    /// Import customers from a CSV file with a header line, gzipped or not
+    ///
+    /// Columns, in any order, each of which may be missing: reference (what the other system calls the customer), kind (individual or
+    /// business), name, company, email, phone, document, document_kind, document_country, language, currency, tags (several with ; between
+    /// them), rep, route, registered_on. Capitals, spaces and hyphens make no difference: "Registered on" is registered_on. Other columns are
+    /// left out; --column NAME=COLUMN names one that is called otherwise.
+    ///
+    /// A row is known by its reference; one without by its e-mail, else its phone, else its document. Who is known stays as it is, so
+    /// importing a file again changes nothing. Rows are taken in the order of the file, one batch after the other, whatever --lanes says. Rows
+    /// that cannot be taken (an e-mail that is another customer's, for one) go to the rejects file with the reason, and the rest goes on.
+    #[command(verbatim_doc_comment)]
+    Customers(Box<Customers>),
 }
 
-/// What `import purchases` takes.
+/// What all imports take.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Purchases {
+pub(crate) struct Running {
     /// The file
     file: PathBuf,
     #[command(flatten)]
     server: ServerAddress,
-    /// The day on which the import happens, such as 1998-06-30: what has expired by then has expired [default: now]
-    #[arg(long, value_name = "DATE")]
-    now: Option<NaiveDate>,
-    #[command(flatten)]
-    mapping: Mapping,
-    /// Currency of the totals, by its code of ISO 4217
-    #[arg(long, default_value = "USD", value_parser = Currency::parse)]
-    currency: Currency,
+    /// What stands between two fields
+    #[arg(long, default_value = ",", value_name = "CHARACTER")]
+    delimiter: char,
     /// The system that the customers' references come from
     #[arg(long, default_value = "import", value_parser = ExternalSystem::parse)]
     system: ExternalSystem,
     /// Where new customers came from
     #[arg(long, default_value = "import", value_parser = Source::parse)]
     source: Source,
-    /// Where the purchases were made, such as web or store-12
-    #[arg(long, value_parser = Channel::parse)]
-    channel: Option<Channel>,
     /// Where rejected rows go [default: the file's name with .rejects.csv, in the current folder]
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -91,26 +98,59 @@ const ROWS_UNDER_WAY_MAX: u32 = 8_000;
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Purchases(args) = command;
+    match command {
+        Command::Purchases(args) => {
+            let (goal, form) = (args.goal(), args.form());
+            import(common, args.running, goal, form).await
+        }
+        Command::Customers(args) => {
+            let (goal, form) = (args.goal(), args.form());
+            import(common, args.running, goal, form).await
+        }
+    }
+}
+
+/// Where rows go, and what is said of all of them.
+#[derive(Debug, Clone)]
+struct Goal {
+    path: &'static str,
+    /// What a row is, in the plural.
+    rows: &'static str,
+    /// The body of a request without rows.
+    envelope: Value,
+    /// How the file is read.
+    mapping: String,
+}
+
+impl Goal {
+    /// The body of a request with these rows.
+    fn body(&self, rows: Vec<Value>) -> Value {
+        let mut body = self.envelope.clone();
+        body["rows"] = rows.into();
+        body
+    }
+}
+
+async fn import(common: &CommonFlags, args: Running, goal: Goal, form: impl Form) -> anyhow::Result<ExitCode> {
     if u32::from(args.batch) * u32::from(args.lanes) > ROWS_UNDER_WAY_MAX {
         bail!("--batch times --lanes must not be more than {ROWS_UNDER_WAY_MAX} rows");
     }
     let settings = settings(common)?;
     let client = Client::new(&settings, &args.server)?;
-    let reader = Reader::open(&args.file, args.mapping.clone(), args.currency)?;
-    let head = head(&client, &args).await?;
-    let note = ProgressFile::of(&settings.data_dir, &args.identity(&client)?);
+    let reader = Reader::open(&args.file, args.delimiter, form)?;
+    let head = head(&client, &args, &goal).await?;
+    let note = ProgressFile::of(&settings.data_dir, &args.identity(&client, &goal)?);
     let confirmed = if args.from_start { 0 } else { note.confirmed(head) };
     let rejects = Rejects::open(args.rejects_file()?, reader.header(), confirmed > 0)?;
-    let import = Import { args: Arc::new(*args), client, note, confirmed, begun: Instant::now() };
+    let import = Import { args, goal, client, note, confirmed, begun: Instant::now() };
     import.carry_out(reader, rejects).await
 }
 
 /// The last position of the log. A server that is there but not ready is waited for; one that is not there is told of.
-async fn head(client: &Client, args: &Purchases) -> anyhow::Result<i64> {
+async fn head(client: &Client, args: &Running, goal: &Goal) -> anyhow::Result<i64> {
     let begun = Instant::now();
     loop {
-        match client.post("/v1/imports/purchases", &args.envelope(&[])).await {
+        match client.post(goal.path, &goal.body(Vec::new())).await {
             Ok(answer) => return Ok(answer.body["position"].as_i64().unwrap_or_default()),
             Err(error @ CallError::Refused(_)) if error.may_pass() && begun.elapsed() < args.patience() => {
                 tokio::time::sleep(error.retry_after().unwrap_or(NOTE_EVERY)).await;
@@ -122,7 +162,8 @@ async fn head(client: &Client, args: &Purchases) -> anyhow::Result<i64> {
 
 /// One run.
 struct Import {
-    args: Arc<Purchases>,
+    args: Running,
+    goal: Goal,
     client: Client,
     note: ProgressFile,
     /// Rows that an earlier run has confirmed.
@@ -131,12 +172,12 @@ struct Import {
 }
 
 impl Import {
-    async fn carry_out(self, mut reader: Reader, rejects: Rejects) -> anyhow::Result<ExitCode> {
+    async fn carry_out(self, mut reader: Reader<impl Form>, rejects: Rejects) -> anyhow::Result<ExitCode> {
         let mut tally = Tally::new(self.confirmed, rejects);
         let display = Display::new(self.args.json, self.confirmed);
         display.resumes(self.confirmed);
         let extent = reader.extent();
-        let sending = Sending::new(self.client.clone(), Arc::clone(&self.args));
+        let sending = Sending::new(self.client.clone(), self.goal.clone(), self.args.patience());
         let (lanes, mut verdicts) = Lanes::start(sending, self.args.lanes, self.args.batch);
         let confirmed = self.confirmed;
         // Reading and parsing is work for a thread of its own; full lanes hold it back.
@@ -180,7 +221,7 @@ impl Import {
         json!({
             "rows": tally.rows(), "recorded": tally.recorded, "already_there": tally.repeated,
             "confirmed_before": self.confirmed, "rejected": tally.rejected, "customers": tally.customers(),
-            "seconds": self.begun.elapsed().as_secs_f64(), "purchases_per_second": self.rate(tally),
+            "seconds": self.begun.elapsed().as_secs_f64(), (format!("{}_per_second", self.goal.rows)): self.rate(tally),
             "rejects_file": tally.rejects_file(),
         })
     }
@@ -195,7 +236,7 @@ impl Import {
             (_, Some(file)) => format!("\nrejected rows, with the reasons: {}", file.display()),
         };
         format!(
-            "{} rows: {} recorded, {} already there, {} rejected{before}\n{} customers; {:.1} s, {} purchases/s{rejects}",
+            "{} rows: {} recorded, {} already there, {} rejected{before}\n{} customers; {:.1} s, {} {}/s{rejects}",
             thousands(tally.rows()),
             thousands(tally.recorded),
             thousands(tally.repeated),
@@ -203,10 +244,11 @@ impl Import {
             thousands(tally.customers()),
             self.begun.elapsed().as_secs_f64(),
             thousands(self.rate(tally)),
+            self.goal.rows,
         )
     }
 
-    /// Purchases that the server has answered, a second.
+    /// Rows that the server has answered, a second.
     fn rate(&self, tally: &Tally) -> u64 {
         let milliseconds = self.begun.elapsed().as_millis().max(1);
         let rate = u128::from(tally.recorded + tally.repeated) * 1_000 / milliseconds;
@@ -215,7 +257,7 @@ impl Import {
 }
 
 /// Hands the rows of a file to the lanes.
-fn deal(reader: &mut Reader, lanes: &Lanes, confirmed: u64) -> anyhow::Result<()> {
+fn deal(reader: &mut Reader<impl Form>, lanes: &Lanes, confirmed: u64) -> anyhow::Result<()> {
     while let Some(read) = reader.next()? {
         let taken = match read {
             Read::Row(row) if row.row > confirmed => lanes.send(row),
@@ -229,22 +271,15 @@ fn deal(reader: &mut Reader, lanes: &Lanes, confirmed: u64) -> anyhow::Result<()
     Ok(())
 }
 
-impl Purchases {
-    /// The body of a request with these rows.
-    fn envelope(&self, rows: &[Value]) -> Value {
-        json!({
-            "now": self.now, "system": self.system, "currency": self.currency, "source": self.source,
-            "channel": self.channel, "rows": rows,
-        })
-    }
-
+impl Running {
     /// What makes two runs the same import: the file, how it is read, and where it goes.
-    fn identity(&self, client: &Client) -> anyhow::Result<String> {
+    fn identity(&self, client: &Client, goal: &Goal) -> anyhow::Result<String> {
         let shown = self.file.display();
         let path = self.file.canonicalize().with_context(|| format!("{shown} cannot be found"))?;
         let found = path.metadata().with_context(|| format!("{shown} cannot be looked at"))?;
         let content = rows::fingerprint(&path)?;
-        Ok(format!("{path:?} {} {content} {:?} {} {}", found.len(), self.mapping, self.envelope(&[]), client.url()))
+        let (mapping, envelope) = (&goal.mapping, goal.body(Vec::new()));
+        Ok(format!("{path:?} {} {content} {mapping} {:?} {envelope} {}", found.len(), self.delimiter, client.url()))
     }
 
     fn rejects_file(&self) -> anyhow::Result<PathBuf> {
@@ -264,7 +299,8 @@ impl Purchases {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Purchases};
+    use super::Command;
+    use super::purchases::Purchases;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -275,15 +311,17 @@ mod tests {
 
     fn parsed(flags: &[&str]) -> Purchases {
         let words = ["clientela", "purchases", "/data/sales.csv.gz"].iter().chain(flags);
-        let Command::Purchases(purchases) = Line::try_parse_from(words).unwrap().command;
-        *purchases
+        match Line::try_parse_from(words).unwrap().command {
+            Command::Purchases(purchases) => *purchases,
+            Command::Customers(_) => panic!("these are purchases"),
+        }
     }
 
     #[test]
     fn what_is_not_said_has_a_usual_value() {
         let purchases = parsed(&["--now", "1998-06-30"]);
-        assert_eq!(purchases.rejects_file().unwrap().to_str(), Some("sales.rejects.csv"));
-        let body = purchases.envelope(&[]);
+        assert_eq!(purchases.running.rejects_file().unwrap().to_str(), Some("sales.rejects.csv"));
+        let body = purchases.goal().body(Vec::new());
         assert_eq!(body["now"], "1998-06-30");
         assert_eq!((body["system"].as_str(), body["currency"].as_str()), (Some("import"), Some("USD")));
     }

@@ -4,12 +4,12 @@
 //! server sees a customer's purchases in the order of the file. A server that is away is waited for; a row that failed for
 //! a reason that may pass is sent again before anything else of its lane.
 
-use super::Purchases;
+use super::Goal;
 use super::rows::{Reject, Row};
 use super::tally::Verdict;
 use crate::client::{CallError, Client};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Lanes {
     /// Hands a row to its customer's lane, as soon as there is room; `false` when the import has been given up.
     pub(super) fn send(&self, row: Row) -> bool {
         let mut hasher = DefaultHasher::new();
-        row.customer.hash(&mut hasher);
+        row.lane.hash(&mut hasher);
         let lane = hasher.finish() % self.lanes.len() as u64;
         let lane = usize::try_from(lane).unwrap_or_default();
         self.lanes[lane].blocking_send(row).is_ok()
@@ -62,19 +62,21 @@ impl Lanes {
 /// How rows are sent; what the lanes share.
 pub(super) struct Sending {
     client: Client,
-    args: Arc<Purchases>,
+    goal: Goal,
+    /// How long a server that is away is waited for.
+    patience: Duration,
     /// When the server last settled a row, of any lane.
     heard: Mutex<Instant>,
 }
 
 impl Sending {
-    pub(super) fn new(client: Client, args: Arc<Purchases>) -> Self {
-        Self { client, args, heard: Mutex::new(Instant::now()) }
+    pub(super) fn new(client: Client, goal: Goal, patience: Duration) -> Self {
+        Self { client, goal, patience, heard: Mutex::new(Instant::now()) }
     }
 
     async fn post(&self, rows: &[Row]) -> Result<Value, CallError> {
-        let rows: Vec<Value> = rows.iter().map(body).collect();
-        Ok(self.client.post("/v1/imports/purchases", &self.args.envelope(&rows)).await?.body)
+        let rows = rows.iter().map(|row| row.body.clone()).collect();
+        Ok(self.client.post(self.goal.path, &self.goal.body(rows)).await?.body)
     }
 
     async fn heard(&self) {
@@ -82,14 +84,8 @@ impl Sending {
     }
 
     async fn is_out_of_patience(&self) -> bool {
-        self.heard.lock().await.elapsed() > self.args.patience()
+        self.heard.lock().await.elapsed() > self.patience
     }
-}
-
-fn body(row: &Row) -> Value {
-    json!({
-        "row": row.row, "customer": row.customer, "key": row.key, "order_id": row.order, "total": row.total, "on": row.on
-    })
 }
 
 #[derive(Debug, Deserialize)]

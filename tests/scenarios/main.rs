@@ -13,6 +13,7 @@ mod feed;
 mod guarded;
 mod imports;
 mod jobs;
+mod listing;
 mod loyalty;
 mod offline_proofs;
 mod operating;

@@ -35,7 +35,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 mod addresses;
-mod documents;
+pub(crate) mod documents;
 mod erase;
 mod export;
 mod overview;

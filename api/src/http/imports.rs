@@ -25,8 +25,13 @@ use uuid::Uuid;
 const ROWS_MAX: usize = 1_000;
 const SOURCE: &str = "import";
 
+mod customers;
+
 pub(crate) fn routes(config: &Config) -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(import_purchases).layer(DefaultBodyLimit::max(config.import_bytes_max)))
+    let most = config.import_bytes_max;
+    OpenApiRouter::new()
+        .routes(routes!(import_purchases).layer(DefaultBodyLimit::max(most)))
+        .routes(routes!(customers::import_customers).layer(DefaultBodyLimit::max(most)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -124,15 +129,24 @@ async fn import_purchases(
     let read: Vec<_> = body.rows.iter().map(|row| row.read(&common)).collect();
     let rows: Vec<PurchaseRow> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
     let outcomes = commands::customers::import_purchases(&api.commands, &caller, &common.options, &rows).await?;
+    answer(&api, body.rows.iter().map(|row| row.row).zip(read), outcomes).await
+}
+
+/// What became of each row: of those that could not be read, it is said why.
+async fn answer<T>(
+    api: &Api,
+    read: impl Iterator<Item = (u64, Result<T, Problem>)>,
+    outcomes: Vec<RowOutcome>,
+) -> Result<Done<ImportView>, Problem> {
     let last = outcomes.iter().filter_map(position_of).max();
     let position = match last {
         Some(position) => position,
         None => api.store.head().await?,
     };
     let mut outcomes = outcomes.into_iter();
-    let results = body.rows.iter().zip(read).filter_map(|(row, read)| match read {
-        Ok(_) => outcomes.next().map(|outcome| RowView::of(row.row, outcome)),
-        Err(problem) => Some(RowView::refused(row.row, "refused", &problem)),
+    let results = read.filter_map(|(row, read)| match read {
+        Ok(_) => outcomes.next().map(|outcome| RowView::of(row, outcome)),
+        Err(problem) => Some(RowView::refused(row, "refused", &problem)),
     });
     let view = ImportView { results: results.collect(), position: position.0 };
     Ok(Done::changed(position, None, view))

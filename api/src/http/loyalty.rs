@@ -45,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(holds::release))
         .routes(routes!(transfers::transfer))
         .routes(routes!(ledger::get_ledger))
+        .routes(routes!(ledger::list_movements))
         .routes(routes!(kpis::get_kpis))
         .routes(routes!(programme::get_programme))
         .routes(routes!(programme::list_versions, programme::publish))

@@ -110,7 +110,7 @@ enum Resolved {
     Failed(String),
 }
 
-const REFERENCES_AT_ONCE: usize = 1_000;
+pub(super) const REFERENCES_AT_ONCE: usize = 1_000;
 
 async fn known_customers(
     commands: &Commands,
@@ -177,7 +177,7 @@ async fn register_missing(
         if untimely || customers.contains_key(&row.customer) || !seen.insert(&row.customer) {
             continue;
         }
-        let request = || registration(newcomer(row, options), beginning_of(row.on, caller.zone), row.on);
+        let request = || registration(newcomer(row, options), Vec::new(), beginning_of(row.on, caller.zone), row.on);
         line.submit(request, row.customer.clone(), |reference, answer| resolved.push((reference, registered(answer))))
             .await;
     }
@@ -238,7 +238,7 @@ fn outcome(customer: CustomerId, answer: Result<Committed, CommandError>) -> Row
 }
 
 /// Commands under way, in order. When the pipeline is full, the oldest is awaited before the next is submitted.
-struct Line<'a, T> {
+pub(super) struct Line<'a, T> {
     commands: &'a Commands,
     caller: &'a Caller,
     pending: VecDeque<(T, BoxFuture<'static, Result<Committed, CommandError>>)>,
@@ -247,11 +247,11 @@ struct Line<'a, T> {
 const UNDER_WAY_MAX: usize = 2_048;
 
 impl<'a, T> Line<'a, T> {
-    fn new(commands: &'a Commands, caller: &'a Caller) -> Self {
+    pub(super) fn new(commands: &'a Commands, caller: &'a Caller) -> Self {
         Self { commands, caller, pending: VecDeque::new() }
     }
 
-    async fn submit(
+    pub(super) async fn submit(
         &mut self,
         request: impl Fn() -> Request,
         what: T,
@@ -270,7 +270,7 @@ impl<'a, T> Line<'a, T> {
         }
     }
 
-    async fn finish(mut self, mut answered: impl FnMut(T, Result<Committed, CommandError>)) {
+    pub(super) async fn finish(mut self, mut answered: impl FnMut(T, Result<Committed, CommandError>)) {
         while !self.pending.is_empty() {
             self.answer_oldest(&mut answered).await;
         }

@@ -6,6 +6,7 @@
 mod erase;
 mod export;
 mod import;
+mod import_customers;
 mod links;
 mod profile;
 pub mod reactors;
@@ -18,6 +19,7 @@ mod update;
 pub use erase::{Erase, erase};
 pub use export::export;
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
+pub use import_customers::{CustomerRow, import_customers};
 pub use links::{
     LinkReference, LinkUser, UnlinkReference, link_reference, link_user, unlink_reference, unlink_user, user_claim,
 };
@@ -116,7 +118,7 @@ pub async fn register(
     request: Register,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
-    commands.execute(caller, registration(request, caller.now, caller.today()).keyed(key)).await
+    commands.execute(caller, registration(request, Vec::new(), caller.now, caller.today()).keyed(key)).await
 }
 
 /// Remembers a purchase; a member earns points with it.
@@ -186,20 +188,21 @@ fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
     emails.chain(phones).chain(contact.references.iter().map(reference_claim)).chain(documents).collect()
 }
 
-fn registration(request: Register, occurred_at: DateTime<Utc>, on: NaiveDate) -> Request {
+/// A registration, and what is said of the customer with it.
+fn registration(request: Register, also: Vec<CustomerCommand>, occurred_at: DateTime<Utc>, on: NaiveDate) -> Request {
     let customer = CustomerId::new(new_id());
     let content = content_of(&request);
     let streams = [customer_stream(customer), account_stream(customer)];
     let scope = if request.enrol_in.is_some() { &streams[..] } else { &streams[..1] };
     let scope = scope.to_vec();
-    let decide = move |states: &States<'_>| decide_registration(states, customer, &request, on);
+    let decide = move |states: &States<'_>| decide_registration(states, customer, (&request, &also), on);
     Request::new("customers.register", occurred_at, scope.clone(), decide).content(content).creating(scope)
 }
 
 fn decide_registration(
     states: &States<'_>,
     customer: CustomerId,
-    request: &Register,
+    (request, also): (&Register, &[CustomerCommand]),
     on: NaiveDate,
 ) -> Result<Changes, Refusal> {
     let register = CustomerCommand::Register {
@@ -210,7 +213,12 @@ fn decide_registration(
         source: request.source.clone(),
         registered_on: on,
     };
-    let registered = Customer::decide(states.get::<Customer>(customer.as_uuid()), register)?;
+    let state = states.get::<Customer>(customer.as_uuid());
+    let mut registered = Customer::decide(state, register)?;
+    for command in also {
+        let so_far = Customer::fold(state.clone(), &registered);
+        registered.extend(Customer::decide(&so_far, command.clone())?);
+    }
     let mut changes = Changes::of(customer_stream(customer), registered);
     if let Some(currency) = request.enrol_in {
         let account = states.get::<LoyaltyAccount>(customer.as_uuid());

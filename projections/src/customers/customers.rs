@@ -557,6 +557,20 @@ pub async fn find_by_user(
     one(pools, tenant, sqlx::query(sql).bind(user)).await
 }
 
+/// All customers whatever their standing, the oldest first, behind a place in the list of registrations.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn list(
+    pools: &Pools,
+    tenant: TenantId,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/all.sql"));
+    registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql)), after, limit).await
+}
+
 /// The customers whom somebody looks after, the oldest first, behind a place in the list of registrations.
 ///
 /// # Errors

@@ -125,7 +125,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 5;
+    const VERSION: i32 = 6;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -336,6 +336,28 @@ impl TableRow for LedgerRow {
             .put("transfer_id", self.transfer.as_deref())
             .put("other_account", self.other_account);
     }
+}
+
+/// The movements of all accounts, or of one, in the order in which they happened, behind a place in the log.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn list_after(
+    pools: &Pools,
+    tenant: TenantId,
+    account: Option<Uuid>,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<LedgerRow>>, StoreError> {
+    let fetched = Back::newest(limit).fetched();
+    let query = match account {
+        None => sqlx::query(include_str!("loyalty_ledger/after.sql")).bind(after.0).bind(fetched),
+        Some(account) => {
+            sqlx::query(include_str!("loyalty_ledger/after_of.sql")).bind(account).bind(after.0).bind(fetched)
+        }
+    };
+    let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_ledger"))?;
+    page(&found, Back::newest(limit), read).map_err(failed("loyalty_ledger"))
 }
 
 /// The movements of an account, the newest first.

@@ -307,6 +307,11 @@ async fn lists_come_out_of_their_index_in_order_under_row_level_security() {
     );
     let in_order = [
         (include_str!("../../src/loyalty/loyalty_ledger/page.sql").to_owned(), "idx_loyalty_ledger_account"),
+        (
+            include_str!("../../src/loyalty/loyalty_ledger/after.sql").replace("$1", "9000").replace("$2", "51"),
+            "idx_loyalty_ledger_position",
+        ),
+        (include_str!("../../src/loyalty/loyalty_ledger/after_of.sql").to_owned(), "idx_loyalty_ledger_account"),
         (include_str!("../../src/customers/customer_timeline/page.sql").to_owned(), "idx_customer_timeline_customer"),
         (audited(""), "idx_audit_trail_recorded"),
         (audited("and (recorded_at, position) < (now(), 9000)"), "idx_audit_trail_recorded"),
@@ -397,6 +402,19 @@ async fn a_page_ends_where_the_next_one_begins_and_says_what_it_reflects() {
         }
     }
     assert_eq!((sizes, lots), (vec![3, 3], vec![6, 5, 4, 3, 2, 1]));
+    let (mut lots, mut after) = (vec![], Position(0));
+    loop {
+        let page = loyalty_ledger::list_after(&node.pools, SHOP, None, after, 4).await.unwrap();
+        assert_eq!(page.position, last);
+        lots.extend(page.value.rows.iter().map(|row| row.lot.unwrap()));
+        let Some(next) = page.value.next else { break };
+        after = next;
+    }
+    assert_eq!(lots, [1, 2, 3, 4, 5, 6], "the oldest first");
+    let nobody = loyalty_ledger::list_after(&node.pools, SHOP, Some(fresh_id()), Position(0), 4).await.unwrap();
+    assert_eq!((nobody.value.rows.len(), nobody.position), (0, last));
+    let theirs = loyalty_ledger::list_after(&node.pools, OTHER_SHOP, None, Position(0), 4).await.unwrap();
+    assert_eq!(theirs.value.rows, []);
     let theirs = loyalty_ledger::list(&node.pools, OTHER_SHOP, ana, Back::newest(3)).await.unwrap();
     assert_eq!(theirs.value.rows, []);
 }

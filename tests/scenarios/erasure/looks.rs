@@ -50,6 +50,7 @@ const LOOKS: &[Look] = &[
     look("/v1/customers", "/v1/customers?user_id=plantedlogin99", 200, NOBODY),
     look("/v1/customers", "/v1/customers?tag=vip", 200, NOBODY),
     look("/v1/customers", "/v1/customers?rep=rep-1", 200, NOBODY),
+    look("/v1/customers", "/v1/customers?all=true", 200, |answer| is_blank(&answer["items"][0])),
     look("/v1/customers", "/v1/customers?name=planted", 200, NOBODY),
     look("/v1/customers", "/v1/customers?name=quixotte", 200, NOBODY),
     look("/v1/customers/{id}", "/v1/customers/ID", 200, is_blank),
@@ -94,6 +95,9 @@ const LOOKS: &[Look] = &[
     look("/v1/loyalty/kpis", "/v1/loyalty/kpis", 200, |answer| answer["outstanding_points"] == 0),
     look("/v1/loyalty/programme", "/v1/loyalty/programme", 200, ANYTHING),
     look("/v1/loyalty/programme/versions", "/v1/loyalty/programme/versions", 200, ANYTHING),
+    look("/v1/loyalty/ledger", "/v1/loyalty/ledger?customer=ID", 200, |answer| {
+        answer["items"].as_array().and_then(|items| items.last()).is_some_and(|item| item["kind"] == "closed")
+    }),
     look("/v1/projections", "/v1/projections", 200, ANYTHING),
     look("/v1/reactors", "/v1/reactors", 200, ANYTHING),
     look("/v1/reactors/{name}/parked", "/v1/reactors/customer_lifecycle/parked", 200, NOBODY),

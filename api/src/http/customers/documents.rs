@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DocumentBody {
+pub(crate) struct DocumentBody {
     #[schema(value_type = schemas::DocumentKind)]
     kind: DocumentKind,
     #[schema(example = "12345678Z")]
@@ -33,7 +33,7 @@ pub(super) struct DocumentBody {
 }
 
 impl DocumentBody {
-    pub(super) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Document> {
+    pub(crate) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Document> {
         let country = match (&self.country, self.kind.only_in()) {
             (Some(code), _) => fields.keep(&format!("{pointer}/country"), Country::parse(code)),
             (None, Some(country)) => Some(country),

@@ -51,6 +51,9 @@ pub(super) struct Asked {
     /// By who of ours looks after them.
     #[param(example = "rep-12")]
     rep: Option<String>,
+    /// `true`: all customers, whatever their standing, in the order of their registrations.
+    #[param(example = true)]
+    all: Option<bool>,
     /// By beginnings of words of the name; when nobody is called so, by words nearly spelt so, in one page. Needs `customers:pii`, too.
     #[param(example = "ana tor")]
     name: Option<String>,
@@ -70,6 +73,7 @@ enum Search {
     Document(Vec<String>, Position),
     Tag(Tag, Position),
     Rep(RepCode, Position),
+    All(Position),
     Name(NameQuery, Option<NamePlace>),
 }
 
@@ -82,7 +86,9 @@ enum One {
     User(UserId),
 }
 
-/// Looks customers up by exactly one of telephone number, e-mail address, reference, user, document, tag, representative and name.
+/// Looks customers up by exactly one criterion, or lists all.
+///
+/// One of telephone number, e-mail address, reference, user, document, tag, representative and name.
 #[utoipa::path(
     get, path = "/v1/customers", tag = "customers", operation_id = "find_customers",
     params(Asked, MinPosition),
@@ -119,6 +125,7 @@ pub(super) async fn find(
         Search::Rep(rep, after) => {
             Found::list(customers::find_by_rep(pools, tenant, rep.as_str(), after, limit).await?, view)
         }
+        Search::All(after) => Found::list(customers::list(pools, tenant, after, limit).await?, view),
         Search::Name(query, after) => {
             Found::list(by_name::find_by_name(pools, tenant, &query, after, limit).await?, view)
         }
@@ -127,7 +134,7 @@ pub(super) async fn find(
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let Self { phone, email, reference, document, user_id, tag, rep, name, cursor, limit: _ } = self;
+        let Self { phone, email, reference, document, user_id, tag, rep, all, name, cursor, limit: _ } = self;
         let given = [
             ("phone", phone),
             ("email", email),
@@ -136,13 +143,14 @@ impl Asked {
             ("document", document),
             ("tag", tag),
             ("rep", rep),
+            ("all", all.map(|all| all.to_string())),
             ("name", name),
         ];
         let mut given = given.into_iter().filter_map(|(criterion, text)| Some((criterion, text?)));
         match (given.next(), given.next()) {
             (Some((criterion, text)), None) => by(criterion, &text, cursor.as_deref()),
             _ => {
-                let detail = "give exactly one of phone, email, reference, user_id, document, tag, rep and name";
+                let detail = "give exactly one of phone, email, reference, user_id, document, tag, rep, name and all";
                 Err(Problem::bad_request("one_criterion_needed", detail))
             }
         }
@@ -155,6 +163,8 @@ fn by(criterion: &str, text: &str, cursor: Option<&str>) -> Result<Search, Probl
         "name" => return named(text, cursor),
         "document" => return by_document(text, cursor),
         "tag" => return Ok(Search::Tag(read("tag", text)?, place(cursor)?)),
+        "all" if text == "true" => return Ok(Search::All(place(cursor)?)),
+        "all" => return Err(wrong("all", "can only be true")),
         "rep" => return Ok(Search::Rep(read("rep", text)?, place(cursor)?)),
         "phone" => by_phone(text)?,
         "email" => One::Email(Email::parse_known(text).map_err(|error| wrong("email", &error.to_string()))?),
@@ -217,7 +227,7 @@ impl Search {
         match self {
             Self::One(one) => one.projectors(),
             Self::Document(..) => WITH_PROFILES,
-            Self::Tag(..) | Self::Rep(..) | Self::Name(..) => &[Customers::NAME],
+            Self::Tag(..) | Self::Rep(..) | Self::All(_) | Self::Name(..) => &[Customers::NAME],
         }
     }
 }

@@ -1,8 +1,9 @@
-//! `GET /v1/customers/{id}/loyalty/ledger`: every movement of points with the balance that it left.
+//! `GET /v1/customers/{id}/loyalty/ledger`: every movement of points with the balance that it left. `GET /v1/loyalty/ledger`: those of all
+//! members, in the order in which they happened.
 
 use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
-use crate::http::lists::{self, Asked, ListView};
+use crate::http::lists::{self, Asked, Cursor, ListView};
 use crate::http::loyalty::not_a_member;
 use crate::http::{Found, wait_for};
 use crate::openapi::schemas;
@@ -14,8 +15,9 @@ use domain::Currency;
 use projections::ReadModel;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalances};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow, LoyaltyLedger};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use store::Position;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 #[derive(Serialize, ToSchema)]
@@ -103,4 +105,52 @@ pub(super) async fn get_ledger(
         return Err(not_a_member());
     }
     Ok(found)
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AskedOfAll {
+    /// Only this customer's.
+    customer: Option<Uuid>,
+    /// Most items of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
+    cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct MemberMovementView {
+    customer_id: Uuid,
+    #[serde(flatten)]
+    movement: MovementView,
+}
+
+impl From<LedgerRow> for MemberMovementView {
+    fn from(row: LedgerRow) -> Self {
+        Self { customer_id: row.account, movement: row.into() }
+    }
+}
+
+/// Tells every movement of all members' points, the oldest first, with the balance that it left.
+#[utoipa::path(
+    get, path = "/v1/loyalty/ledger", tag = "loyalty", operation_id = "list_loyalty_movements",
+    params(AskedOfAll, MinPosition),
+    responses((status = 200, description = "A part of the ledger", body = ListView<MemberMovementView>)),
+    security(("key" = [Scope::LoyaltyRead])),
+)]
+pub(super) async fn list_movements(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(asked): Parameters<AskedOfAll>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<MemberMovementView>>, Problem> {
+    caller.require(Scope::LoyaltyRead)?;
+    let limit = lists::limit(asked.limit)?;
+    let after = asked.cursor.as_deref().map(Position::parse).transpose()?.unwrap_or(Position(0));
+    wait_for(&api, &[LoyaltyLedger::NAME], min_position).await?;
+    let page = loyalty_ledger::list_after(&api.pools, caller.tenant, asked.customer, after, limit).await?;
+    Ok(Found::list(page, MemberMovementView::from))
 }
