@@ -30,6 +30,7 @@ mod restore;
 mod rows;
 mod scale;
 mod server;
+mod supermarket;
 mod tampering;
 mod two_servers;
 mod workload;

@@ -10,6 +10,7 @@ mod customers;
 mod erasure;
 mod export;
 mod feed;
+mod flows;
 mod guarded;
 mod imports;
 mod jobs;
