@@ -17,7 +17,7 @@ use domain::customers::address::{Address, AddressKind};
 use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, ExternalReference,
-    LifecycleStage, LinkedReference, LinkedUser, PurchaseLine,
+    LifecycleStage, LinkedReference, LinkedUser, PurchaseLine, RefundedLine,
 };
 use domain::customers::metadata::Metadata;
 use domain::customers::portal::PortalPermission;
@@ -142,7 +142,7 @@ fn customers() -> Vec<Example> {
     let exported = CustomerEvent::Exported { format: ExportFormat::Html, events: 7 };
     let (ground, subjects) = (ErasureGround::Request, vec![Uuid::from_u128(1), Uuid::from_u128(2)]);
     let erased = CustomerEvent::Erased { ground, subjects, on: day("2026-02-09") };
-    let all = vec![Example::new(full, minimal), updated(), purchase(), Example::required(refund())];
+    let all = vec![Example::new(full, minimal), updated(), purchase(), refund()];
     let others = [preferences()].into_iter().chain([moved, exported, erased].map(Example::required));
     all.into_iter().chain(addresses()).chain(others).chain(links()).chain(standing()).collect()
 }
@@ -337,15 +337,18 @@ fn purchase() -> Example {
     Example::new(full, minimal)
 }
 
-fn refund() -> CustomerEvent {
-    CustomerEvent::PurchaseRefunded {
+fn refund() -> Example {
+    let refund = |lines| CustomerEvent::PurchaseRefunded {
         order: order(),
         refund: refund_id(),
         amount: money("10.00"),
         refunded: money("12.00"),
         remaining: money("12.50"),
+        lines,
         on: day("2026-02-20"),
-    }
+    };
+    let sku = Sku::parse("85123A").unwrap();
+    Example::new(refund(vec![RefundedLine { line: 1, sku, quantity: 2, amount: money("10.00") }]), refund(vec![]))
 }
 
 fn loyalty() -> Vec<Example> {
@@ -369,7 +372,7 @@ fn loyalty() -> Vec<Example> {
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
     let earned = Example::new(earned(Some(2)), earned(None));
     let required = [enrolled, upgraded, closed].map(Example::required);
-    let others = [earned, reversed(), redeemed(), adjusted(), expired(), published(), rehearsed()];
+    let others = [earned, reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(transfers()).collect()
 }
 
@@ -457,11 +460,27 @@ fn redeemed() -> Example {
     Example::new(redeemed(Some(hold())), redeemed(None))
 }
 
+fn returned() -> Example {
+    let (lot, points, earned_on, expires_on) = (2, 90, day("2025-12-01"), day("2027-12-01"));
+    Example::required(LoyaltyEvent::PointsReturned {
+        order: order(),
+        refund: refund_id(),
+        points: 100,
+        returned: vec![MovedLot { lot, points, earned_on, expires_on }],
+        paid_debt: 10,
+        returned_on: day("2026-02-20"),
+        currency: currency("USD"),
+        balance: 90,
+    })
+}
+
 fn expired() -> Example {
     let expires_on = day("2028-02-09");
-    let expired =
-        |hold, currency| LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on, hold, currency, balance: 0 };
-    Example::new(expired(Some(hold()), Some(currency("USD"))), expired(None, None))
+    let expired = |hold, returned: Option<(OrderId, RefundId)>, currency| {
+        let (order, refund) = returned.unzip();
+        LoyaltyEvent::PointsExpired { lot: 3, points: 18, expires_on, hold, order, refund, currency, balance: 0 }
+    };
+    Example::new(expired(Some(hold()), Some((order(), refund_id())), Some(currency("USD"))), expired(None, None, None))
 }
 
 fn holds() -> [Example; 2] {

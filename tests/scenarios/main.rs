@@ -24,6 +24,7 @@ mod proofs;
 mod publishing;
 mod reactors;
 mod rebuild;
+mod refunds;
 mod restoring;
 mod scrubbing;
 mod searching;

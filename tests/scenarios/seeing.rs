@@ -357,7 +357,10 @@ async fn the_figures_of_the_programme_are_the_sums_of_the_ledgers() {
     assert_eq!(balances + due, sums[0] - sums[1] - sums[2] - sums[3], "nothing is lost");
 
     assert_eq!((&lately["points_earned"], &lately["redemption_ratio"]), (&json!(380), &json!("0.5263")));
-    assert_eq!(lately["movements"], json!({"earned": 3, "redeemed": 1, "reversed": 1, "adjusted": 0, "expired": 0}));
+    assert_eq!(
+        lately["movements"],
+        json!({"earned": 3, "redeemed": 1, "reversed": 1, "returned": 0, "adjusted": 0, "expired": 0})
+    );
     assert_eq!(lately["discounts"], json!([{"amount": "2.00", "currency": "EUR"}]));
     assert_eq!((&lately["members_enrolled"], &lately["outstanding"][0]["worth"]), (&json!(2), &json!("1.40")));
     assert_eq!((&then["points_earned"], &then["days"][0]["day"]), (&json!(70), &json!("2020-05-05")));

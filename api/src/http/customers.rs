@@ -14,6 +14,7 @@ use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::customers::{RecordPurchase, Refund, Register};
 use commands::{Caller, Committed, Scope};
+use domain::customers::commands::RefundLine;
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
 };
@@ -379,12 +380,31 @@ struct RefundBody {
     order_id: String,
     #[schema(value_type = schemas::RefundId)]
     refund_id: String,
-    /// All that is left of the purchase, unless it is said.
+    /// What the lines cost, without lines all that is left of the purchase, unless it is said.
     amount: Option<AmountText>,
     #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<String>,
+    /// What is given back of which article.
+    #[schema(min_items = 1, max_items = 500)]
+    lines: Option<Vec<RefundLineBody>>,
     #[schema(value_type = Option<schemas::When>)]
     occurred_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefundLineBody {
+    #[schema(example = "85123A")]
+    sku: String,
+    #[schema(minimum = 1, example = 1)]
+    quantity: u32,
+}
+
+impl RefundLineBody {
+    fn read(&self, pointer: &str, fields: &mut Fields) -> Option<RefundLine> {
+        let sku = fields.keep(&format!("{pointer}/sku"), Sku::parse(&self.sku));
+        Some(RefundLine { sku: sku?, quantity: self.quantity })
+    }
 }
 
 impl RefundBody {
@@ -401,11 +421,17 @@ impl RefundBody {
             }
             (Some(amount), currency) => fields.money("/amount", amount, currency.flatten()).map(Some),
         };
+        let lines = self.lines.as_deref().unwrap_or_default();
+        if self.lines.is_some() && lines.is_empty() {
+            // Otherwise nothing would give everything back.
+            fields.blame("/lines", "empty", "must have at least one line, or not be there");
+        }
+        let lines = fields.keep_each("/lines", lines, RefundLineBody::read);
         let at = fields.when("/occurred_at", self.occurred_at.as_ref());
         let read = || {
             currency?;
             let at = at?.map(|when| when.moment(caller));
-            Some(Refund { customer, refund: refund?, order: order?, amount: amount?, at })
+            Some(Refund { customer, refund: refund?, order: order?, amount: amount?, lines: lines?, at })
         };
         fields.end(read())
     }
@@ -434,7 +460,7 @@ struct RefundView {
     repeated: bool,
 }
 
-/// Gives back what was paid, or a part of it. Its points go, too.
+/// Gives back what was paid, or a part of it. Its points go, and those redeemed for it come back.
 #[utoipa::path(
     post, path = "/v1/customers/{id}/refunds", tag = "customers", operation_id = "refund_purchase",
     params(PathId, Idempotency),
@@ -443,7 +469,7 @@ struct RefundView {
         (status = 201, description = "Given back", body = RefundView),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "refund_already_recorded, customer_erased"),
-        (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, currency_mismatch, in_the_future, too_long_ago"),
+        (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, line_not_bought, line_exceeds_purchase, quantity_required, too_many, currency_mismatch, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]

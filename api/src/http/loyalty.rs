@@ -57,6 +57,9 @@ pub(crate) struct PointsView {
     points_earned: i64,
     #[serde(skip_serializing_if = "is_zero")]
     points_reversed: i64,
+    /// Points that had been redeemed for an order that was given back.
+    #[serde(skip_serializing_if = "is_zero")]
+    points_returned: i64,
     balance: Option<i64>,
     #[schema(value_type = Option<schemas::Tier>)]
     tier: Option<Tier>,
@@ -110,6 +113,9 @@ impl PointsView {
             E::TierDowngraded { to: tier, .. } | E::TierKept { tier, .. } => Self { tier: Some(*tier), ..self },
             E::PointsReversed { points, balance, .. } => {
                 Self { points_reversed: self.points_reversed + points, balance: Some(*balance), ..self }
+            }
+            E::PointsReturned { points, balance, .. } => {
+                Self { points_returned: self.points_returned + points, balance: Some(*balance), ..self }
             }
             E::PointsRedeemed { balance, .. }
             | E::PointsAdjusted { balance, .. }
@@ -332,6 +338,8 @@ pub(crate) struct LoyaltyView {
     redeemed: i64,
     expired: i64,
     reversed: i64,
+    /// Points redeemed for orders that were given back, and come back themselves.
+    returned: i64,
     /// Points given by hand, less those taken by hand.
     adjusted: i64,
     transferred_in: i64,
@@ -369,6 +377,7 @@ impl From<LoyaltyBalance> for LoyaltyView {
             redeemed: known.redeemed,
             expired: known.expired,
             reversed: known.reversed,
+            returned: known.returned,
             adjusted: known.adjusted,
             transferred_in: known.transferred_in,
             transferred_out: known.transferred_out,

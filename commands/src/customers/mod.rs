@@ -44,8 +44,8 @@ use crate::loyalty::programme::programme_stream;
 use crate::loyalty::{self, Today, account_stream, rules_of};
 use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::customers::commands::CustomerCommand;
-use domain::customers::customer::Customer;
+use domain::customers::commands::{CustomerCommand, RefundLine};
+use domain::customers::customer::{Customer, Order};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
 use domain::document::Document;
 use domain::email::Email;
@@ -101,8 +101,11 @@ pub struct Refund {
     pub refund: RefundId,
     /// The order.
     pub order: OrderId,
-    /// How much; all that remains when not given.
+    /// How much; when not given what the lines cost, without lines all that remains.
     pub amount: Option<Money>,
+    /// What is given back of which article; none when it is said by an amount only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RefundLine>,
     /// When; now if not given.
     pub at: Option<DateTime<Utc>>,
 }
@@ -136,7 +139,7 @@ pub async fn record_purchase(
     commands.execute(caller, purchase(caller, request).keyed(key)).await
 }
 
-/// Gives a purchase back, whole or in part; the points it earned are taken back.
+/// Gives a purchase back, whole, in part or by its lines; the points it earned are taken back, and those redeemed for it come back.
 ///
 /// # Errors
 /// As [`CommandError`] says.
@@ -281,15 +284,18 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
     let (once_id, tenant) = (once.id(caller.tenant), caller.tenant);
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
-        let Refund { customer, refund, order, amount, .. } = request.clone();
-        let command = CustomerCommand::Refund { refund, order, amount, on, today: today.now.today };
-        let refunded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
+        let Refund { customer, refund, order, amount, lines, .. } = request.clone();
+        let command = CustomerCommand::Refund { refund, order, amount, lines, on, today: today.now.today };
+        let bought = states.get::<Customer>(customer.as_uuid());
+        let refunded = Customer::decide(bought, command)?;
         let mut changes = Changes::none();
         for event in refunded {
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
             let reverse = reversal(&event, account, rules_of(states, tenant), today.now)?;
+            let give_back = giving_back(&event, bought, &LoyaltyAccount::fold(account.clone(), &reverse), today.now)?;
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             today.append(&mut changes, customer, reverse);
+            today.append(&mut changes, customer, give_back);
         }
         Ok(changes)
     };
@@ -311,6 +317,23 @@ fn reversal(
     let (order, refund) = (order.clone(), refund.clone());
     let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, on: *on, programme, now };
     Ok(LoyaltyAccount::decide(account, reverse)?)
+}
+
+/// What a refund gives back of the points that were redeemed for the order.
+fn giving_back(
+    refunded: &CustomerEvent,
+    bought: &Customer,
+    account: &LoyaltyAccount,
+    now: Moment,
+) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
+    let CustomerEvent::PurchaseRefunded { order, refund, on, .. } = refunded else { return Ok(Vec::new()) };
+    if !account.member().is_ok_and(|member| member.has_spent(order)) {
+        return Ok(Vec::new());
+    }
+    let given_back = Customer::evolve(bought.clone(), refunded);
+    let share = given_back.order(order).map_or((0, 1), Order::share_given_back);
+    let (order, refund) = (order.clone(), refund.clone());
+    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::Return { order, refund, share, on: *on, now })?)
 }
 
 impl Committed {

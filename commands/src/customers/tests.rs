@@ -6,7 +6,7 @@ use super::{
     register, unlink_reference, unlink_user, update,
 };
 use crate::error::CommandError;
-use crate::loyalty::{self, Earn};
+use crate::loyalty::{self, Earn, Redeem};
 use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, Committed, Scope};
 use chrono::NaiveDate;
@@ -63,7 +63,8 @@ fn bought(customer: CustomerId, order_id: &str, amount: &str) -> RecordPurchase 
 
 fn given_back(customer: CustomerId, order_id: &str, refund_id: &str, amount: Option<&str>) -> Refund {
     let amount = amount.map(|amount| money(amount, "EUR"));
-    Refund { customer, refund: RefundId::parse(refund_id).unwrap(), order: order(order_id), amount, at: None }
+    let (refund, order, lines) = (RefundId::parse(refund_id).unwrap(), order(order_id), vec![]);
+    Refund { customer, refund, order, amount, lines, at: None }
 }
 
 async fn member(node: &Node, email: &str) -> CustomerId {
@@ -280,6 +281,42 @@ async fn a_refund_takes_the_points_back_once() {
     assert_eq!(node.available(ana), 0);
     let more = given_back(ana, "7", "r3", Some("1.00"));
     assert_eq!(refusal_code(&refund(&node.commands, &caller(), None, more).await), "refund_exceeds_purchase");
+}
+
+#[tokio::test]
+async fn a_refund_takes_back_what_was_earned_and_gives_back_what_was_redeemed_in_one_append() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    record_purchase(&node.commands, &caller(), None, bought(ana, "6", "500.00")).await.unwrap();
+    let redeeming = Redeem { customer: ana, points: 300, order: order("7") };
+    loyalty::redeem(&node.commands, &caller(), None, redeeming).await.unwrap();
+    record_purchase(&node.commands, &caller(), None, bought(ana, "7", "90.00")).await.unwrap();
+    assert_eq!(node.available(ana), 290);
+    let third = refund(&node.commands, &caller(), None, given_back(ana, "7", "r1", Some("30.00"))).await.unwrap();
+    let all = ["customer.purchase.refunded", "loyalty.points.reversed", "loyalty.points.returned"];
+    assert_eq!((event_types(&third), node.available(ana)), (all.to_vec(), 360));
+    let again = refund(&node.another().commands, &caller(), None, given_back(ana, "7", "r1", Some("30.00"))).await;
+    assert!(again.unwrap().repeated);
+    let rest = refund(&node.commands, &caller(), None, given_back(ana, "7", "r2", None)).await.unwrap();
+    assert_eq!((event_types(&rest), node.available(ana)), (all.to_vec(), 500));
+    assert!(node.store.events().iter().rev().take(3).all(|event| event.once_id.is_some()));
+}
+
+#[tokio::test]
+async fn what_comes_back_expires_although_its_lot_did_long_ago() {
+    let node = Node::start();
+    let ana = member(&node, "ana@example.com").await;
+    record_purchase(&node.commands, &caller(), None, bought(ana, "6", "500.00")).await.unwrap();
+    let redeeming = Redeem { customer: ana, points: 300, order: order("7") };
+    let later = Caller { now: "2027-01-01T10:00:00Z".parse().unwrap(), ..caller() };
+    loyalty::redeem(&node.commands, &later, None, redeeming).await.unwrap();
+    record_purchase(&node.commands, &later, None, bought(ana, "7", "90.00")).await.unwrap();
+    let too_late = Caller { now: "2028-12-01T10:00:00Z".parse().unwrap(), ..caller() };
+    loyalty::due::expire_due(&node.commands, &too_late, ana).await.unwrap();
+    let told = refund(&node.commands, &too_late, None, given_back(ana, "7", "r1", None)).await.unwrap();
+    let expected =
+        ["customer.purchase.refunded", "loyalty.points.reversed", "loyalty.points.returned", "loyalty.points.expired"];
+    assert_eq!((event_types(&told), node.available(ana)), (expected.to_vec(), 0));
 }
 
 /// When an event is said to have happened, and its business date.

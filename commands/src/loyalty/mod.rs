@@ -1,7 +1,7 @@
 //! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
-//! once, a refund reverses once, an adjustment and a transfer are made once, a lot expires once, a hold ends once, a tier is reviewed
+//! once, a refund reverses and gives back once, an adjustment and a transfer are made once, a lot expires once, a hold ends once, a tier is reviewed
 //! once a year.
 
 pub mod adjustments;
@@ -270,6 +270,7 @@ impl Today {
             | E::PointsAdjusted { .. }
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
+            | E::PointsReturned { .. }
             | E::Closed { .. } => None,
         }
     }
@@ -284,9 +285,16 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
             Some(Once::new(account, "reverse", refund_key(order, refund)))
         }
         LoyaltyEvent::PointsAdjusted { adjustment, .. } => Some(adjusted_once(customer, adjustment)),
-        LoyaltyEvent::PointsExpired { lot, hold: None, .. } => Some(Once::new(account, "expire", lot.to_string())),
-        LoyaltyEvent::PointsExpired { lot, hold: Some(hold), .. } => {
-            Some(Once::new(account, "expire", format!("{lot} {hold}")))
+        LoyaltyEvent::PointsReturned { order, refund, .. } => {
+            Some(Once::new(account, "return", refund_key(order, refund)))
+        }
+        LoyaltyEvent::PointsExpired { lot, hold, order, refund, .. } => {
+            let came_back = match (hold, order, refund) {
+                (Some(hold), ..) => format!(" {hold}"),
+                (None, Some(order), Some(refund)) => format!(" {}", refund_key(order, refund)),
+                (None, ..) => String::new(),
+            };
+            Some(Once::new(account, "expire", format!("{lot}{came_back}")))
         }
         LoyaltyEvent::HoldReleased { hold, .. } => Some(ended_once(customer, *hold)),
         LoyaltyEvent::TierDowngraded { on, .. } | LoyaltyEvent::TierKept { on, .. } => {

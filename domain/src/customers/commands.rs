@@ -18,7 +18,7 @@ use crate::customers::preferences::PreferencesPatch;
 use crate::customers::terms::TermsPatch;
 use crate::document::Document;
 use crate::email::Email;
-use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Source, Tag, TimeZoneName};
+use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Sku, Source, Tag, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
@@ -91,8 +91,10 @@ pub enum CustomerCommand {
         refund: RefundId,
         /// The order.
         order: OrderId,
-        /// How much; all that remains when not given.
+        /// How much; when not given what the lines cost, without lines all that remains.
         amount: Option<Money>,
+        /// What is given back of which article; none when it is said by an amount only.
+        lines: Vec<RefundLine>,
         /// The business date of the refund.
         on: NaiveDate,
         /// The business date now.
@@ -189,6 +191,15 @@ pub struct CustomerPatch {
     /// Others' notes.
     #[serde(skip_serializing_if = "Patch::is_keep")]
     pub metadata: Patch<MetadataPatch>,
+}
+
+/// What of an article is to be given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefundLine {
+    /// The article.
+    pub sku: Sku,
+    /// How many of it.
+    pub quantity: u32,
 }
 
 /// Why a customer's command is refused.
@@ -324,6 +335,24 @@ pub enum CustomerError {
         /// The refund's.
         given: Currency,
     },
+    /// An article that the order has not.
+    #[error("order has no line of {sku}")]
+    LineNotBought {
+        /// Its index in the refund, from zero.
+        line: usize,
+        /// The article.
+        sku: Sku,
+    },
+    /// More of an article than was bought and not yet given back.
+    #[error("only {remaining} of {sku} remain to be given back")]
+    LineExceedsPurchase {
+        /// Its index in the refund, from zero.
+        line: usize,
+        /// The article.
+        sku: Sku,
+        /// How many may still be given back.
+        remaining: u32,
+    },
     /// More than was bought and not yet given back.
     #[error("only {remaining} of the order remain to be refunded")]
     RefundExceedsPurchase {
@@ -361,6 +390,8 @@ impl CustomerError {
             Self::OrderNotRefundable { .. } => "order_not_refundable",
             Self::RefundAlreadyRecorded { .. } => "refund_already_recorded",
             Self::RefundNotPositive => "refund_not_positive",
+            Self::LineNotBought { .. } => "line_not_bought",
+            Self::LineExceedsPurchase { .. } => "line_exceeds_purchase",
             Self::RefundExceedsPurchase { .. } => "refund_exceeds_purchase",
         }
     }
@@ -392,6 +423,8 @@ impl CustomerError {
             | Self::OrderNotRefundable { .. }
             | Self::RefundNotPositive
             | Self::RefundCurrency { .. }
+            | Self::LineNotBought { .. }
+            | Self::LineExceedsPurchase { .. }
             | Self::RefundExceedsPurchase { .. } => RefusalKind::Invalid,
         }
     }
@@ -410,7 +443,10 @@ impl CustomerError {
             Self::TooMany { items, .. } | Self::QuantityRequired { items } => Some(format!("/{items}")),
             Self::NegativeTotal { .. } => Some("/total".to_owned()),
             Self::LineCurrency { line, .. } => Some(format!("/lines/{line}/amount")),
-            Self::LineQuantity { line } => Some(format!("/lines/{line}/quantity")),
+            Self::LineNotBought { line, .. } => Some(format!("/lines/{line}/sku")),
+            Self::LineQuantity { line } | Self::LineExceedsPurchase { line, .. } => {
+                Some(format!("/lines/{line}/quantity"))
+            }
             Self::RefundNotPositive | Self::RefundCurrency { .. } | Self::RefundExceedsPurchase { .. } => {
                 Some("/amount".to_owned())
             }

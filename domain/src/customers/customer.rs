@@ -3,6 +3,8 @@
 //! The state forgets an order 24 months after the latest business date at which it was recorded, so it does not grow for
 //! ever; that an order is recorded once beyond that is the log's to know.
 
+mod refunding;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
@@ -27,7 +29,9 @@ use crate::event::Personal;
 use crate::ids::{Channel, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
+
 use crate::text::UserId;
+use refunding::BoughtLine;
 
 /// For so many months after the purchase an order can be given back.
 pub const REFUNDABLE_MONTHS: u32 = 24;
@@ -99,6 +103,10 @@ pub struct Order {
     on: NaiveDate,
     fingerprint: u64,
     remembered_until: NaiveDate,
+    /// What can still be given back by its lines.
+    lines: Vec<BoughtLine>,
+    /// Whether nothing is left to be given back.
+    is_over: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +114,8 @@ struct RecordedRefund {
     order: OrderId,
     amount: Money,
     completed: bool,
+    /// Tells apart the articles that were given back; zero for none.
+    lines: u64,
 }
 
 impl Decider for Customer {
@@ -135,8 +145,8 @@ impl Decider for Customer {
             CustomerCommand::RecordPurchase { order, channel, lines, total, on } => {
                 record_purchase(state, Purchase { order, channel, lines, total, on })
             }
-            CustomerCommand::Refund { refund, order, amount, on, today } => {
-                refund_purchase(state, Refund { refund, order, amount, on, today })
+            CustomerCommand::Refund { refund, order, amount, lines, on, today } => {
+                refunding::refund(state.active()?, refunding::Refund { refund, order, amount, lines, on, today })
             }
             CustomerCommand::AdvanceLifecycle { order } => advance_lifecycle(state, &order),
             CustomerCommand::LinkReference(reference) => links::link_reference(state.active()?, reference),
@@ -248,13 +258,8 @@ impl ActiveCustomer {
             E::PreferencesChanged { preferences, personal } => {
                 self.preferences = HeldPreferences { clear: preferences.clone(), personal: personal.clone() };
             }
-            E::PurchaseRecorded { order, channel, lines, total, on } => {
-                return self.with_purchase(order.clone(), *total, *on, fingerprint(channel.as_ref(), lines));
-            }
-            E::PurchaseRefunded { order, refund, amount, refunded, remaining, on } => {
-                let recorded = RecordedRefund { order: order.clone(), amount: *amount, completed: remaining.is_zero() };
-                return self.with_refund(refund.clone(), recorded, *refunded, *on);
-            }
+            E::PurchaseRecorded { .. } => return self.with_purchase(event),
+            E::PurchaseRefunded { .. } => return self.with_refund(event),
             E::LifecycleChanged { to, .. } => self.lifecycle.changed(*to),
             E::ReferenceLinked { system, personal } => {
                 self.contact = match (self.contact, personal) {
@@ -285,21 +290,17 @@ impl ActiveCustomer {
         self
     }
 
-    fn with_purchase(mut self, order: OrderId, total: Money, on: NaiveDate, fingerprint: u64) -> Self {
+    fn with_purchase(mut self, event: &CustomerEvent) -> Self {
+        let CustomerEvent::PurchaseRecorded { order, channel, lines, total, on } = event else { return self };
+        let (order, total, on) = (order.clone(), *total, *on);
         self = self.seen(on);
         self.lifecycle.purchased(order.clone(), on);
-        let remembered_until = months_after(self.latest, REFUNDABLE_MONTHS);
-        let refunded = Money::zero(total.currency());
-        self.orders.insert(order, Order { total, refunded, on, fingerprint, remembered_until });
+        let (fingerprint, bought) = (fingerprint(channel.as_ref(), lines), lines.iter().map(BoughtLine::of).collect());
+        let (remembered_until, refunded) =
+            (months_after(self.latest, REFUNDABLE_MONTHS), Money::zero(total.currency()));
+        let is_over = false;
+        self.orders.insert(order, Order { total, refunded, on, fingerprint, remembered_until, lines: bought, is_over });
         self
-    }
-
-    fn with_refund(mut self, refund: RefundId, recorded: RecordedRefund, refunded: Money, on: NaiveDate) -> Self {
-        if let Some(order) = self.orders.get_mut(&recorded.order) {
-            order.refunded = refunded;
-            self.refunds.insert(refund, recorded);
-        }
-        self.seen(on)
     }
 
     /// Moves to the latest business date and forgets what is out of reach then.
@@ -575,66 +576,13 @@ fn check_purchase(lines: &[PurchaseLine], total: Money) -> Result<(), CustomerEr
     Ok(())
 }
 
-/// A refund that is to be made.
-struct Refund {
-    refund: RefundId,
-    order: OrderId,
-    amount: Option<Money>,
-    on: NaiveDate,
-    today: NaiveDate,
-}
-
-fn refund_purchase(state: &Customer, wanted: Refund) -> Result<Vec<CustomerEvent>, CustomerError> {
-    let customer = state.active()?;
-    let Refund { refund, order, amount, on, today } = wanted;
-    if let Some(recorded) = customer.refunds.get(&refund) {
-        return repeated_refund(recorded, refund, &order, amount);
-    }
-    let bought = match customer.orders.get(&order) {
-        Some(bought) if today < bought.refundable_until() => bought,
-        Some(_) | None => return Err(CustomerError::OrderNotRefundable { order }),
-    };
-    let remaining = bought.remaining();
-    let amount = amount.unwrap_or(remaining);
-    check_refund(amount, remaining)?;
-    let exceeds = |_| CustomerError::RefundExceedsPurchase { remaining };
-    let refunded = bought.refunded.checked_add(amount).map_err(exceeds)?;
-    let remaining = remaining.checked_sub(amount).map_err(exceeds)?;
-    Ok(vec![CustomerEvent::PurchaseRefunded { order, refund, amount, refunded, remaining, on }])
-}
-
-/// A refund that is recorded: the same once more, or another under its id. One of all that remained is the same as the one
-/// that left nothing.
-fn repeated_refund(
-    recorded: &RecordedRefund,
-    refund: RefundId,
-    order: &OrderId,
-    amount: Option<Money>,
-) -> Result<Vec<CustomerEvent>, CustomerError> {
-    let same_amount = amount.map_or(recorded.completed, |amount| amount == recorded.amount);
-    if recorded.order == *order && same_amount {
-        return Ok(vec![]);
-    }
-    Err(CustomerError::RefundAlreadyRecorded { refund, order: recorded.order.clone(), amount: recorded.amount })
-}
-
-fn check_refund(amount: Money, remaining: Money) -> Result<(), CustomerError> {
-    if amount.currency() != remaining.currency() {
-        return Err(CustomerError::RefundCurrency { expected: remaining.currency(), given: amount.currency() });
-    }
-    if remaining.is_zero() || amount > remaining {
-        return Err(CustomerError::RefundExceedsPurchase { remaining });
-    }
-    if amount.minor() <= 0 {
-        return Err(CustomerError::RefundNotPositive);
-    }
-    Ok(())
-}
-
 /// Tells apart contents of orders without keeping them: FNV-1a of 64 bits, from the parameters of its authors
 /// (draft-eastlake-fnv). Stable, because snapshots hold it. The business date is left out: a till that repeats an order
 /// after midnight repeats it.
 fn fingerprint(channel: Option<&Channel>, lines: &[PurchaseLine]) -> u64 {
-    let content = serde_json::to_vec(&(channel, lines)).unwrap_or_default();
+    hash(&serde_json::to_vec(&(channel, lines)).unwrap_or_default())
+}
+
+fn hash(content: &[u8]) -> u64 {
     content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

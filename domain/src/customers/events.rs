@@ -125,6 +125,9 @@ events! {
             refunded: Money,
             /// What of the total has not been given back.
             remaining: Money,
+            /// The lines that were given back; none when it was said by an amount only. The first version does not tell them.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            lines: Vec<RefundedLine>,
             /// The business date.
             on: NaiveDate,
         },
@@ -243,6 +246,8 @@ events! {
 pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Version 2 may name the time zone, too. What version 1 says reads the same.
     Upcaster { event_type: "customer.updated", from: 1, lift: |_| {} },
+    // Before purchases were given back by their lines.
+    Upcaster { event_type: "customer.purchase.refunded", from: 1, lift: |_| {} },
 ];
 
 /// A person or a company.
@@ -404,6 +409,20 @@ clear_values! {
         /// How many; at least one.
         pub quantity: u32,
         /// What the line costs, in the currency of the total; below zero for a discount.
+        pub amount: Money,
+    }
+}
+
+clear_values! {
+    /// What a refund gave back of one line of the purchase.
+    pub struct RefundedLine {
+        /// The index of the line in the purchase, from zero.
+        pub line: u32,
+        /// The article.
+        pub sku: Sku,
+        /// How many of it.
+        pub quantity: u32,
+        /// What they cost by the line; what lowered the price of the whole purchase is not in it.
         pub amount: Money,
     }
 }

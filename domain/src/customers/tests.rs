@@ -2,6 +2,7 @@
 
 mod links;
 mod profile;
+mod refunds;
 mod standing;
 mod terms;
 
@@ -307,7 +308,8 @@ fn a_refund_of_nothing_or_in_another_currency_is_refused() {
     }
     let (expected, given_in) = (Currency::parse("USD").unwrap(), Currency::parse("EUR").unwrap());
     let CustomerCommand::Refund { refund, order, on, today, .. } = refund("refund-1", None) else { unreachable!() };
-    let in_euro = CustomerCommand::Refund { refund, order, on, today, amount: Some(Money::zero(given_in)) };
+    let (amount, lines) = (Some(Money::zero(given_in)), vec![]);
+    let in_euro = CustomerCommand::Refund { refund, order, amount, lines, on, today };
     given::<Customer>(bought()).when(in_euro).then_refused(CustomerError::RefundCurrency { expected, given: given_in });
 }
 
@@ -338,6 +340,7 @@ fn a_refund_id_belongs_to_one_order() {
         refund: refund_id("refund-1"),
         order: order("order-8"),
         amount: Some(usd("10.00")),
+        lines: vec![],
         on: day("2026-02-20"),
         today: day("2026-02-20"),
     };
@@ -423,11 +426,15 @@ fn any_command() -> impl Strategy<Value = CustomerCommand> {
     let date = (0_u64..1_500).prop_map(|days| day("2026-01-10") + chrono::Days::new(days));
     let amount = (0_i64..3_000).prop_map(|minor| Money::from_minor(minor, Currency::parse("USD").unwrap()).unwrap());
     let refund = prop::sample::select(&["refund-1", "refund-2", "refund-3", "refund-4"][..]).prop_map(refund_id);
-    let purchase = (order_id.clone(), amount.clone(), date.clone()).prop_map(|(order, total, on)| {
-        CustomerCommand::RecordPurchase { order, channel: None, lines: vec![], total, on }
+    let lines = prop::collection::vec(refunds::any_line(), 0..4);
+    let purchase = (order_id.clone(), amount.clone(), lines, date.clone()).prop_map(|(order, total, lines, on)| {
+        CustomerCommand::RecordPurchase { order, channel: None, lines, total, on }
     });
-    let refund = (refund, order_id, prop::option::of(amount), date)
-        .prop_map(|(refund, order, amount, today)| CustomerCommand::Refund { refund, order, amount, on: today, today });
+    let lines = prop::collection::vec(refunds::any_part(), 0..3);
+    let refund =
+        (refund, order_id, prop::option::of(amount), lines, date).prop_map(|(refund, order, amount, lines, today)| {
+            CustomerCommand::Refund { refund, order, amount, lines, on: today, today }
+        });
     prop_oneof![purchase, refund]
 }
 
@@ -561,12 +568,14 @@ fn line(amount: &str, quantity: u32) -> PurchaseLine {
 
 fn refund(refund: &str, amount: Option<&str>) -> CustomerCommand {
     let (on, today) = (day("2026-02-20"), day("2026-02-20"));
-    CustomerCommand::Refund { refund: refund_id(refund), order: order("order-7"), amount: amount.map(usd), on, today }
+    let (refund, order, lines) = (refund_id(refund), order("order-7"), vec![]);
+    CustomerCommand::Refund { refund, order, amount: amount.map(usd), lines, on, today }
 }
 
 fn refund_on(refund: &str, today: &str) -> CustomerCommand {
     let (on, today) = (day(today), day(today));
-    CustomerCommand::Refund { refund: refund_id(refund), order: order("order-7"), amount: None, on, today }
+    let (refund, order, lines) = (refund_id(refund), order("order-7"), vec![]);
+    CustomerCommand::Refund { refund, order, amount: None, lines, on, today }
 }
 
 fn refunded(refund: &str, amount: &str, in_total: &str, remaining: &str) -> CustomerEvent {
@@ -580,6 +589,7 @@ fn refunded_on(refund: &str, amount: &str, in_total: &str, remaining: &str, on: 
         amount: usd(amount),
         refunded: usd(in_total),
         remaining: usd(remaining),
+        lines: vec![],
         on: day(on),
     }
 }

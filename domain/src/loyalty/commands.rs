@@ -93,6 +93,19 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Give back what was redeemed for a purchase, because it was refunded, as far as it was.
+    Return {
+        /// The order.
+        order: OrderId,
+        /// The refund; gives back once.
+        refund: RefundId,
+        /// How much of the order has been refunded, as a part and the whole.
+        share: (i64, i64),
+        /// The business date of the refund.
+        on: NaiveDate,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Give or take points by hand.
     Adjust {
         /// The adjustment; made once.

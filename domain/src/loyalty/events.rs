@@ -23,7 +23,7 @@ pub struct LotPoints {
 impl Clear for LotPoints {}
 
 clear_values! {
-    /// Points out of one lot that come to another account, with the dates they had.
+    /// Points out of one lot that come to another account, or back to theirs, with the dates they had: the lot may not be known there.
     pub struct MovedLot {
         /// The number of the lot in the account that the event is of.
         pub lot: u32,
@@ -220,6 +220,26 @@ events! {
             /// Available afterwards.
             balance: i64,
         },
+        /// Points that had become a discount came back, because the order was given back.
+        #[serde(rename = "loyalty.points.returned")]
+        PointsReturned {
+            /// The order that had been discounted.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// The points that came back.
+            points: i64,
+            /// The lots to which they went, but for those that paid points that were owed.
+            returned: Vec<MovedLot>,
+            /// How many of them paid points that were owed; the others can be redeemed.
+            paid_debt: i64,
+            /// The business date of the refund.
+            returned_on: NaiveDate,
+            /// The account's currency.
+            currency: Currency,
+            /// Available afterwards.
+            balance: i64,
+        },
         /// Somebody gave or took points by hand.
         #[serde(rename = "loyalty.points.adjusted")]
         PointsAdjusted {
@@ -247,7 +267,7 @@ events! {
             /// What was said about it.
             personal: Personal<AdjustmentNote>,
         },
-        /// What was left of a lot grew too old, or what came back from a hold to a lot that was too old by then.
+        /// What was left of a lot grew too old, or what came back to a lot that was too old by then: from a hold, or with a refund.
         #[serde(rename = "loyalty.points.expired")]
         PointsExpired {
             /// The number of the lot.
@@ -258,6 +278,10 @@ events! {
             expires_on: NaiveDate,
             /// The hold that had kept them.
             hold: Option<HoldId>,
+            /// The order for which they had been redeemed.
+            order: Option<OrderId>,
+            /// The refund that had brought them back.
+            refund: Option<RefundId>,
             /// The account's currency; the first two versions do not tell it.
             currency: Option<Currency>,
             /// Available afterwards.
@@ -400,4 +424,6 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before what is owed was summed up by currency.
     Upcaster { event_type: "loyalty.points.expired", from: 2, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.reversed", from: 1, lift: |_| {} },
+    // Before refunds gave redeemed points back.
+    Upcaster { event_type: "loyalty.points.expired", from: 3, lift: |_| {} },
 ];

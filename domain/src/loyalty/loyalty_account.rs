@@ -7,12 +7,13 @@
 mod adjusting;
 mod holding;
 mod moving;
+mod returning;
 mod tiers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Moment;
@@ -99,6 +100,10 @@ struct EarnedOrder {
 struct RedeemedOrder {
     points: i64,
     hold: Option<HoldId>,
+    /// How many of them have come back.
+    returned: i64,
+    /// The lots of the others.
+    lots: Vec<Lot>,
     remembered_until: NaiveDate,
 }
 
@@ -136,6 +141,10 @@ impl Decider for LoyaltyAccount {
             }
             LoyaltyCommand::ReleaseHold { hold, now } => {
                 after_due(state, now, |member| holding::release(member, hold, now))
+            }
+            LoyaltyCommand::Return { order, refund, share, on, now } => {
+                let wanted = returning::Return { order, refund, share, on };
+                after_due(state, now, |member| Ok(returning::give_back(member, &wanted, now)))
             }
             LoyaltyCommand::Adjust { adjustment: id, points, reason, note, programme, now } => {
                 let wanted = adjusting::Adjustment { id, points, reason, note: note.into() };
@@ -176,6 +185,7 @@ impl Decider for LoyaltyAccount {
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
                 | E::PointsAdjusted { .. }
+                | E::PointsReturned { .. }
                 | E::PointsExpired { .. }
                 | E::TransferSent { .. }
                 | E::TransferReceived { .. },
@@ -340,13 +350,7 @@ impl Member {
                 let back = GivenBack { paid_debt: *paid_debt, returned: returned.clone() };
                 self.release_hold(*hold, &back, (*reason).into());
             }
-            E::PointsRedeemed { order, points, redeemed_on, from, hold, .. } => {
-                self.add_redeemed(order, *points, *hold, *redeemed_on);
-                match hold {
-                    Some(hold) => self.capture_hold(*hold),
-                    None => self.take(from),
-                }
-            }
+            E::PointsRedeemed { .. } => self.add_redeemed(event),
             E::PointsReversed { order, refund, points, from, reversed_on, .. } => {
                 self.add_reversed(order, refund, *points, *reversed_on);
                 self.take(from);
@@ -354,11 +358,12 @@ impl Member {
                 self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
             }
             E::PointsAdjusted { .. } => self.add_adjusted(event),
-            E::PointsExpired { lot, points, expires_on, hold, .. } => {
+            E::PointsReturned { .. } => self.add_returned(event),
+            E::PointsExpired { lot, points, expires_on, hold, refund, .. } => {
                 self.add_expired(*lot, *expires_on);
-                match hold {
-                    Some(_) => self.take(&[LotPoints { lot: *lot, points: *points }]),
-                    None => self.lots.retain(|other| other.number != *lot),
+                match hold.is_some() || refund.is_some() {
+                    true => self.take(&[LotPoints { lot: *lot, points: *points }]),
+                    false => self.lots.retain(|other| other.number != *lot),
                 }
             }
             E::TransferSent { transfer, to, points, lots, sent_on, .. } => {
@@ -409,10 +414,18 @@ impl Member {
         }
     }
 
-    fn add_redeemed(&mut self, order: &OrderId, points: i64, hold: Option<HoldId>, on: NaiveDate) {
-        self.see(on);
-        let remembered_until = windows::remembered_until(self.latest);
-        self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, remembered_until });
+    fn add_redeemed(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::PointsRedeemed { order, points, redeemed_on, from, hold, .. } = event else { return };
+        self.see(*redeemed_on);
+        // The order is paid for within a month, and can be given back for as long as points live.
+        let remembered_until =
+            windows::remembered_until(self.latest).checked_add_days(Days::new(31)).unwrap_or(NaiveDate::MAX);
+        let (points, hold, returned, lots) = (*points, *hold, 0, self.lots_of(from, *hold));
+        self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, returned, lots, remembered_until });
+        match hold {
+            Some(hold) => self.capture_hold(hold),
+            None => self.take(from),
+        }
     }
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
@@ -502,10 +515,16 @@ fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     let due = member.lots.iter().take_while(|lot| lot.expires_on <= today);
     due.map(|lot| {
         balance = balance.saturating_sub(lot.points);
-        let (expires_on, hold, currency) = (lot.expires_on, None, Some(member.currency));
-        LoyaltyEvent::PointsExpired { lot: lot.number, points: lot.points, expires_on, hold, currency, balance }
+        expired(lot, member.currency, balance)
     })
     .collect()
+}
+
+/// What is left of a lot grew too old.
+fn expired(lot: &Lot, currency: Currency, balance: i64) -> LoyaltyEvent {
+    let Lot { number: lot, points, expires_on, .. } = *lot;
+    let (hold, order, refund, currency) = (None, None, None, Some(currency));
+    LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
 }
 
 /// A purchase that may earn.
@@ -557,9 +576,7 @@ fn earn(
     let upgraded = tiers::upgrade(member, &rules, points, on);
     let left = points - paid_debt;
     let expired = (expires_on <= today && left > 0).then(|| {
-        let balance = balance - left;
-        let (hold, currency) = (None, Some(member.currency));
-        LoyaltyEvent::PointsExpired { lot, points: left, expires_on, hold, currency, balance }
+        self::expired(&Lot { number: lot, points: left, earned_on: on, expires_on }, member.currency, balance - left)
     });
     Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
 }

@@ -19,6 +19,7 @@ use crate::testing::given;
 mod adjustments;
 mod holds;
 mod programmes;
+mod returns;
 mod reviews;
 mod transfers;
 
@@ -616,6 +617,7 @@ mod any_history {
             | E::PointsReversed { balance, .. }
             | E::PointsExpired { balance, .. }
             | E::PointsAdjusted { balance, .. }
+            | E::PointsReturned { balance, .. }
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. }
             | E::TransferSent { balance, .. }
@@ -641,9 +643,10 @@ mod any_history {
     fn moved(event: &LoyaltyEvent) -> i64 {
         use LoyaltyEvent as E;
         match event {
-            E::PointsEarned { points, .. } | E::PointsAdjusted { points, .. } | E::TransferReceived { points, .. } => {
-                *points
-            }
+            E::PointsEarned { points, .. }
+            | E::PointsAdjusted { points, .. }
+            | E::PointsReturned { points, .. }
+            | E::TransferReceived { points, .. } => *points,
             E::PointsRedeemed { points, .. }
             | E::PointsReversed { points, .. }
             | E::PointsExpired { points, .. }
@@ -715,6 +718,7 @@ mod any_history {
             | C::PlaceHold { now, .. }
             | C::CaptureHold { now, .. }
             | C::ReleaseHold { now, .. }
+            | C::Return { now, .. }
             | C::Adjust { now, .. }
             | C::SendTransfer { now, .. }
             | C::ReceiveTransfer { now, .. }
@@ -792,13 +796,16 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
         now,
     });
     let release = (hold, any_moment()).prop_map(|(hold, now)| LoyaltyCommand::ReleaseHold { hold, now });
+    let returning = (1..8, 1..5, 0_i64..10, any_moment()).prop_map(|(order, refund, part, now)| {
+        returns::give_back_at(&format!("order-{order}"), &format!("refund-{refund}"), (part, 9), now)
+    });
     let adjust = (1..20, -2_000_i64..2_000, any_moment())
         .prop_map(|(number, points, now)| adjustments::adjust_at(&format!("adjustment-{number}"), points, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: standard(), now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => place, 1 => capture, 2 => capture_own, 2 => release, 2 => adjust,
-        1 => settle, 1 => review, 3 => transfers::any_transfer()
+        3 => returning, 1 => settle, 1 => review, 3 => transfers::any_transfer()
     ]
 }
 
@@ -952,7 +959,8 @@ fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> Lo
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {
     let (expires_on, currency) = (day(expires_on), Some(code("USD")));
-    LoyaltyEvent::PointsExpired { lot, points, expires_on, hold: None, currency, balance }
+    let (hold, order, refund) = (None, None, None);
+    LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
 }
 
 fn usd(amount: &str) -> Money {

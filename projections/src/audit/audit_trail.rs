@@ -124,7 +124,9 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::HoldPlaced { order, .. }
             | L::HoldReleased { order, .. }
             | L::PointsRedeemed { order, .. }
-            | L::PointsReversed { order, .. },
+            | L::PointsReversed { order, .. }
+            | L::PointsReturned { order, .. }
+            | L::PointsExpired { order: Some(order), .. },
         ) => Some(order),
         Event::Customer(
             C::Created { .. }
@@ -156,7 +158,7 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::TierDowngraded { .. }
             | L::TierKept { .. }
             | L::PointsAdjusted { .. }
-            | L::PointsExpired { .. }
+            | L::PointsExpired { order: None, .. }
             | L::TransferSent { .. }
             | L::TransferReceived { .. }
             | L::Closed { .. },

@@ -127,8 +127,8 @@ fn of_customer(event: &CustomerEvent) -> Value {
             "order_id": order, "channel": channel, "lines": lines.len(), "total": total.amount(),
             "currency": total.currency(), "on": on,
         }),
-        E::PurchaseRefunded { order, refund, amount, refunded, remaining, on } => json!({
-            "order_id": order, "refund_id": refund, "amount": amount.amount(), "refunded": refunded.amount(),
+        E::PurchaseRefunded { order, refund, amount, refunded, remaining, lines, on } => json!({
+            "order_id": order, "refund_id": refund, "lines": Some(lines.len()).filter(|lines| *lines > 0), "amount": amount.amount(), "refunded": refunded.amount(),
             "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
@@ -181,6 +181,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         }),
         E::PointsAdjusted { adjustment, points, reason, adjusted_on, balance, .. } => json!({
             "adjustment_id": adjustment, "points": points, "reason": reason, "balance": balance, "on": adjusted_on,
+        }),
+        E::PointsReturned { order, refund, points, returned_on, balance, .. } => json!({
+            "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": returned_on,
         }),
         E::PointsExpired { points, expires_on, balance, .. } => {
             json!({"points": points, "balance": balance, "on": expires_on})

@@ -94,6 +94,8 @@ pub struct LoyaltyBalanceRow {
     pub expired: i64,
     /// All that was taken back.
     pub reversed: i64,
+    /// All that was redeemed for orders that were given back, and came back itself.
+    pub returned: i64,
     /// All that was given by hand, less what was taken by hand.
     pub adjusted: i64,
     /// All that came from other accounts.
@@ -160,6 +162,8 @@ pub struct LoyaltyBalance {
     pub expired: i64,
     /// All that was taken back.
     pub reversed: i64,
+    /// All that was redeemed for orders that were given back, and came back itself.
+    pub returned: i64,
     /// All that was given by hand, less what was taken by hand.
     pub adjusted: i64,
     /// All that came from other accounts.
@@ -202,7 +206,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 7;
+    const VERSION: i32 = 8;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -287,6 +291,11 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.available = *balance;
         }
         E::PointsAdjusted { .. } => row.adjust(event),
+        E::PointsReturned { points, returned, balance, .. } => {
+            row.returned = row.returned.saturating_add(*points);
+            row.put_back(returned);
+            row.available = *balance;
+        }
         E::PointsExpired { lot, points, expires_on, balance, .. } => {
             row.expired = row.expired.saturating_add(*points);
             row.expired_until = Some(row.expired_until.map_or(*expires_on, |latest| latest.max(*expires_on)));
@@ -318,6 +327,7 @@ impl LoyaltyBalanceRow {
             redeemed: 0,
             expired: 0,
             reversed: 0,
+            returned: 0,
             adjusted: 0,
             transferred_in: 0,
             transferred_out: 0,
@@ -344,6 +354,19 @@ impl LoyaltyBalanceRow {
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
         self.insert(earned);
+    }
+
+    /// Redeemed points that come back go to their lots. A lot that was forgotten counts for nothing when it comes back.
+    fn put_back(&mut self, returned: &[MovedLot]) {
+        for part in returned {
+            match self.lots.iter_mut().find(|lot| lot.lot == part.lot) {
+                Some(lot) => lot.left = lot.left.saturating_add(part.points),
+                None => {
+                    let MovedLot { lot, points: left, earned_on, expires_on } = part.clone();
+                    self.insert(LotRow { lot, left, counted: 0, earned_on, expires_on });
+                }
+            }
+        }
     }
 
     /// Points given by hand are a lot that counts for no tier; those taken leave their lots.
@@ -492,6 +515,7 @@ impl LoyaltyBalanceRow {
             redeemed: self.redeemed,
             expired: self.expired.saturating_add(due),
             reversed: self.reversed,
+            returned: self.returned,
             adjusted: self.adjusted,
             transferred_in: self.transferred_in,
             transferred_out: self.transferred_out,
@@ -562,6 +586,7 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         redeemed: get(row, "redeemed")?,
         expired: get(row, "expired")?,
         reversed: get(row, "reversed")?,
+        returned: get(row, "returned")?,
         adjusted: get(row, "adjusted")?,
         transferred_in: get(row, "transferred_in")?,
         transferred_out: get(row, "transferred_out")?,
@@ -616,7 +641,8 @@ impl TableRow for LoyaltyBalanceRow {
             .put("expired_until", self.expired_until)
             .put("review_on", self.review_on)
             .put("closed_on", self.closed_on)
-            .put("adjusted", self.adjusted);
+            .put("adjusted", self.adjusted)
+            .put("returned", self.returned);
     }
 }
 
@@ -663,6 +689,7 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
         match event {
             E::PointsEarned { points, balance, .. }
             | E::PointsAdjusted { points, balance, .. }
+            | E::PointsReturned { points, balance, .. }
             | E::TransferReceived { points, balance, .. } => {
                 *balance = available.saturating_add(*points);
             }

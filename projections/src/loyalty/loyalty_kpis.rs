@@ -52,6 +52,8 @@ pub struct Figures {
     pub redeemed: Moved,
     /// Taken back with their purchases.
     pub reversed: Moved,
+    /// Had become discounts, and came back with their orders.
+    pub returned: Moved,
     /// Given by hand, less what was taken by hand.
     pub adjusted: Moved,
     /// Grew too old, as far as it is recorded.
@@ -67,6 +69,7 @@ impl Figures {
         self.earned.add(other.earned);
         self.redeemed.add(other.redeemed);
         self.reversed.add(other.reversed);
+        self.returned.add(other.returned);
         self.adjusted.add(other.adjusted);
         self.expired.add(other.expired);
         self.enrolled = self.enrolled.saturating_add(other.enrolled);
@@ -79,10 +82,12 @@ impl Figures {
         add(&mut self.discounts, currency, minor);
     }
 
-    /// Redeemed points by earned ones (those given by hand are no success of the programme), in ten-thousandths, rounded; none when nothing was earned.
+    /// Redeemed points that did not come back by earned ones, in ten-thousandths, rounded; none when nothing was earned. Those given
+    /// by hand are no success of the programme, and more than was redeemed may come back on a day: that is no less than none.
     #[must_use]
     pub fn redeemed_by_earned(&self) -> Option<i128> {
-        let (redeemed, earned) = (i128::from(self.redeemed.points), i128::from(self.earned.points));
+        let kept = i128::from(self.redeemed.points) - i128::from(self.returned.points);
+        let (redeemed, earned) = (kept.max(0), i128::from(self.earned.points));
         (earned > 0).then(|| (redeemed * 10_000 + earned / 2) / earned)
     }
 }
@@ -108,7 +113,7 @@ pub struct LoyaltyKpis;
 
 impl ReadModel for LoyaltyKpis {
     const NAME: &'static str = "loyalty_kpis";
-    const VERSION: i32 = 5;
+    const VERSION: i32 = 6;
     const TABLES: &'static [&'static str] = &["loyalty_kpis", "loyalty_liabilities"];
     const TABLES_SQL: &'static str = include_str!("loyalty_kpis/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_kpis/indexes.sql");
@@ -118,6 +123,7 @@ impl ReadModel for LoyaltyKpis {
         "loyalty.points.earned",
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
+        "loyalty.points.returned",
         "loyalty.points.adjusted",
         "loyalty.points.expired",
         "loyalty.account.closed",
@@ -184,6 +190,7 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         E::PointsEarned { earned_on, .. } => Some(*earned_on),
         E::PointsRedeemed { redeemed_on, .. } => Some(*redeemed_on),
         E::PointsReversed { reversed_on, .. } => Some(*reversed_on),
+        E::PointsReturned { returned_on, .. } => Some(*returned_on),
         E::PointsAdjusted { adjusted_on, .. } => Some(*adjusted_on),
         E::PointsExpired { expires_on, .. } => Some(*expires_on),
         E::Closed { on, .. } => Some(*on),
@@ -207,6 +214,7 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
             figures.discount(discount.currency().code(), discount.minor());
         }
         E::PointsReversed { points, .. } => figures.reversed.once(*points),
+        E::PointsReturned { points, .. } => figures.returned.once(*points),
         E::PointsAdjusted { points, .. } => figures.adjusted.once(*points),
         E::PointsExpired { points, .. } => figures.expired.once(*points),
         E::Closed { .. }
@@ -228,7 +236,9 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
     match event {
         E::PointsEarned { total, points, .. } => of(&total.currency(), *points),
         E::PointsRedeemed { discount, points, .. } => of(&discount.currency(), points.saturating_neg()),
-        E::PointsAdjusted { currency, points, .. } => of(currency, *points),
+        E::PointsReturned { currency, points, .. } | E::PointsAdjusted { currency, points, .. } => {
+            of(currency, *points)
+        }
         E::PointsReversed { currency, points, .. } | E::PointsExpired { currency, points, .. } => {
             let code = currency.as_ref().map_or(UNTOLD, |currency| currency.code());
             Some((code.to_owned(), points.saturating_neg()))
@@ -255,6 +265,7 @@ fn read(row: &PgRow) -> Result<KpiRow, sqlx::Error> {
             earned: moved("points_earned", "earned_count")?,
             redeemed: moved("points_redeemed", "redeemed_count")?,
             reversed: moved("points_reversed", "reversed_count")?,
+            returned: moved("points_returned", "returned_count")?,
             adjusted: moved("points_adjusted", "adjusted_count")?,
             expired: moved("points_expired", "expired_count")?,
             enrolled: get(row, "enrolled")?,
@@ -283,7 +294,9 @@ impl TableRow for KpiRow {
             .put("discounts", Json(&self.figures.discounts))
             .put("position", self.position.0)
             .put("points_adjusted", self.figures.adjusted.points)
-            .put("adjusted_count", self.figures.adjusted.count);
+            .put("adjusted_count", self.figures.adjusted.count)
+            .put("points_returned", self.figures.returned.points)
+            .put("returned_count", self.figures.returned.count);
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Movement {
     Redeemed,
     /// They were taken back with their purchase.
     Reversed,
+    /// They had become a discount, and came back with its order.
+    Returned,
     /// They were given or taken by hand.
     Adjusted,
     /// They grew too old.
@@ -41,12 +43,13 @@ pub enum Movement {
 }
 
 impl Movement {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Earned,
         Self::Held,
         Self::Released,
         Self::Redeemed,
         Self::Reversed,
+        Self::Returned,
         Self::Adjusted,
         Self::Expired,
         Self::TransferredIn,
@@ -63,6 +66,7 @@ impl Movement {
             Self::Released => "released",
             Self::Redeemed => "redeemed",
             Self::Reversed => "reversed",
+            Self::Returned => "returned",
             Self::Adjusted => "adjusted",
             Self::Expired => "expired",
             Self::TransferredIn => "transferred_in",
@@ -125,7 +129,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 6;
+    const VERSION: i32 = 7;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -136,6 +140,7 @@ impl ReadModel for LoyaltyLedger {
         "loyalty.hold.released",
         "loyalty.points.redeemed",
         "loyalty.points.reversed",
+        "loyalty.points.returned",
         "loyalty.points.adjusted",
         "loyalty.points.expired",
         "loyalty.transfer.sent",
@@ -157,6 +162,7 @@ impl ReadModel for LoyaltyLedger {
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
+                | E::PointsReturned { .. }
                 | E::PointsAdjusted { .. }
                 | E::PointsExpired { .. }
                 | E::TransferSent { .. }
@@ -222,34 +228,51 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             refund: Some(refund.as_str().to_owned()),
             ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
         }),
+        E::PointsReturned { order, refund, points, returned_on, balance, .. } => Some(LedgerRow {
+            order: Some(text(order)),
+            refund: Some(refund.as_str().to_owned()),
+            ..row(Movement::Returned, *points, *balance, *returned_on)
+        }),
         E::PointsAdjusted { adjustment, points, reason, lot, adjusted_on, balance, .. } => Some(LedgerRow {
             lot: lot.map(Into::into),
             adjustment: Some(adjustment.as_str().to_owned()),
             reason: Some(reason.as_str().to_owned()),
             ..row(Movement::Adjusted, *points, *balance, *adjusted_on)
         }),
-        E::PointsExpired { lot, points, expires_on, hold, balance, .. } => Some(LedgerRow {
+        E::PointsExpired { lot, points, expires_on, hold, order, refund, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
+            order: order.as_ref().map(text),
+            refund: refund.as_ref().map(|refund| refund.as_str().to_owned()),
             hold: hold.map(|hold| hold.as_uuid()),
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
-        E::TransferSent { transfer, to, points, reason, sent_on, balance, .. } => Some(LedgerRow {
-            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            transfer: Some(transfer.as_str().to_owned()),
-            other_account: Some(to.as_uuid()),
-            ..row(Movement::TransferredOut, points.saturating_neg(), *balance, *sent_on)
-        }),
-        E::TransferReceived { transfer, from, points, reason, received_on, balance, .. } => Some(LedgerRow {
-            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            transfer: Some(transfer.as_str().to_owned()),
-            other_account: Some(from.as_uuid()),
-            ..row(Movement::TransferredIn, *points, *balance, *received_on)
-        }),
+        E::TransferSent { .. } | E::TransferReceived { .. } => transferred(event, recorded),
         E::Closed { points, held, on, .. } => {
             Some(LedgerRow { held: held.saturating_neg(), ..row(Movement::Closed, points.saturating_neg(), 0, *on) })
         }
         E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
     }
+}
+
+/// The row of points that went to another account, or came from one.
+fn transferred(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
+    use LoyaltyEvent as E;
+    let row = |kind, points, balance, moved_on| LedgerRow::of(recorded, kind, points, balance, moved_on);
+    if let E::TransferSent { transfer, to, points, reason, sent_on, balance, .. } = event {
+        return Some(LedgerRow {
+            reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            transfer: Some(transfer.as_str().to_owned()),
+            other_account: Some(to.as_uuid()),
+            ..row(Movement::TransferredOut, points.saturating_neg(), *balance, *sent_on)
+        });
+    }
+    let E::TransferReceived { transfer, from, points, reason, received_on, balance, .. } = event else { return None };
+    Some(LedgerRow {
+        reason: reason.as_ref().map(|reason| reason.as_str().to_owned()),
+        transfer: Some(transfer.as_str().to_owned()),
+        other_account: Some(from.as_uuid()),
+        ..row(Movement::TransferredIn, *points, *balance, *received_on)
+    })
 }
 
 fn text(order: &OrderId) -> String {

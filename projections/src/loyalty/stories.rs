@@ -173,6 +173,15 @@ pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> Lo
     }
 }
 
+/// A refund of an order of which such a share is refunded by then.
+pub(crate) fn give_back(number: u8, refund: u8, share: (i64, i64), today: &str) -> LoyaltyCommand {
+    give_back_at(number, refund, share, noon(today))
+}
+
+fn give_back_at(number: u8, refund: u8, share: (i64, i64), now: Moment) -> LoyaltyCommand {
+    LoyaltyCommand::Return { order: order(number), refund: refund_id(refund), share, on: now.today, now }
+}
+
 /// So many points given by hand; below zero taken.
 pub(crate) fn adjust(points: i64, number: u8, today: &str) -> LoyaltyCommand {
     adjust_at(points, number, noon(today))
@@ -244,12 +253,14 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     });
     let released = (number, any_moment());
     let release = released.prop_map(|(number, now)| LoyaltyCommand::ReleaseHold { hold: hold_id(number), now });
+    let returned = (0_u8..12, 0_u8..6, 0_i64..10, any_moment());
+    let give_back = returned.prop_map(|(number, refund, part, now)| give_back_at(number, refund, (part, 9), now));
     let adjusted = (-2_000_i64..2_000, 0_u8..20, any_moment());
     let adjust = adjusted.prop_map(|(points, number, now)| adjust_at(points, number, now));
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: LoyaltyProgramme::default(), now });
     prop_oneof![
-        6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 1 => settle,
+        6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 3 => give_back, 1 => settle,
         1 => review, 3 => any_transfer()
     ]
 }

@@ -78,11 +78,13 @@ struct FiguresView {
     points_earned: i64,
     points_redeemed: i64,
     points_reversed: i64,
+    /// Points that had become discounts, and came back because their orders were given back.
+    points_returned: i64,
     /// Points given by hand, less those taken by hand.
     points_adjusted: i64,
     points_expired: i64,
     movements: MovementsView,
-    /// Points redeemed by points earned, as a decimal number; none when nothing was earned.
+    /// Points redeemed, less those that came back, by points earned, as a decimal number; none when nothing was earned.
     #[schema(example = "0.2500")]
     redemption_ratio: Option<String>,
     members_enrolled: i64,
@@ -94,6 +96,7 @@ struct MovementsView {
     earned: i64,
     redeemed: i64,
     reversed: i64,
+    returned: i64,
     adjusted: i64,
     expired: i64,
 }
@@ -126,7 +129,7 @@ struct OutstandingView {
 impl From<Figures> for FiguresView {
     fn from(figures: Figures) -> Self {
         let ratio = figures.redeemed_by_earned();
-        let Figures { earned, redeemed, reversed, adjusted, expired, enrolled, discounts } = figures;
+        let Figures { earned, redeemed, reversed, returned, adjusted, expired, enrolled, discounts } = figures;
         let count = |moved: Moved| moved.count;
         let given = discounts.iter().filter_map(|(code, minor)| {
             let money = Money::from_minor(*minor, Currency::parse(code).ok()?).ok()?;
@@ -136,12 +139,14 @@ impl From<Figures> for FiguresView {
             points_earned: earned.points,
             points_redeemed: redeemed.points,
             points_reversed: reversed.points,
+            points_returned: returned.points,
             points_adjusted: adjusted.points,
             points_expired: expired.points,
             movements: MovementsView {
                 earned: count(earned),
                 redeemed: count(redeemed),
                 reversed: count(reversed),
+                returned: count(returned),
                 adjusted: count(adjusted),
                 expired: count(expired),
             },

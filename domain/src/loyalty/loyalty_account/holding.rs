@@ -225,7 +225,7 @@ fn not_open(member: &Member, hold: HoldId) -> LoyaltyError {
 }
 
 /// The points come back, and those of lots that are too old by now expire at once.
-fn give_back_hold(member: &Member, hold: &Hold, reason: ReleaseReason, now: Moment) -> Vec<LoyaltyEvent> {
+pub(super) fn give_back_hold(member: &Member, hold: &Hold, reason: ReleaseReason, now: Moment) -> Vec<LoyaltyEvent> {
     let GivenBack { paid_debt, returned } = give_back(&hold.drawn(), member.debt);
     let Moment { at: released_at, today: released_on } = match reason {
         ReleaseReason::Cancelled => now,
@@ -252,8 +252,8 @@ fn give_back_hold(member: &Member, hold: &Hold, reason: ReleaseReason, now: Mome
     };
     let expired = expired.into_iter().map(|(LotPoints { lot, points }, expires_on)| {
         balance = balance.saturating_sub(points);
-        let (hold, currency) = (Some(hold.id), Some(member.currency));
-        LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, currency, balance }
+        let (hold, order, refund, currency) = (Some(hold.id), None, None, Some(member.currency));
+        LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
     });
     std::iter::once(released).chain(expired).collect()
 }

@@ -66,6 +66,7 @@ fn refunded(number: u8, on: &str) -> CustomerEvent {
         amount: money(1_000),
         refunded: money(1_000),
         remaining: money(0),
+        lines: vec![],
         on: day(on),
     }
 }

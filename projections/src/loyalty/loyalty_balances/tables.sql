@@ -26,7 +26,8 @@ create table loyalty_balances (
     closed_on             date,
     adjusted              bigint      not null,
     transferred_in        bigint      not null,
-    transferred_out       bigint      not null
+    transferred_out       bigint      not null,
+    returned              bigint      not null
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
@@ -38,6 +39,7 @@ comment on column loyalty_balances.lifetime_earned is 'All that was ever earned.
 comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';
 comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
 comment on column loyalty_balances.reversed is 'All that was taken back.';
+comment on column loyalty_balances.returned is 'All that was redeemed for orders that were given back, and came back itself.';
 comment on column loyalty_balances.adjusted is 'All that was given by hand, less what was taken by hand.';
 comment on column loyalty_balances.transferred_in is 'All that came from other accounts. It does not count for the tier.';
 comment on column loyalty_balances.transferred_out is 'All that went to other accounts. It still counts for the tier.';

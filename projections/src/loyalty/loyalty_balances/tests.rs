@@ -186,6 +186,8 @@ fn any_stored_sums_make_a_row() {
         points: i64::MAX,
         expires_on: day("2028-02-09"),
         hold: None,
+        order: None,
+        refund: None,
         currency: None,
         balance: i64::MIN,
     };
@@ -248,6 +250,7 @@ struct Sums {
     adjusted: i64,
     transferred_in: i64,
     transferred_out: i64,
+    returned: i64,
 }
 
 impl Sums {
@@ -261,6 +264,7 @@ impl Sums {
             E::PointsAdjusted { points, .. } => self.adjusted += points,
             E::TransferReceived { points, .. } => self.transferred_in += points,
             E::TransferSent { points, .. } => self.transferred_out += points,
+            E::PointsReturned { points, .. } => self.returned += points,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
@@ -290,11 +294,13 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Mom
         adjusted: row.adjusted,
         transferred_in: row.transferred_in,
         transferred_out: row.transferred_out,
+        returned: row.returned,
     };
     prop_assert_eq!(sums, &counted);
     prop_assert_eq!((member.held(), member.review_on()), (row.held, row.review_on));
     let gone = counted.redeemed + counted.reversed + counted.expired + counted.transferred_out;
-    prop_assert_eq!(row.available + row.held, counted.earned + counted.adjusted + counted.transferred_in - gone);
+    let come = counted.earned + counted.adjusted + counted.transferred_in + counted.returned;
+    prop_assert_eq!(row.available + row.held, come - gone);
     if let Some(reference) = row.earned_reference_on {
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }

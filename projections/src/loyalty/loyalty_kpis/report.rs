@@ -55,11 +55,13 @@ struct Day {
     points_earned: i64,
     points_redeemed: i64,
     points_reversed: i64,
+    points_returned: i64,
     points_adjusted: i64,
     points_expired: i64,
     earned_count: i64,
     redeemed_count: i64,
     reversed_count: i64,
+    returned_count: i64,
     adjusted_count: i64,
     expired_count: i64,
     enrolled: i64,
@@ -72,6 +74,7 @@ impl From<Day> for Figures {
             earned: Moved { points: day.points_earned, count: day.earned_count },
             redeemed: Moved { points: day.points_redeemed, count: day.redeemed_count },
             reversed: Moved { points: day.points_reversed, count: day.reversed_count },
+            returned: Moved { points: day.points_returned, count: day.returned_count },
             adjusted: Moved { points: day.points_adjusted, count: day.adjusted_count },
             expired: Moved { points: day.points_expired, count: day.expired_count },
             enrolled: day.enrolled,
@@ -181,8 +184,8 @@ mod tests {
     fn what_is_owed_adds_up_over_the_days_and_what_is_due_goes_off_at_the_end_only() {
         let day = |day: &str| {
             serde_json::from_value(serde_json::json!({
-                "day": day, "points_earned": 7, "points_redeemed": 0, "points_reversed": 0, "points_adjusted": 0, "points_expired": 0,
-                "earned_count": 1, "redeemed_count": 0, "reversed_count": 0, "adjusted_count": 0, "expired_count": 0, "enrolled": 0, "discounts": {}
+                "day": day, "points_earned": 7, "points_redeemed": 0, "points_reversed": 0, "points_returned": 0, "points_adjusted": 0, "points_expired": 0,
+                "earned_count": 1, "redeemed_count": 0, "reversed_count": 0, "returned_count": 0, "adjusted_count": 0, "expired_count": 0, "enrolled": 0, "discounts": {}
             }))
         };
         let days = vec![day("2026-02-09").unwrap(), day("2026-02-11").unwrap()];

@@ -15,7 +15,9 @@ create table loyalty_kpis (
     position        bigint not null,
     points_adjusted bigint not null,
     adjusted_count  bigint not null,
-    redemption_ratio numeric generated always as (round(points_redeemed::numeric / nullif(points_earned, 0), 4)) stored,
+    points_returned bigint not null,
+    returned_count  bigint not null,
+    redemption_ratio numeric generated always as (round(greatest(points_redeemed::numeric - points_returned, 0) / nullif(points_earned, 0), 4)) stored,
     primary key (tenant, day)
 ) with (fillfactor = 80);
 comment on table loyalty_kpis is 'One row per tenant and day on which points moved or members enrolled. Points have no currency; money stands in discounts, and what is owed in loyalty_liabilities.';
@@ -24,6 +26,8 @@ comment on column loyalty_kpis.day is 'The business date of the events, which ma
 comment on column loyalty_kpis.points_earned is 'Points that purchases earned.';
 comment on column loyalty_kpis.points_redeemed is 'Points that became discounts.';
 comment on column loyalty_kpis.points_reversed is 'Points that were taken back with their purchases.';
+comment on column loyalty_kpis.points_returned is 'Points that had become discounts, and came back because their orders were given back. points_redeemed still counts them.';
+comment on column loyalty_kpis.returned_count is 'How often such points came back.';
 comment on column loyalty_kpis.points_adjusted is 'Points given by hand, less those taken by hand.';
 comment on column loyalty_kpis.adjusted_count is 'How often points were given or taken by hand.';
 comment on column loyalty_kpis.points_expired is 'Points whose expiry is recorded.';
@@ -34,7 +38,7 @@ comment on column loyalty_kpis.expired_count is 'How many lots expired.';
 comment on column loyalty_kpis.enrolled is 'Customers who became members.';
 comment on column loyalty_kpis.discounts is 'What the redeemed points were worth, in minor units by currency: {"EUR": 1200}.';
 comment on column loyalty_kpis.position is 'Position of the last event of this day.';
-comment on column loyalty_kpis.redemption_ratio is 'Points redeemed by points earned on this day; null when none were earned. Of a range: the ratio of the sums.';
+comment on column loyalty_kpis.redemption_ratio is 'Points redeemed, less those that came back (at least none), by points earned on this day; null when none were earned. Of a range: the ratio of the sums.';
 create table loyalty_liabilities (
     tenant    int    not null,
     day       date   not null,
@@ -46,4 +50,4 @@ comment on table loyalty_liabilities is 'By how much what the programme owes to 
 comment on column loyalty_liabilities.tenant is 'Whose programme.';
 comment on column loyalty_liabilities.day is 'The business date, as in loyalty_kpis.';
 comment on column loyalty_liabilities.currency is 'The currency that the points are worth money in (ISO 4217). XXX: expiries and reversals from before events told it.';
-comment on column loyalty_liabilities.points is 'Points earned and given by hand, less those redeemed, taken back, taken by hand and expired. Held points are still owed. What they are worth is said by redeem.points_per_unit of the rules of loyalty_programmes that hold.';
+comment on column loyalty_liabilities.points is 'Points earned, come back and given by hand, less those redeemed, taken back, taken by hand and expired. Held points are still owed. What they are worth is said by redeem.points_per_unit of the rules of loyalty_programmes that hold.';

@@ -4,7 +4,7 @@ use super::{Figures, KpiRow, LoyaltyKpis, Moved, UNTOLD};
 use crate::folding::{TENANT, recorded};
 use crate::loyalty::loyalty_ledger::{LoyaltyLedger, Movement};
 use crate::loyalty::stories::{
-    adjust, any_command, as_far_as_allowed, day, decided, earn, enrol, noon, redeem, reverse, settle,
+    adjust, any_command, as_far_as_allowed, day, decided, earn, enrol, give_back, noon, redeem, reverse, settle,
 };
 use crate::read_model::{ReadModel, Recorded, Rows};
 use domain::Decider;
@@ -74,6 +74,27 @@ fn points_given_and_taken_by_hand_are_owed_and_earn_nothing() {
 }
 
 #[test]
+fn points_that_come_back_are_a_figure_of_their_own_and_lower_the_ratio() {
+    let rows = rows_of(&story(decided([
+        enrol("2026-01-10"),
+        earn(1, 40_000, "2026-02-09"),
+        redeem(200, 3, "2026-02-09"),
+        give_back(3, 1, (1, 4), "2026-02-09"),
+        give_back(3, 2, (4, 4), "2026-02-10"),
+    ])));
+    let day = on(&rows, "2026-02-09");
+    assert_eq!(
+        (day.figures.redeemed, day.figures.returned),
+        (Moved { points: 200, count: 1 }, Moved { points: 50, count: 1 })
+    );
+    assert_eq!(
+        (day.figures.redeemed_by_earned(), &day.owed),
+        (Some(3_750), &BTreeMap::from([("USD".to_owned(), 250)]))
+    );
+    assert_eq!(on(&rows, "2026-02-10").owed, BTreeMap::from([("USD".to_owned(), 150)]));
+}
+
+#[test]
 fn a_tier_is_no_figure() {
     let upgraded = decided([enrol("2026-01-10"), earn(1, 100_000, "2026-02-09")]).pop().unwrap();
     assert_eq!(upgraded.event_type(), "loyalty.tier.upgraded");
@@ -97,7 +118,8 @@ fn any_stored_sums_make_a_row() {
         *points = i64::MAX;
     }
     let (points, expires_on) = (i64::MAX, day("2026-02-09"));
-    let expired = LoyaltyEvent::PointsExpired { lot: 1, points, expires_on, hold: None, currency: None, balance: 0 };
+    let (hold, order, refund, currency, balance) = (None, None, None, None, 0);
+    let expired = LoyaltyEvent::PointsExpired { lot: 1, points, expires_on, hold, order, refund, currency, balance };
     let twice = [earned, expired].into_iter().flat_map(|event| [event.clone(), event]);
     let row = &rows_of(&story(twice))[&(TENANT, day("2026-02-09"))];
     let figures = &row.figures;
@@ -150,6 +172,7 @@ proptest! {
                     discount += row.amount.unwrap().minor();
                 }
                 Movement::Reversed => ledger.reversed.once(-row.points),
+                Movement::Returned => ledger.returned.once(row.points),
                 Movement::Adjusted => ledger.adjusted.once(row.points),
                 Movement::Expired => ledger.expired.once(-row.points),
             }

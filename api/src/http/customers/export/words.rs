@@ -112,6 +112,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsReversed { points, order, .. } => {
             format!("{points} points were taken back, because order {order} was given back")
         }
+        E::PointsReturned { points, order, .. } => {
+            format!("{points} points that you had spent came back, because order {order} was given back")
+        }
         E::PointsAdjusted { points, reason, .. } => {
             let (moved, points) =
                 if *points < 0 { ("taken from", points.saturating_neg()) } else { ("given to", *points) };
@@ -144,6 +147,7 @@ pub(super) const fn movement(kind: Movement) -> &'static str {
         Movement::Released => "Came back",
         Movement::Redeemed => "Spent",
         Movement::Reversed => "Taken back",
+        Movement::Returned => "Given back",
         Movement::Adjusted => "By hand",
         Movement::Expired => "Expired",
         Movement::TransferredIn => "From another account",
