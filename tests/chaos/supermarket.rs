@@ -149,7 +149,8 @@ impl Till {
     /// Carries a ticket out; some are asked for by both servers at the same time, or once more afterwards.
     async fn serve(&mut self, callers: &[Caller; 2], ids: &[String], ticket: Ticket) -> Option<Done> {
         let (path, body) = message(&ticket, ids);
-        let (mine, others) = (&callers[usize::from(self.nth % 2 == 0)], &callers[usize::from(self.nth % 2 == 1)]);
+        let (mine, others) =
+            (&callers[usize::from(self.nth.is_multiple_of(2))], &callers[usize::from(!self.nth.is_multiple_of(2))]);
         let key = format!("till-{}-{}", self.number, self.nth);
         let twice = self.random.below(100);
         let reply = match twice {

@@ -328,7 +328,7 @@ pub(crate) struct LoyaltyView {
     #[schema(value_type = schemas::Tier)]
     tier: Tier,
     /// What members of the tier enjoy.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, example = json!(["free_shipping"]))]
     benefits: Vec<BenefitCode>,
     #[schema(value_type = Option<schemas::Tier>)]
     next_tier: Option<Tier>,

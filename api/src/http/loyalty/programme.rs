@@ -27,7 +27,7 @@ pub(crate) struct RulesBody {
     /// What purchases earn: bands by the size of the total, the lowest first. The first begins at 0.
     #[schema(min_items = 1, max_items = 20)]
     earn: Vec<EarnBandBody>,
-    redeem: RedeemBody,
+    redeem: RedeemRuleBody,
     /// Points live for so many calendar months.
     #[schema(minimum = 1, maximum = 120, example = 24)]
     expiry_months: u32,
@@ -59,7 +59,7 @@ struct EarnBandBody {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RedeemBody {
+struct RedeemRuleBody {
     /// Points that are worth one whole unit of discount.
     #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
     points_per_unit: i64,
@@ -90,7 +90,7 @@ struct TierBody {
 impl RulesBody {
     pub(crate) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Programme> {
         let tiers = fields.keep_each(&format!("{pointer}/tiers"), &self.tiers, TierBody::read);
-        let RedeemBody { points_per_unit, multiple_of, minimum } = self.redeem;
+        let RedeemRuleBody { points_per_unit, multiple_of, minimum } = self.redeem;
         let band =
             |body: &EarnBandBody| EarnBand { above: body.above, points_per_unit: body.points_per_unit, of: body.of };
         Some(Programme {
@@ -123,7 +123,7 @@ impl From<&Programme> for RulesBody {
         };
         Self {
             earn: rules.earn.iter().map(band).collect(),
-            redeem: RedeemBody { points_per_unit, multiple_of, minimum },
+            redeem: RedeemRuleBody { points_per_unit, multiple_of, minimum },
             expiry_months: rules.expiry_months,
             tiers: rules.tiers.iter().map(tier).collect(),
         }
