@@ -18,6 +18,7 @@ use store::postgres::Pools;
 use store::signed_note::LogKey;
 use store::{Direction, EventStore, Metadata, Position, ReadStream, RecordedEvent, StoreError, TenantId};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 /// How long an erasure waits for read models. They follow by themselves when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -216,10 +217,12 @@ impl Eraser {
             return Err(damaged(told)("is no erasure of a customer"));
         };
         let metadata: Metadata = serde_json::from_str(&told.metadata).map_err(damaged(told))?;
-        let (blanked, pending) = self.projections.who_reflects(told.position, PATIENCE).await;
+        let last = self.last_of(tenant, told, &subjects).await?;
+        let (blanked, pending) = self.projections.who_reflects(last, PATIENCE).await;
         Ok(ErasureReceipt {
             tenant: tenant.0,
             customer_id: customer.as_uuid(),
+            left_before: self.left_before(tenant, &subjects).await?,
             subjects,
             ground,
             actor: metadata.actor,
@@ -227,12 +230,21 @@ impl Eraser {
             erased_at: told.recorded_at,
             blanked: blanked.into_iter().map(str::to_owned).collect(),
             pending: pending.into_iter().map(str::to_owned).collect(),
-            left_before: self.left_before(tenant, customer).await?,
             kept: kept(),
         })
     }
 
-    async fn left_before(&self, tenant: TenantId, customer: CustomerId) -> Result<LeftBefore, StoreError> {
+    /// All subjects of a person are erased in one append; the read models have to see the last of them.
+    async fn last_of(&self, tenant: TenantId, told: &RecordedEvent, subjects: &[Uuid]) -> Result<Position, StoreError> {
+        let mut last = told.position;
+        for subject in subjects {
+            let other = self.told(tenant, CustomerId::new(*subject)).await?;
+            last = other.map_or(last, |other| last.max(other.position));
+        }
+        Ok(last)
+    }
+
+    async fn left_before(&self, tenant: TenantId, subjects: &[Uuid]) -> Result<LeftBefore, StoreError> {
         let keys = api_keys::list(&self.pools, tenant).await?;
         let readers = keys.into_iter().filter_map(|row| {
             let may = |scope| row.known_scopes().any(|held: Scope| held.grants(scope));
@@ -243,11 +255,12 @@ impl Eraser {
             })
         });
         let analysts = store::postgres::analyst_login(&self.pools.engine, tenant).await?;
-        Ok(LeftBefore {
-            readers: readers.collect(),
-            exports: self.exports(tenant, customer).await?,
-            analysts: analysts.into_iter().collect(),
-        })
+        let mut exports = Vec::new();
+        for subject in subjects {
+            exports.extend(self.exports(tenant, CustomerId::new(*subject)).await?);
+        }
+        exports.sort_by_key(|export| export.position);
+        Ok(LeftBefore { readers: readers.collect(), exports, analysts: analysts.into_iter().collect() })
     }
 
     async fn exports(&self, tenant: TenantId, customer: CustomerId) -> Result<Vec<Export>, StoreError> {

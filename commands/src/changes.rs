@@ -72,6 +72,11 @@ impl Changes {
         self.claims.push(ClaimChange::Take { key, owner });
     }
 
+    /// Two subjects are one person from now on: whoever forgets one forgets both.
+    pub fn link(&mut self, one: Uuid, other: Uuid) {
+        self.subjects.links.push((one, other));
+    }
+
     /// A subject is forgotten: its key is destroyed, and its claims are given back. One of the events has to say so.
     pub fn erase(&mut self, subject: Uuid) {
         self.subjects.erases.push(subject);

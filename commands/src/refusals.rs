@@ -24,6 +24,17 @@ pub(crate) fn erased() -> Refusal {
     refusal("customer_erased", "the customer was erased")
 }
 
+/// Others have changed meanwhile which streams are concerned: to be looked up again.
+pub(crate) fn outdated() -> Refusal {
+    refusal(OUTDATED, "others have changed the same meanwhile")
+}
+
+pub(crate) fn is_outdated(refusal: &Refusal) -> bool {
+    refusal.code == OUTDATED
+}
+
+const OUTDATED: &str = "outdated";
+
 /// The caller has seen another version than there is now.
 pub(crate) fn changed_since(seen: Version, version: Version) -> Refusal {
     let facts = [("expected_version", seen), ("version", version)];

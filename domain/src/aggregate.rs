@@ -116,8 +116,8 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 6;
-    LoyaltyAccount => Loyalty, snapshot version 6;
+    Customer => Customer, snapshot version 7;
+    LoyaltyAccount => Loyalty, snapshot version 7;
     LoyaltyProgramme => Programme, snapshot version 1;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;

@@ -19,6 +19,7 @@ use domain::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, ExternalReference,
     LifecycleStage, LinkedReference, LinkedUser, PurchaseLine, RefundedLine,
 };
+use domain::customers::merging::{AbsorbedLine, AbsorbedOrder, AbsorbedRefund};
 use domain::customers::metadata::Metadata;
 use domain::customers::portal::PortalPermission;
 use domain::customers::preferences::{
@@ -34,6 +35,7 @@ use domain::ids::{
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason};
+use domain::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
 use domain::loyalty::programme::{EarnBand, EarnedOf, Programme, Tier};
 use domain::phone::Phone;
 use domain::text::{
@@ -144,7 +146,45 @@ fn customers() -> Vec<Example> {
     let erased = CustomerEvent::Erased { ground, subjects, on: day("2026-02-09") };
     let all = vec![Example::new(full, minimal), updated(), purchase(), refund()];
     let others = [preferences()].into_iter().chain([moved, exported, erased].map(Example::required));
-    all.into_iter().chain(addresses()).chain(others).chain(links()).chain(standing()).collect()
+    all.into_iter().chain(addresses()).chain(others).chain(links()).chain(standing()).chain(merges()).collect()
+}
+
+fn merges() -> Vec<Example> {
+    let on = day("2026-02-09");
+    let order = |lines, refunds| AbsorbedOrder {
+        order: order(),
+        total: money("24.50"),
+        refunded: money("10.00"),
+        on,
+        fingerprint: 0xcbf2_9ce4_8422_2325,
+        remembered_until: day("2028-02-09"),
+        lines,
+        is_over: false,
+        refunds,
+    };
+    let line = AbsorbedLine { article: 0xcbf2_9ce4_8422_2325, quantity: 3, minor: 2450, refunded: 1 };
+    let refund = AbsorbedRefund { refund: refund_id(), amount: money("10.00"), completed: false, lines: 7 };
+    let absorbed = |duplicates, dates: Option<NaiveDate>, orders| CustomerEvent::DuplicateAbsorbed {
+        duplicate: other_customer(),
+        part: 1,
+        parts: 2,
+        duplicates,
+        purchases: 7,
+        first_purchase_on: dates,
+        last_purchase_on: dates,
+        orders,
+        on,
+    };
+    let reason = ReasonCode::parse("closed-shop").ok();
+    vec![
+        Example::required(CustomerEvent::Merged { into: other_customer(), on }),
+        Example::new(
+            absorbed(vec![other_customer()], Some(on), vec![order(vec![line], vec![refund]), order(vec![], vec![])]),
+            absorbed(vec![], None, vec![]),
+        ),
+        Example::new(CustomerEvent::Deleted { reason, on }, CustomerEvent::Deleted { reason: None, on }),
+        Example::required(CustomerEvent::Restored { on }),
+    ]
 }
 
 fn links() -> Vec<Example> {
@@ -373,7 +413,8 @@ fn loyalty() -> Vec<Example> {
     let earned = Example::new(earned(Some(2)), earned(None));
     let required = [enrolled, upgraded, closed].map(Example::required);
     let others = [earned, reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
-    required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(transfers()).collect()
+    let between = transfers().into_iter().chain(merged_accounts());
+    required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
 }
 
 fn published() -> Example {
@@ -541,6 +582,54 @@ fn transfers() -> [Example; 2] {
     };
     let reason = || Some(ReasonCode::parse("family-pool").unwrap());
     [Example::new(sent(reason()), sent(None)), Example::new(received(reason()), received(None))]
+}
+
+fn merged_accounts() -> [Example; 2] {
+    let (currency, on) = (currency("USD"), day("2026-02-09"));
+    let earning = |programme| AbsorbedEarning {
+        order: order(),
+        points: 300,
+        programme,
+        multiplier_percent: 125,
+        reversed: 20,
+        refunds: vec![refund_id()],
+        expired: false,
+        remembered_until: day("2028-02-09"),
+    };
+    let lot =
+        |order| AbsorbedLot { lot: 8, points: 200, counted: 280, earned_on: on, expires_on: day("2028-02-09"), order };
+    let redeemed = |hold, lots| AbsorbedRedemption {
+        order: order(),
+        points: 400,
+        hold,
+        returned: 100,
+        lots,
+        remembered_until: day("2028-02-09"),
+    };
+    let absorbed = |debt_from, lots, redeemed, latest_earned_on| LoyaltyEvent::Absorbed {
+        duplicate: other_customer(),
+        part: 1,
+        parts: 2,
+        currency,
+        enrolled_on: day("2026-01-10"),
+        points: 400,
+        debt: 0,
+        debt_from,
+        lots,
+        paid_debt: 12,
+        redeemed,
+        latest_earned_on,
+        on,
+        balance: 730,
+    };
+    let full = absorbed(
+        vec![LotPoints { lot: 1, points: 10 }],
+        vec![lot(Some(earning(Some(2)))), lot(Some(earning(None))), lot(None)],
+        vec![redeemed(Some(hold()), moved_lots()), redeemed(None, vec![])],
+        Some(on),
+    );
+    let merged = LoyaltyEvent::Merged { into: other_customer(), points: -12, currency, on };
+    [Example::required(merged), Example::new(full, absorbed(vec![], vec![], vec![], None))]
 }
 
 fn transfer() -> TransferId {

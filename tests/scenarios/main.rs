@@ -16,6 +16,8 @@ mod imports;
 mod jobs;
 mod listing;
 mod loyalty;
+mod merged_sales;
+mod merging;
 mod offline_proofs;
 mod operating;
 mod profile;

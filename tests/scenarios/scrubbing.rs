@@ -215,6 +215,47 @@ async fn after_a_scrub_no_byte_of_the_erased_is_in_the_files() {
     assert_all_is_there(&world, &others).await;
 }
 
+/// What tells who the survivor of a merge is.
+const SURVIVES: [&str; 3] = ["Survyvorsson", "survyvorsson@example.org", "+34622987654"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_turned_out_to_be_one_are_scrubbed_together() {
+    let world = world().await;
+    let others = others(&world).await;
+    let duplicate = person(&world).await;
+    let mut needles = needles(&world, &duplicate).await;
+    let body = json!({
+        "name": SURVIVES[0], "emails": [SURVIVES[1]], "phones": [SURVIVES[2]], "loyalty": {"currency": "EUR"},
+        "references": [{"system": "erp", "reference": "survyvorsson-1"}],
+    });
+    let survivor = text(&world.post("/v1/customers", body).await.body["customer_id"]);
+    needles.extend(self::needles(&world, &survivor).await.split_off(PLANTED.len()));
+    needles.extend(SURVIVES.map(|text| (text.to_owned(), text.as_bytes().to_vec())));
+    let merged = world.post(&format!("/v1/customers/{survivor}/merges"), json!({"duplicate_id": duplicate})).await;
+    assert_eq!(merged.status, 201, "{}", merged.body);
+    let renamed = world.patch(&format!("/v1/customers/{survivor}"), None, json!({"language": "es"})).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.body);
+    let told = world.open(None, &format!("/v1/customers/{survivor}/export"), None).await.text().await.expect("a text");
+    for planted in [SURVIVES[0], "Zwölfaxing", "X1234567L", "Quistropolis"] {
+        assert!(told.contains(planted), "{planted} is told with the other one");
+    }
+
+    let erased = world.post(&format!("/v1/customers/{duplicate}/erase"), json!({})).await;
+    assert_eq!((erased.status, &erased.body["pending"]), (200, &json!([])), "{}", erased.body);
+    let subjects = erased.body["subjects"].to_string();
+    assert!(subjects.contains(&survivor) && subjects.contains(&duplicate), "{subjects}");
+    let before = hits(&world.data(), &needles);
+    let all: Vec<&str> = before.values().flatten().map(String::as_str).collect();
+    // What was changed early may be gone from its page by now.
+    for name in ["Zwölfaxing", "X1234567L", "Quistropolis", SURVIVES[0], SURVIVES[1], "a claim", "the wrapped key"] {
+        assert!(all.contains(&name), "{name} is nowhere before the scrub, so this proves nothing: {before:#?}");
+    }
+    let done = world.run_json(&["erase", "--scrub", "--json"]);
+    assert_eq!(done["is_complete"], true, "{done:#}");
+    assert_eq!(hits(&world.data(), &needles), BTreeMap::new());
+    assert_all_is_there(&world, &others).await;
+}
+
 /// A file as PostgreSQL leaves it when it is killed while a table is loaded.
 async fn orphan(world: &World) -> PathBuf {
     let folder: String = sqlx::query_scalar(

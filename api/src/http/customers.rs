@@ -39,6 +39,7 @@ mod addresses;
 pub(crate) mod documents;
 mod erase;
 mod export;
+mod merges;
 mod overview;
 mod preferences;
 mod profile;
@@ -68,6 +69,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(erase::get_erasure))
         .merge(references::routes())
         .merge(standing::routes())
+        .merge(merges::routes())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -338,7 +340,7 @@ struct PurchaseView {
     responses(
         (status = 201, description = "Recorded", body = PurchaseView),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "order_already_recorded, customer_erased"),
+        (status = 409, description = "order_already_recorded, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "negative_total, currency_mismatch, quantity_required, too_many, points_limit, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CustomersWrite])),
@@ -468,7 +470,7 @@ struct RefundView {
     responses(
         (status = 201, description = "Given back", body = RefundView),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "refund_already_recorded, customer_erased"),
+        (status = 409, description = "refund_already_recorded, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, line_not_bought, line_exceeds_purchase, quantity_required, too_many, currency_mismatch, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CustomersWrite])),
@@ -553,6 +555,9 @@ struct CustomerView {
     /// Others' notes.
     #[schema(value_type = schemas::Metadata)]
     metadata: BTreeMap<String, String>,
+    /// The customer that it turned out to be: ask that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_into: Option<Uuid>,
     #[schema(example = "active")]
     lifecycle: &'static str,
     lifecycle_since: Option<NaiveDate>,
@@ -664,6 +669,7 @@ impl CustomerView {
             blocked: row.standing.block.map(|block| BlockView::of(block, shown)),
             terms: row.standing.terms.into(),
             metadata: metadata.collect(),
+            merged_into: row.merged_into,
             lifecycle: row.lifecycle.as_str(),
             lifecycle_since: row.lifecycle_since,
             milestones,

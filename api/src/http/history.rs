@@ -7,12 +7,16 @@ use crate::headers::{MinPosition, Parameters, PathId};
 use crate::http::customers::customer_not_found;
 use crate::http::lists::{self, Cursor};
 use crate::http::recorded::EventView;
-use crate::http::{Found, time_travel};
+use crate::http::{Found, time_travel, wait_for};
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::aggregate::Category;
+use domain::customers::merging::DUPLICATES_MAX;
 use futures::TryStreamExt;
+use projections::ReadModel;
+use projections::customers::customers::Customers;
+use projections::customers::customers::merges::duplicates;
 use serde::{Deserialize, Serialize};
 use store::{Direction, ReadStream, RecordedEvent, StreamId, Version};
 use utoipa::{IntoParams, ToSchema};
@@ -38,7 +42,7 @@ pub(crate) struct HistoryView {
     next_cursor: Option<String>,
 }
 
-/// Tells the events of a customer and of the loyalty account, the oldest first.
+/// Tells the events of a customer and of the loyalty account, and of all who were merged into it, the oldest first.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/events", tag = "audit", operation_id = "get_customer_events",
     params(PathId, Page, MinPosition),
@@ -58,21 +62,28 @@ pub(crate) async fn get_events(
     caller.require(Scope::AuditRead)?;
     let limit = lists::limit(page.limit)?;
     let after = page.cursor.as_deref().map(Seen::parse).transpose()?.unwrap_or_default();
+    wait_for(&api, &[Customers::NAME], min_position).await?;
     let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
-    let reader = Reader { api: &api, caller: &caller, customer };
-    let (own, account) = tokio::try_join!(
-        reader.read(Category::Customer, after.customer, limit + 1),
-        reader.read(Category::Loyalty, after.loyalty, limit + 1)
-    )?;
-    let mut events: Vec<_> = own.into_iter().chain(account).collect();
+    let merged = duplicates(&api.pools, caller.tenant, customer).await?;
+    let everybody: Vec<Uuid> = [customer].into_iter().chain(merged).collect();
+    let reader = Reader { api: &api, caller: &caller };
+    let mut events = Vec::new();
+    for (nth, one) in everybody.iter().enumerate() {
+        let after = after.of(nth);
+        let (own, account) = tokio::try_join!(
+            reader.read(*one, Category::Customer, after.customer, limit + 1),
+            reader.read(*one, Category::Loyalty, after.loyalty, limit + 1)
+        )?;
+        events.extend(own.into_iter().chain(account));
+    }
     // A cursor may be made up: behind it there is nothing of nobody, too.
-    if events.is_empty() && reader.read(Category::Customer, 0, 1).await?.is_empty() {
+    if events.is_empty() && reader.read(customer, Category::Customer, 0, 1).await?.is_empty() {
         return Err(customer_not_found());
     }
     events.sort_by_key(|event| event.position);
     let is_last = events.len() <= limit;
     events.truncate(limit);
-    let next_cursor = (!is_last).then(|| after.and(&events).text());
+    let next_cursor = (!is_last).then(|| after.and(&everybody, &events).text());
     let events = events.iter().map(EventView::of).collect::<Result<_, _>>();
     let events = events.map_err(|error| Problem::internal().because(error))?;
     Ok(Found { position, version: None, body: HistoryView { events, next_cursor } })
@@ -81,14 +92,19 @@ pub(crate) async fn get_events(
 struct Reader<'a> {
     api: &'a Api,
     caller: &'a Caller,
-    customer: Uuid,
 }
 
 impl Reader<'_> {
-    async fn read(&self, category: Category, after: Version, limit: usize) -> Result<Vec<RecordedEvent>, Problem> {
+    async fn read(
+        &self,
+        customer: Uuid,
+        category: Category,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, Problem> {
         let read = ReadStream {
             tenant: self.caller.tenant,
-            stream: StreamId { category: category.as_str(), id: self.customer },
+            stream: StreamId { category: category.as_str(), id: customer },
             from: after.saturating_add(1),
             direction: Direction::Forwards,
             limit: u64::try_from(limit).unwrap_or(u64::MAX),
@@ -98,43 +114,63 @@ impl Reader<'_> {
     }
 }
 
-/// The last version seen of each stream.
+/// The last version seen of each stream: of the customer, and of those who were merged into it, in the order in which they came to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Seen(Vec<Versions>);
+
+/// Of one of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
+struct Versions {
     customer: Version,
     loyalty: Version,
 }
 
+/// A customer and as many as can be merged into it.
+const STREAMS_MAX: usize = 2 * (1 + DUPLICATES_MAX);
+
 impl Seen {
-    fn and(self, events: &[RecordedEvent]) -> Self {
-        events.iter().fold(self, |seen, event| match event.stream.category {
-            category if category == Category::Customer.as_str() => Self { customer: event.version, ..seen },
-            _ => Self { loyalty: event.version, ..seen },
-        })
+    fn of(&self, nth: usize) -> Versions {
+        self.0.get(nth).copied().unwrap_or_default()
+    }
+
+    fn and(&self, everybody: &[Uuid], events: &[RecordedEvent]) -> Self {
+        let seen = everybody.iter().enumerate().map(|(nth, one)| {
+            let own = events.iter().filter(|event| event.stream.id == *one);
+            own.fold(self.of(nth), |seen, event| match event.stream.category {
+                category if category == Category::Customer.as_str() => Versions { customer: event.version, ..seen },
+                _ => Versions { loyalty: event.version, ..seen },
+            })
+        });
+        Self(seen.collect())
     }
 }
 
 impl Cursor for Seen {
     fn text(&self) -> String {
-        format!("{}.{}", self.customer, self.loyalty)
+        let versions = self.0.iter().flat_map(|seen| [seen.customer, seen.loyalty]);
+        versions.map(|version| version.to_string()).collect::<Vec<_>>().join(".")
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (customer, loyalty) = text.split_once('.')?;
         let version = |text: &str| text.parse::<Version>().ok().filter(|version| *version >= 0);
-        Some(Self { customer: version(customer)?, loyalty: version(loyalty)? })
+        let versions = text.split('.').map(version).collect::<Option<Vec<_>>>()?;
+        let is_whole = versions.len() % 2 == 0 && versions.len() <= STREAMS_MAX;
+        let pairs = versions.chunks(2).map(|pair| Versions { customer: pair[0], loyalty: pair[1] });
+        is_whole.then(|| Self(pairs.collect()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, Seen};
+    use super::{Cursor, Seen, Versions};
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given_out() {
-        let seen = Seen { customer: 7, loyalty: 12 };
-        assert_eq!(Seen::parse(&seen.text()).expect("it was given out"), seen);
-        for made_up in ["", "7", "7.x", "-1.2", "+7.1", "07.1", "7.99999999999"] {
+        let alone = Versions { customer: 7, loyalty: 12 };
+        for seen in [Seen(vec![alone]), Seen(vec![alone, Versions { customer: 1, loyalty: 0 }])] {
+            assert_eq!(Seen::parse(&seen.text()).expect("it was given out"), seen);
+        }
+        for made_up in ["", "7", "7.1.2", "7.x", "-1.2", "+7.1", "07.1", "7.99999999999"] {
             assert_eq!(Seen::parse(made_up).expect_err("refused").code(), "invalid_cursor", "{made_up}");
         }
     }

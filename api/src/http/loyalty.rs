@@ -76,7 +76,7 @@ const fn is_zero(points: &i64) -> bool {
 impl PointsView {
     /// From the events of the command; what they do not say from the balances as they are known. Who is no member has none.
     pub(crate) async fn of(api: &Api, caller: &Caller, account: Uuid, committed: &Committed) -> Self {
-        let told = Self::told_by(committed);
+        let told = Self::told_by(committed, account);
         if told.balance.is_some() && told.tier.is_some() {
             return told;
         }
@@ -95,11 +95,15 @@ impl PointsView {
         }
     }
 
-    fn told_by(committed: &Committed) -> Self {
-        committed.events.iter().fold(Self::default(), |told, recorded| match &recorded.event {
-            Event::Loyalty(event) => told.after(event),
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => told,
-        })
+    /// A command may be about several accounts.
+    fn told_by(committed: &Committed, account: Uuid) -> Self {
+        committed.events.iter().filter(|recorded| recorded.stream.id == account).fold(
+            Self::default(),
+            |told, recorded| match &recorded.event {
+                Event::Loyalty(event) => told.after(event),
+                Event::Customer(_) | Event::Programme(_) | Event::Access(_) => told,
+            },
+        )
     }
 
     fn after(self, event: &LoyaltyEvent) -> Self {
@@ -123,8 +127,9 @@ impl PointsView {
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. }
             | E::TransferSent { balance, .. }
-            | E::TransferReceived { balance, .. } => Self { balance: Some(*balance), ..self },
-            E::Closed { .. } => Self { balance: Some(0), ..self },
+            | E::TransferReceived { balance, .. }
+            | E::Absorbed { balance, .. } => Self { balance: Some(*balance), ..self },
+            E::Merged { .. } | E::Closed { .. } => Self { balance: Some(0), ..self },
         }
     }
 }
@@ -156,7 +161,7 @@ struct EnrolledView {
         (status = 201, description = "A member", body = EnrolledView,
             headers(("Location" = String, description = "Path of the account"))),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "account_closed, customer_erased"),
+        (status = 409, description = "account_closed, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "currency_mismatch"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -226,7 +231,7 @@ struct EarnedView {
     responses(
         (status = 201, description = "Earned", body = EarnedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "account_closed, customer_erased"),
+        (status = 409, description = "account_closed, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "currency_mismatch, negative_total, points_limit, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -280,7 +285,7 @@ struct RedeemedView {
     responses(
         (status = 201, description = "Redeemed", body = RedeemedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_blocked, customer_erased"),
+        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_blocked, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),

@@ -3,11 +3,13 @@
 //! A customer's e-mails, phones, documents, references and user are claims of the log: one owner each. A purchase and its points, a refund and
 //! the points taken back, are one append on the customer and the loyalty account.
 
+mod deletion;
 mod erase;
 mod export;
 mod import;
 mod import_customers;
 mod links;
+mod merge;
 mod profile;
 pub mod reactors;
 pub mod receipt;
@@ -16,6 +18,7 @@ mod standing;
 mod tests;
 mod update;
 
+pub use deletion::{Delete, delete, restore};
 pub use erase::{Erase, erase};
 pub use export::export;
 pub use import::{ImportOptions, PurchaseRow, RowOutcome, import_purchases};
@@ -23,6 +26,7 @@ pub use import_customers::{CustomerRow, import_customers};
 pub use links::{
     LinkReference, LinkUser, UnlinkReference, link_reference, link_user, unlink_reference, unlink_user, user_claim,
 };
+pub use merge::{Merge, merge};
 pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
     remove_address,

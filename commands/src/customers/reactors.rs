@@ -43,6 +43,10 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::Unblocked { .. }
             | CustomerEvent::TermsChanged { .. }
             | CustomerEvent::MetadataChanged { .. }
+            | CustomerEvent::Merged { .. }
+            | CustomerEvent::DuplicateAbsorbed { .. }
+            | CustomerEvent::Deleted { .. }
+            | CustomerEvent::Restored { .. }
             | CustomerEvent::Exported { .. }
             | CustomerEvent::Erased { .. },
         )

@@ -78,7 +78,7 @@ fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey
 
 /// The claims that are a customer's, as its events say.
 pub(crate) fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
-    let Ok(customer) = customer.active() else { return Vec::new() };
+    let Some(customer) = customer.holder() else { return Vec::new() };
     let contact = customer.contact().known().map(claims_of).unwrap_or_default();
     contact.into_iter().chain(customer.user().map(user_claim)).collect()
 }

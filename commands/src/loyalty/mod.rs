@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::customers::customer::Customer;
 use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId};
-use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
@@ -112,7 +112,7 @@ pub async fn earn(
     };
     let request =
         on_account_at(occurred_at, caller, "loyalty.earn", customer, command).seeing([programme_stream(tenant)]);
-    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+    commands.execute(caller, unless_deleted(request, customer).content(content).once(once).keyed(key)).await
 }
 
 /// Turns points into a discount, once per order.
@@ -167,8 +167,8 @@ fn spending(
     customer: CustomerId,
     command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
 ) -> Request {
-    let asked = on_account(caller, verb, customer, command);
-    let (decide, scope) = (asked.decide, vec![account_stream(customer), stream_of::<Customer>(customer.as_uuid())]);
+    let asked = unless_deleted(on_account(caller, verb, customer, command), customer);
+    let decide = asked.decide;
     let decide = move |states: &States<'_>| {
         // Who is not there, or not any more, has no account either, and is told so.
         if let Ok(known) = states.get::<Customer>(customer.as_uuid()).active() {
@@ -176,7 +176,7 @@ fn spending(
         }
         decide(states)
     };
-    Request { scope, decide: Box::new(decide), ..asked }
+    Request { decide: Box::new(decide), ..asked }
 }
 
 /// A command on one account about something that happened at a time of its own.
@@ -196,6 +196,17 @@ fn on_account_at(
         Ok::<_, Refusal>(changes)
     };
     Request::new(verb, occurred_at, [account_stream(customer)], decide)
+}
+
+/// Points of a customer that is deleted stay as they are: none is earned, none is spent.
+fn unless_deleted(request: Request, customer: CustomerId) -> Request {
+    let Request { mut scope, decide, .. } = request;
+    scope.push(stream_of::<Customer>(customer.as_uuid()));
+    let decide = move |states: &States<'_>| match states.get::<Customer>(customer.as_uuid()) {
+        Customer::Deleted(_) => Err(LoyaltyError::CustomerDeleted.into()),
+        Customer::Unregistered | Customer::Active(_) | Customer::Merged { .. } | Customer::Erased => decide(states),
+    };
+    Request { scope, decide: Box::new(decide), ..request }
 }
 
 /// An order earns points.
@@ -271,6 +282,8 @@ impl Today {
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
             | E::PointsReturned { .. }
+            | E::Merged { .. }
+            | E::Absorbed { .. }
             | E::Closed { .. } => None,
         }
     }
@@ -307,6 +320,8 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::Enrolled { .. }
         | LoyaltyEvent::TierUpgraded { .. }
         | LoyaltyEvent::HoldPlaced { .. }
+        | LoyaltyEvent::Merged { .. }
+        | LoyaltyEvent::Absorbed { .. }
         | LoyaltyEvent::Closed { .. } => None,
     }
 }

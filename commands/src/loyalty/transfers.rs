@@ -1,6 +1,6 @@
 //! Points that go from one account to another: one append on both.
 
-use super::{Today, account_stream};
+use super::{Today, account_stream, unless_deleted};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -43,7 +43,7 @@ pub async fn transfer(
     if request.customer == request.to {
         return Err(Refusal::from(LoyaltyError::TransferToItself).into());
     }
-    let (content, today) = (content_of(&request), Today::of(caller, caller.now));
+    let (customer, content, today) = (request.customer, content_of(&request), Today::of(caller, caller.now));
     let once = sent_once(request.customer, &request.transfer);
     let once_id = once.id(caller.tenant);
     let scope = [account_stream(request.customer), account_stream(request.to)];
@@ -52,7 +52,7 @@ pub async fn transfer(
         false => decide_transfer(states, &request, &today),
     };
     let asked = Request::new("loyalty.transfer", caller.now, scope, decide).content(content).once(once).keyed(key);
-    commands.execute(caller, asked).await
+    commands.execute(caller, unless_deleted(asked, customer)).await
 }
 
 fn decide_transfer(states: &States<'_>, request: &Transfer, today: &Today) -> Result<Changes, Refusal> {

@@ -39,6 +39,7 @@ pub(crate) enum Fault {
 struct Log {
     events: Vec<RecordedEvent>,
     claims: HashMap<(TenantId, ClaimKey), Uuid>,
+    links: Vec<(Uuid, Uuid)>,
     commands: HashMap<Uuid, Made>,
     once: HashMap<Uuid, Made>,
     outcomes: HashMap<Uuid, ([u8; 16], String)>,
@@ -269,12 +270,17 @@ impl Log {
     }
 
     fn check_claims(&self, request: &AppendRequest) -> Result<(), AppendError> {
+        let mut released: Vec<(&ClaimKey, Uuid)> = Vec::new();
         for change in &request.claims {
-            if let ClaimChange::Take { key, owner } = change
-                && let Some(holder) = self.claims.get(&(request.tenant, key.clone()))
-                && holder != owner
-            {
-                return Err(AppendError::Claimed { kind: key.kind.clone(), owner: *holder });
+            match change {
+                ClaimChange::Release { key, owner } => released.push((key, *owner)),
+                ClaimChange::Take { key, owner } => {
+                    let holder = self.claims.get(&(request.tenant, key.clone())).copied();
+                    let holder = holder.filter(|holder| !released.contains(&(key, *holder)));
+                    if let Some(holder) = holder.filter(|holder| holder != owner) {
+                        return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+                    }
+                }
             }
         }
         Ok(())
@@ -287,6 +293,7 @@ impl Log {
                 ClaimChange::Release { key, .. } => drop(self.claims.remove(&(request.tenant, key.clone()))),
             }
         }
+        self.links.extend(&request.subjects.links);
         let before = self.head();
         let count = request.streams.iter().map(|append| append.events.len()).sum::<usize>() as i32;
         let fingerprint = request.identity.fingerprint;
@@ -368,6 +375,20 @@ impl EventStore for FakeStore {
             false => log.judge_and_tell(submitted),
         }
         receipt
+    }
+
+    async fn linked(&self, _: TenantId, subject: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let (mut person, mut next) = (vec![subject], 0);
+        while let Some(one) = person.get(next).copied() {
+            let linked = |(a, b): &(Uuid, Uuid)| (*a == one).then_some(*b).or_else(|| (*b == one).then_some(*a));
+            for other in self.log().links.iter().filter_map(linked) {
+                if !person.contains(&other) {
+                    person.push(other);
+                }
+            }
+            next += 1;
+        }
+        Ok(person)
     }
 
     fn read_stream(&self, read: ReadStream) -> EventStream {

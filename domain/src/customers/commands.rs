@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::customers::address::{Address, AddressKind, AddressPatch};
 use crate::customers::assignment::Assignment;
 use crate::customers::blocking::{BlockNote, BlockReason};
+use crate::customers::customer::ActiveCustomer;
 use crate::customers::events::{
     Contact, CustomerKind, ErasureGround, ExportFormat, ExternalReference, LifecycleStage, PurchaseLine,
 };
@@ -18,7 +19,9 @@ use crate::customers::preferences::PreferencesPatch;
 use crate::customers::terms::TermsPatch;
 use crate::document::Document;
 use crate::email::Email;
-use crate::ids::{Channel, ExternalSystem, Language, OrderId, RefundId, Sku, Source, Tag, TimeZoneName};
+use crate::ids::{
+    Channel, CustomerId, ExternalSystem, Language, OrderId, ReasonCode, RefundId, Sku, Source, Tag, TimeZoneName,
+};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
@@ -147,6 +150,43 @@ pub enum CustomerCommand {
         /// The business date.
         on: NaiveDate,
     },
+    /// Turn out to be another one, who takes over.
+    MergeInto {
+        /// Who that is.
+        into: CustomerId,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Follow who it was merged into into another one.
+    FollowMerge {
+        /// Who it was merged into.
+        from: CustomerId,
+        /// Who that one is merged into.
+        into: CustomerId,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Take over what a duplicate had.
+    Absorb {
+        /// The duplicate.
+        id: CustomerId,
+        /// As it is.
+        duplicate: Box<ActiveCustomer>,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Be deleted.
+    Delete {
+        /// Why.
+        reason: Option<ReasonCode>,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Be deleted no more.
+    Restore {
+        /// The business date.
+        on: NaiveDate,
+    },
     /// Record that all that is known is handed out; each time.
     Export {
         /// In which form.
@@ -212,6 +252,44 @@ pub enum CustomerError {
     /// Nobody knows any more who it was.
     #[error("the customer was erased")]
     Erased,
+    /// It turned out to be another customer.
+    #[error("the customer was merged into {survivor}: ask that one")]
+    Merged {
+        /// Who it is.
+        survivor: CustomerId,
+    },
+    /// The customer was deleted.
+    #[error("the customer was deleted: restore it first")]
+    Deleted,
+    /// A customer cannot be its own duplicate.
+    #[error("a customer is not a duplicate of itself")]
+    MergeWithItself,
+    /// There is no such duplicate.
+    #[error("the duplicate is not known")]
+    DuplicateNotFound,
+    /// Nobody knows any more who the duplicate was.
+    #[error("the duplicate was erased")]
+    DuplicateErased,
+    /// The duplicate was deleted.
+    #[error("the duplicate was deleted: restore it first")]
+    DuplicateDeleted,
+    /// The duplicate is blocked, and whoever it is would not be any more.
+    #[error("the duplicate is blocked: block the other one, or unblock it first")]
+    DuplicateBlocked,
+    /// The duplicate turned out to be a third customer.
+    #[error("the duplicate was merged into {survivor} before")]
+    AlreadyMerged {
+        /// Who it is.
+        survivor: CustomerId,
+    },
+    /// Together the two have more of something than a customer may have.
+    #[error("together they would have more than {limit} {items}")]
+    MergeTooMany {
+        /// Of what.
+        items: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// There is no such address.
     #[error("the customer has no such address")]
     AddressNotFound,
@@ -367,6 +445,15 @@ impl CustomerError {
         match self {
             Self::NotFound => "customer_not_found",
             Self::Erased => "customer_erased",
+            Self::Merged { .. } => "customer_merged",
+            Self::Deleted => "customer_deleted",
+            Self::MergeWithItself => "merge_with_itself",
+            Self::DuplicateNotFound => "duplicate_not_found",
+            Self::DuplicateErased => "duplicate_erased",
+            Self::DuplicateDeleted => "duplicate_deleted",
+            Self::DuplicateBlocked => "duplicate_blocked",
+            Self::AlreadyMerged { .. } => "already_merged",
+            Self::MergeTooMany { .. } => "too_many",
             Self::AddressNotFound => "address_not_found",
             Self::AddressKnown => "address_already_known",
             Self::DefaultAddressNeeded => "default_address_needed",
@@ -400,13 +487,22 @@ impl CustomerError {
         match self {
             Self::NotFound | Self::AddressNotFound => RefusalKind::NotFound,
             Self::Erased
+            | Self::Merged { .. }
+            | Self::Deleted
+            | Self::DuplicateErased
+            | Self::DuplicateDeleted
+            | Self::DuplicateBlocked
+            | Self::AlreadyMerged { .. }
             | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ReferenceLinked { .. }
             | Self::Blocked { .. }
             | Self::OrderAlreadyRecorded { .. }
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
-            Self::DefaultAddressNeeded
+            Self::MergeWithItself
+            | Self::DuplicateNotFound
+            | Self::MergeTooMany { .. }
+            | Self::DefaultAddressNeeded
             | Self::QuantityRequired { .. }
             | Self::ContactRequired
             | Self::CompanyRequired
@@ -431,6 +527,13 @@ impl CustomerError {
 
     fn field(&self) -> Option<String> {
         match self {
+            Self::MergeWithItself
+            | Self::DuplicateNotFound
+            | Self::DuplicateErased
+            | Self::DuplicateDeleted
+            | Self::DuplicateBlocked
+            | Self::AlreadyMerged { .. }
+            | Self::MergeTooMany { .. } => Some("/duplicate_id".to_owned()),
             Self::CompanyRequired => Some("/company".to_owned()),
             Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
             Self::ReferenceLinked { .. } => Some("/system".to_owned()),
@@ -452,6 +555,8 @@ impl CustomerError {
             }
             Self::NotFound
             | Self::Erased
+            | Self::Merged { .. }
+            | Self::Deleted
             | Self::AddressNotFound
             | Self::AddressKnown
             | Self::AlreadyRegistered

@@ -16,9 +16,13 @@ use crate::customers::addresses::{Addresses, HeldAddress};
 use crate::customers::assignment::{self, Assignment};
 use crate::customers::blocking::{self, Block};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
-use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, PurchaseLine};
+use crate::customers::deletion;
+use crate::customers::events::{
+    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, PurchaseLine,
+};
 use crate::customers::lifecycle::Lifecycle;
 use crate::customers::links;
+use crate::customers::merging::{self, Purchases};
 use crate::customers::metadata::{self, Metadata};
 use crate::customers::portal::{self, PortalPermission};
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
@@ -26,10 +30,9 @@ use crate::customers::tags::Tags;
 use crate::customers::terms::{self, Terms, TermsPatch};
 use crate::decider::Decider;
 use crate::event::Personal;
-use crate::ids::{Channel, Language, OrderId, RefundId, Source, TimeZoneName};
+use crate::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
-
 use crate::text::UserId;
 use refunding::BoughtLine;
 
@@ -54,6 +57,13 @@ pub enum Customer {
     Unregistered,
     /// It buys and is given back.
     Active(Box<ActiveCustomer>),
+    /// It turned out to be another one, who took over what it had.
+    Merged {
+        /// Who that is.
+        into: CustomerId,
+    },
+    /// Nothing happens to it until it is restored.
+    Deleted(Box<ActiveCustomer>),
     /// Nobody knows any more who it was. Nothing happens to it again.
     Erased,
 }
@@ -65,14 +75,16 @@ pub struct ActiveCustomer {
     contact: Personal<Contact>,
     addresses: Addresses,
     preferences: HeldPreferences,
-    orders: BTreeMap<OrderId, Order>,
-    refunds: BTreeMap<RefundId, RecordedRefund>,
-    lifecycle: Lifecycle,
+    pub(super) orders: BTreeMap<OrderId, Order>,
+    pub(super) refunds: BTreeMap<RefundId, RecordedRefund>,
+    pub(super) purchases: Purchases,
+    pub(super) duplicates: BTreeSet<CustomerId>,
+    pub(super) lifecycle: Lifecycle,
     user: Option<UserId>,
     tags: Tags,
     assignment: Assignment,
     portal: BTreeSet<PortalPermission>,
-    block: Option<Block>,
+    pub(super) block: Option<Block>,
     terms: Terms,
     metadata: Personal<Metadata>,
     latest: NaiveDate,
@@ -98,24 +110,24 @@ pub struct Profile {
 /// An order that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    total: Money,
-    refunded: Money,
-    on: NaiveDate,
-    fingerprint: u64,
-    remembered_until: NaiveDate,
+    pub(super) total: Money,
+    pub(super) refunded: Money,
+    pub(super) on: NaiveDate,
+    pub(super) fingerprint: u64,
+    pub(super) remembered_until: NaiveDate,
     /// What can still be given back by its lines.
-    lines: Vec<BoughtLine>,
+    pub(super) lines: Vec<BoughtLine>,
     /// Whether nothing is left to be given back.
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct RecordedRefund {
-    order: OrderId,
-    amount: Money,
-    completed: bool,
+pub(super) struct RecordedRefund {
+    pub(super) order: OrderId,
+    pub(super) amount: Money,
+    pub(super) completed: bool,
     /// Tells apart the articles that were given back; zero for none.
-    lines: u64,
+    pub(super) lines: u64,
 }
 
 impl Decider for Customer {
@@ -163,9 +175,12 @@ impl Decider for Customer {
             CustomerCommand::Unblock { on } => Ok(blocking::unblock(state.active()?.block.as_ref(), on)),
             CustomerCommand::ChangeLifecycle { to, on } => state.active()?.lifecycle.said(to, on),
             CustomerCommand::Assign(assignment) => Ok(assignment::assign(&state.active()?.assignment, assignment)),
-            CustomerCommand::Export { format, events } => {
-                state.known().map(|_| vec![CustomerEvent::Exported { format, events }])
-            }
+            CustomerCommand::MergeInto { into, on } => merging::merge_into(state, into, on),
+            CustomerCommand::FollowMerge { from, into, on } => Ok(merging::follow_merge(state, from, into, on)),
+            CustomerCommand::Absorb { id, duplicate, on } => merging::absorb(state.active()?, id, &duplicate, on),
+            CustomerCommand::Delete { reason, on } => deletion::delete(state, reason, on),
+            CustomerCommand::Restore { on } => deletion::restore(state, on),
+            CustomerCommand::Export { format, events } => export(state, format, events),
             CustomerCommand::Erase { ground, subjects, on } => erase(state, ground, subjects, on),
         }
     }
@@ -179,9 +194,15 @@ impl Decider for Customer {
                 let profile = Profile { kind, language, currency, time_zone, source, registered_on };
                 Self::Active(Box::new(ActiveCustomer::new(profile, personal.clone())))
             }
-            (Self::Active(_) | Self::Unregistered, CustomerEvent::Erased { .. }) => Self::Erased,
+            (
+                Self::Active(_) | Self::Merged { .. } | Self::Deleted(_) | Self::Unregistered,
+                CustomerEvent::Erased { .. },
+            ) => Self::Erased,
+            (Self::Active(_) | Self::Merged { .. }, CustomerEvent::Merged { into, .. }) => Self::Merged { into: *into },
+            (Self::Active(customer), CustomerEvent::Deleted { .. }) => Self::Deleted(customer),
+            (Self::Deleted(customer), CustomerEvent::Restored { .. }) => Self::Active(customer),
             (Self::Active(customer), event) => Self::Active(Box::new(customer.after(event))),
-            (state @ (Self::Unregistered | Self::Erased), _) => state,
+            (state @ (Self::Unregistered | Self::Merged { .. } | Self::Deleted(_) | Self::Erased), _) => state,
         }
     }
 }
@@ -195,7 +216,17 @@ impl Customer {
         match self {
             Self::Unregistered => Err(CustomerError::NotFound),
             Self::Active(customer) => Ok(customer),
+            Self::Merged { into } => Err(CustomerError::Merged { survivor: *into }),
+            Self::Deleted(_) => Err(CustomerError::Deleted),
             Self::Erased => Err(CustomerError::Erased),
+        }
+    }
+
+    /// The customer whose contacts are its own: one that is deleted keeps them.
+    pub fn holder(&self) -> Option<&ActiveCustomer> {
+        match self {
+            Self::Active(customer) | Self::Deleted(customer) => Some(customer),
+            Self::Unregistered | Self::Merged { .. } | Self::Erased => None,
         }
     }
 
@@ -221,6 +252,8 @@ impl ActiveCustomer {
             preferences: HeldPreferences::default(),
             orders: BTreeMap::new(),
             refunds: BTreeMap::new(),
+            purchases: Purchases::default(),
+            duplicates: BTreeSet::new(),
             lifecycle: Lifecycle::new(),
             user: None,
             tags: Tags::default(),
@@ -285,7 +318,13 @@ impl ActiveCustomer {
             E::Unblocked { .. } => self.block = None,
             E::TermsChanged { terms } => self.terms = terms.clone(),
             E::MetadataChanged { personal } => self.metadata = personal.clone(),
-            E::Created { .. } | E::Exported { .. } | E::Erased { .. } => {}
+            E::DuplicateAbsorbed { .. } => return self.absorbing(event),
+            E::Created { .. }
+            | E::Merged { .. }
+            | E::Deleted { .. }
+            | E::Restored { .. }
+            | E::Exported { .. }
+            | E::Erased { .. } => {}
         }
         self
     }
@@ -295,6 +334,7 @@ impl ActiveCustomer {
         let (order, total, on) = (order.clone(), *total, *on);
         self = self.seen(on);
         self.lifecycle.purchased(order.clone(), on);
+        self.purchases.add(&Purchases::one(on));
         let (fingerprint, bought) = (fingerprint(channel.as_ref(), lines), lines.iter().map(BoughtLine::of).collect());
         let (remembered_until, refunded) =
             (months_after(self.latest, REFUNDABLE_MONTHS), Money::zero(total.currency()));
@@ -304,7 +344,7 @@ impl ActiveCustomer {
     }
 
     /// Moves to the latest business date and forgets what is out of reach then.
-    fn seen(mut self, on: NaiveDate) -> Self {
+    pub(super) fn seen(mut self, on: NaiveDate) -> Self {
         if on > self.latest {
             self.latest = on;
             self.orders.retain(|_, order| on < order.remembered_until);
@@ -416,6 +456,7 @@ fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<
     match state {
         Customer::Unregistered => {}
         Customer::Erased => return Err(CustomerError::Erased),
+        Customer::Merged { .. } | Customer::Deleted(_) => return Err(CustomerError::AlreadyRegistered),
         Customer::Active(customer) => {
             let same = customer.profile == profile && customer.contact.known() == Some(&contact);
             return if same { Ok(vec![]) } else { Err(CustomerError::AlreadyRegistered) };
@@ -514,10 +555,19 @@ pub(super) const fn at_most(items: &'static str, limit: usize, given: usize) -> 
     if given > limit { Err(CustomerError::TooMany { items, limit }) } else { Ok(()) }
 }
 
+/// What is known is told of whoever it is known of: of one that is merged or deleted as well.
+fn export(state: &Customer, format: ExportFormat, events: i64) -> Result<Vec<CustomerEvent>, CustomerError> {
+    match state {
+        Customer::Merged { .. } | Customer::Deleted(_) => {}
+        Customer::Unregistered | Customer::Active(_) | Customer::Erased => drop(state.known()?),
+    }
+    Ok(vec![CustomerEvent::Exported { format, events }])
+}
+
 /// What follows from a purchase follows no more when its customer was erased meanwhile: there is nothing to refuse.
 fn advance_lifecycle(state: &Customer, order: &OrderId) -> Result<Vec<CustomerEvent>, CustomerError> {
     match state {
-        Customer::Erased => Ok(vec![]),
+        Customer::Erased | Customer::Merged { .. } | Customer::Deleted(_) => Ok(vec![]),
         Customer::Active(customer) => Ok(customer.lifecycle.due_with(order)),
         Customer::Unregistered => Err(CustomerError::NotFound),
     }
@@ -534,7 +584,9 @@ fn erase(
     match state {
         _ if ground == ErasureGround::Restored => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
         Customer::Unregistered if subjects.len() < 2 => Err(CustomerError::NotFound),
-        Customer::Unregistered | Customer::Active(_) => Ok(vec![CustomerEvent::Erased { ground, subjects, on }]),
+        Customer::Unregistered | Customer::Active(_) | Customer::Merged { .. } | Customer::Deleted(_) => {
+            Ok(vec![CustomerEvent::Erased { ground, subjects, on }])
+        }
         Customer::Erased => Ok(vec![]),
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::customers::address::{Address, AddressKind};
 use crate::customers::blocking::{BlockNote, BlockReason};
+use crate::customers::merging::AbsorbedOrder;
 use crate::customers::metadata::Metadata;
 use crate::customers::portal::PortalPermission;
 use crate::customers::preferences::{PersonalPreferences, Preferences};
@@ -15,8 +16,8 @@ use crate::email::Email;
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
 use crate::ids::{
-    CategoryCode, Channel, ExternalSystem, Language, OrderId, RefundId, RepCode, RouteCode, Sku, Source, Tag,
-    TimeZoneName,
+    CategoryCode, Channel, CustomerId, ExternalSystem, Language, OrderId, ReasonCode, RefundId, RepCode, RouteCode,
+    Sku, Source, Tag, TimeZoneName,
 };
 use crate::money::{Currency, Money};
 use crate::phone::Phone;
@@ -220,6 +221,53 @@ events! {
         MetadataChanged {
             /// All that they are now.
             personal: Personal<Metadata>,
+        },
+        /// The customer turned out to be another one, who took over what it had. Nothing happens to it again but that it is handed out,
+        /// merged on with that one, or erased.
+        #[serde(rename = "customer.merged")]
+        Merged {
+            /// The one that it is.
+            into: CustomerId,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// Another customer turned out to be this one: a part of what that one had.
+        #[serde(rename = "customer.duplicate.absorbed")]
+        DuplicateAbsorbed {
+            /// The other customer.
+            duplicate: CustomerId,
+            /// Which part, from one; all are of one append.
+            part: u32,
+            /// How many parts.
+            parts: u32,
+            /// Who had turned out to be the other customer before; in the first part.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            duplicates: Vec<CustomerId>,
+            /// How often the other customer had bought; in the first part, none in the others.
+            purchases: i64,
+            /// The business date of its first purchase.
+            first_purchase_on: Option<NaiveDate>,
+            /// The business date of its last purchase.
+            last_purchase_on: Option<NaiveDate>,
+            /// Its orders that can still be given back.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            orders: Vec<AbsorbedOrder>,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// The customer was deleted: it is kept, and nothing happens to it until it is restored.
+        #[serde(rename = "customer.deleted")]
+        Deleted {
+            /// Why.
+            reason: Option<ReasonCode>,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// A customer that was deleted is one again.
+        #[serde(rename = "customer.restored")]
+        Restored {
+            /// The business date.
+            on: NaiveDate,
         },
         /// All that is known of the customer was handed out. Changes nothing: it is there for whoever asks who saw what.
         #[serde(rename = "customer.exported")]

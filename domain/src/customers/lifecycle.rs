@@ -45,6 +45,27 @@ impl Lifecycle {
         self.stage
     }
 
+    /// The stage of a customer that turned out to be two: that of the one who bought last, where both did.
+    pub(crate) fn joined(&self, other: &Self) -> LifecycleStage {
+        let (latest, earlier) =
+            if other.last_purchase_on > self.last_purchase_on { (other, self) } else { (self, other) };
+        match (latest.coming(), earlier.coming()) {
+            (LifecycleStage::New, stage) if stage != LifecycleStage::Prospect => LifecycleStage::Active,
+            (stage, _) => stage,
+        }
+    }
+
+    /// The stage once all is recorded that is due.
+    fn coming(&self) -> LifecycleStage {
+        self.due.back().map_or(self.stage, |step| step.to)
+    }
+
+    /// Takes over when a duplicate bought last. The stage that both come to is recorded with it, so nothing is due any more.
+    pub(crate) fn absorbed(&mut self, last_purchase_on: Option<NaiveDate>) {
+        self.due.clear();
+        self.last_purchase_on = self.last_purchase_on.max(last_purchase_on);
+    }
+
     /// Makes the step due that a purchase is.
     pub(crate) fn purchased(&mut self, order: OrderId, on: NaiveDate) {
         let was_silent = self.last_purchase_on.is_some_and(|last| on >= months_after(last, SILENCE_MONTHS));

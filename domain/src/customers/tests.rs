@@ -1,6 +1,7 @@
 //! What customers may do, as given / when / then.
 
 mod links;
+mod merging;
 mod profile;
 mod refunds;
 mod standing;

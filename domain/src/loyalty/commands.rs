@@ -1,13 +1,13 @@
 //! What may be asked of a loyalty account, and how it may be refused.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use crate::calendar::Moment;
 use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::events::{MovedLot, RehearsalOutcome};
-use crate::loyalty::loyalty_account::HoldEnd;
+use crate::loyalty::loyalty_account::{HoldEnd, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, ProgrammeFault};
 use crate::money::{Currency, Money};
@@ -149,6 +149,24 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Hand over all to the account of the customer that this one turned out to be.
+    MergeInto {
+        /// Whose account takes over.
+        into: CustomerId,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Take over all that the account of a duplicate has.
+    Absorb {
+        /// Whose account it is.
+        duplicate: CustomerId,
+        /// As it is once what is due has lapsed and expired.
+        account: Box<Member>,
+        /// The rules.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Let lapse and expire what is due.
     Settle {
         /// When it is asked.
@@ -178,6 +196,41 @@ pub enum LoyaltyError {
     /// The account was closed.
     #[error("the loyalty account was closed")]
     AccountClosed,
+    /// The customer turned out to be another one, whose account took over.
+    #[error("the account was merged into that of {survivor}")]
+    AccountMerged {
+        /// Whose account it is.
+        survivor: CustomerId,
+    },
+    /// The customer was deleted.
+    #[error("the customer was deleted: restore it first")]
+    CustomerDeleted,
+    /// The account of a duplicate holds points for a sale that is being made.
+    #[error("points of the duplicate are held until {lapses_at}: capture or release them first")]
+    HoldsOpen {
+        /// When the last hold is over by itself.
+        lapses_at: DateTime<Utc>,
+    },
+    /// The account of a duplicate earns in another currency.
+    #[error("the account is in {expected}, that of the duplicate in {given}")]
+    DuplicateCurrency {
+        /// The account's currency.
+        expected: Currency,
+        /// That of the duplicate's.
+        given: Currency,
+    },
+    /// More points together than an account may hold.
+    #[error("together the accounts would hold more than {limit} points")]
+    MergedPointsLimit {
+        /// The most that an account may hold.
+        limit: i64,
+    },
+    /// More orders than an account hands over.
+    #[error("the account of the duplicate knows more than {limit} orders")]
+    MergeTooManyOrders {
+        /// The most that it hands over.
+        limit: usize,
+    },
     /// The account earns in another currency.
     #[error("the account is in {expected}, not in {given}")]
     CurrencyMismatch {
@@ -270,6 +323,12 @@ pub enum LoyaltyError {
     /// Who is to receive points has no account any more.
     #[error("the account that is to receive the points was closed")]
     ReceiverClosed,
+    /// The account that is to receive points was merged into another one.
+    #[error("the account that is to receive the points was merged into that of {survivor}")]
+    ReceiverMerged {
+        /// Whose account it is.
+        survivor: CustomerId,
+    },
     /// The account that is to receive points earns in another currency.
     #[error("the account that is to receive the points is in {expected}, not in {given}")]
     ReceiverCurrency {
@@ -338,6 +397,13 @@ impl LoyaltyError {
         match self {
             Self::NotAMember => "not_a_member",
             Self::AccountClosed => "account_closed",
+            Self::AccountMerged { .. } => "customer_merged",
+            Self::CustomerDeleted => "customer_deleted",
+            Self::HoldsOpen { .. } => "holds_open",
+            Self::DuplicateCurrency { .. } => "currency_mismatch",
+            Self::MergedPointsLimit { .. } => "points_limit",
+            Self::MergeTooManyOrders { .. } => "too_many",
+            Self::ReceiverMerged { .. } => "receiver_merged",
             Self::CurrencyMismatch { .. } => "currency_mismatch",
             Self::NegativeTotal { .. } => "negative_total",
             Self::PointsNotRedeemable { .. } => "points_not_redeemable",
@@ -382,11 +448,18 @@ impl From<LoyaltyError> for Refusal {
             LoyaltyError::TransferToItself
             | LoyaltyError::ReceiverNotAMember
             | LoyaltyError::ReceiverClosed
+            | LoyaltyError::ReceiverMerged { .. }
             | LoyaltyError::ReceiverCurrency { .. } => (RefusalKind::Invalid, Some("/to")),
             LoyaltyError::AdjustmentAlreadyMade { .. } => (RefusalKind::Conflict, Some("/adjustment_id")),
             LoyaltyError::TransferAlreadyMade { .. } => (RefusalKind::Conflict, Some("/transfer_id")),
             LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
+            LoyaltyError::HoldsOpen { .. } => (RefusalKind::Conflict, Some("/duplicate_id")),
+            LoyaltyError::DuplicateCurrency { .. }
+            | LoyaltyError::MergedPointsLimit { .. }
+            | LoyaltyError::MergeTooManyOrders { .. } => (RefusalKind::Invalid, Some("/duplicate_id")),
             LoyaltyError::AccountClosed
+            | LoyaltyError::AccountMerged { .. }
+            | LoyaltyError::CustomerDeleted
             | LoyaltyError::OrderAlreadyRedeemed { .. }
             | LoyaltyError::OrderAlreadyHeld { .. }
             | LoyaltyError::TooManyHolds { .. }

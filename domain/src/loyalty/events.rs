@@ -7,6 +7,7 @@ use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
 use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
+use crate::loyalty::merging::{AbsorbedLot, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
@@ -326,6 +327,54 @@ events! {
             currency: Currency,
             /// The business date.
             received_on: NaiveDate,
+            /// Available afterwards.
+            balance: i64,
+        },
+        /// The account is over, because its customer turned out to be another one, whose account took over what it had. Told once more when
+        /// that one turns out to be a third.
+        #[serde(rename = "loyalty.account.merged")]
+        Merged {
+            /// Whose account took over.
+            into: CustomerId,
+            /// What was available; below zero when points were owed.
+            points: i64,
+            /// The account's currency.
+            currency: Currency,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// A part of what the account of a duplicate had. A customer that was no member becomes one by it.
+        #[serde(rename = "loyalty.account.absorbed")]
+        Absorbed {
+            /// Whose account it was.
+            duplicate: CustomerId,
+            /// Which part, from one; all are of one append.
+            part: u32,
+            /// How many parts.
+            parts: u32,
+            /// The currency of both accounts.
+            currency: Currency,
+            /// Since when the customer counts as a member.
+            enrolled_on: NaiveDate,
+            /// What was available in this part; below zero when points were owed.
+            points: i64,
+            /// The points that were owed there.
+            debt: i64,
+            /// The lots that paid them here; what is missing is owed.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            debt_from: Vec<LotPoints>,
+            /// The lots of this part, and what counts for the tier, oldest first.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            lots: Vec<AbsorbedLot>,
+            /// How many of their points paid points that were owed here, the oldest; the others can be redeemed.
+            paid_debt: i64,
+            /// The orders that were discounted.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            redeemed: Vec<AbsorbedRedemption>,
+            /// The latest business date on which the other account had earned.
+            latest_earned_on: Option<NaiveDate>,
+            /// The business date.
+            on: NaiveDate,
             /// Available afterwards.
             balance: i64,
         },

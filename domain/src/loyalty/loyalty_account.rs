@@ -4,6 +4,7 @@
 //! it came; a day's earnings when no window can count them any more. So it does not grow for ever; that an order counts
 //! once beyond that is the log's to know.
 
+mod absorbing;
 mod adjusting;
 mod holding;
 mod moving;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Moment;
 use crate::decider::Decider;
-use crate::ids::{HoldId, OrderId, RefundId};
+use crate::ids::{CustomerId, HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::GivenBack;
@@ -27,6 +28,7 @@ use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 
+pub use absorbing::ABSORBED_ORDERS_MAX;
 pub use adjusting::ADJUSTMENT_MAX;
 pub use holding::{Hold, HoldEnd};
 
@@ -41,6 +43,13 @@ pub enum LoyaltyAccount {
     NotEnrolled,
     /// The customer is one.
     Member(Box<Member>),
+    /// The customer turned out to be another one, whose account took over.
+    Merged {
+        /// Whose account that is.
+        into: CustomerId,
+        /// The currency in which this one earned.
+        currency: Currency,
+    },
     /// The customer was one, and nobody knows any more who it was.
     Closed,
 }
@@ -160,6 +169,11 @@ impl Decider for LoyaltyAccount {
                     moving::receive(member, (transfer, from), &lots, (reason, currency), now.today)
                 })
             }
+            LoyaltyCommand::MergeInto { into, now } => absorbing::merge_into(state, into, now),
+            LoyaltyCommand::Absorb { duplicate, account, programme, now } => {
+                let rules = programme.on(now.today).rules;
+                absorbing::absorb(state, duplicate, &account, &rules, now)
+            }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
             LoyaltyCommand::Review { programme, now } => {
                 after_due(state, now, |member| Ok(tiers::review(member, &programme, now)))
@@ -173,9 +187,13 @@ impl Decider for LoyaltyAccount {
         match (state, event) {
             (_, E::Enrolled { currency, on }) => Self::Member(Box::new(Member::new(*currency, *on))),
             (_, E::Closed { .. }) => Self::Closed,
+            (_, E::Merged { into, currency, .. }) => Self::Merged { into: *into, currency: *currency },
+            (Self::NotEnrolled, E::Absorbed { currency, enrolled_on, .. }) => {
+                Self::Member(Box::new(Member::new(*currency, *enrolled_on).evolve(event)))
+            }
             (Self::Member(member), event) => Self::Member(Box::new(member.evolve(event))),
             (
-                state @ (Self::NotEnrolled | Self::Closed),
+                state @ (Self::NotEnrolled | Self::Merged { .. } | Self::Closed),
                 E::PointsEarned { .. }
                 | E::TierUpgraded { .. }
                 | E::TierDowngraded { .. }
@@ -188,7 +206,8 @@ impl Decider for LoyaltyAccount {
                 | E::PointsReturned { .. }
                 | E::PointsExpired { .. }
                 | E::TransferSent { .. }
-                | E::TransferReceived { .. },
+                | E::TransferReceived { .. }
+                | E::Absorbed { .. },
             ) => state,
         }
     }
@@ -203,6 +222,7 @@ impl LoyaltyAccount {
         match self {
             Self::NotEnrolled => Err(LoyaltyError::NotAMember),
             Self::Member(member) => Ok(member),
+            Self::Merged { into, .. } => Err(LoyaltyError::AccountMerged { survivor: *into }),
             Self::Closed => Err(LoyaltyError::AccountClosed),
         }
     }
@@ -374,7 +394,8 @@ impl Member {
                 self.add_transfer((transfer.clone(), moving::Other::From(*from)), *points, *received_on);
                 self.add_moved(lots, *paid_debt);
             }
-            E::Closed { .. } => {} // an account of its own kind
+            E::Absorbed { .. } => return self.absorbing(event),
+            E::Merged { .. } | E::Closed { .. } => {} // accounts of their own kinds
         }
         self
     }
@@ -471,6 +492,7 @@ fn enrol(state: &LoyaltyAccount, currency: Currency, on: NaiveDate) -> Result<Ve
     match state {
         LoyaltyAccount::NotEnrolled => Ok(vec![LoyaltyEvent::Enrolled { currency, on }]),
         LoyaltyAccount::Member(member) => member.require_currency(currency).map(|()| vec![]),
+        LoyaltyAccount::Merged { into, .. } => Err(LoyaltyError::AccountMerged { survivor: *into }),
         LoyaltyAccount::Closed => Err(LoyaltyError::AccountClosed),
     }
 }

@@ -7,6 +7,9 @@
 //! - A *hold* sets points aside for an order: they are not available, do not expire, and become the discount that was promised
 //!   (*capture*) or come back (*release*), by themselves when its time is over (*lapse*).
 //! - An *adjustment* gives or takes points by hand. It never counts for a tier, and takes no more than is available.
+//! - A *transfer* moves points to another account, oldest first and with their dates. They count for the tier of who earned them.
+//! - An account is *merged* into that of the customer it turned out to be, which *absorbs* all it had: points, debt, orders, and what
+//!   counts for the tier.
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - The rules are a tenant's [`programme::Programme`], in versions: each holds from a date on, until a later one does. A change
 //!   rewrites nothing: what an event says stays, a refund takes back by the rules that its purchase earned by.
@@ -19,6 +22,7 @@ pub mod events;
 pub mod holds;
 pub mod loyalty_account;
 pub mod loyalty_programme;
+pub mod merging;
 pub mod programme;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -18,6 +18,7 @@ use crate::testing::given;
 
 mod adjustments;
 mod holds;
+mod merging;
 mod programmes;
 mod returns;
 mod reviews;
@@ -621,8 +622,9 @@ mod any_history {
             | E::HoldPlaced { balance, .. }
             | E::HoldReleased { balance, .. }
             | E::TransferSent { balance, .. }
-            | E::TransferReceived { balance, .. } => Some(*balance),
-            E::Closed { .. } => Some(0),
+            | E::TransferReceived { balance, .. }
+            | E::Absorbed { balance, .. } => Some(*balance),
+            E::Merged { .. } | E::Closed { .. } => Some(0),
             E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
         }
     }
@@ -646,11 +648,13 @@ mod any_history {
             E::PointsEarned { points, .. }
             | E::PointsAdjusted { points, .. }
             | E::PointsReturned { points, .. }
-            | E::TransferReceived { points, .. } => *points,
+            | E::TransferReceived { points, .. }
+            | E::Absorbed { points, .. } => *points,
             E::PointsRedeemed { points, .. }
             | E::PointsReversed { points, .. }
             | E::PointsExpired { points, .. }
-            | E::TransferSent { points, .. } => -points,
+            | E::TransferSent { points, .. }
+            | E::Merged { points, .. } => -points,
             E::Closed { points, held, .. } => -points - held,
             E::Enrolled { .. }
             | E::TierUpgraded { .. }
@@ -722,6 +726,8 @@ mod any_history {
             | C::Adjust { now, .. }
             | C::SendTransfer { now, .. }
             | C::ReceiveTransfer { now, .. }
+            | C::MergeInto { now, .. }
+            | C::Absorb { now, .. }
             | C::Settle { now }
             | C::Review { now, .. }
             | C::Close { now } => Some(*now),

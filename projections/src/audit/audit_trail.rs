@@ -149,6 +149,10 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | C::Unblocked { .. }
             | C::TermsChanged { .. }
             | C::MetadataChanged { .. }
+            | C::Merged { .. }
+            | C::DuplicateAbsorbed { .. }
+            | C::Deleted { .. }
+            | C::Restored { .. }
             | C::Exported { .. }
             | C::Erased { .. },
         )
@@ -161,6 +165,8 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::PointsExpired { order: None, .. }
             | L::TransferSent { .. }
             | L::TransferReceived { .. }
+            | L::Merged { .. }
+            | L::Absorbed { .. }
             | L::Closed { .. },
         )
         | Event::Programme(_)

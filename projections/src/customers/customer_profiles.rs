@@ -152,6 +152,10 @@ fn touches(event: &CustomerEvent) -> bool {
         | E::Unblocked { .. }
         | E::TermsChanged { .. }
         | E::MetadataChanged { .. }
+        | E::Merged { .. }
+        | E::DuplicateAbsorbed { .. }
+        | E::Deleted { .. }
+        | E::Restored { .. }
         | E::Exported { .. } => false,
     }
 }
@@ -198,6 +202,10 @@ impl ProfileRow {
             | E::Unblocked { .. }
             | E::TermsChanged { .. }
             | E::MetadataChanged { .. }
+            | E::Merged { .. }
+            | E::DuplicateAbsorbed { .. }
+            | E::Deleted { .. }
+            | E::Restored { .. }
             | E::Exported { .. } => {}
             E::Erased { .. } => *self = Self::empty(self.customer, self.tenant),
         }

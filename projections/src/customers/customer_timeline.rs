@@ -141,6 +141,12 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Blocked { reason, on, personal: _ } => json!({"reason": reason, "on": on}),
         E::Unblocked { on } => json!({"on": on}),
         E::TermsChanged { terms } => json!({"payment_days": terms.payment_days}),
+        E::Merged { into, on } => json!({"into": into, "on": on}),
+        E::DuplicateAbsorbed { duplicate, part, parts, purchases, on, .. } => json!({
+            "duplicate_id": duplicate, "part": part, "parts": parts, "purchases": purchases, "on": on,
+        }),
+        E::Deleted { reason, on } => json!({"reason": reason, "on": on}),
+        E::Restored { on } => json!({"on": on}),
         E::Exported { format, events } => json!({"format": format, "events": events}),
         E::Erased { ground, subjects: _, on } => json!({"ground": ground, "on": on}),
     }
@@ -195,6 +201,13 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
             "transfer_id": transfer, "from": from, "points": points, "reason": reason, "balance": balance,
             "on": received_on,
         }),
+        E::Merged { into, points, currency, on } => {
+            json!({"into": into, "points": points, "currency": currency, "balance": 0, "on": on})
+        }
+        E::Absorbed { duplicate, part, parts, points, currency, balance, on, .. } => json!({
+            "duplicate_id": duplicate, "part": part, "parts": parts, "points": points, "currency": currency,
+            "balance": balance, "on": on,
+        }),
         E::Closed { points, held, currency, on } => {
             json!({"points": points, "held": held, "currency": currency, "balance": 0, "on": on})
         }
@@ -222,7 +235,7 @@ fn read(row: &PgRow) -> Result<TimelineRow, sqlx::Error> {
     })
 }
 
-/// What happened to a customer, the newest first; of some event types, or of all.
+/// What happened to a customer, and to all who were merged into it, the newest first; of some event types, or of all.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 pub mod by_name;
 mod links;
+pub mod merges;
 pub mod standing;
 pub mod tags;
 mod words;
@@ -142,6 +143,10 @@ pub struct CustomerRow {
     pub time_zone: Option<String>,
     /// How it stands with us otherwise.
     pub standing: Standing,
+    /// The customer that it turned out to be.
+    pub merged_into: Option<Uuid>,
+    /// Position of the event that says so, the last one when there are several.
+    pub merged_position: Option<Position>,
 }
 
 /// The read model.
@@ -150,7 +155,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 9;
+    const VERSION: i32 = 10;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
@@ -209,7 +214,10 @@ fn apply(row: Option<CustomerRow>, event: &CustomerEvent, recorded: &Recorded) -
     // Who was told of changed nothing about the customer, so it is no later than before; only its stream has grown.
     let is_change = !matches!(event, CustomerEvent::Exported { .. });
     let updated_at = if is_change { row.updated_at.max(recorded.occurred_at) } else { row.updated_at };
-    Some(CustomerRow { updated_at, position: recorded.position, version: recorded.version, ..row })
+    let is_merge = matches!(event, CustomerEvent::Merged { .. });
+    let merged_position = if is_merge { Some(recorded.position) } else { row.merged_position };
+    let (position, version) = (recorded.position, recorded.version);
+    Some(CustomerRow { updated_at, merged_position, position, version, ..row })
 }
 
 fn changed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
@@ -240,6 +248,10 @@ fn changed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
             let (rep, route) = (rep.as_ref().map(ToString::to_string), route.as_ref().map(ToString::to_string));
             CustomerRow { rep, route, ..row }
         }
+        E::Merged { into, .. } => merges::merged(row, *into),
+        E::DuplicateAbsorbed { .. } => merges::absorbed(row, event),
+        E::Deleted { .. } => CustomerRow { status: CustomerStatus::Deleted, ..row },
+        E::Restored { .. } => merges::restored(row),
         E::Erased { .. } => blank(row),
         E::Created { .. }
         | E::AddressAdded { .. }
@@ -286,6 +298,8 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         route: None,
         time_zone: None,
         standing: Standing::default(),
+        merged_into: None,
+        merged_position: None,
     };
     Some(match personal {
         Personal::Known(contact) => with_contact(row, contact),
@@ -381,6 +395,8 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         route: get(row, "route")?,
         time_zone: get(row, "time_zone")?,
         standing: standing::read(row)?,
+        merged_into: get(row, "merged_into")?,
+        merged_position: get::<Option<i64>>(row, "merged_position")?.map(Position),
     })
 }
 
@@ -423,7 +439,9 @@ impl TableRow for CustomerRow {
             .put_list("tags", &self.tags.iter().cloned().collect::<Vec<_>>())
             .put("rep", self.rep.as_deref())
             .put("route", self.route.as_deref())
-            .put("time_zone", self.time_zone.as_deref());
+            .put("time_zone", self.time_zone.as_deref())
+            .put("merged_into", self.merged_into)
+            .put("merged_position", self.merged_position.map(|position| position.0));
         self.standing.put(to);
     }
 }

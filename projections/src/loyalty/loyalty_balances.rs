@@ -15,6 +15,7 @@ use domain::aggregate::Category;
 use domain::ids::{BenefitCode, HoldId};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use domain::loyalty::holds::give_back;
+use domain::loyalty::merging::AbsorbedLot;
 use domain::loyalty::programme::{Programme, Tier};
 use domain::loyalty::windows;
 use domain::{Currency, Event, Moment, Money};
@@ -206,7 +207,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 8;
+    const VERSION: i32 = 9;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -243,14 +244,21 @@ impl ReadModel for LoyaltyBalances {
     }
 }
 
+/// The row that an event changes. Who is no member becomes one by taking over an account, too.
+fn opened(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
+    match (row, event) {
+        (_, LoyaltyEvent::Enrolled { currency, on }) => Some(LoyaltyBalanceRow::enrolled(*currency, *on, recorded)),
+        (None, LoyaltyEvent::Absorbed { currency, enrolled_on, .. }) => {
+            Some(LoyaltyBalanceRow::enrolled(*currency, *enrolled_on, recorded))
+        }
+        (row, _) => row,
+    }
+}
+
 /// What one event makes of an account's row.
 fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
     use LoyaltyEvent as E;
-    let mut row = match (row, event) {
-        (_, E::Enrolled { currency, on }) => LoyaltyBalanceRow::enrolled(*currency, *on, recorded),
-        (Some(row), _) => row,
-        (None, _) => return None,
-    };
+    let mut row = opened(row, event, recorded)?;
     match event {
         E::Enrolled { .. } => {}
         E::PointsEarned { points, lot, earned_on, expires_on, paid_debt, balance, .. } => {
@@ -303,6 +311,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.available = *balance;
         }
         E::TransferSent { .. } | E::TransferReceived { .. } => row.transfer(event),
+        E::Merged { .. } | E::Absorbed { .. } => row.merge(event),
         E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
@@ -396,6 +405,28 @@ impl LoyaltyBalanceRow {
             self.take_in(lots, *paid_debt);
             self.available = *balance;
         }
+    }
+
+    /// All that went to another account, or came from one, because their customers turned out to be one.
+    fn merge(&mut self, event: &LoyaltyEvent) {
+        if let LoyaltyEvent::Merged { points, on, .. } = event {
+            self.transferred_out = self.transferred_out.saturating_add(*points);
+            self.close(*on);
+        }
+        let LoyaltyEvent::Absorbed { points, debt_from, lots, paid_debt, latest_earned_on, balance, .. } = event else {
+            return;
+        };
+        self.transferred_in = self.transferred_in.saturating_add(*points);
+        let drawn: Vec<_> = lots.iter().map(|lot| lot.moved().drawn()).collect();
+        let left = give_back(&drawn, *paid_debt).returned;
+        for AbsorbedLot { lot, counted, earned_on, expires_on, .. } in lots {
+            let left = left.iter().find(|part| part.lot == *lot).map_or(0, |part| part.points);
+            let (earned_on, expires_on) = (*earned_on, *expires_on);
+            self.insert(LotRow { lot: *lot, left, counted: *counted, earned_on, expires_on });
+        }
+        self.take(debt_from);
+        self.earned_reference_on = self.earned_reference_on.max(*latest_earned_on);
+        self.available = *balance;
     }
 
     /// Lots that come from another account, less what they pay of the debt: they count for the tier there.
@@ -690,7 +721,8 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             E::PointsEarned { points, balance, .. }
             | E::PointsAdjusted { points, balance, .. }
             | E::PointsReturned { points, balance, .. }
-            | E::TransferReceived { points, balance, .. } => {
+            | E::TransferReceived { points, balance, .. }
+            | E::Absorbed { points, balance, .. } => {
                 *balance = available.saturating_add(*points);
             }
             E::HoldReleased { hold, points, balance, .. } => {
@@ -707,6 +739,7 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
+            | E::Merged { .. }
             | E::Closed { .. } => {}
         }
     }

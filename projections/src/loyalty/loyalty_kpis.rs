@@ -200,7 +200,9 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }
-        | E::TransferReceived { .. } => None,
+        | E::TransferReceived { .. }
+        | E::Merged { .. }
+        | E::Absorbed { .. } => None,
     }
 }
 
@@ -224,12 +226,14 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }
-        | E::TransferReceived { .. } => {}
+        | E::TransferReceived { .. }
+        | E::Merged { .. }
+        | E::Absorbed { .. } => {}
     }
 }
 
-/// By how many points an event changes what is available and held together, and the currency that they are worth money in. A transfer
-/// changes what is owed to whom, not how much.
+/// By how many points an event changes what is available and held together, and the currency that they are worth money in. A transfer or
+/// a merge changes what is owed to whom, not how much.
 fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
     use LoyaltyEvent as E;
     let of = |currency: &Currency, points| Some((currency.code().to_owned(), points));
@@ -251,7 +255,9 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }
-        | E::TransferReceived { .. } => None,
+        | E::TransferReceived { .. }
+        | E::Merged { .. }
+        | E::Absorbed { .. } => None,
     }
 }
 

@@ -38,12 +38,16 @@ pub enum Movement {
     TransferredIn,
     /// They went to another account.
     TransferredOut,
+    /// They came, or were owed, with the account of a duplicate.
+    MergedIn,
+    /// They went with the account to that of the customer that it turned out to be.
+    MergedOut,
     /// They were lost with the account.
     Closed,
 }
 
 impl Movement {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Earned,
         Self::Held,
         Self::Released,
@@ -54,6 +58,8 @@ impl Movement {
         Self::Expired,
         Self::TransferredIn,
         Self::TransferredOut,
+        Self::MergedIn,
+        Self::MergedOut,
         Self::Closed,
     ];
 
@@ -71,6 +77,8 @@ impl Movement {
             Self::Expired => "expired",
             Self::TransferredIn => "transferred_in",
             Self::TransferredOut => "transferred_out",
+            Self::MergedIn => "merged_in",
+            Self::MergedOut => "merged_out",
             Self::Closed => "closed",
         }
     }
@@ -129,7 +137,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 7;
+    const VERSION: i32 = 8;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -145,6 +153,8 @@ impl ReadModel for LoyaltyLedger {
         "loyalty.points.expired",
         "loyalty.transfer.sent",
         "loyalty.transfer.received",
+        "loyalty.account.merged",
+        "loyalty.account.absorbed",
         "loyalty.account.closed",
     ];
     const REVEALS: bool = false;
@@ -167,6 +177,8 @@ impl ReadModel for LoyaltyLedger {
                 | E::PointsExpired { .. }
                 | E::TransferSent { .. }
                 | E::TransferReceived { .. }
+                | E::Merged { .. }
+                | E::Absorbed { .. }
                 | E::Closed { .. } => vec![recorded.position],
                 E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
             },
@@ -247,6 +259,14 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
         E::TransferSent { .. } | E::TransferReceived { .. } => transferred(event, recorded),
+        E::Merged { into, points, on, .. } => Some(LedgerRow {
+            other_account: Some(into.as_uuid()),
+            ..row(Movement::MergedOut, points.saturating_neg(), 0, *on)
+        }),
+        E::Absorbed { duplicate, points, on, balance, .. } => Some(LedgerRow {
+            other_account: Some(duplicate.as_uuid()),
+            ..row(Movement::MergedIn, *points, *balance, *on)
+        }),
         E::Closed { points, held, on, .. } => {
             Some(LedgerRow { held: held.saturating_neg(), ..row(Movement::Closed, points.saturating_neg(), 0, *on) })
         }

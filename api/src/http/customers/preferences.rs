@@ -242,7 +242,7 @@ pub(super) struct PreferencesDone {
         (status = 200, description = "As it was asked", body = PreferencesDone,
             headers(("ETag" = String, description = "The customer's version, when something changed"))),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "customer_erased"),
+        (status = 409, description = "customer_erased, customer_merged, customer_deleted"),
         (status = 412, description = "version_changed"),
         (status = 422, description = "too_many, quantity_required"),
     ),

@@ -122,7 +122,7 @@ pub(super) struct UpdatedView {
         (status = 200, description = "As it was asked", body = UpdatedView,
             headers(("ETag" = String, description = "The customer's version, when something changed"))),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "customer_erased, email_taken, phone_taken, document_taken"),
+        (status = 409, description = "customer_erased, customer_merged, customer_deleted, email_taken, phone_taken, document_taken"),
         (status = 412, description = "version_changed"),
         (status = 422, description = "contact_required, company_required, too_many, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order"),
     ),

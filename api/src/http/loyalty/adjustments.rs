@@ -74,7 +74,7 @@ pub(super) struct AdjustedView {
     responses(
         (status = 201, description = "Given or taken", body = AdjustedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "adjustment_already_made, already_happened, account_closed, customer_erased"),
+        (status = 409, description = "adjustment_already_made, already_happened, account_closed, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "adjustment_of_nothing, adjustment_limit, insufficient_points, points_limit"),
     ),
     security(("key" = [Scope::LoyaltyAdjust])),

@@ -76,7 +76,7 @@ pub(super) struct PlacedView {
         (status = 201, description = "Set aside", body = PlacedView),
         (status = 400, description = "position_beyond_head"),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, account_closed, customer_blocked, customer_erased, projection_behind"),
+        (status = 409, description = "order_already_held, order_already_redeemed, too_many_holds, account_closed, customer_blocked, customer_erased, customer_merged, customer_deleted, projection_behind"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -166,7 +166,7 @@ pub(super) struct CapturedView {
     responses(
         (status = 201, description = "Redeemed", body = CapturedView),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "hold_over, hold_of_another_order, order_already_redeemed, account_closed, customer_erased"),
+        (status = 409, description = "hold_over, hold_of_another_order, order_already_redeemed, account_closed, customer_erased, customer_merged, customer_deleted"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
 )]
@@ -220,7 +220,7 @@ pub(super) struct ReleasedView {
     responses(
         (status = 201, description = "Given back", body = ReleasedView),
         (status = 404, description = "not_a_member, customer_not_found, hold_not_found"),
-        (status = 409, description = "hold_over, account_closed, customer_erased"),
+        (status = 409, description = "hold_over, account_closed, customer_erased, customer_merged, customer_deleted"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
 )]

@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::{ActiveCustomer, LINES_MAX, Order, RecordedRefund, at_most, hash};
 use crate::customers::commands::{CustomerError, RefundLine};
 use crate::customers::events::{CustomerEvent, PurchaseLine, RefundedLine};
+use crate::customers::merging::AbsorbedLine;
 use crate::ids::{OrderId, RefundId, Sku};
 use crate::money::Money;
 
 /// A line of an order, as far as giving it back needs it. Of the article a hash: a customer has many orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u32, i64, u32)", into = "(u64, u32, i64, u32)")]
-pub(super) struct BoughtLine {
+pub(in crate::customers) struct BoughtLine {
     sku: u64,
     quantity: u32,
     /// What the line cost.
@@ -35,6 +36,18 @@ impl From<(u64, u32, i64, u32)> for BoughtLine {
 impl From<BoughtLine> for (u64, u32, i64, u32) {
     fn from(line: BoughtLine) -> Self {
         (line.sku, line.quantity, line.minor, line.refunded)
+    }
+}
+
+impl From<AbsorbedLine> for BoughtLine {
+    fn from(AbsorbedLine { article: sku, quantity, minor, refunded }: AbsorbedLine) -> Self {
+        Self { sku, quantity, minor, refunded }
+    }
+}
+
+impl From<BoughtLine> for AbsorbedLine {
+    fn from(BoughtLine { sku: article, quantity, minor, refunded }: BoughtLine) -> Self {
+        Self { article, quantity, minor, refunded }
     }
 }
 

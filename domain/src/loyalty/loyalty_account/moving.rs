@@ -92,6 +92,7 @@ pub(super) const fn open_to_receive(state: &LoyaltyAccount) -> Result<(), Loyalt
     match state {
         LoyaltyAccount::NotEnrolled => Err(LoyaltyError::ReceiverNotAMember),
         LoyaltyAccount::Closed => Err(LoyaltyError::ReceiverClosed),
+        LoyaltyAccount::Merged { into, .. } => Err(LoyaltyError::ReceiverMerged { survivor: *into }),
         LoyaltyAccount::Member(_) => Ok(()),
     }
 }

@@ -20,6 +20,9 @@ pub(super) fn applied(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRo
     if let CustomerEvent::UserUnlinked {} = event {
         row.user_id = None;
     }
-    let stripe = row.references.iter().find(|reference| reference.system == STRIPE);
-    CustomerRow { stripe_customer_id: stripe.map(|reference| reference.reference.clone()), ..row }
+    let mut stripe = row.references.iter().filter(|reference| reference.system == STRIPE);
+    // One that came by a merge does not take the place of the customer's own.
+    let own = stripe.clone().find(|reference| Some(&reference.reference) == row.stripe_customer_id.as_ref());
+    let stripe_customer_id = own.or_else(|| stripe.next()).map(|reference| reference.reference.clone());
+    CustomerRow { stripe_customer_id, ..row }
 }

@@ -36,12 +36,16 @@ create table customers (
     milestones         jsonb       not null default '{}',
     volume_discount    jsonb,
     payment_days       int,
-    metadata           jsonb       not null default '{}'
+    metadata           jsonb       not null default '{}',
+    merged_into        uuid,
+    merged_position    bigint
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
 comment on column customers.tenant is 'Whose customer.';
 comment on column customers.kind is 'A person or a company.';
+comment on column customers.merged_into is 'The customer that it turned out to be: the one that was not merged itself.';
+comment on column customers.merged_position is 'Position of the event that says so, the last one when there are several.';
 comment on column customers.status is 'Its standing.';
 comment on column customers.name is 'The person; of a company, whom to ask for.';
 comment on column customers.company is 'The company.';

@@ -14,7 +14,7 @@ use domain::customers::portal::PortalPermission;
 use domain::customers::terms::Terms;
 use domain::email::Email;
 use domain::event::Personal;
-use domain::ids::{ExternalSystem, OrderId, RefundId, RepCode, RouteCode, Tag};
+use domain::ids::{CustomerId, ExternalSystem, OrderId, RefundId, RepCode, RouteCode, Tag};
 use domain::phone::Phone;
 use domain::text::{PersonName, ReasonText, ReferenceText, UserId};
 use domain::{Currency, Event, Money};
@@ -283,4 +283,47 @@ fn terms_the_portal_and_notes_are_as_they_were_told_last() {
 #[test]
 fn a_purchase_of_nobody_makes_no_row() {
     assert_eq!(row_of([bought(1, "2026-03-01")]), None);
+}
+
+#[test]
+fn a_merged_row_names_the_survivor_whose_row_counts_what_both_bought() {
+    let survivor = CustomerId::new(Uuid::from_u128(7));
+    let on = day("2026-03-01");
+    let merged = row_of([created(ana().into()), bought(1, "2026-02-01"), CustomerEvent::Merged { into: survivor, on }]);
+    let merged = merged.unwrap();
+    assert_eq!((merged.status, merged.merged_into), (CustomerStatus::Merged, Some(survivor.as_uuid())));
+    assert_eq!(
+        (merged.merged_position.map(|position| position.0), merged.name.as_deref()),
+        (Some(30), Some("Ana López"))
+    );
+    let part = |purchases, date: Option<&str>| CustomerEvent::DuplicateAbsorbed {
+        duplicate: survivor,
+        part: 1,
+        parts: 2,
+        duplicates: vec![],
+        purchases,
+        first_purchase_on: date.map(day),
+        last_purchase_on: date.map(day),
+        orders: vec![],
+        on,
+    };
+    let survives = [created(ana().into()), bought(1, "2026-02-01"), part(3, Some("2026-02-20")), part(0, None)];
+    let row = row_of(survives).unwrap();
+    assert_eq!((row.status, row.purchase_count, row.merged_into), (CustomerStatus::Active, 4, None));
+    assert_eq!((row.first_purchase_on, row.last_purchase_on), (Some(day("2026-02-01")), Some(day("2026-02-20"))));
+    let second = LinkedReference { reference: ReferenceText::parse("cus_000").unwrap() };
+    let system = ExternalSystem::parse("stripe").unwrap();
+    let linked = CustomerEvent::ReferenceLinked { system, personal: second.into() };
+    let row = row_of([created(ana().into()), linked]).unwrap();
+    assert_eq!((row.stripe_customer_id.as_deref(), row.references.len()), (Some("cus_123"), 2), "its own stays");
+}
+
+#[test]
+fn a_deleted_row_keeps_what_it_had_until_it_is_restored() {
+    let on = day("2026-03-01");
+    let deleted = [created(ana().into()), CustomerEvent::Deleted { reason: None, on }];
+    let row = row_of(deleted.clone()).unwrap();
+    assert_eq!((row.status, row.email.as_deref()), (CustomerStatus::Deleted, Some("ana@example.com")));
+    let row = row_of(deleted.into_iter().chain([CustomerEvent::Restored { on }])).unwrap();
+    assert_eq!(row.status, CustomerStatus::Active);
 }

@@ -41,8 +41,8 @@ comment on column loyalty_balances.expired is 'All whose expiry is recorded.';
 comment on column loyalty_balances.reversed is 'All that was taken back.';
 comment on column loyalty_balances.returned is 'All that was redeemed for orders that were given back, and came back itself.';
 comment on column loyalty_balances.adjusted is 'All that was given by hand, less what was taken by hand.';
-comment on column loyalty_balances.transferred_in is 'All that came from other accounts. It does not count for the tier.';
-comment on column loyalty_balances.transferred_out is 'All that went to other accounts. It still counts for the tier.';
+comment on column loyalty_balances.transferred_in is 'All that came from other accounts, by transfers and merges. What came by a transfer does not count for the tier.';
+comment on column loyalty_balances.transferred_out is 'All that went to other accounts, by transfers and merges. It still counts for the tier.';
 comment on column loyalty_balances.tier is 'The tier. What the next one asks for, and what its members enjoy, is said by the rules of loyalty_programmes that hold.';
 comment on column loyalty_balances.enrolled_on is 'Business date of the enrolment.';
 comment on column loyalty_balances.updated_at is 'Business time of the latest event.';
@@ -57,4 +57,4 @@ comment on column loyalty_balances.next_lapse_at is 'When the first open hold la
 comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone.';
 comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
 comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
-comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased: nothing is left on it.';
+comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased or merged into another one: nothing is left on it.';

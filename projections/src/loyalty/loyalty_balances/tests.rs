@@ -3,12 +3,12 @@
 use super::{Expiry, LoyaltyBalanceRow, LoyaltyBalances, rebalanced};
 use crate::folding::{folded, recorded};
 use crate::loyalty::stories::{
-    adjust, any_command, any_moment, capture, day, decided, earn, enrol, hold, money, noon, order, receive, redeem,
-    release, review, send, settle,
+    adjust, any_command, any_moment, as_far_as_allowed, capture, day, decided, earn, enrol, hold, money, noon, order,
+    receive, redeem, release, review, send, settle,
 };
 use crate::read_model::ReadModel;
 use chrono::{Days, TimeDelta};
-use domain::ids::RefundId;
+use domain::ids::{CustomerId, RefundId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LotPoints, LoyaltyEvent};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
@@ -219,25 +219,46 @@ proptest! {
     /// After each event of any history, the row says what the domain's account says.
     #[test]
     fn the_row_is_the_account(commands in prop::collection::vec(any_command(), 0..60), asked in any_moment()) {
-        let key = Uuid::from_u128(1);
-        let mut state = LoyaltyAccount::initial();
-        let mut row = None;
-        let mut nth = 0;
-        let mut sums = Sums::default();
-        for command in [enrol("2026-01-10")].into_iter().chain(commands) {
-            let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
-            for event in events {
-                nth += 1;
-                state = LoyaltyAccount::evolve(state, &event);
-                sums.add(&event);
-                let recorded = recorded(event, nth);
-                // Where nothing is left out, time travel finds the balances that the events state.
-                prop_assert_eq!(&rebalanced(recorded.clone(), row.as_ref()).event, &recorded.event);
-                row = LoyaltyBalances::apply(&key, row, &recorded);
-                same(&state, row.as_ref().unwrap(), &sums, asked)?;
-            }
+        keeps_up([enrol("2026-01-10")].into_iter().chain(commands), asked)?;
+    }
+
+    /// So does that of an account which took over another one, a member's or nobody's.
+    #[test]
+    fn the_row_is_the_account_that_absorbed_another(
+        own in prop::collection::vec(any_command(), 0..30),
+        other in prop::collection::vec(any_command(), 0..30),
+        later in prop::collection::vec(any_command(), 0..30),
+        is_member in any::<bool>(),
+        (now, asked) in (any_moment(), any_moment()),
+    ) {
+        let settled = other.into_iter().chain([LoyaltyCommand::Settle { now }]).collect();
+        let account = Box::new(as_far_as_allowed(settled).1.member().unwrap().clone());
+        let absorb = LoyaltyCommand::Absorb { duplicate: CustomerId::new(Uuid::from_u128(2)), account, programme: LoyaltyProgramme::default(), now };
+        let before = [enrol("2026-01-10")].into_iter().chain(own).filter(|_| is_member);
+        keeps_up(before.chain([absorb]).chain(later), asked)?;
+    }
+}
+
+fn keeps_up(commands: impl Iterator<Item = LoyaltyCommand>, asked: Moment) -> Result<(), TestCaseError> {
+    let key = Uuid::from_u128(1);
+    let mut state = LoyaltyAccount::initial();
+    let mut row = None;
+    let mut nth = 0;
+    let mut sums = Sums::default();
+    for command in commands {
+        let Ok(events) = LoyaltyAccount::decide(&state, command) else { continue };
+        for event in events {
+            nth += 1;
+            state = LoyaltyAccount::evolve(state, &event);
+            sums.add(&event);
+            let recorded = recorded(event, nth);
+            // Where nothing is left out, time travel finds the balances that the events state.
+            prop_assert_eq!(&rebalanced(recorded.clone(), row.as_ref()).event, &recorded.event);
+            row = LoyaltyBalances::apply(&key, row, &recorded);
+            same(&state, row.as_ref().unwrap(), &sums, asked)?;
         }
     }
+    Ok(())
 }
 
 /// Totals of the events, counted in the plainest way.
@@ -262,7 +283,7 @@ impl Sums {
             E::PointsReversed { points, .. } => self.reversed += points,
             E::PointsExpired { points, .. } => self.expired += points,
             E::PointsAdjusted { points, .. } => self.adjusted += points,
-            E::TransferReceived { points, .. } => self.transferred_in += points,
+            E::TransferReceived { points, .. } | E::Absorbed { points, .. } => self.transferred_in += points,
             E::TransferSent { points, .. } => self.transferred_out += points,
             E::PointsReturned { points, .. } => self.returned += points,
             E::Enrolled { .. }
@@ -271,6 +292,7 @@ impl Sums {
             | E::TierKept { .. }
             | E::HoldPlaced { .. }
             | E::HoldReleased { .. }
+            | E::Merged { .. }
             | E::Closed { .. } => {}
         }
     }

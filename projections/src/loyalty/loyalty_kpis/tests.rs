@@ -166,7 +166,10 @@ proptest! {
             match row.kind {
                 Movement::Earned => ledger.earned.once(row.points),
                 Movement::Held | Movement::Released | Movement::Closed => {}
-                Movement::TransferredIn | Movement::TransferredOut => elsewhere -= row.points,
+                Movement::TransferredIn
+                | Movement::TransferredOut
+                | Movement::MergedIn
+                | Movement::MergedOut => elsewhere -= row.points,
                 Movement::Redeemed => {
                     ledger.redeemed.once(-row.points - row.held);
                     discount += row.amount.unwrap().minor();

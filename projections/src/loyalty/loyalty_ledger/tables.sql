@@ -4,7 +4,7 @@ create table loyalty_ledger (
     tenant       int         not null,
     account      uuid        not null,
     kind         text        not null check (kind in ('earned', 'held', 'released', 'redeemed', 'reversed', 'returned',
-                         'adjusted', 'expired', 'transferred_in', 'transferred_out', 'closed')),
+                         'adjusted', 'expired', 'transferred_in', 'transferred_out', 'merged_in', 'merged_out', 'closed')),
     points       bigint      not null,
     balance      bigint      not null,
     lot          bigint,
@@ -26,7 +26,7 @@ comment on table loyalty_ledger is 'One row per movement of points. A row never 
 comment on column loyalty_ledger.position is 'Position of the event that moved the points.';
 comment on column loyalty_ledger.tenant is 'Whose account.';
 comment on column loyalty_ledger.account is 'The loyalty account; it has the id of its customer.';
-comment on column loyalty_ledger.kind is 'Whether points were earned, held (set aside for an order), released (given back), redeemed, reversed (taken back with their purchase), returned (redeemed for a purchase that was given back), adjusted (given or taken by hand), expired, transferred_in or transferred_out (from or to another account), or lost because the account was closed.';
+comment on column loyalty_ledger.kind is 'Whether points were earned, held (set aside for an order), released (given back), redeemed, reversed (taken back with their purchase), returned (redeemed for a purchase that was given back), adjusted (given or taken by hand), expired, transferred_in or transferred_out (from or to another account), merged_in or merged_out (with the whole account of a duplicate), or lost because the account was closed.';
 comment on column loyalty_ledger.points is 'What was added to the balance: below zero where points went. Held points that were redeemed had left it before.';
 comment on column loyalty_ledger.balance is 'Available after the movement; below zero when points are owed.';
 comment on column loyalty_ledger.lot is 'The lot that was made, taken back or expired. What is taken by hand or redeemed comes from several and has none here.';

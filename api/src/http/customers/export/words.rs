@@ -87,6 +87,10 @@ fn of_customer(event: &CustomerEvent) -> String {
         E::Exported { format: ExportFormat::Html, .. } => {
             "All that we know of you was handed out, as a page".to_owned()
         }
+        E::Merged { .. } => "We saw that we knew you twice, and go on under your other number".to_owned(),
+        E::DuplicateAbsorbed { .. } => "We saw that we knew you twice, and put together what we knew".to_owned(),
+        E::Deleted { .. } => "You were taken off the list of our customers".to_owned(),
+        E::Restored { .. } => "You were put on the list of our customers again".to_owned(),
         E::Erased { .. } => "Who you are was forgotten".to_owned(),
     }
 }
@@ -123,6 +127,8 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsExpired { points, .. } => format!("{points} points expired"),
         E::TransferSent { points, .. } => format!("{points} points went to another account"),
         E::TransferReceived { points, .. } => format!("{points} points came from another account"),
+        E::Merged { points, .. } => format!("{points} points went to your other account, which goes on alone"),
+        E::Absorbed { points, .. } => format!("{points} points came from your other account"),
         E::Closed { .. } => "The account was closed".to_owned(),
     }
 }
@@ -152,6 +158,8 @@ pub(super) const fn movement(kind: Movement) -> &'static str {
         Movement::Expired => "Expired",
         Movement::TransferredIn => "From another account",
         Movement::TransferredOut => "To another account",
+        Movement::MergedIn => "From your other account",
+        Movement::MergedOut => "To your other account",
         Movement::Closed => "Closed",
     }
 }

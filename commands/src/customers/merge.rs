@@ -1,0 +1,162 @@
+//! Two customers turn out to be one: one append on both, on their loyalty accounts, and on all who were merged into the duplicate before.
+//!
+//! The log learns that they are one person, so that nobody forgets one of them alone. What the duplicate claimed (e-mails, phones,
+//! documents, references, its login) is the survivor's in the same append: at no moment may somebody else take it.
+//!
+//! Rule for the credit context, once it is there: a merge of two that both have a credit line is refused; else it stays where it is.
+
+use super::customer_stream;
+use super::update::held_claims;
+use crate::caller::{Caller, Scope};
+use crate::changes::Changes;
+use crate::error::CommandError;
+use crate::execute::{Commands, Committed, Request, content_of};
+use crate::identity::IdempotencyKey;
+use crate::loyalty::programme::programme_stream;
+use crate::loyalty::{Today, account_stream, rules_of};
+use crate::refusals;
+use crate::states::States;
+use domain::customers::commands::{CustomerCommand, CustomerError};
+use domain::customers::customer::{ActiveCustomer, Customer};
+use domain::ids::CustomerId;
+use domain::loyalty::commands::LoyaltyCommand;
+use domain::loyalty::loyalty_account::LoyaltyAccount;
+use domain::{Decider, Refusal};
+use serde::Serialize;
+use store::TenantId;
+
+/// How often it is looked again who was merged into the duplicate, when more have been meanwhile.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Two customers that are one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Merge {
+    /// The one that goes on.
+    pub survivor: CustomerId,
+    /// The one that it was known as besides.
+    pub duplicate: CustomerId,
+}
+
+/// Merges a customer into another one, which takes over all it had. Once more changes nothing.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn merge(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: Merge,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    if request.survivor == request.duplicate {
+        return Err(Refusal::from(CustomerError::MergeWithItself).into());
+    }
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(commands, caller, key.clone(), &request).await {
+            Err(CommandError::Refused(refusal)) if refusals::is_outdated(&refusal) => {}
+            answer => return answer,
+        }
+    }
+    match attempt(commands, caller, key, &request).await {
+        Err(CommandError::Refused(refusal)) if refusals::is_outdated(&refusal) => Err(CommandError::Conflict),
+        answer => answer,
+    }
+}
+
+async fn attempt(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: &Merge,
+) -> Result<Committed, CommandError> {
+    let linked = commands.store().linked(caller.tenant, request.duplicate.as_uuid()).await;
+    let linked = linked.map_err(CommandError::unavailable)?.into_iter().map(CustomerId::new);
+    let others = linked.filter(|other| *other != request.duplicate && *other != request.survivor);
+    commands.execute(caller, merging(caller, request, others.collect()).keyed(key)).await
+}
+
+/// Not remembered when it makes no event: who is linked is looked up before, and asked again it is looked up again.
+fn merging(caller: &Caller, request: &Merge, others: Vec<CustomerId>) -> Request {
+    let (content, today) = (content_of(request), Today::of(caller, caller.now));
+    let everybody = [request.survivor, request.duplicate].into_iter().chain(others.iter().copied());
+    let scope: Vec<_> = everybody.flat_map(|id| [customer_stream(id), account_stream(id)]).collect();
+    let tenant = caller.tenant;
+    let merge = Merging { request: request.clone(), others, today, tenant };
+    let decide = move |states: &States<'_>| merge.decide(states);
+    let asked = Request::new("customers.merge", caller.now, scope, decide).seeing([programme_stream(tenant)]);
+    asked.content(content).forgetful()
+}
+
+struct Merging {
+    request: Merge,
+    /// All who are the same person as the duplicate.
+    others: Vec<CustomerId>,
+    today: Today,
+    tenant: TenantId,
+}
+
+impl Merging {
+    fn decide(&self, states: &States<'_>) -> Result<Changes, Refusal> {
+        let Merge { survivor, duplicate } = self.request;
+        let on = self.today.now.today;
+        let takes_over = states.get::<Customer>(survivor.as_uuid());
+        takes_over.active()?;
+        let gone = states.get::<Customer>(duplicate.as_uuid());
+        let merged = Customer::decide(gone, CustomerCommand::MergeInto { into: survivor, on })?;
+        let mut changes = Changes::none();
+        let Ok(known) = gone.active() else { return Ok(changes) };
+        if !known.duplicates().iter().all(|other| self.others.contains(other)) {
+            return Err(refusals::outdated());
+        }
+        let absorb = CustomerCommand::Absorb { id: duplicate, duplicate: Box::new(known.clone()), on };
+        changes = changes.and(customer_stream(survivor), Customer::decide(takes_over, absorb)?);
+        changes = changes.and(customer_stream(duplicate), merged);
+        self.merge_accounts(states, &mut changes)?;
+        self.follow(states, known, &mut changes)?;
+        for claim in held_claims(gone) {
+            changes.release(claim.clone(), duplicate.as_uuid());
+            changes.take(claim, survivor.as_uuid());
+        }
+        changes.link(survivor.as_uuid(), duplicate.as_uuid());
+        Ok(changes)
+    }
+
+    /// What is due at the duplicate's account lapses and expires there, before the other one takes over.
+    fn merge_accounts(&self, states: &States<'_>, changes: &mut Changes) -> Result<(), Refusal> {
+        let (Merge { survivor, duplicate }, now) = (self.request.clone(), self.today.now);
+        let account = states.get::<LoyaltyAccount>(duplicate.as_uuid());
+        if account.member().is_err() {
+            return Ok(());
+        }
+        let due = LoyaltyAccount::decide(account, LoyaltyCommand::Settle { now })?;
+        let settled = LoyaltyAccount::fold(account.clone(), &due);
+        let merged = LoyaltyAccount::decide(&settled, LoyaltyCommand::MergeInto { into: survivor, now })?;
+        let account = Box::new(settled.member()?.clone());
+        let programme = rules_of(states, self.tenant);
+        let takes_over = states.get::<LoyaltyAccount>(survivor.as_uuid());
+        let absorbed =
+            LoyaltyAccount::decide(takes_over, LoyaltyCommand::Absorb { duplicate, account, programme, now })?;
+        self.today.append(changes, survivor, absorbed);
+        self.today.append(changes, duplicate, due.into_iter().chain(merged).collect());
+        Ok(())
+    }
+
+    /// Who was merged into the duplicate before is told who it is now: no answer leads over two.
+    fn follow(&self, states: &States<'_>, known: &ActiveCustomer, changes: &mut Changes) -> Result<(), Refusal> {
+        let (Merge { survivor, duplicate }, now) = (self.request.clone(), self.today.now);
+        for other in known.duplicates() {
+            let follow = CustomerCommand::FollowMerge { from: duplicate, into: survivor, on: now.today };
+            let followed = Customer::decide(states.get::<Customer>(other.as_uuid()), follow)?;
+            *changes = std::mem::take(changes).and(customer_stream(*other), followed);
+            let account = states.get::<LoyaltyAccount>(other.as_uuid());
+            if matches!(account, LoyaltyAccount::Merged { .. }) {
+                let follow = LoyaltyCommand::MergeInto { into: survivor, now };
+                self.today.append(changes, *other, LoyaltyAccount::decide(account, follow)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! What the account of a duplicate hands over, as it is stored for ever.
+
+use chrono::NaiveDate;
+
+use crate::event::clear_values;
+use crate::ids::{HoldId, OrderId, RefundId};
+use crate::loyalty::events::MovedLot;
+
+clear_values! {
+    /// A lot of the other account, or what is left of none but still counts for the tier.
+    pub struct AbsorbedLot {
+        /// Its number in the account that takes over.
+        pub lot: u32,
+        /// The points that were left.
+        pub points: i64,
+        /// The points that count for the tier: earned, less reversed.
+        pub counted: i64,
+        /// The business date on which they were earned.
+        pub earned_on: NaiveDate,
+        /// The first day on which they are gone.
+        pub expires_on: NaiveDate,
+        /// The order that earned them, when that may still be given back.
+        pub order: Option<AbsorbedEarning>,
+    }
+
+    /// An order that earned a lot.
+    pub struct AbsorbedEarning {
+        /// The order.
+        pub order: OrderId,
+        /// The points it earned.
+        pub points: i64,
+        /// The version of the programme whose rules were applied; none: the standard rules.
+        pub programme: Option<u32>,
+        /// The multiplier of the tier then.
+        pub multiplier_percent: i64,
+        /// What was taken back.
+        pub reversed: i64,
+        /// By which refunds.
+        pub refunds: Vec<RefundId>,
+        /// Whether what was left has expired.
+        pub expired: bool,
+        /// The first business date on which it is forgotten.
+        pub remembered_until: NaiveDate,
+    }
+
+    /// An order that was discounted.
+    pub struct AbsorbedRedemption {
+        /// The order.
+        pub order: OrderId,
+        /// The points it took.
+        pub points: i64,
+        /// The hold that had set them aside.
+        pub hold: Option<HoldId>,
+        /// How many of them have come back.
+        pub returned: i64,
+        /// The lots of the others, which may come back there.
+        pub lots: Vec<MovedLot>,
+        /// The first business date on which it is forgotten.
+        pub remembered_until: NaiveDate,
+    }
+}
+
+impl AbsorbedLot {
+    /// The points that were left, with their dates.
+    pub const fn moved(&self) -> MovedLot {
+        MovedLot { lot: self.lot, points: self.points, earned_on: self.earned_on, expires_on: self.expires_on }
+    }
+}
