@@ -1,4 +1,4 @@
-//! How many may do at the same time what is expensive: hold a body of megabytes, read a long history, export it, wait. Each has a few places of
+//! How many may do at the same time what is expensive: hold a body of megabytes, read a long history, export it, rehearse, wait. Each has a few places of
 //! its own, so that none of them takes those of all other requests; of imports, histories and exports one key has at most half, so that
 //! whoever sends a body byte by byte stops nobody else.
 
@@ -14,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const HISTORIES_MAX: usize = 4;
 /// How many exports of all that is known of a person are written at the same time.
 const EXPORTS_MAX: usize = 4;
+/// How many rehearsals of a loyalty programme go through the history at the same time, one for a tenant: each holds all members' accounts.
+const REHEARSALS_MAX: usize = 2;
 /// For each place so many may wait for it; who comes then is turned away at once.
 const WAITING_PER_PLACE: usize = 16;
 
@@ -23,6 +25,7 @@ pub(crate) struct Bounds {
     pub(crate) imports: Places,
     pub(crate) histories: Places,
     pub(crate) exports: Places,
+    pub(crate) rehearsals: Places,
     pub(crate) min_positions: Places,
     pub(crate) last_look: LastLook,
 }
@@ -33,6 +36,7 @@ impl Bounds {
             imports: Places::new(config.imports_max, config.place_timeout),
             histories: Places::new(HISTORIES_MAX, config.place_timeout),
             exports: Places::new(EXPORTS_MAX, config.place_timeout),
+            rehearsals: Places::new(REHEARSALS_MAX, Duration::ZERO),
             min_positions: Places::new((config.in_flight_max / 4).max(1), Duration::ZERO),
             last_look: LastLook::default(),
         }

@@ -274,11 +274,14 @@ impl Problem {
         self.0.source.as_deref()
     }
 
-    /// The answer, with the request's id where it is known.
-    #[must_use]
-    pub fn render(&self, request_id: Option<&str>) -> Response {
+    /// The problem as text, for an answer that has begun.
+    pub(crate) fn told(&self, request_id: Option<&str>) -> Value {
+        serde_json::to_value(self.view(request_id)).unwrap_or_default()
+    }
+
+    fn view<'a>(&'a self, request_id: Option<&'a str>) -> ProblemView<'a> {
         let parts = &self.0;
-        let body = ProblemView {
+        ProblemView {
             kind: format!("urn:clientela:problem:{}", parts.code),
             title: title(&parts.code),
             status: parts.status.as_u16(),
@@ -287,7 +290,14 @@ impl Problem {
             request_id,
             errors: &parts.errors,
             facts: &parts.facts,
-        };
+        }
+    }
+
+    /// The answer, with the request's id where it is known.
+    #[must_use]
+    pub fn render(&self, request_id: Option<&str>) -> Response {
+        let parts = &self.0;
+        let body = self.view(request_id);
         let mut response = (parts.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

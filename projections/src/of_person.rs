@@ -40,6 +40,7 @@ pub const READ_MODELS: &[(&str, Holds)] = &[
     ("loyalty_kpis", Nothing("sums of all members")),
     ("loyalty_liabilities", Nothing("sums of all members")),
     ("loyalty_programmes", Nothing("rules")),
+    ("loyalty_rehearsals", Nothing("rules, and sums of all members")),
     ("audit_trail", WhatEventsSay("who caused an event, and how, is told with the event")),
     ("tenants", Nothing("the companies that use the installation")),
     ("api_keys", Nothing("keys of programs")),

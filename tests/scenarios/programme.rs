@@ -1,6 +1,6 @@
 //! The rules of the loyalty programme: published in versions, each purchase by those of its day.
 
-use crate::support::World;
+use crate::support::{World, http};
 use serde_json::{Value, json};
 
 fn rules() -> Value {
@@ -93,4 +93,59 @@ async fn rules_that_make_no_programme_are_refused_where_they_are_wrong() {
     let day = world.post(VERSIONS, json!({"rules": rules(), "from": "soon"})).await;
     assert_eq!((day.status, &day.body["errors"][0]["pointer"]), (422, &json!("/from")), "{}", day.body);
     assert_eq!(world.head().await, head);
+}
+
+const REHEARSALS: &str = "/v1/loyalty/programme/rehearsals";
+
+/// The lines of a rehearsal.
+async fn rehearsed(world: &World, body: &Value) -> Vec<Value> {
+    let request = http().build().expect("a client").post(format!("http://{}{REHEARSALS}", world.host()));
+    let answer = request.bearer_auth(world.key()).json(body).send().await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"] == "application/x-ndjson"), (200, true));
+    let text = answer.text().await.expect("all of it");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON in each line")).collect()
+}
+
+#[tokio::test]
+async fn rules_are_rehearsed_over_what_has_happened_and_published_with_what_came_of_it() {
+    let world = World::start().await;
+    let (ana, eva) = (world.member("ana@example.com").await, world.member("eva@example.com").await);
+    world.buys(&ana, "order-1", "300.00").await;
+    world.buys(&eva, "order-2", "40.00").await;
+    let lines = rehearsed(&world, &json!({"rules": rules()})).await;
+    assert!(lines[0]["progress"]["of"].is_i64(), "{lines:?}");
+    let changed: Vec<_> = lines.iter().filter(|line| line["customer"].is_object()).collect();
+    let [changed] = changed.as_slice() else { panic!("one customer: {lines:?}") };
+    assert_eq!(changed["customer"]["customer_id"], ana.as_str());
+    assert_eq!(changed["customer"]["points"], json!({"now": 300, "rehearsed": 550}));
+    assert_eq!(changed["customer"]["tier"], json!({"now": "bronze", "rehearsed": "silver"}));
+    let sums = &lines.last().expect("an end")["rehearsal"];
+    assert_eq!((&sums["members"], &sums["purchases"], &sums["upgraded"]), (&json!(2), &json!(2), &json!(1)));
+    assert_eq!(sums["liabilities"], json!([{"currency": "EUR", "now": "3.40", "rehearsed": "11.80"}]));
+
+    let listed = world.get(&format!("{REHEARSALS}?min_position={}", sums["recorded_position"])).await;
+    assert_eq!(listed.body["rehearsals"], json!([sums]), "{}", listed.body);
+
+    let mut others = json!({"rules": rules(), "rehearsal_id": sums["rehearsal_id"]});
+    others["rules"]["expiry_months"] = json!(13);
+    let refused = world.post(VERSIONS, others).await;
+    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("rehearsal_of_other_rules")), "{}", refused.body);
+    let unknown = json!({"rules": rules(), "rehearsal_id": "018f0000-0000-7000-8000-000000000009"});
+    let refused = world.post(VERSIONS, unknown).await;
+    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("rehearsal_not_found")), "{}", refused.body);
+    let publish = json!({"rules": rules(), "rehearsal_id": sums["rehearsal_id"]});
+    let published = world.post(VERSIONS, publish).await;
+    assert_eq!((published.status, &published.body["version"]), (201, &json!(1)), "{}", published.body);
+    assert_eq!(world.buys(&eva, "order-3", "60.00").await.body["points_earned"], 70);
+
+    let head = world.head().await;
+    let mut faulty = json!({"rules": rules()});
+    faulty["rules"]["earn"][1]["above"] = json!(0);
+    let refused = world.post(REHEARSALS, faulty).await;
+    assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (422, &json!("/rules/earn/1/above")));
+    let reader = world.run_json(&["key", "create", "r", "--scope", "loyalty:read", "--json"]);
+    let key = reader["key"].as_str().expect("a key");
+    let forbidden = world.ask_as(Some(key), reqwest::Method::POST, REHEARSALS, Some(json!({"rules": rules()}))).await;
+    assert_eq!(forbidden.status, 403, "{}", forbidden.body);
+    assert!(world.head().await <= head + 1, "nothing but the key was recorded");
 }

@@ -32,6 +32,7 @@ mod holds;
 mod kpis;
 mod ledger;
 mod programme;
+mod rehearsals;
 mod transfers;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(kpis::get_kpis))
         .routes(routes!(programme::get_programme))
         .routes(routes!(programme::list_versions, programme::publish))
+        .routes(routes!(rehearsals::list_rehearsals, rehearsals::rehearse))
 }
 
 /// What a command did to the points of a customer.

@@ -316,6 +316,8 @@ by_hand! {
     RowOutcome => one_of(["recorded", "repeated", "refused", "failed"].into_iter());
     /// Messages of the feed.
     Messages => text("Server-sent events: an id, a type, a CloudEvent", None, "id: 7\nevent: customer.registered\ndata: {}\n\n");
+    /// Lines of a rehearsal.
+    RehearsalLines => text("A JSON object in each line: `progress`, `customer`, and at the end `rehearsal` or `error`", None, REHEARSAL_LINES);
     /// A page, a script, a style sheet or a picture.
     Page => text("A page, a script, a style sheet or a picture", None, "<!DOCTYPE html>");
     /// Figures.
@@ -329,6 +331,14 @@ by_hand! {
     /// What a projector or reactor is doing.
     State => one_of(["live", "catching_up", "standby", "outdated", "overtaken", "paused", "retrying", "failed", "stopped"].into_iter());
 }
+
+const REHEARSAL_LINES: &str = "{\"progress\": {\"position\": 1000, \"of\": 184000}}\n\
+{\"customer\": {\"customer_id\": \"018f0000-0000-7000-8000-000000000001\", \"tier\": {\"now\": \"bronze\", \"rehearsed\": \"silver\"}, \
+\"points\": {\"now\": 740, \"rehearsed\": 1377}, \"worth\": {\"currency\": \"EUR\", \"now\": \"7.40\", \"rehearsed\": \"13.77\"}}}\n\
+{\"rehearsal\": {\"rehearsal_id\": \"018f0000-0000-7000-8000-000000000009\", \"rehearsed_on\": \"2026-03-01\", \"rules\": {}, \
+\"position\": 184000, \"recorded_position\": 184001, \"members\": 1, \"purchases\": 3, \
+\"upgraded\": 1, \"downgraded\": 0, \"points\": 740, \"rehearsed_points\": 1377, \
+\"liabilities\": [{\"currency\": \"EUR\", \"now\": \"7.40\", \"rehearsed\": \"13.77\"}]}}\n";
 
 fn text(about: &str, pattern: Option<&str>, example: &str) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String).description(Some(about)).pattern(pattern);

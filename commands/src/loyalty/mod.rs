@@ -9,6 +9,7 @@ pub mod due;
 pub mod holds;
 pub mod jobs;
 pub mod programme;
+pub mod rehearsals;
 #[cfg(test)]
 mod tests;
 pub mod transfers;

@@ -8,6 +8,7 @@ mod absorbing;
 mod adjusting;
 mod holding;
 mod moving;
+mod rehearsing;
 mod returning;
 mod tiers;
 
@@ -438,15 +439,19 @@ impl Member {
     fn add_redeemed(&mut self, event: &LoyaltyEvent) {
         let LoyaltyEvent::PointsRedeemed { order, points, redeemed_on, from, hold, .. } = event else { return };
         self.see(*redeemed_on);
+        self.remember_redeemed(order, *points, *hold, self.lots_of(from, *hold));
+        match hold {
+            Some(hold) => self.capture_hold(*hold),
+            None => self.take(from),
+        }
+    }
+
+    fn remember_redeemed(&mut self, order: &OrderId, points: i64, hold: Option<HoldId>, lots: Vec<Lot>) {
         // The order is paid for within a month, and can be given back for as long as points live.
         let remembered_until =
             windows::remembered_until(self.latest).checked_add_days(Days::new(31)).unwrap_or(NaiveDate::MAX);
-        let (points, hold, returned, lots) = (*points, *hold, 0, self.lots_of(from, *hold));
-        self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, returned, lots, remembered_until });
-        match hold {
-            Some(hold) => self.capture_hold(hold),
-            None => self.take(from),
-        }
+        let redeemed = RedeemedOrder { points, hold, returned: 0, lots, remembered_until };
+        self.redeemed.insert(order.clone(), redeemed);
     }
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {

@@ -13,6 +13,7 @@
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - The rules are a tenant's [`programme::Programme`], in versions: each holds from a date on, until a later one does. A change
 //!   rewrites nothing: what an event says stays, a refund takes back by the rules that its purchase earned by.
+//! - A *rehearsal* replays a history under other rules: it decides anew what rules decide, and takes the rest as it was.
 //! - Two aggregates: [`loyalty_account::LoyaltyAccount`], under the customer's id, and the tenant's one
 //!   [`loyalty_programme::LoyaltyProgramme`].
 
@@ -24,6 +25,7 @@ pub mod loyalty_account;
 pub mod loyalty_programme;
 pub mod merging;
 pub mod programme;
+pub mod rehearsal;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod windows;

@@ -20,6 +20,7 @@ mod adjustments;
 mod holds;
 mod merging;
 mod programmes;
+mod rehearsals;
 mod returns;
 mod reviews;
 mod transfers;
@@ -685,7 +686,7 @@ mod any_history {
     }
 
     /// In the order in which they are asked; the job's turn comes before what is asked at the same moment.
-    fn in_time(mut commands: Vec<LoyaltyCommand>) -> Vec<LoyaltyCommand> {
+    pub(super) fn in_time(mut commands: Vec<LoyaltyCommand>) -> Vec<LoyaltyCommand> {
         commands.sort_by_key(|command| (asked_at(command), !matches!(command, LoyaltyCommand::Settle { .. })));
         commands
     }
@@ -712,7 +713,7 @@ mod any_history {
         )
     }
 
-    const fn asked_at(command: &LoyaltyCommand) -> Option<Moment> {
+    pub(super) const fn asked_at(command: &LoyaltyCommand) -> Option<Moment> {
         use LoyaltyCommand as C;
         match command {
             C::Enrol { .. } => None,

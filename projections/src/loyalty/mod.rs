@@ -4,5 +4,6 @@ pub mod loyalty_balances;
 pub mod loyalty_kpis;
 pub mod loyalty_ledger;
 pub mod loyalty_programmes;
+pub mod loyalty_rehearsals;
 #[cfg(test)]
 pub(crate) mod stories;

@@ -5,8 +5,8 @@ use crate::world::{
 };
 use domain::Event;
 use domain::access::events::AccessEvent;
-use domain::ids::{Label, TenantId as DomainTenant, TimeZoneName};
-use domain::loyalty::events::ProgrammeEvent;
+use domain::ids::{Label, RehearsalId, TenantId as DomainTenant, TimeZoneName};
+use domain::loyalty::events::{ProgrammeEvent, RehearsalOutcome};
 use domain::loyalty::programme::Programme;
 use projections::projectors;
 use projections::rebuild::{Progress, Purpose};
@@ -43,7 +43,7 @@ impl World {
             let home = address_added(fresh_id(), "Calle Mayor 1");
             let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
-            world.append(tenant, fresh_id(), [published()]).await;
+            world.append(tenant, fresh_id(), [published(), rehearsed()]).await;
             last = world.append(tenant, customer, [enrolled(), earned(1)]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();
@@ -59,6 +59,23 @@ fn published() -> Event {
     let on = "2026-01-10".parse().unwrap();
     let rules = Programme::clone(&Programme::standard());
     ProgrammeEvent::Published { version: 1, from: on, rules, rehearsal: None, published_on: on }.into()
+}
+
+fn rehearsed() -> Event {
+    let (rehearsal, rehearsed_on) = (RehearsalId::new(fresh_id()), "2026-01-10".parse().unwrap());
+    let rules = Programme::clone(&Programme::standard());
+    let outcome = RehearsalOutcome {
+        position: 1,
+        members: 0,
+        purchases: 0,
+        upgraded: 0,
+        downgraded: 0,
+        points: 0,
+        rehearsed_points: 0,
+        liabilities: vec![],
+        rehearsed_liabilities: vec![],
+    };
+    ProgrammeEvent::Rehearsed { rehearsal, rules, outcome, rehearsed_on }.into()
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

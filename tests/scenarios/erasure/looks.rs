@@ -95,6 +95,7 @@ const LOOKS: &[Look] = &[
     look("/v1/loyalty/kpis", "/v1/loyalty/kpis", 200, |answer| answer["outstanding_points"] == 0),
     look("/v1/loyalty/programme", "/v1/loyalty/programme", 200, ANYTHING),
     look("/v1/loyalty/programme/versions", "/v1/loyalty/programme/versions", 200, ANYTHING),
+    look("/v1/loyalty/programme/rehearsals", "/v1/loyalty/programme/rehearsals", 200, ANYTHING),
     look("/v1/loyalty/ledger", "/v1/loyalty/ledger?customer=ID", 200, |answer| {
         answer["items"].as_array().and_then(|items| items.last()).is_some_and(|item| item["kind"] == "closed")
     }),
@@ -222,6 +223,7 @@ const TABLES: &[(&str, Leaves)] = &[
     ("loyalty_ledger", Facts),
     ("loyalty_liabilities", Nothing),
     ("loyalty_programmes", Nothing),
+    ("loyalty_rehearsals", Nothing),
     ("parked_events", Nothing),
     ("projection_checkpoints", Nothing),
     ("projection_failures", Nothing),

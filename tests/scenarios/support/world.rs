@@ -372,7 +372,11 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let position = headers.get("x-position").and_then(|value| value.to_str().ok()?.parse().ok());
         let bytes = response.bytes().await.expect("the whole answer");
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let is_lines = headers.get("content-type").is_some_and(|kind| kind == "application/x-ndjson");
+        let body = match is_lines {
+            true => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+            false => serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        };
         Self { status, body, position, headers }
     }
 

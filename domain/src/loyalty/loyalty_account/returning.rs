@@ -81,20 +81,14 @@ fn give_back_redeemed(member: &Member, wanted: &Return, now: Moment) -> Vec<Loya
         return Vec::new();
     }
     let drawn = last_of(&redeemed.lots, points);
-    let held: Vec<_> = drawn.iter().map(|lot| LotPoints { lot: lot.number, points: lot.points }).collect();
-    let back = holds::give_back(&held, member.debt);
-    let returned = back.returned.iter().filter_map(|part| {
-        let Lot { number: lot, earned_on, expires_on, .. } = *drawn.iter().find(|lot| lot.number == part.lot)?;
-        Some(MovedLot { lot, points: part.points, earned_on, expires_on })
-    });
-    let returned: Vec<MovedLot> = returned.collect();
+    let (returned, paid_debt) = back_to_lots(&drawn, member.debt);
     let mut balance = member.available().saturating_add(points);
     let event = LoyaltyEvent::PointsReturned {
         order: wanted.order.clone(),
         refund: wanted.refund.clone(),
         points,
         returned: returned.clone(),
-        paid_debt: back.paid_debt,
+        paid_debt,
         returned_on: wanted.on,
         currency: member.currency,
         balance,
@@ -108,6 +102,17 @@ fn give_back_redeemed(member: &Member, wanted: &Return, now: Moment) -> Vec<Loya
         LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
     });
     std::iter::once(event).chain(gone).collect()
+}
+
+/// What lots get back, and what pays the debt.
+pub(super) fn back_to_lots(drawn: &[Lot], debt: i64) -> (Vec<MovedLot>, i64) {
+    let points: Vec<_> = drawn.iter().map(|lot| LotPoints { lot: lot.number, points: lot.points }).collect();
+    let back = holds::give_back(&points, debt);
+    let returned = back.returned.iter().filter_map(|part| {
+        let Lot { number: lot, earned_on, expires_on, .. } = *drawn.iter().find(|lot| lot.number == part.lot)?;
+        Some(MovedLot { lot, points: part.points, earned_on, expires_on })
+    });
+    (returned.collect(), back.paid_debt)
 }
 
 /// The part of the points that a share is, rounded down; all of them with the whole.
@@ -125,7 +130,7 @@ fn first_of(lots: &[Lot], points: i64) -> Vec<Lot> {
 }
 
 /// So many of the points, those that were drawn last; in the order in which they were drawn.
-fn last_of(lots: &[Lot], points: i64) -> Vec<Lot> {
+pub(super) fn last_of(lots: &[Lot], points: i64) -> Vec<Lot> {
     let mut last = taken(lots.iter().rev(), points);
     last.reverse();
     last

@@ -1,0 +1,272 @@
+//! A member's history under other rules: what rules decide is decided anew, what people did stays as it was.
+//!
+//! Purchases earn, refunds take back, points expire and tiers are reviewed by the rehearsed rules, through the decisions of
+//! [`LoyaltyAccount`] itself. Enrolments, redemptions, holds, adjustments and transfers are facts: where fewer points are there
+//! than were spent, the rest is owed. A duplicate hands over what it would have had. Beside it the account is kept as it was, so that both can be compared.
+//!
+//! The time of a decision is the latest that the history has told so far: points that expired in reality show that their day
+//! had come.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::calendar::Moment;
+use crate::decider::Decider;
+use crate::ids::{CustomerId, OrderId, RefundId};
+use crate::loyalty::commands::LoyaltyCommand;
+use crate::loyalty::events::{LoyaltyEvent, RehearsalOutcome, ReleaseReason};
+use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
+use crate::loyalty::programme::{Programme, Tier};
+use crate::money::{Currency, Money};
+
+/// What happened to a customer, as far as it concerns points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Something was bought.
+    Purchase {
+        /// The order.
+        order: OrderId,
+        /// What was paid.
+        total: Money,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Something was given back.
+    Refund {
+        /// The order.
+        order: OrderId,
+        /// The refund.
+        refund: RefundId,
+        /// What of the order's total has not been given back.
+        remaining_total: Money,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// An event of the account.
+    Account(LoyaltyEvent),
+}
+
+/// A fact with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The fact.
+    pub fact: Fact,
+    /// When it came about.
+    pub at: Moment,
+    /// When it was recorded: the same for all that was recorded together.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The history of one customer under other rules, and as it was.
+#[derive(Debug, Clone)]
+pub struct MemberRehearsal {
+    known: LoyaltyAccount,
+    rehearsed: LoyaltyAccount,
+    now: Moment,
+    /// When the facts of late were recorded.
+    recorded_at: Option<DateTime<Utc>>,
+    /// What is decided when all that was due by then is told: it is recorded with it, and behind it.
+    undecided: Option<Box<Told>>,
+    latest_purchase: Option<OrderId>,
+    purchases: i64,
+}
+
+impl MemberRehearsal {
+    /// A customer without history.
+    #[must_use]
+    pub const fn new(at: Moment) -> Self {
+        let (known, rehearsed) = (LoyaltyAccount::NotEnrolled, LoyaltyAccount::NotEnrolled);
+        Self { known, rehearsed, now: at, recorded_at: None, undecided: None, latest_purchase: None, purchases: 0 }
+    }
+
+    /// Goes on by a fact, in the order in which they were recorded.
+    pub fn take(&mut self, told: Told, programme: &LoyaltyProgramme) {
+        let with_the_last = self.recorded_at == Some(told.recorded_at);
+        if !(with_the_last && is_due(&told.fact)) {
+            self.decide_last(programme);
+        }
+        self.now = self.now.max(told.at);
+        if !with_the_last {
+            self.recorded_at = Some(told.recorded_at);
+            self.review(programme);
+        }
+        match told.fact {
+            Fact::Purchase { .. } | Fact::Refund { .. } => self.undecided = Some(Box::new(told)),
+            Fact::Account(event) => self.take_event(&event, programme),
+        }
+    }
+
+    /// Takes over what a duplicate would have by the rehearsed rules, behind the fact that it took over what there was.
+    pub fn absorb(&mut self, duplicate: CustomerId, mut other: Self, programme: &LoyaltyProgramme) {
+        let now = self.now;
+        other.decide_last(programme);
+        other.decide(LoyaltyCommand::Settle { now });
+        self.purchases = self.purchases.saturating_add(other.purchases);
+        if let Ok(member) = other.rehearsed.member() {
+            let (account, programme) = (Box::new(member.clone()), programme.clone());
+            self.decide(LoyaltyCommand::Absorb { duplicate, account, programme, now });
+        }
+    }
+
+    /// What came of it by a moment; none when the customer is no member, or not any more.
+    #[must_use]
+    pub fn end(mut self, known: &LoyaltyProgramme, rehearsed: &LoyaltyProgramme, now: Moment) -> Option<MemberOutcome> {
+        self.decide_last(rehearsed);
+        let now = self.now.max(now);
+        let (enrolled_in, purchases) = (self.known.member().ok()?.currency(), self.purchases);
+        let standing = |mut account: LoyaltyAccount, programme: &LoyaltyProgramme| {
+            decide(&mut account, LoyaltyCommand::Review { programme: programme.clone(), now });
+            account.member().ok().map(Standing::of)
+        };
+        let (known, rehearsed) = (standing(self.known, known)?, standing(self.rehearsed, rehearsed)?);
+        Some(MemberOutcome { currency: enrolled_in, purchases, known, rehearsed })
+    }
+
+    fn decide_last(&mut self, programme: &LoyaltyProgramme) {
+        if let Some(told) = self.undecided.take() {
+            match told.fact {
+                Fact::Purchase { order, total, on } => self.purchase(order, total, on, programme),
+                Fact::Refund { order, refund, remaining_total, on } => {
+                    let (programme, now) = (programme.clone(), self.now);
+                    self.decide(LoyaltyCommand::Reverse { order, refund, remaining_total, on, programme, now });
+                }
+                Fact::Account(_) => {} // never waits
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: &LoyaltyEvent, programme: &LoyaltyProgramme) {
+        let known = std::mem::replace(&mut self.known, LoyaltyAccount::NotEnrolled);
+        self.known = LoyaltyAccount::evolve(known, event);
+        self.decide(LoyaltyCommand::Settle { now: self.now });
+        match event {
+            LoyaltyEvent::PointsEarned { order, total, earned_on, .. }
+                if self.latest_purchase.as_ref() != Some(order) =>
+            {
+                self.purchase(order.clone(), *total, *earned_on, programme);
+            }
+            LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
+                self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
+            }
+            event => {
+                let rehearsed = std::mem::replace(&mut self.rehearsed, LoyaltyAccount::NotEnrolled);
+                self.rehearsed = rehearsed.after_fact(event, &programme.on(self.now.today).rules);
+            }
+        }
+    }
+
+    fn purchase(&mut self, order: OrderId, total: Money, on: NaiveDate, programme: &LoyaltyProgramme) {
+        if self.rehearsed.member().is_ok_and(|member| !member.has_earned(&order)) {
+            self.purchases = self.purchases.saturating_add(1);
+            self.latest_purchase = Some(order.clone());
+            let (programme, now) = (programme.clone(), self.now);
+            self.decide(LoyaltyCommand::Earn { order, total, on, programme, now });
+        }
+    }
+
+    /// Makes the reviews that are due, but for those that were not made in reality either yet: they count what was earned meanwhile,
+    /// as they did there.
+    fn review(&mut self, programme: &LoyaltyProgramme) {
+        let not_made = self.known.member().ok().and_then(Member::review_on).filter(|on| *on <= self.now.today);
+        let today = not_made.and_then(|on| on.pred_opt()).unwrap_or(self.now.today);
+        if self.rehearsed.member().is_ok_and(|member| member.review_on().is_some_and(|on| on <= today)) {
+            let now = Moment { today, ..self.now };
+            self.decide(LoyaltyCommand::Review { programme: programme.clone(), now });
+        }
+    }
+
+    fn decide(&mut self, command: LoyaltyCommand) {
+        decide(&mut self.rehearsed, command);
+    }
+}
+
+/// Whether it tells that time has passed, and nothing else.
+const fn is_due(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Account(
+            LoyaltyEvent::PointsExpired { .. } | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
+        )
+    )
+}
+
+/// Carries a command out; one that would be refused changes nothing.
+fn decide(account: &mut LoyaltyAccount, command: LoyaltyCommand) {
+    let events = LoyaltyAccount::decide(account, command).unwrap_or_default();
+    let before = std::mem::replace(account, LoyaltyAccount::NotEnrolled);
+    *account = LoyaltyAccount::fold(before, &events);
+}
+
+/// What a member has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The tier.
+    pub tier: Tier,
+    /// The points, available and held; below zero when points are owed.
+    pub points: i64,
+}
+
+impl Standing {
+    fn of(member: &Member) -> Self {
+        Self { tier: member.tier(), points: member.available().saturating_add(member.held()) }
+    }
+}
+
+/// What rules would have changed for a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberOutcome {
+    /// The account's currency.
+    pub currency: Currency,
+    /// The purchases since the enrolment.
+    pub purchases: i64,
+    /// What the member has.
+    pub known: Standing,
+    /// What the member would have.
+    pub rehearsed: Standing,
+}
+
+/// What rules would have changed for all, as it adds up.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    members: i64,
+    purchases: i64,
+    upgraded: i64,
+    downgraded: i64,
+    points: BTreeMap<Currency, (i64, i64)>,
+}
+
+impl Sums {
+    /// Adds a member.
+    pub fn add(&mut self, member: &MemberOutcome) {
+        let MemberOutcome { currency, purchases, known, rehearsed } = member;
+        self.members = self.members.saturating_add(1);
+        self.purchases = self.purchases.saturating_add(*purchases);
+        self.upgraded = self.upgraded.saturating_add((rehearsed.tier > known.tier).into());
+        self.downgraded = self.downgraded.saturating_add((rehearsed.tier < known.tier).into());
+        let points = self.points.entry(*currency).or_default();
+        *points = (points.0.saturating_add(known.points), points.1.saturating_add(rehearsed.points));
+    }
+
+    /// All of it, with what the points are worth by the rules of today and by those that were rehearsed.
+    #[must_use]
+    pub fn outcome(&self, position: i64, known: &Programme, rehearsed: &Programme) -> RehearsalOutcome {
+        let (of_known, of_rehearsed) = (|points: &(i64, i64)| points.0, |points: &(i64, i64)| points.1);
+        let worth = |rules: &Programme, of: fn(&(i64, i64)) -> i64| {
+            self.points.iter().filter_map(|(currency, points)| rules.discount(of(points), *currency)).collect()
+        };
+        let sum = |of: fn(&(i64, i64)) -> i64| self.points.values().map(of).fold(0, i64::saturating_add);
+        RehearsalOutcome {
+            position,
+            members: self.members,
+            purchases: self.purchases,
+            upgraded: self.upgraded,
+            downgraded: self.downgraded,
+            points: sum(of_known),
+            rehearsed_points: sum(of_rehearsed),
+            liabilities: worth(known, of_known),
+            rehearsed_liabilities: worth(rehearsed, of_rehearsed),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Histories under other rules.
+
+use super::any_history::{asked_at, in_time};
+use super::*;
+use crate::loyalty::programme::{EarnBand, EarnedOf, Programme};
+use crate::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Standing, Sums, Told};
+
+fn doubling_above(units: i64) -> Programme {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn.push(EarnBand { above: units, points_per_unit: 2, of: EarnedOf::Part });
+    rules
+}
+
+/// What is asked of an account, and told as it is recorded.
+struct Story {
+    account: LoyaltyAccount,
+    told: Vec<Told>,
+    appends: i64,
+}
+
+impl Story {
+    fn of_a_member() -> Self {
+        let account = given::<LoyaltyAccount>([enrolled()]).state();
+        let mut story = Self { account, told: vec![], appends: 0 };
+        story.tell(Fact::Account(enrolled()), noon("2026-01-10"));
+        story
+    }
+
+    fn tell(&mut self, fact: Fact, at: Moment) {
+        self.told.push(Told { fact, at, recorded_at: DateTime::UNIX_EPOCH + TimeDelta::days(self.appends) });
+    }
+
+    /// As it is decided in reality, by the standard rules: first what the customer did is recorded, then what the account makes of it.
+    fn when(mut self, command: LoyaltyCommand) -> Self {
+        self.appends += 1;
+        let Ok(events) = LoyaltyAccount::decide(&self.account, command.clone()) else { return self };
+        let now = asked_at(&command).expect("all but the first have a time");
+        match command {
+            LoyaltyCommand::Earn { order, total, on, .. } => {
+                self.tell(Fact::Purchase { order, total, on }, noon(&on.to_string()).min(now));
+            }
+            LoyaltyCommand::Reverse { order, refund, remaining_total, on, .. } => {
+                self.tell(Fact::Refund { order, refund, remaining_total, on }, now);
+            }
+            _ => {}
+        }
+        for event in events {
+            self.account = LoyaltyAccount::evolve(self.account, &event);
+            let at = came_about(&event).unwrap_or(now);
+            self.tell(Fact::Account(event), at);
+        }
+        self
+    }
+
+    fn rehearsed(self, rules: Programme, today: &str) -> MemberOutcome {
+        let rehearsed = LoyaltyProgramme::always(rules);
+        self.replayed(&rehearsed).end(&standard(), &rehearsed, noon(today)).expect("a member")
+    }
+
+    fn replayed(self, programme: &LoyaltyProgramme) -> MemberRehearsal {
+        let mut rehearsal = MemberRehearsal::new(noon("2026-01-10"));
+        self.told.into_iter().for_each(|told| rehearsal.take(told, programme));
+        rehearsal
+    }
+}
+
+fn came_about(event: &LoyaltyEvent) -> Option<Moment> {
+    let begins = |day: NaiveDate| Some(utc(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+    match event {
+        LoyaltyEvent::PointsExpired { expires_on: on, .. }
+        | LoyaltyEvent::TierDowngraded { on, .. }
+        | LoyaltyEvent::TierKept { on, .. } => begins(*on),
+        LoyaltyEvent::HoldReleased { released_at, .. } => Some(utc(*released_at)),
+        _ => None,
+    }
+}
+
+fn standing(tier: Tier, points: i64) -> Standing {
+    Standing { tier, points }
+}
+
+#[test]
+fn purchases_earn_by_the_rehearsed_rules_and_bring_another_tier() {
+    let story = Story::of_a_member()
+        .when(earn("order-1", "40.00", "2026-02-01"))
+        .when(earn("order-2", "600.00", "2026-02-02"))
+        .when(earn("order-3", "100.00", "2026-02-03"));
+    let outcome = story.rehearsed(doubling_above(50), "2026-02-03");
+    assert_eq!(outcome.purchases, 3);
+    assert_eq!(outcome.known, standing(Tier::Bronze, 740));
+    // 40; 50 + 2 × 550; then as silver 125 % of 50 + 2 × 50.
+    assert_eq!(outcome.rehearsed, standing(Tier::Silver, 40 + 1_150 + 187));
+}
+
+#[test]
+fn a_purchase_that_earned_nothing_may_earn_by_other_rules_and_the_other_way_round() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn = vec![
+        EarnBand { above: 0, points_per_unit: 0, of: EarnedOf::Part },
+        EarnBand { above: 50, points_per_unit: 3, of: EarnedOf::Total },
+    ];
+    let story = Story::of_a_member()
+        .when(earn("order-1", "40.00", "2026-02-01"))
+        .when(earn("order-2", "60.00", "2026-02-02"))
+        .when(reverse("order-1", "0.00", "2026-02-03"));
+    let outcome = story.rehearsed(rules, "2026-02-03");
+    assert_eq!((outcome.purchases, outcome.known.points, outcome.rehearsed.points), (2, 60, 180));
+}
+
+#[test]
+fn a_refund_takes_back_by_the_rehearsed_rules() {
+    let story = Story::of_a_member().when(earn("order-1", "100.00", "2026-02-01")).when(reverse(
+        "order-1",
+        "60.00",
+        "2026-02-02",
+    ));
+    let outcome = story.rehearsed(doubling_above(50), "2026-02-03");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (60, 70));
+}
+
+#[test]
+fn what_was_spent_stays_spent_and_what_is_missing_is_owed() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn[0].points_per_unit = 0;
+    let story = Story::of_a_member()
+        .when(earn("order-1", "300.00", "2026-02-01"))
+        .when(redeem(200, "order-2", "2026-02-02"))
+        .when(place(1, 100, "order-3", "2026-02-03T12:00:00Z"))
+        .when(capture(1, "order-3", "2026-02-03T12:05:00Z"));
+    let outcome = story.rehearsed(rules, "2026-02-04");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (0, -300));
+}
+
+#[test]
+fn a_hold_that_came_back_is_not_owed() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn[0].points_per_unit = 0;
+    let story = || {
+        Story::of_a_member().when(earn("order-1", "300.00", "2026-02-01")).when(place(
+            1,
+            100,
+            "order-3",
+            "2026-02-03T12:00:00Z",
+        ))
+    };
+    let released = story().when(release(1, "2026-02-03T12:05:00Z")).rehearsed(rules.clone(), "2026-02-04");
+    assert_eq!((released.known.points, released.rehearsed.points), (300, 0));
+    let lapsed = story().when(settle("2026-02-04")).rehearsed(rules.clone(), "2026-02-04");
+    assert_eq!((lapsed.known.points, lapsed.rehearsed.points), (300, 0));
+    assert_eq!(story().rehearsed(rules, "2026-02-03").known.points, 300, "held points count");
+}
+
+#[test]
+fn points_expire_and_tiers_are_reviewed_by_the_rehearsed_rules() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.expiry_months = 6;
+    rules.tiers[1].from_points = 500;
+    let story = || Story::of_a_member().when(earn("order-1", "600.00", "2026-02-01"));
+    assert_eq!(story().rehearsed(rules.clone(), "2026-07-31").rehearsed, standing(Tier::Silver, 600));
+    let outcome = story().rehearsed(rules.clone(), "2026-08-01");
+    assert_eq!((outcome.known, outcome.rehearsed), (standing(Tier::Bronze, 600), standing(Tier::Silver, 0)));
+    assert_eq!(story().rehearsed(rules, "2028-01-10").rehearsed, standing(Tier::Bronze, 0));
+}
+
+#[test]
+fn a_duplicate_hands_over_what_it_would_have_and_its_orders() {
+    let (rules, now) = (LoyaltyProgramme::always(doubling_above(50)), noon("2026-02-03"));
+    let id = CustomerId::new(uuid::Uuid::from_u128(9));
+    let duplicate = Story::of_a_member().when(earn("order-9", "400.00", "2026-02-02"));
+    let account = Box::new(duplicate.account.member().expect("a member").clone());
+    let absorb = LoyaltyCommand::Absorb { duplicate: id, account, programme: standard(), now };
+    let survivor = Story::of_a_member().when(earn("order-1", "300.00", "2026-02-01")).when(absorb);
+    let mut rehearsal = survivor.replayed(&rules);
+    rehearsal.absorb(id, duplicate.replayed(&rules), &rules);
+    let refund = Fact::Refund {
+        order: order("order-9"),
+        refund: refund("refund-1"),
+        remaining_total: usd("100.00"),
+        on: day("2026-02-03"),
+    };
+    let recorded_at = DateTime::UNIX_EPOCH + TimeDelta::days(99);
+    let unrefunded = rehearsal.clone().end(&standard(), &rules, now).expect("a member");
+    assert_eq!((unrefunded.purchases, unrefunded.known.points), (2, 700));
+    // 50 + 2 × 250, and 50 + 2 × 350: together enough for silver.
+    assert_eq!(unrefunded.rehearsed, standing(Tier::Silver, 550 + 750));
+    rehearsal.take(Told { fact: refund, at: now, recorded_at }, &rules);
+    let outcome = rehearsal.end(&standard(), &rules, now).expect("a member");
+    assert_eq!(outcome.rehearsed.points, 550 + 150);
+}
+
+#[test]
+fn points_given_by_hand_or_by_others_stay_and_pay_what_is_owed() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn[0].points_per_unit = 0;
+    let adjust = |number: &str, points, on| super::adjustments::adjust_at(number, points, noon(on));
+    let story = Story::of_a_member()
+        .when(earn("order-1", "300.00", "2026-02-01"))
+        .when(redeem(200, "order-2", "2026-02-02"))
+        .when(adjust("a-1", 500, "2026-02-03"))
+        .when(adjust("a-2", -100, "2026-02-04"));
+    let outcome = story.rehearsed(rules, "2026-02-05");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (500, 200));
+}
+
+#[test]
+fn what_comes_back_with_a_refund_goes_to_its_lot_or_pays_what_is_owed() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.earn[0].points_per_unit = 0;
+    let given_back = |part| returns::give_back_at("order-2", "refund-1", (part, 3), noon("2026-02-03"));
+    let story = |part| {
+        let story = Story::of_a_member().when(earn("order-1", "300.00", "2026-02-01"));
+        story.when(redeem(300, "order-2", "2026-02-02")).when(given_back(part))
+    };
+    let points = |outcome: MemberOutcome| (outcome.known.points, outcome.rehearsed.points);
+    assert_eq!(points(story(1).rehearsed(rules.clone(), "2026-02-04")), (100, -200));
+    assert_eq!(points(story(3).rehearsed(rules.clone(), "2026-02-04")), (300, 0));
+    rules.earn[0].points_per_unit = 2;
+    rules.expiry_months = 6;
+    assert_eq!(points(story(1).rehearsed(rules.clone(), "2026-07-31")), (100, 400));
+    assert_eq!(points(story(1).rehearsed(rules, "2026-08-01")), (100, 0), "with the expiry it had");
+}
+
+#[test]
+fn sums_are_worth_what_the_rules_say() {
+    let mut sums = Sums::default();
+    let member = |known, rehearsed| MemberOutcome { currency: code("USD"), purchases: 2, known, rehearsed };
+    sums.add(&member(standing(Tier::Bronze, 1_000), standing(Tier::Silver, 3_000)));
+    sums.add(&member(standing(Tier::Gold, 500), standing(Tier::Bronze, -100)));
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.redeem.points_per_unit = 50;
+    let outcome = sums.outcome(7, &Programme::standard(), &rules);
+    assert_eq!((outcome.position, outcome.members, outcome.purchases), (7, 2, 4));
+    assert_eq!((outcome.upgraded, outcome.downgraded), (1, 1));
+    assert_eq!((outcome.points, outcome.rehearsed_points), (1_500, 2_900));
+    assert_eq!((outcome.liabilities, outcome.rehearsed_liabilities), (vec![usd("15.00")], vec![usd("58.00")]));
+}
+
+proptest! {
+    /// The rules that have held all the time give what is, whatever was asked, in whatever order, and however late the jobs ran.
+    #[test]
+    fn the_rules_that_hold_change_nothing(commands in prop::collection::vec(any_command(), 0..60)) {
+        let story = in_time(commands).into_iter().fold(Story::of_a_member(), Story::when);
+        let account = story.account.clone();
+        let outcome = story.rehearsed(Programme::clone(&Programme::standard()), "2030-06-01");
+        let reviewed = after(&account, LoyaltyCommand::Review { programme: standard(), now: noon("2030-06-01") });
+        let is = standing(member(&reviewed).tier(), member(&reviewed).available() + member(&reviewed).held());
+        prop_assert_eq!((outcome.known, outcome.rehearsed), (is, is));
+    }
+
+    /// Also in the middle of the story, when much is still alive.
+    #[test]
+    fn the_rules_that_hold_change_nothing_yet(commands in prop::collection::vec(any_command(), 0..60)) {
+        let commands = in_time(commands).into_iter().filter(|command| asked_at(command) < Some(noon("2027-10-01")));
+        let story = commands.fold(Story::of_a_member(), Story::when);
+        let outcome = story.rehearsed(Programme::clone(&Programme::standard()), "2027-10-01");
+        prop_assert_eq!(outcome.known, outcome.rehearsed);
+    }
+    /// Other rules give what they would have given, had they held: what people do does not depend on them here.
+    #[test]
+    fn other_rules_give_what_they_would_have_given(commands in prop::collection::vec(any_command(), 0..60)) {
+        let mut rules = doubling_above(50);
+        (rules.expiry_months, rules.tiers[1].from_points, rules.earn[0].points_per_unit) = (12, 500, 0);
+        let under = |programme: LoyaltyProgramme| {
+            let commands = in_time(commands.clone()).into_iter().filter_map(|command| by(command, &programme));
+            commands.fold(Story::of_a_member(), |story, command| {
+                let now = asked_at(&command).expect("all of these have a time");
+                story.when(LoyaltyCommand::Review { programme: programme.clone(), now }).when(command)
+            })
+        };
+        let really = under(LoyaltyProgramme::always(rules.clone())).account;
+        let review = LoyaltyCommand::Review { programme: LoyaltyProgramme::always(rules.clone()), now: noon("2030-06-01") };
+        let really = after(&really, review);
+        let outcome = under(standard()).rehearsed(rules, "2030-06-01");
+        prop_assert_eq!(outcome.rehearsed, standing(member(&really).tier(), member(&really).available()));
+    }
+}
+
+/// A purchase or a refund of the day under a programme; the rest is left out.
+fn by(command: LoyaltyCommand, rules: &LoyaltyProgramme) -> Option<LoyaltyCommand> {
+    use LoyaltyCommand as C;
+    let programme = rules.clone();
+    match command {
+        C::Earn { order, total, now, .. } => Some(C::Earn { order, total, on: now.today, programme, now }),
+        C::Reverse { order, refund, remaining_total, on, now, .. } => {
+            Some(C::Reverse { order, refund, remaining_total, on, programme, now })
+        }
+        _ => None,
+    }
+}
