@@ -10,6 +10,7 @@ pub(crate) mod jobs;
 pub(crate) mod lists;
 pub(crate) mod loyalty;
 pub(crate) mod metrics;
+mod outlet;
 pub(crate) mod projections;
 pub(crate) mod reactors;
 pub(crate) mod recorded;

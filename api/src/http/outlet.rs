@@ -1,9 +1,10 @@
-//! Where an export is written: to a reader who takes it as fast as it can, and is told when not everything came.
+//! Where a long answer is written: to a reader who takes it as fast as it can, and is told when not everything came.
 
 use crate::envelope;
 use crate::problem::Problem;
 use axum::body::Body;
 use bytes::Bytes;
+use commands::CommandError;
 use futures::stream;
 use std::future::Future;
 use std::io;
@@ -42,6 +43,12 @@ impl From<StoreError> for Broken {
     }
 }
 
+impl From<CommandError> for Broken {
+    fn from(error: CommandError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<serde_json::Error> for Broken {
     fn from(error: serde_json::Error) -> Self {
         Self::Failed(Problem::internal().because(error))
@@ -61,7 +68,11 @@ impl Outlet {
         if self.text.len() < PIECE { Ok(()) } else { self.flush().await }
     }
 
-    async fn flush(&mut self) -> Result<(), Broken> {
+    /// Sends what is written, and finds out whether anybody reads it.
+    pub(super) async fn flush(&mut self) -> Result<(), Broken> {
+        if self.text.is_empty() {
+            return if self.reader.is_closed() { Err(Broken::Left) } else { Ok(()) };
+        }
         let piece = Bytes::from(std::mem::take(&mut self.text));
         self.reader.send(Said::Piece(piece)).await.map_err(|_| Broken::Left)
     }

@@ -6,7 +6,6 @@
 
 mod details;
 mod events;
-mod outlet;
 mod page;
 mod program;
 mod words;
@@ -16,6 +15,7 @@ use crate::bounds::Place;
 use crate::headers::{MinPosition, Parameters, PathId, X_POSITION};
 use crate::http::customers::customer_not_found;
 use crate::http::lists::wrong;
+use crate::http::outlet::{self, Outlet};
 use crate::http::recorded::EventView;
 use crate::http::{wait_for, wait_for_log};
 use crate::openapi::schemas;
@@ -29,7 +29,6 @@ use chrono::{DateTime, Utc};
 use commands::{Caller, CommandError, Scope};
 use domain::customers::events::ExportFormat;
 use domain::ids::CustomerId;
-use outlet::Outlet;
 use projections::ReadModel;
 use projections::access::api_keys::{self, ApiKeyRow};
 use projections::audit::audit_trail::AuditTrail;

@@ -6,31 +6,26 @@ use crate::body::JsonBody;
 use crate::bounds::Place;
 use crate::envelope;
 use crate::headers::{MinPosition, NoParameters, Parameters, X_POSITION};
+use crate::http::outlet::{self, Broken, Outlet};
 use crate::http::wire::Fields;
 use crate::http::{Found, wait_for};
 use crate::openapi::schemas;
 use crate::problem::Problem;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use chrono::NaiveDate;
 use commands::loyalty::rehearsals::{Changed, RecordedRehearsal, Rehearsal, Rehearse};
 use commands::{Caller, Scope};
 use domain::loyalty::events::RehearsalOutcome;
 use domain::loyalty::programme::{Programme, Tier};
 use domain::{Currency, Money};
-use futures::stream;
 use projections::loyalty::loyalty_rehearsals::{self, LoyaltyRehearsals, RehearsalRow};
 use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 use store::Position;
-use tokio::sync::mpsc;
-use tracing::Instrument;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -38,8 +33,6 @@ use uuid::Uuid;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// As many as who publishes may refer to.
 const LISTED_MAX: u16 = 100;
-/// So many pieces lie ready for the reader.
-const PIECES: usize = 4;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,12 +76,8 @@ pub(super) async fn rehearse(
     let rehearsal = Rehearsal::begin(&api.commands, &caller, request).await?;
     let place = api.bounds().rehearsals.take(&caller.tenant.to_string()).await?;
     let position = rehearsal.head;
-    let (lines, pieces) = mpsc::channel(PIECES);
-    let telling = tell(api, rehearsal, Lines(lines), caller.request_id.clone(), place);
-    tokio::spawn(telling.in_current_span());
-    let body = Body::from_stream(stream::unfold(pieces, |mut pieces| async {
-        pieces.recv().await.map(|piece| (Ok::<Bytes, Infallible>(piece), pieces))
-    }));
+    let request = caller.request_id.clone();
+    let body = outlet::body(move |outlet| tell(api, rehearsal, outlet, request, place));
     let head = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),
         // Else a proxy might collect lines before it passes them on.
@@ -98,61 +87,51 @@ pub(super) async fn rehearse(
     Ok((head, body).into_response())
 }
 
-/// Why it was not told to the end.
-enum Broken {
-    /// The reader is gone.
-    Left,
-    /// It cannot be worked out.
-    Failed(Problem),
-}
-
-impl<E: Into<Problem>> From<E> for Broken {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-/// The reader, line by line.
-struct Lines(mpsc::Sender<Bytes>);
-
-impl Lines {
-    async fn say(&self, lines: impl IntoIterator<Item = Value>) -> Result<(), Broken> {
-        let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
-        match text.is_empty() {
-            true if self.0.is_closed() => Err(Broken::Left),
-            true => Ok(()),
-            false => self.0.send(text.into()).await.map_err(|_| Broken::Left),
+/// Tells it to its end, or why that is not to be had. Who is not there any more need not know.
+async fn tell(
+    api: Api,
+    rehearsal: Rehearsal,
+    mut outlet: Outlet,
+    request: Option<String>,
+    _place: Place,
+) -> Result<Outlet, Broken> {
+    match to_its_end(&api, rehearsal, &mut outlet).await {
+        Err(Broken::Failed(problem)) => {
+            envelope::log(&problem);
+            say(&mut outlet, [json!({"error": problem.told(request.as_deref())})]).await?;
         }
+        told => told?,
     }
+    Ok(outlet)
 }
 
-async fn tell(api: Api, rehearsal: Rehearsal, lines: Lines, request: Option<String>, _place: Place) {
-    if let Err(Broken::Failed(problem)) = to_its_end(&api, rehearsal, &lines).await {
-        envelope::log(&problem);
-        // Who is not there any more need not know.
-        let _told = lines.say([json!({"error": problem.told(request.as_deref())})]).await;
+async fn say(outlet: &mut Outlet, lines: impl IntoIterator<Item = Value>) -> Result<(), Broken> {
+    for line in lines {
+        outlet.write(&format!("{line}\n")).await?;
     }
+    outlet.flush().await
 }
 
-async fn to_its_end(api: &Api, mut rehearsal: Rehearsal, lines: &Lines) -> Result<(), Broken> {
+async fn to_its_end(api: &Api, mut rehearsal: Rehearsal, outlet: &mut Outlet) -> Result<(), Broken> {
     let (head, mut told) = (rehearsal.head, None::<Instant>);
     let progress = |position: Position| json!({"progress": {"position": position.0, "of": head.0}});
     while let Some(position) = rehearsal.go_on().await? {
         let is_time = told.is_none_or(|told| told.elapsed() >= PROGRESS_EVERY);
-        lines.say(is_time.then(|| progress(position))).await?;
+        say(outlet, is_time.then(|| progress(position))).await?;
         told = if is_time { Some(Instant::now()) } else { told };
     }
-    lines.say([progress(head)]).await?;
+    say(outlet, [progress(head)]).await?;
     let mut ending = rehearsal.end();
     let (known, rehearsed) = ending.rules();
     loop {
         let (rest, some) = ending.some().await?;
         ending = rest;
         let Some(some) = some else { break };
-        lines.say(some.iter().map(|changed| json!({"customer": ChangedView::of(changed, &known, &rehearsed)}))).await?;
+        let told = some.iter().map(|changed| json!({"customer": ChangedView::of(changed, &known, &rehearsed)}));
+        say(outlet, told.collect::<Vec<_>>()).await?;
     }
     let recorded = ending.record(&api.commands).await?;
-    lines.say([json!({"rehearsal": RehearsalView::from(recorded)})]).await
+    say(outlet, [json!({"rehearsal": RehearsalView::from(recorded)})]).await
 }
 
 /// As it is, and as it would be.

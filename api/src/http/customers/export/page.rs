@@ -6,8 +6,8 @@ mod sections;
 
 use super::Person;
 use super::details::{details, moment};
-use super::outlet::{Broken, Outlet};
 use super::words::{Actors, sentence};
+use crate::http::outlet::{Broken, Outlet};
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
 //! The export for programs: one JSON object, member after member.
 
-use super::outlet::{Broken, Outlet};
 use super::{KEPT, Person, recipients};
+use crate::http::outlet::{Broken, Outlet};
 use crate::http::recorded::EventView;
 use futures::TryStreamExt;
 use projections::of_person::{self, Holds};

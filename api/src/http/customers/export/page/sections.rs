@@ -3,9 +3,9 @@
 use super::parts::{Column, Columns, Facts, Lines, Row};
 use super::{END, begin};
 use crate::http::customers::export::details::{Detail, day, moment, words as code};
-use crate::http::customers::export::outlet::{Broken, Outlet};
 use crate::http::customers::export::words::{self, Actors, movement, spoken};
 use crate::http::customers::export::{KEPT, Person, RecipientView, recipients};
+use crate::http::outlet::{Broken, Outlet};
 use askama::Template;
 use domain::customers::preferences::Notification;
 use domain::customers::terms::{DiscountStep, VolumeDiscount};
