@@ -2,7 +2,7 @@
 //!
 //! Rule for the credit context, once it is there: with an open balance it is refused, but to who may force it.
 
-use super::profile::asking;
+use super::update::asking;
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};

@@ -1,6 +1,6 @@
 //! A customer is forgotten, for good.
 
-use super::customer_stream;
+use super::{customer_stream, person};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -16,9 +16,6 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Decider, Refusal};
 use serde::Serialize;
-
-/// How often it is looked again who is the same person, when more have become so meanwhile.
-const ATTEMPTS_MAX: u32 = 5;
 
 /// A customer to be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,24 +38,8 @@ pub async fn erase(
     request: Erase,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersErase)?;
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt(commands, caller, key.clone(), &request).await {
-            Err(CommandError::Conflict) => {}
-            answer => return answer,
-        }
-    }
-    attempt(commands, caller, key, &request).await
-}
-
-async fn attempt(
-    commands: &Commands,
-    caller: &Caller,
-    key: Option<IdempotencyKey>,
-    request: &Erase,
-) -> Result<Committed, CommandError> {
-    let person = commands.store().linked(caller.tenant, request.customer.as_uuid()).await;
-    let person = person.map_err(CommandError::unavailable)?.into_iter().map(CustomerId::new).collect();
-    commands.execute(caller, erasing(caller, request, person).keyed(key)).await
+    let asked = |person| erasing(caller, &request, person).keyed(key.clone());
+    person::execute(commands, caller, request.customer, asked).await
 }
 
 fn erasing(caller: &Caller, request: &Erase, person: Vec<CustomerId>) -> Request {

@@ -1,19 +1,16 @@
 //! What others call a customer. A name is one customer's: it is claimed with the event that links it, and free with the one that
 //! unlinks it.
 
-use super::customer_stream;
-use super::update::with_claims;
+use super::update::asking;
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
-use crate::execute::{Commands, Committed, Request, content_of};
+use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
-use crate::states::States;
 use domain::customers::commands::CustomerCommand;
 use domain::customers::events::ExternalReference;
 use domain::ids::{CustomerId, ExternalSystem};
 use domain::text::UserId;
 use serde::Serialize;
-use serde_json::Value;
 use store::{ClaimKey, Version};
 
 /// What another system calls a customer.
@@ -118,16 +115,4 @@ pub async fn unlink_user(
     let content = content_of(&customer);
     let asked = asking(caller, ("customers.unlink_user", content), customer, CustomerCommand::UnlinkUser, seen);
     commands.execute(caller, asked.keyed(key)).await
-}
-
-fn asking(
-    caller: &Caller,
-    (verb, content): (&'static str, Value),
-    customer: CustomerId,
-    command: CustomerCommand,
-    seen: Option<Version>,
-) -> Request {
-    let stream = customer_stream(customer);
-    let decide = move |states: &States<'_>| with_claims(states, customer, command.clone());
-    Request::new(verb, caller.now, [stream], decide).content(content).only_if_at(stream, seen)
 }

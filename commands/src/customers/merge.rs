@@ -5,8 +5,8 @@
 //!
 //! Rule for the credit context, once it is there: a merge of two that both have a credit line is refused; else it stays where it is.
 
-use super::customer_stream;
 use super::update::held_claims;
+use super::{customer_stream, person};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -24,9 +24,6 @@ use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Decider, Refusal};
 use serde::Serialize;
 use store::TenantId;
-
-/// How often it is looked again who was merged into the duplicate, when more have been meanwhile.
-const ATTEMPTS_MAX: u32 = 5;
 
 /// Two customers that are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,32 +48,13 @@ pub async fn merge(
     if request.survivor == request.duplicate {
         return Err(Refusal::from(CustomerError::MergeWithItself).into());
     }
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt(commands, caller, key.clone(), &request).await {
-            Err(CommandError::Refused(refusal)) if refusals::is_outdated(&refusal) => {}
-            answer => return answer,
-        }
-    }
-    match attempt(commands, caller, key, &request).await {
-        Err(CommandError::Refused(refusal)) if refusals::is_outdated(&refusal) => Err(CommandError::Conflict),
-        answer => answer,
-    }
-}
-
-async fn attempt(
-    commands: &Commands,
-    caller: &Caller,
-    key: Option<IdempotencyKey>,
-    request: &Merge,
-) -> Result<Committed, CommandError> {
-    let linked = commands.store().linked(caller.tenant, request.duplicate.as_uuid()).await;
-    let linked = linked.map_err(CommandError::unavailable)?.into_iter().map(CustomerId::new);
-    let others = linked.filter(|other| *other != request.duplicate && *other != request.survivor);
-    commands.execute(caller, merging(caller, request, others.collect()).keyed(key)).await
+    let asked = |person| merging(caller, &request, person).keyed(key.clone());
+    person::execute(commands, caller, request.duplicate, asked).await
 }
 
 /// Not remembered when it makes no event: who is linked is looked up before, and asked again it is looked up again.
-fn merging(caller: &Caller, request: &Merge, others: Vec<CustomerId>) -> Request {
+fn merging(caller: &Caller, request: &Merge, mut others: Vec<CustomerId>) -> Request {
+    others.retain(|other| ![request.survivor, request.duplicate].contains(other));
     let (content, today) = (content_of(request), Today::of(caller, caller.now));
     let everybody = [request.survivor, request.duplicate].into_iter().chain(others.iter().copied());
     let scope: Vec<_> = everybody.flat_map(|id| [customer_stream(id), account_stream(id)]).collect();

@@ -10,6 +10,7 @@ mod import;
 mod import_customers;
 mod links;
 mod merge;
+mod person;
 mod profile;
 pub mod reactors;
 pub mod receipt;

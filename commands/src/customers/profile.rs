@@ -1,21 +1,16 @@
 //! What is known of a customer beside who it is: addresses and preferences. Nothing of it is unique among customers.
 
-use super::customer_stream;
+use super::update::asking;
 use crate::caller::{Caller, Scope};
-use crate::changes::Changes;
 use crate::error::CommandError;
-use crate::execute::{Commands, Committed, Request, content_of};
+use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
 use crate::ids::new_id;
-use crate::states::States;
-use domain::Decider;
 use domain::customers::address::{Address, AddressKind, AddressPatch};
 use domain::customers::commands::CustomerCommand;
-use domain::customers::customer::Customer;
 use domain::customers::preferences::PreferencesPatch;
 use domain::ids::CustomerId;
 use serde::Serialize;
-use serde_json::Value;
 use store::Version;
 use uuid::Uuid;
 
@@ -135,20 +130,4 @@ pub async fn change_preferences(
     let command = CustomerCommand::ChangePreferences(request.patch);
     let asked = asking(caller, ("customers.change_preferences", content), request.customer, command, seen);
     commands.execute(caller, asked.keyed(key)).await
-}
-
-/// A command on one customer, if asked only as the caller has seen it.
-pub(super) fn asking(
-    caller: &Caller,
-    (verb, content): (&'static str, Value),
-    customer: CustomerId,
-    command: CustomerCommand,
-    seen: Option<Version>,
-) -> Request {
-    let stream = customer_stream(customer);
-    let decide = move |states: &States<'_>| {
-        let decided = Customer::decide(states.get::<Customer>(customer.as_uuid()), command.clone())?;
-        Ok(Changes::of(stream, decided))
-    };
-    Request::new(verb, caller.now, [stream], decide).content(content).only_if_at(stream, seen)
 }

@@ -1,7 +1,7 @@
 //! How a customer stands with us: what it is filed under, who looks after it, what it may, and how far it has come. Nothing of it is
 //! unique among customers.
 
-use super::profile::asking;
+use super::update::asking;
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};

@@ -14,6 +14,7 @@ use domain::customers::events::CustomerEvent;
 use domain::ids::CustomerId;
 use domain::{Decider, Patch, Refusal};
 use serde::Serialize;
+use serde_json::Value;
 use store::{ClaimKey, Version};
 
 /// A change of what is known of a customer.
@@ -40,11 +41,23 @@ pub async fn update(
     if let Patch::Set(zone) = &request.patch.time_zone {
         require_zone(zone)?;
     }
-    let (stream, content) = (customer_stream(request.customer), content_of(&request));
-    let Update { customer, patch } = request;
-    let decide = move |states: &States<'_>| with_claims(states, customer, CustomerCommand::Update(patch.clone()));
-    let request = Request::new("customers.update", caller.now, [stream], decide).content(content).keyed(key);
-    commands.execute(caller, request.only_if_at(stream, seen)).await
+    let content = content_of(&request);
+    let command = CustomerCommand::Update(request.patch);
+    let asked = asking(caller, ("customers.update", content), request.customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// A command on one customer, if asked only as the caller has seen it. The claims follow what it changes.
+pub(super) fn asking(
+    caller: &Caller,
+    (verb, content): (&'static str, Value),
+    customer: CustomerId,
+    command: CustomerCommand,
+    seen: Option<Version>,
+) -> Request {
+    let stream = customer_stream(customer);
+    let decide = move |states: &States<'_>| with_claims(states, customer, command.clone());
+    Request::new(verb, caller.now, [stream], decide).content(content).only_if_at(stream, seen)
 }
 
 /// What a command changes of one customer, with the claims that it gives back and takes by that.

@@ -41,12 +41,10 @@ pub struct Rehearse {
 
 /// A rehearsal that goes through the history.
 pub struct Rehearsal {
-    caller: Caller,
     now: Moment,
     rules: Programme,
     /// The last position that is replayed.
     pub head: Position,
-    reached: Position,
     events: BoxStream<'static, Result<Vec<RecordedEvent>, StoreError>>,
     replay: Replay,
 }
@@ -121,10 +119,8 @@ impl Rehearsal {
             now: caller.moment(at.unwrap_or(caller.now)),
             rules,
             head,
-            reached: Position(0),
             events: events.try_chunks(CHUNK).map_err(|error| error.1).boxed(),
             replay: Replay { caller: caller.clone(), programmes, accounts: HashMap::new() },
-            caller: caller.clone(),
         })
     }
 
@@ -134,18 +130,19 @@ impl Rehearsal {
     /// When the log cannot be read.
     pub async fn go_on(&mut self) -> Result<Option<Position>, CommandError> {
         let Some(events) = self.events.try_next().await.map_err(CommandError::unavailable)? else { return Ok(None) };
-        self.reached = events.last().map_or(self.reached, |event| event.position);
-        let mut replay = std::mem::replace(&mut self.replay, Replay::of(&self.caller));
+        let reached = events.last().map(|event| event.position);
+        let empty = Replay::of(&self.replay.caller);
+        let mut replay = std::mem::replace(&mut self.replay, empty);
         let taken = tokio::task::spawn_blocking(move || replay.take(&events).map(|()| replay));
         self.replay = taken.await.map_err(CommandError::internal)??;
-        Ok(Some(self.reached))
+        Ok(reached)
     }
 
     /// All has been replayed.
     #[must_use]
     pub fn end(self) -> Ending {
-        let Self { caller, now, rules, head, replay, .. } = self;
-        let Replay { programmes, accounts, .. } = replay;
+        let Self { now, rules, head, replay, .. } = self;
+        let Replay { caller, programmes, accounts } = replay;
         Ending { caller, now, rules, head, programmes, accounts: accounts.into_iter(), sums: Sums::default() }
     }
 }
