@@ -214,33 +214,27 @@ fn grown<T: Clone>(own: &[T], other: &[T], identity: impl Fn(&T) -> String) -> V
     own.iter().chain(other.iter().filter(|value| !known.contains(&identity(value)))).cloned().collect()
 }
 
-fn parts(
-    customer: &ActiveCustomer,
-    id: CustomerId,
-    duplicate: &ActiveCustomer,
-    on: NaiveDate,
-) -> impl Iterator<Item = CustomerEvent> {
+fn parts(customer: &ActiveCustomer, id: CustomerId, duplicate: &ActiveCustomer, on: NaiveDate) -> Vec<CustomerEvent> {
     let new = duplicate.orders.iter().filter(|(order, _)| !customer.orders.contains_key(*order));
-    let mut orders: Vec<AbsorbedOrder> = new.map(|(order, known)| known.absorbed(order, duplicate)).collect();
+    let orders: Vec<AbsorbedOrder> = new.map(|(order, known)| known.absorbed(order, duplicate)).collect();
     let parts = orders.len().div_ceil(ORDERS_IN_A_PART).max(1);
-    let (duplicates, purchases) = (duplicate.duplicates.clone(), duplicate.purchases.clone());
-    (0..parts).map(move |part| {
-        let rest = orders.split_off(orders.len().min(ORDERS_IN_A_PART));
-        let of_part = std::mem::replace(&mut orders, rest);
+    let mut orders = orders.chunks(ORDERS_IN_A_PART);
+    let of_part = |part: usize| {
         let is_first = part == 0;
-        let Purchases { count, first_on, last_on } = purchases.clone();
+        let Purchases { count, first_on, last_on } = duplicate.purchases;
         CustomerEvent::DuplicateAbsorbed {
             duplicate: id,
             part: u32::try_from(part).unwrap_or(u32::MAX).saturating_add(1),
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
-            duplicates: duplicates.iter().copied().filter(|_| is_first).collect(),
+            duplicates: duplicate.duplicates.iter().copied().filter(|_| is_first).collect(),
             purchases: if is_first { count } else { 0 },
             first_purchase_on: first_on.filter(|_| is_first),
             last_purchase_on: last_on.filter(|_| is_first),
-            orders: of_part,
+            orders: orders.next().unwrap_or_default().to_vec(),
             on,
         }
-    })
+    };
+    (0..parts).map(of_part).collect()
 }
 
 impl Order {

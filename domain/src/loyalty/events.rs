@@ -427,6 +427,7 @@ events! {
 
 clear_values! {
     /// What rules would have changed, in sum.
+    #[derive(Default)]
     #[serde(deny_unknown_fields)]
     pub struct RehearsalOutcome {
         /// The position of the log up to which it was replayed.

@@ -520,14 +520,22 @@ fn after_due(
     now: Moment,
     decide: impl FnOnce(&Member) -> Result<Vec<LoyaltyEvent>, LoyaltyError>,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    let member = state.member()?;
-    let mut events = holding::lapse(member, now);
-    let member = after(member, &events);
-    let expired = expire(&member, now.today);
-    let member = after(&member, &expired);
-    events.extend(expired);
+    let (mut events, member) = settled(state.member()?, now);
     events.extend(decide(&member)?);
     Ok(events)
+}
+
+/// What is due by now lapses and expires, and the account as it is then.
+fn settled(member: &Member, now: Moment) -> (Vec<LoyaltyEvent>, Cow<'_, Member>) {
+    let mut events = holding::lapse(member, now);
+    let lapsed = after(member, &events);
+    let expired = expire(&lapsed, now.today);
+    if expired.is_empty() {
+        return (events, lapsed);
+    }
+    let member = expired.iter().fold(lapsed.into_owned(), Member::evolve);
+    events.extend(expired);
+    (events, Cow::Owned(member))
 }
 
 fn after<'m>(member: &'m Member, events: &[LoyaltyEvent]) -> Cow<'m, Member> {

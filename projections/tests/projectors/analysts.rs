@@ -64,17 +64,7 @@ fn published() -> Event {
 fn rehearsed() -> Event {
     let (rehearsal, rehearsed_on) = (RehearsalId::new(fresh_id()), "2026-01-10".parse().unwrap());
     let rules = Programme::clone(&Programme::standard());
-    let outcome = RehearsalOutcome {
-        position: 1,
-        members: 0,
-        purchases: 0,
-        upgraded: 0,
-        downgraded: 0,
-        points: 0,
-        rehearsed_points: 0,
-        liabilities: vec![],
-        rehearsed_liabilities: vec![],
-    };
+    let outcome = RehearsalOutcome { position: 1, ..RehearsalOutcome::default() };
     ProgrammeEvent::Rehearsed { rehearsal, rules, outcome, rehearsed_on }.into()
 }
 

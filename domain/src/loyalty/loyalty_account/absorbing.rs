@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{
-    EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after, after_due, expire, holding, sum_of,
-};
+use super::{EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after_due, settled, sum_of};
 use crate::calendar::Moment;
 use crate::ids::CustomerId;
 use crate::loyalty::commands::LoyaltyError;
@@ -59,7 +57,8 @@ pub(super) fn absorb(
     let (mut events, member) = match state {
         LoyaltyAccount::NotEnrolled => (vec![], Member::new(other.currency, other.enrolled_on)),
         LoyaltyAccount::Member(_) | LoyaltyAccount::Closed | LoyaltyAccount::Merged { .. } => {
-            settled(state.member()?, now)
+            let (events, member) = settled(state.member()?, now);
+            (events, member.into_owned())
         }
     };
     if other.currency != member.currency {
@@ -76,15 +75,6 @@ pub(super) fn absorb(
     events.extend(absorbed);
     events.extend(higher_tier(&joined, other.tier, rules, now.today));
     Ok(events)
-}
-
-fn settled(member: &Member, now: Moment) -> (Vec<LoyaltyEvent>, Member) {
-    let mut events = holding::lapse(member, now);
-    let lapsed = after(member, &events).into_owned();
-    let expired = expire(&lapsed, now.today);
-    let member = expired.iter().fold(lapsed, Member::evolve);
-    events.extend(expired);
-    (events, member)
 }
 
 /// The higher tier of the two, or what both have earned together reaches. It is reached today, so nobody loses it by a review that was

@@ -17,30 +17,15 @@ impl LoyaltyAccount {
     /// The account after a fact that no rules decide. What rules decide changes nothing: it is decided anew.
     #[must_use]
     pub(in crate::loyalty) fn after_fact(self, event: &LoyaltyEvent, rules: &Programme) -> Self {
-        use LoyaltyEvent as E;
-        match event {
-            E::Enrolled { .. } | E::Closed { .. } => Self::evolve(self, event),
-            E::HoldPlaced { .. }
-            | E::PointsRedeemed { .. }
-            | E::PointsAdjusted { .. }
-            | E::PointsReturned { .. }
-            | E::TransferSent { .. }
-            | E::TransferReceived { .. } => match self {
-                Self::Member(mut member) => {
-                    member.add_fact(event, rules);
-                    Self::Member(member)
-                }
-                Self::NotEnrolled | Self::Merged { .. } | Self::Closed => self,
-            },
-            E::PointsEarned { .. }
-            | E::TierUpgraded { .. }
-            | E::TierDowngraded { .. }
-            | E::TierKept { .. }
-            | E::HoldReleased { .. }
-            | E::PointsReversed { .. }
-            | E::PointsExpired { .. }
-            | E::Merged { .. }
-            | E::Absorbed { .. } => self,
+        if matches!(event, LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::Closed { .. }) {
+            return Self::evolve(self, event);
+        }
+        match self {
+            Self::Member(mut member) => {
+                member.add_fact(event, rules);
+                Self::Member(member)
+            }
+            Self::NotEnrolled | Self::Merged { .. } | Self::Closed => self,
         }
     }
 }

@@ -31,17 +31,7 @@ fn rehearsed(number: u128, rules: Programme) -> ProgrammeEvent {
 }
 
 fn outcome() -> RehearsalOutcome {
-    RehearsalOutcome {
-        position: 1,
-        members: 0,
-        purchases: 0,
-        upgraded: 0,
-        downgraded: 0,
-        points: 0,
-        rehearsed_points: 0,
-        liabilities: vec![],
-        rehearsed_liabilities: vec![],
-    }
+    RehearsalOutcome { position: 1, ..RehearsalOutcome::default() }
 }
 
 fn programme(events: &[ProgrammeEvent]) -> LoyaltyProgramme {
