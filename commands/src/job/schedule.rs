@@ -23,7 +23,7 @@ const SKIPPED_QUARTERS_MAX: i64 = 24 * 4;
 
 impl Schedule {
     /// The latest of its moments that has come.
-    pub(super) fn latest(self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn latest(self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::EachMinute => now.duration_trunc(TimeDelta::minutes(1)).ok(),
             Self::Daily { minute } => {

@@ -3,13 +3,14 @@
 //! The log is read once, in order, up to where it ended when the rehearsal began, without opening what is personal; deciding is
 //! work for a thread of its own. What is kept meanwhile is two accounts for each member. Whoever drops it has ended it.
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Door, Scope};
 use crate::encoding::decode;
 use crate::error::CommandError;
 use crate::execute::Commands;
 use crate::ids::new_id;
+use crate::loyalty::jobs::REVIEW;
 use crate::loyalty::programme::{RecordRehearsal, record_rehearsal};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::customers::events::CustomerEvent;
 use domain::ids::{CustomerId, RehearsalId};
 use domain::loyalty::commands::ProgrammeError;
@@ -22,11 +23,13 @@ use futures::TryStreamExt;
 use futures::stream::{BoxStream, StreamExt};
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
-use store::{Filter, Position, ReadAll, RecordedEvent, StoreError, TypePattern};
+use store::{Filter, Metadata, Position, ReadAll, RecordedEvent, StoreError, TypePattern};
 use uuid::Uuid;
 
 /// Events that are decided on at once.
 const CHUNK: usize = 1_000;
+/// A decision is recorded so soon after it was asked for.
+const RECORDED_WITHIN: TimeDelta = TimeDelta::minutes(1);
 /// The types that a rehearsal reads.
 const TYPES: [&str; 3] = ["customer.purchase.recorded", "customer.purchase.refunded", "loyalty.*"];
 
@@ -216,11 +219,16 @@ impl Replay {
         })
     }
 
+    fn told(&self, recorded: &RecordedEvent, fact: Fact) -> Told {
+        let (at, recorded_at) = (self.caller.moment(had_come(recorded)), recorded.recorded_at);
+        let reviewed_at = REVIEW.schedule.latest(self.caller.zone, recorded_at).unwrap_or(recorded_at);
+        Told { fact, at, recorded_at, reviewed_on: self.caller.business_date(reviewed_at) }
+    }
+
     /// Who is no member yet has nothing that rules decide.
     fn tell(&mut self, recorded: &RecordedEvent, fact: Fact) {
-        // What is told ahead of time is decided on when it is told.
-        let at = self.caller.moment(recorded.occurred_at.min(recorded.recorded_at));
-        let duplicate = match &fact {
+        let told = self.told(recorded, fact);
+        let duplicate = match &told.fact {
             Fact::Account(LoyaltyEvent::Absorbed { duplicate, part: 1, .. }) => {
                 self.accounts.get(&duplicate.as_uuid()).map(|other| (*duplicate, other.clone()))
             }
@@ -228,19 +236,35 @@ impl Replay {
         };
         let account = match self.accounts.entry(recorded.stream.id) {
             hash_map::Entry::Occupied(known) => known.into_mut(),
-            hash_map::Entry::Vacant(free) => match &fact {
+            hash_map::Entry::Vacant(free) => match &told.fact {
                 Fact::Account(LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::Absorbed { .. }) => {
-                    free.insert(MemberRehearsal::new(at))
+                    free.insert(MemberRehearsal::new(told.at))
                 }
                 Fact::Account(_) | Fact::Purchase { .. } | Fact::Refund { .. } => return,
             },
         };
-        let told = Told { fact, at, recorded_at: recorded.recorded_at };
         account.take(told, &self.programmes.rehearsed);
         if let Some((id, other)) = duplicate {
             account.absorb(id, other, &self.programmes.rehearsed);
         }
     }
+}
+
+/// The latest moment that is known to have come when an event was decided on. What is told late is decided on when it is told, but
+/// an import may state a time of its own; what is told ahead of time is decided on before it comes.
+fn had_come(recorded: &RecordedEvent) -> DateTime<Utc> {
+    let (occurred_at, recorded_at) = (recorded.occurred_at, recorded.recorded_at);
+    let asked_at = recorded_at - RECORDED_WITHIN;
+    match occurred_at < asked_at && is_imported(recorded) {
+        true => occurred_at,
+        false => occurred_at.max(asked_at).min(recorded_at),
+    }
+}
+
+/// Where nothing is said of it, as of old events, it may have been: the earlier moment had come in any case.
+fn is_imported(recorded: &RecordedEvent) -> bool {
+    let metadata = serde_json::from_str::<Metadata>(&recorded.metadata);
+    metadata.map_or(true, |metadata| metadata.via.is_none_or(|via| via == Door::Import.as_str()))
 }
 
 /// The customer's part that concerns points.

@@ -5,7 +5,7 @@
 //! than were spent, the rest is owed. A duplicate hands over what it would have had. Beside it the account is kept as it was, so that both can be compared.
 //!
 //! The time of a decision is the latest that the history has told so far: points that expired in reality show that their day
-//! had come.
+//! had come. Reviews are made when they were asked for in reality: by the clock on the wall, whatever dates people told of.
 
 use std::collections::BTreeMap;
 
@@ -53,10 +53,12 @@ pub enum Fact {
 pub struct Told {
     /// The fact.
     pub fact: Fact,
-    /// When it came about.
+    /// A moment that had come when it was decided on, the latest that is known.
     pub at: Moment,
     /// When it was recorded: the same for all that was recorded together.
     pub recorded_at: DateTime<Utc>,
+    /// The day of the latest time by then that all tiers were to be reviewed.
+    pub reviewed_on: NaiveDate,
 }
 
 /// The history of one customer under other rules, and as it was.
@@ -67,6 +69,8 @@ pub struct MemberRehearsal {
     now: Moment,
     /// When the facts of late were recorded.
     recorded_at: Option<DateTime<Utc>>,
+    /// The latest day as of which the tier was reviewed, if it was to be.
+    reviewed_on: NaiveDate,
     /// What is decided when all that was due by then is told: it is recorded with it, and behind it.
     undecided: Option<Box<Told>>,
     latest_purchase: Option<OrderId>,
@@ -78,7 +82,17 @@ impl MemberRehearsal {
     #[must_use]
     pub const fn new(at: Moment) -> Self {
         let (known, rehearsed) = (LoyaltyAccount::NotEnrolled, LoyaltyAccount::NotEnrolled);
-        Self { known, rehearsed, now: at, recorded_at: None, undecided: None, latest_purchase: None, purchases: 0 }
+        let (recorded_at, reviewed_on) = (None, NaiveDate::MIN);
+        Self {
+            known,
+            rehearsed,
+            now: at,
+            recorded_at,
+            reviewed_on,
+            undecided: None,
+            latest_purchase: None,
+            purchases: 0,
+        }
     }
 
     /// Goes on by a fact, in the order in which they were recorded.
@@ -90,7 +104,7 @@ impl MemberRehearsal {
         self.now = self.now.max(told.at);
         if !with_the_last {
             self.recorded_at = Some(told.recorded_at);
-            self.review(programme);
+            self.review_by(told.reviewed_on, programme);
         }
         match told.fact {
             Fact::Purchase { .. } | Fact::Refund { .. } => self.undecided = Some(Box::new(told)),
@@ -150,6 +164,9 @@ impl MemberRehearsal {
             LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
                 self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
             }
+            LoyaltyEvent::TierKept { .. } | LoyaltyEvent::TierDowngraded { .. } => {
+                self.review(self.now.today, programme);
+            }
             event => {
                 let rehearsed = std::mem::replace(&mut self.rehearsed, LoyaltyAccount::NotEnrolled);
                 self.rehearsed = rehearsed.after_fact(event, &programme.on(self.now.today).rules);
@@ -166,11 +183,18 @@ impl MemberRehearsal {
         }
     }
 
-    /// Makes the reviews that are due, but for those that were not made in reality either yet: they count what was earned meanwhile,
-    /// as they did there.
-    fn review(&mut self, programme: &LoyaltyProgramme) {
-        let not_made = self.known.member().ok().and_then(Member::review_on).filter(|on| *on <= self.now.today);
-        let today = not_made.and_then(|on| on.pred_opt()).unwrap_or(self.now.today);
+    /// Makes the reviews that were asked for by a day, but for those that were not made in reality either yet: they count what was
+    /// earned meanwhile, as they did there. Once for a day: who reaches a tier later by what was bought long ago keeps it until the next.
+    fn review_by(&mut self, on: NaiveDate, programme: &LoyaltyProgramme) {
+        let not_made = self.known.member().ok().and_then(Member::review_on).and_then(|on| on.pred_opt());
+        let today = not_made.map_or(on, |before| before.min(on));
+        if today > self.reviewed_on {
+            self.review(today, programme);
+        }
+    }
+
+    fn review(&mut self, today: NaiveDate, programme: &LoyaltyProgramme) {
+        self.reviewed_on = self.reviewed_on.max(today);
         if self.rehearsed.member().is_ok_and(|member| member.review_on().is_some_and(|on| on <= today)) {
             let now = Moment { today, ..self.now };
             self.decide(LoyaltyCommand::Review { programme: programme.clone(), now });

@@ -1,6 +1,6 @@
 //! Histories under other rules.
 
-use super::any_history::{asked_at, in_time};
+use super::any_history::asked_at;
 use super::*;
 use crate::loyalty::programme::{EarnBand, EarnedOf, Programme};
 use crate::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Standing, Sums, Told};
@@ -22,32 +22,44 @@ impl Story {
     fn of_a_member() -> Self {
         let account = given::<LoyaltyAccount>([enrolled()]).state();
         let mut story = Self { account, told: vec![], appends: 0 };
-        story.tell(Fact::Account(enrolled()), noon("2026-01-10"));
+        story.tell(Fact::Account(enrolled()), noon("2026-01-10"), noon("2026-01-10"));
         story
     }
 
-    fn tell(&mut self, fact: Fact, at: Moment) {
-        self.told.push(Told { fact, at, recorded_at: DateTime::UNIX_EPOCH + TimeDelta::days(self.appends) });
+    fn tell(&mut self, fact: Fact, at: Moment, now: Moment) {
+        let recorded_at = now.at + TimeDelta::microseconds(self.appends);
+        self.told.push(Told { fact, at, recorded_at, reviewed_on: now.today });
     }
 
     /// As it is decided in reality, by the standard rules: first what the customer did is recorded, then what the account makes of it.
-    fn when(mut self, command: LoyaltyCommand) -> Self {
+    fn when(self, command: LoyaltyCommand) -> Self {
+        self.when_asked(command, false)
+    }
+
+    /// Who imports purchases may state a time, which the log does not know.
+    fn when_asked(mut self, command: LoyaltyCommand, by_import: bool) -> Self {
+        let by_import = by_import && matches!(command, LoyaltyCommand::Earn { .. });
         self.appends += 1;
         let Ok(events) = LoyaltyAccount::decide(&self.account, command.clone()) else { return self };
         let now = asked_at(&command).expect("all but the first have a time");
+        let bought_on = |on: NaiveDate| if by_import { noon(&on.to_string()).min(now) } else { now };
         match command {
             LoyaltyCommand::Earn { order, total, on, .. } => {
-                self.tell(Fact::Purchase { order, total, on }, noon(&on.to_string()).min(now));
+                self.tell(Fact::Purchase { order, total, on }, bought_on(on), now);
             }
             LoyaltyCommand::Reverse { order, refund, remaining_total, on, .. } => {
-                self.tell(Fact::Refund { order, refund, remaining_total, on }, now);
+                self.tell(Fact::Refund { order, refund, remaining_total, on }, now, now);
             }
             _ => {}
         }
         for event in events {
             self.account = LoyaltyAccount::evolve(self.account, &event);
-            let at = came_about(&event).unwrap_or(now);
-            self.tell(Fact::Account(event), at);
+            let at = match &event {
+                LoyaltyEvent::PointsEarned { earned_on, .. } => bought_on(*earned_on),
+                event if by_import => came_about(event).unwrap_or(now),
+                _ => now,
+            };
+            self.tell(Fact::Account(event), at, now);
         }
         self
     }
@@ -163,6 +175,30 @@ fn points_expire_and_tiers_are_reviewed_by_the_rehearsed_rules() {
 }
 
 #[test]
+fn a_purchase_told_late_earns_by_the_tier_that_reviews_had_left_by_then() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.tiers[1].from_points = 500;
+    let story = || Story::of_a_member().when(earn("order-1", "600.00", "2026-02-01"));
+    let told = |on: &str| earn_late("order-2", "4.00", "2027-01-05", on);
+    let points = |story: Story| story.rehearsed(rules.clone(), "2028-01-20").rehearsed.points;
+    assert_eq!(points(story().when(told("2027-01-05"))), 600 + 5);
+    assert_eq!(points(story().when(told("2028-01-09"))), 600 + 5, "silver was kept");
+    assert_eq!(points(story().when(told("2028-01-10"))), 600 + 4, "silver was lost");
+}
+
+#[test]
+fn a_history_imported_at_once_is_not_reviewed_in_the_middle() {
+    let mut rules = Programme::clone(&Programme::standard());
+    rules.tiers[1].from_points = 500;
+    let import = |story: Story, (order, total, on)| story.when_asked(earn_late(order, total, on, "2030-06-01"), true);
+    let rows =
+        [("order-1", "600.00", "2026-02-01"), ("order-2", "100.00", "2028-07-01"), ("order-3", "100.00", "2029-06-01")];
+    let story = rows.into_iter().fold(Story::of_a_member(), import);
+    let outcome = story.rehearsed(rules, "2030-06-01");
+    assert_eq!(outcome.rehearsed, standing(Tier::Bronze, 125 + 125), "silver until the first review");
+}
+
+#[test]
 fn a_duplicate_hands_over_what_it_would_have_and_its_orders() {
     let (rules, now) = (LoyaltyProgramme::always(doubling_above(50)), noon("2026-02-03"));
     let id = CustomerId::new(uuid::Uuid::from_u128(9));
@@ -183,7 +219,7 @@ fn a_duplicate_hands_over_what_it_would_have_and_its_orders() {
     assert_eq!((unrefunded.purchases, unrefunded.known.points), (2, 700));
     // 50 + 2 × 250, and 50 + 2 × 350: together enough for silver.
     assert_eq!(unrefunded.rehearsed, standing(Tier::Silver, 550 + 750));
-    rehearsal.take(Told { fact: refund, at: now, recorded_at }, &rules);
+    rehearsal.take(Told { fact: refund, at: now, recorded_at, reviewed_on: now.today }, &rules);
     let outcome = rehearsal.end(&standard(), &rules, now).expect("a member");
     assert_eq!(outcome.rehearsed.points, 550 + 150);
 }
@@ -235,11 +271,23 @@ fn sums_are_worth_what_the_rules_say() {
     assert_eq!((outcome.liabilities, outcome.rehearsed_liabilities), (vec![usd("15.00")], vec![usd("58.00")]));
 }
 
+/// What is asked, in time, and whether it comes by an import if it can.
+fn any_commands() -> impl Strategy<Value = Vec<(LoyaltyCommand, bool)>> {
+    prop::collection::vec((any_command(), any::<bool>()), 0..60).prop_map(|mut commands| {
+        commands.sort_by_key(|(command, _)| (asked_at(command), !matches!(command, LoyaltyCommand::Settle { .. })));
+        commands
+    })
+}
+
+fn really(story: Story, (command, by_import): (LoyaltyCommand, bool)) -> Story {
+    story.when_asked(command, by_import)
+}
+
 proptest! {
     /// The rules that have held all the time give what is, whatever was asked, in whatever order, and however late the jobs ran.
     #[test]
-    fn the_rules_that_hold_change_nothing(commands in prop::collection::vec(any_command(), 0..60)) {
-        let story = in_time(commands).into_iter().fold(Story::of_a_member(), Story::when);
+    fn the_rules_that_hold_change_nothing(commands in any_commands()) {
+        let story = commands.into_iter().fold(Story::of_a_member(), really);
         let account = story.account.clone();
         let outcome = story.rehearsed(Programme::clone(&Programme::standard()), "2030-06-01");
         let reviewed = after(&account, LoyaltyCommand::Review { programme: standard(), now: noon("2030-06-01") });
@@ -249,22 +297,24 @@ proptest! {
 
     /// Also in the middle of the story, when much is still alive.
     #[test]
-    fn the_rules_that_hold_change_nothing_yet(commands in prop::collection::vec(any_command(), 0..60)) {
-        let commands = in_time(commands).into_iter().filter(|command| asked_at(command) < Some(noon("2027-10-01")));
-        let story = commands.fold(Story::of_a_member(), Story::when);
+    fn the_rules_that_hold_change_nothing_yet(commands in any_commands()) {
+        let commands = commands.into_iter().filter(|(command, _)| asked_at(command) < Some(noon("2027-10-01")));
+        let story = commands.fold(Story::of_a_member(), really);
         let outcome = story.rehearsed(Programme::clone(&Programme::standard()), "2027-10-01");
         prop_assert_eq!(outcome.known, outcome.rehearsed);
     }
-    /// Other rules give what they would have given, had they held: what people do does not depend on them here.
+
+    /// Other rules give what they would have given, had they held, in whatever order and however late it was told: what people do does
+    /// not depend on them here, and tiers are reviewed each day.
     #[test]
-    fn other_rules_give_what_they_would_have_given(commands in prop::collection::vec(any_command(), 0..60)) {
+    fn other_rules_give_what_they_would_have_given(commands in any_commands()) {
         let mut rules = doubling_above(50);
         (rules.expiry_months, rules.tiers[1].from_points, rules.earn[0].points_per_unit) = (12, 500, 0);
         let under = |programme: LoyaltyProgramme| {
-            let commands = in_time(commands.clone()).into_iter().filter_map(|command| by(command, &programme));
-            commands.fold(Story::of_a_member(), |story, command| {
-                let now = asked_at(&command).expect("all of these have a time");
-                story.when(LoyaltyCommand::Review { programme: programme.clone(), now }).when(command)
+            let commands = commands.iter().filter_map(|(command, door)| Some((by(command.clone(), &programme)?, *door)));
+            commands.fold(Story::of_a_member(), |story, asked| {
+                let now = asked_at(&asked.0).expect("all of these have a time");
+                really(story.when(LoyaltyCommand::Review { programme: programme.clone(), now }), asked)
             })
         };
         let really = under(LoyaltyProgramme::always(rules.clone())).account;
@@ -275,12 +325,12 @@ proptest! {
     }
 }
 
-/// A purchase or a refund of the day under a programme; the rest is left out.
+/// A purchase or a refund under a programme; the rest is left out.
 fn by(command: LoyaltyCommand, rules: &LoyaltyProgramme) -> Option<LoyaltyCommand> {
     use LoyaltyCommand as C;
     let programme = rules.clone();
     match command {
-        C::Earn { order, total, now, .. } => Some(C::Earn { order, total, on: now.today, programme, now }),
+        C::Earn { order, total, on, now, .. } => Some(C::Earn { order, total, on: on.min(now.today), programme, now }),
         C::Reverse { order, refund, remaining_total, on, now, .. } => {
             Some(C::Reverse { order, refund, remaining_total, on, programme, now })
         }
