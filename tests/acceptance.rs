@@ -17,16 +17,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use projections::customers::customers;
 use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::TenantId;
 use store::postgres::embedded::{EmbeddedConfig, SUPERUSER, attach};
 use store::postgres::{Database, Pools};
-use support::World;
 use support::expected::{self, Day, Expected, Purchase, TIERS, months_later};
+use support::{World, http};
+use uuid::Uuid;
 
 /// The day of the import: all has been bought, nothing has expired.
 const TODAY: Day = (1998, 6, 30);
@@ -112,6 +114,103 @@ async fn an_import_during_which_everything_is_killed_ends_the_same() {
     compare(&world, &expected).await;
 }
 
+/// The customers of the shop under other rules: rehearsed over what was imported by the standard ones, and really imported by them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rehearsed_rules_give_every_customer_of_the_shop_what_an_import_under_them_gives() {
+    let Some(file) = shared("purchases/cdnow_transactions.csv.gz") else { return };
+    let names = expected::from_purchases(&read(&file)).into_keys();
+    let file = file.to_str().expect("a path of text");
+    let words = ["import", "purchases", file, "--now", "1998-06-30", "--json"];
+    let (standard, other) = (World::embedded(), World::embedded());
+    let mut rules = other.get("/v1/loyalty/programme").await.body["rules"].clone();
+    let bands = rules["earn"].as_array_mut().expect("bands");
+    bands.push(json!({"above": 50, "points_per_unit": 2}));
+    let published = json!({"rules": rules, "from": "1996-01-01"});
+    let published = other.post("/v1/loyalty/programme/versions", published).await;
+    assert_eq!(published.status, 201, "{}", published.body);
+    for world in [&standard, &other] {
+        assert_eq!(world.run_json(&words)["recorded"], PURCHASES);
+    }
+    let (changed, sums) = rehearsed(&standard, &rules).await;
+    let (unchanged, known) = rehearsed(&other, &rules).await;
+    assert_eq!(unchanged, BTreeMap::new(), "the rules that have held change nothing");
+    assert_eq!((&sums["members"], &sums["purchases"]), (&CUSTOMERS.into(), &PURCHASES.into()));
+    for (rehearsed, is) in [("members", "members"), ("purchases", "purchases"), ("rehearsed_points", "points")] {
+        assert_eq!(sums[rehearsed], known[is], "{rehearsed}");
+    }
+    assert_eq!(sums["liabilities"][0]["rehearsed"], known["liabilities"][0]["now"]);
+    let different: Vec<_> = standings(&standard, &other, names)
+        .await
+        .into_iter()
+        .filter_map(|standing| {
+            let Standings { name, id, standard, other } = standing;
+            let told = changed.get(&id).cloned().unwrap_or_else(|| (standard.clone(), standard.clone()));
+            (told != (standard.clone(), other.clone()))
+                .then(|| format!("{name}: {told:?} instead of {standard:?}, {other:?}"))
+        })
+        .collect();
+    let some: Vec<_> = different.iter().take(10).collect();
+    assert!(different.is_empty(), "{} differences, among them {some:#?}", different.len());
+    assert!(changed.len() > 1_000, "{} customers changed", changed.len());
+}
+
+/// A tier and points.
+type Has = (String, i64);
+
+/// Who would have changed, from what to what, and the sums.
+async fn rehearsed(world: &World, rules: &Value) -> (BTreeMap<String, (Has, Has)>, Value) {
+    let url = format!("http://{}/v1/loyalty/programme/rehearsals", world.host());
+    let request = http().build().expect("a client").post(url).bearer_auth(world.key());
+    let begun = Instant::now();
+    let answer = request.json(&json!({"rules": rules, "now": "1998-06-30T12:00:00Z"})).send().await.expect("an answer");
+    let text = answer.text().await.expect("all of it");
+    println!("rehearsed in {:.2} s", begun.elapsed().as_secs_f64());
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON in each line"));
+    let (mut changed, mut sums) = (BTreeMap::new(), Value::Null);
+    for mut line in lines {
+        if let Some(customer) = line.get("customer") {
+            let has = |when: &str| {
+                let (tier, points) = (&customer["tier"][when], &customer["points"][when]);
+                (tier.as_str().expect("a tier").to_owned(), points.as_i64().expect("points"))
+            };
+            let id = customer["customer_id"].as_str().expect("an id").to_owned();
+            changed.insert(id, (has("now"), has("rehearsed")));
+        }
+        sums = line["rehearsal"].take();
+    }
+    assert!(sums.is_object(), "an end: {text}");
+    (changed, sums)
+}
+
+/// What a customer has on the day of the import in two worlds, and the id in the first.
+struct Standings {
+    name: String,
+    id: String,
+    standard: Has,
+    other: Has,
+}
+
+async fn standings(standard: &World, other: &World, names: impl Iterator<Item = String>) -> Vec<Standings> {
+    let (standard, other) = (caught_up(standard).await, caught_up(other).await);
+    let of = async |name: String| {
+        let ((id, standard), (_, other)) = (standing(&standard, &name).await, standing(&other, &name).await);
+        Standings { name, id: id.to_string(), standard, other }
+    };
+    futures::stream::iter(names).map(of).buffer_unordered(LOOKS_AT_ONCE).collect().await
+}
+
+/// What a customer has, after the review if one is due.
+async fn standing(pools: &Pools, name: &str) -> (Uuid, Has) {
+    let found = customers::find_by_reference(pools, TENANT, "import", name).await.expect("the database answers");
+    let id = found.expect("a customer").value.id;
+    let today = NaiveDate::from_ymd_opt(TODAY.0, TODAY.1, TODAY.2).expect("a date");
+    let balance = loyalty_balances::find(pools, TENANT, id, noon(today)).await.expect("the database answers");
+    let LoyaltyBalance { tier, projected_tier, review_on, available, held, .. } = balance.expect("a member").value;
+    let is_due = review_on.is_some_and(|on| on <= today);
+    let tier = projected_tier.filter(|_| is_due).unwrap_or(tier);
+    (id, (tier.as_str().to_owned(), available + held))
+}
+
 /// Ends the first process of the private PostgreSQL with SIGKILL, if there is one at the moment.
 fn kill_postgres(world: &World) {
     let file = fs::read_to_string(world.data().join("postgres/data/postmaster.pid")).unwrap_or_default();
@@ -154,11 +253,17 @@ fn read(file: &PathBuf) -> Vec<Purchase> {
     text.lines().skip(1).map(purchase).collect()
 }
 
-async fn compare(world: &World, expected: &BTreeMap<String, Expected>) {
+/// The tables when they have all that is in the log.
+async fn caught_up(world: &World) -> Pools {
     let (pools, head) = (pools(world).await, world.head().await);
     let seen = world.get(&format!("/v1/customers?reference=import:1&min_position={head}")).await;
     let anyone = seen.body["items"][0]["customer_id"].as_str().expect("the first customer of the file");
     world.loyalty_at(anyone, Some(head)).await;
+    pools
+}
+
+async fn compare(world: &World, expected: &BTreeMap<String, Expected>) {
+    let pools = caught_up(world).await;
     let looks = expected.iter().map(|(name, customer)| differences(&pools, name, customer));
     let different: Vec<String> = futures::stream::iter(looks)
         .buffer_unordered(LOOKS_AT_ONCE)
