@@ -28,6 +28,7 @@ mod plans;
 mod program;
 mod query;
 mod rebuild;
+mod rehearsals;
 mod server;
 mod start;
 mod steady;
@@ -73,6 +74,7 @@ const NAMES: &[&str] = &[
     "verify",
     "start",
     "validators",
+    "rehearsal",
 ];
 
 /// Those that run only when they are named: they take an hour.
@@ -184,6 +186,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
             validators::run(settings, table);
             Ok(())
         }
+        "rehearsal" => rehearsals::run(settings, table).await,
         "growth" => growth::run(cluster, settings, table).await,
         _ => unreachable!("the names were checked"),
     }

@@ -97,12 +97,16 @@ impl Program {
 
     /// What a POST with this body answers: the position.
     pub(crate) async fn posted(&self, path: &str, body: &Value) -> anyhow::Result<i64> {
-        let ask = self.http.post(self.url(path)?).bearer_auth(self.key()?).json(body);
-        let answer = ask.send().await?;
+        let answer = self.asked(path, body).await?;
         let position = answer.headers().get("x-position").and_then(|value| value.to_str().ok()?.parse().ok());
         let (status, text) = (answer.status(), answer.text().await?);
         anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
         position.context("an answer without a position")
+    }
+
+    /// An answer to a POST, to be read as it comes.
+    pub(crate) async fn asked(&self, path: &str, body: &Value) -> anyhow::Result<reqwest::Response> {
+        Ok(self.http.post(self.url(path)?).bearer_auth(self.key()?).json(body).send().await?)
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {

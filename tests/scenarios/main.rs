@@ -27,6 +27,7 @@ mod publishing;
 mod reactors;
 mod rebuild;
 mod refunds;
+mod rehearsing;
 mod restoring;
 mod scrubbing;
 mod searching;
