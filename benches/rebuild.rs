@@ -162,6 +162,9 @@ fn happened(number: i64) -> anyhow::Result<LoyaltyEvent> {
             earned_on: on,
             expires_on: on.checked_add_months(chrono::Months::new(24)).context("a date")?,
             paid_debt: 0,
+            campaigns: Vec::new(),
+            capped: 0,
+            pending_since: None,
             balance: 120,
         },
         _ => LoyaltyEvent::PointsRedeemed {

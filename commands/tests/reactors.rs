@@ -14,6 +14,7 @@ use domain::ids::{CustomerId, OrderId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::sale::Sale;
 use domain::{Currency, Decider, Event, Moment, Money, Refusal};
 use futures::TryStreamExt;
 use std::sync::Arc;
@@ -46,7 +47,11 @@ fn bonus(occurrence: &Occurrence) -> Vec<Request> {
     let stream = account_stream(CustomerId::new(account));
     let decide = move |states: &States<'_>| {
         let order = self::order(&format!("bonus-{}", states.version(&stream)));
-        let earn = LoyaltyCommand::Earn { order, total: euros("1"), on, programme: LoyaltyProgramme::default(), now };
+        let earn = LoyaltyCommand::Earn {
+            sale: Sale::of_total(order, euros("1"), on),
+            programme: LoyaltyProgramme::default(),
+            now,
+        };
         Ok::<_, Refusal>(Changes::of(stream, LoyaltyAccount::decide(states.get::<LoyaltyAccount>(account), earn)?))
     };
     vec![Request::new("test.bonus", occurrence.occurred_at, [stream], decide)]

@@ -104,6 +104,8 @@ uuids! {
     HoldId;
     /// What a changed programme would have done, worked out before it is published.
     RehearsalId;
+    /// A campaign of a loyalty programme.
+    CampaignId;
 }
 
 /// A tenant: a small number, because it stands on every row.
@@ -215,6 +217,10 @@ identifiers! {
     MetadataKey: 64 of CODE;
     /// What members of a tier enjoy, such as `free_shipping`.
     BenefitCode: 64 of SLUG;
+    /// A stamp card of a loyalty programme, such as `coffee`.
+    StampCardCode: 64 of SLUG;
+    /// What a full stamp card is worth, such as `free_coffee`.
+    RewardCode: 64 of SLUG;
     /// A short name that operators give to tenants and keys.
     Label: 64 of SLUG;
     /// A language tag in the manner of BCP 47, such as `es-MX`.

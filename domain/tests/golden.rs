@@ -29,14 +29,16 @@ use domain::customers::terms::{DiscountStep, Percent, Terms, VolumeDiscount};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    AdjustmentId, BenefitCode, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language, MetadataKey,
-    OrderId, ReasonCode, RefundId, RehearsalId, RepCode, RouteCode, Sku, Source, Tag, TenantId, TimeZoneName, Topic,
-    TransferId,
+    AdjustmentId, BenefitCode, CampaignId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language,
+    MetadataKey, OrderId, ReasonCode, RefundId, RehearsalId, RepCode, RewardCode, RouteCode, Sku, Source,
+    StampCardCode, Tag, TenantId, TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason};
+use domain::loyalty::events::{
+    CampaignPoints, LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason,
+};
 use domain::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
-use domain::loyalty::programme::{EarnBand, EarnedOf, Programme, Tier};
+use domain::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, StampCard, Tier};
 use domain::phone::Phone;
 use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
@@ -393,7 +395,7 @@ fn refund() -> Example {
 
 fn loyalty() -> Vec<Example> {
     let enrolled = LoyaltyEvent::Enrolled { currency: currency("USD"), on: day("2026-01-10") };
-    let earned = |programme| LoyaltyEvent::PointsEarned {
+    let earned = |programme, campaigns, pending_since| LoyaltyEvent::PointsEarned {
         order: order(),
         total: money("24.50"),
         programme,
@@ -405,12 +407,16 @@ fn loyalty() -> Vec<Example> {
         earned_on: day("2026-02-09"),
         expires_on: day("2028-02-09"),
         paid_debt: 12,
+        campaigns,
+        capped: 5,
+        pending_since,
         balance: 1_018,
     };
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
-    let earned = Example::new(earned(Some(2)), earned(None));
+    let campaign = CampaignPoints { campaign: CampaignId::new(Uuid::from_u128(8)), version: 2, points: 12 };
+    let earned = Example::new(earned(Some(2), vec![campaign], Some(day("2026-01-26"))), earned(None, vec![], None));
     let required = [enrolled, upgraded, closed].map(Example::required);
     let others = [earned, reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
     let between = transfers().into_iter().chain(merged_accounts());
@@ -433,6 +439,16 @@ fn rules() -> Programme {
     let mut rules = Programme::clone(&Programme::standard());
     rules.earn.push(EarnBand { above: 50, points_per_unit: 2, of: EarnedOf::Total });
     rules.tiers[3].benefits = vec![BenefitCode::parse("free_shipping").unwrap()];
+    rules.caps = EarnCaps { points_per_order: Some(500), points_per_day: Some(1_000) };
+    rules.pending = Some(PendingRule { vest_after_days: Some(14) });
+    rules.stamp_cards = vec![StampCard {
+        code: StampCardCode::parse("coffee").unwrap(),
+        categories: vec![CategoryCode::parse("hot-drinks").unwrap()],
+        products: vec![Sku::parse("22423").unwrap()],
+        stamps: 10,
+        reward: RewardCode::parse("free_coffee").unwrap(),
+        reward_expiry_months: Some(6),
+    }];
     rules
 }
 

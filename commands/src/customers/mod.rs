@@ -58,6 +58,7 @@ use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::sale::{Sale, SaleRefund};
 use domain::phone::Phone;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
@@ -250,15 +251,16 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
-        let command = CustomerCommand::RecordPurchase { order: order.clone(), channel, lines, total, on };
+        let sale = Sale { order: order.clone(), channel: channel.clone(), lines: lines.clone(), total, on };
+        let command = CustomerCommand::RecordPurchase { order, channel, lines, total, on };
         let recorded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
         let mut changes = Changes::none();
         for event in recorded {
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
             if account.member().is_ok() && !states.happened(earned_id) {
-                let (order, programme) = (order.clone(), rules_of(states, tenant));
-                let earn = LoyaltyCommand::Earn { order, total, on, programme, now: today.now };
+                let programme = rules_of(states, tenant);
+                let earn = LoyaltyCommand::Earn { sale: sale.clone(), programme, now: today.now };
                 today.append(&mut changes, customer, LoyaltyAccount::decide(account, earn)?);
             }
         }
@@ -315,12 +317,15 @@ fn reversal(
     programme: LoyaltyProgramme,
     now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
-    let CustomerEvent::PurchaseRefunded { order, refund, remaining, on, .. } = refunded else { return Ok(Vec::new()) };
+    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining, on, .. } = refunded else {
+        return Ok(Vec::new());
+    };
     if !account.member().is_ok_and(|member| member.has_earned(order)) {
         return Ok(Vec::new());
     }
-    let (order, refund) = (order.clone(), refund.clone());
-    let reverse = LoyaltyCommand::Reverse { order, refund, remaining_total: *remaining, on: *on, programme, now };
+    let (order, refund, lines) = (order.clone(), refund.clone(), lines.clone());
+    let refunded = SaleRefund { order, refund, lines, remaining_total: *remaining, on: *on };
+    let reverse = LoyaltyCommand::Reverse { refunded, programme, now };
     Ok(LoyaltyAccount::decide(account, reverse)?)
 }
 

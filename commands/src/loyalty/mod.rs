@@ -28,6 +28,7 @@ use domain::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::sale::Sale;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use programme::programme_stream;
 use serde::Serialize;
@@ -109,7 +110,11 @@ pub async fn earn(
     let once_id = once.id(caller.tenant);
     let command = move |states: &States<'_>| match states.happened(once_id) {
         true => LoyaltyCommand::Settle { now },
-        false => LoyaltyCommand::Earn { order: order.clone(), total, on, programme: rules_of(states, tenant), now },
+        false => LoyaltyCommand::Earn {
+            sale: Sale::of_total(order.clone(), total, on),
+            programme: rules_of(states, tenant),
+            now,
+        },
     };
     let request =
         on_account_at(occurred_at, caller, "loyalty.earn", customer, command).seeing([programme_stream(tenant)]);

@@ -18,6 +18,7 @@ use domain::loyalty::events::{LoyaltyEvent, ProgrammeEvent, RehearsalOutcome};
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::loyalty::programme::Programme;
 use domain::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Sums, Told};
+use domain::loyalty::sale::{Sale, SaleRefund};
 use domain::{Decider, Event, Moment, Refusal};
 use futures::TryStreamExt;
 use futures::stream::{BoxStream, StreamExt};
@@ -232,7 +233,7 @@ impl Replay {
             Fact::Account(LoyaltyEvent::Absorbed { duplicate, part: 1, .. }) => {
                 self.accounts.get(&duplicate.as_uuid()).map(|other| (*duplicate, other.clone()))
             }
-            Fact::Account(_) | Fact::Purchase { .. } | Fact::Refund { .. } => None,
+            Fact::Account(_) | Fact::Purchase(_) | Fact::Refund(_) => None,
         };
         let account = match self.accounts.entry(recorded.stream.id) {
             hash_map::Entry::Occupied(known) => known.into_mut(),
@@ -240,7 +241,7 @@ impl Replay {
                 Fact::Account(LoyaltyEvent::Enrolled { .. } | LoyaltyEvent::Absorbed { .. }) => {
                     free.insert(MemberRehearsal::new(told.at))
                 }
-                Fact::Account(_) | Fact::Purchase { .. } | Fact::Refund { .. } => return,
+                Fact::Account(_) | Fact::Purchase(_) | Fact::Refund(_) => return,
             },
         };
         account.take(told, &self.programmes.rehearsed);
@@ -269,9 +270,11 @@ fn is_imported(recorded: &RecordedEvent) -> bool {
 
 /// The customer's part that concerns points.
 fn fact_of(event: CustomerEvent) -> Option<Fact> {
-    if let CustomerEvent::PurchaseRecorded { order, total, on, .. } = event {
-        return Some(Fact::Purchase { order, total, on });
+    if let CustomerEvent::PurchaseRecorded { order, channel, lines, total, on } = event {
+        return Some(Fact::Purchase(Sale { order, channel, lines, total, on }));
     }
-    let CustomerEvent::PurchaseRefunded { order, refund, remaining, on, .. } = event else { return None };
-    Some(Fact::Refund { order, refund, remaining_total: remaining, on })
+    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining: remaining_total, on, .. } = event else {
+        return None;
+    };
+    Some(Fact::Refund(SaleRefund { order, refund, lines, remaining_total, on }))
 }

@@ -10,6 +10,7 @@ use crate::loyalty::events::{MovedLot, RehearsalOutcome};
 use crate::loyalty::loyalty_account::{HoldEnd, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, ProgrammeFault};
+use crate::loyalty::sale::{Sale, SaleRefund};
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -25,12 +26,8 @@ pub enum LoyaltyCommand {
     },
     /// Earn points with a purchase.
     Earn {
-        /// The order; earns once.
-        order: OrderId,
-        /// What was paid.
-        total: Money,
-        /// The business date of the purchase.
-        on: NaiveDate,
+        /// The purchase; its order earns once.
+        sale: Sale,
         /// The rules; those of the date hold.
         programme: LoyaltyProgramme,
         /// When it is asked.
@@ -49,14 +46,8 @@ pub enum LoyaltyCommand {
     },
     /// Take back what a purchase earned, because it was refunded.
     Reverse {
-        /// The order.
-        order: OrderId,
-        /// The refund; reverses once.
-        refund: RefundId,
-        /// What of the order's total has not been refunded.
-        remaining_total: Money,
-        /// The business date of the refund.
-        on: NaiveDate,
+        /// The refund; it reverses once.
+        refunded: SaleRefund,
         /// The rules; those hold by which the order earned.
         programme: LoyaltyProgramme,
         /// When it is asked.

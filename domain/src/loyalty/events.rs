@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
-use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
+use crate::ids::{
+    AdjustmentId, CampaignId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId,
+};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::merging::{AbsorbedLot, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
@@ -41,6 +43,19 @@ impl MovedLot {
     /// Without the dates.
     pub const fn drawn(&self) -> LotPoints {
         LotPoints { lot: self.lot, points: self.points }
+    }
+}
+
+clear_values! {
+    /// What a campaign gave with a purchase.
+    #[serde(deny_unknown_fields)]
+    pub struct CampaignPoints {
+        /// The campaign.
+        pub campaign: CampaignId,
+        /// The version of its rules.
+        pub version: u32,
+        /// How many points, before caps.
+        pub points: i64,
     }
 }
 
@@ -96,12 +111,19 @@ events! {
             points: i64,
             /// The number of the lot, from one.
             lot: u32,
-            /// The business date of the purchase.
+            /// The business date of the purchase; of points that were pending the one on which they vested.
             earned_on: NaiveDate,
             /// The first day on which the points are gone.
             expires_on: NaiveDate,
             /// How many of them paid points that were owed; the others can be redeemed.
             paid_debt: i64,
+            /// What of the points campaigns gave; the first two versions know none.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            campaigns: Vec<CampaignPoints>,
+            /// How many more it would have been without caps.
+            capped: i64,
+            /// The business date of the purchase, when its points were pending until they vested.
+            pending_since: Option<NaiveDate>,
             /// Available afterwards.
             balance: i64,
         },
@@ -468,6 +490,17 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
             fields.payload.insert("tier".to_owned(), tier.as_str().into());
         },
     },
+    // Before campaigns, caps and pending points.
+    Upcaster {
+        event_type: "loyalty.points.earned",
+        from: 2,
+        lift: |fields| {
+            fields.payload.insert("capped".to_owned(), 0.into());
+        },
+    },
+    // Before programmes had caps, pending points and stamp cards.
+    Upcaster { event_type: "loyalty.programme.published", from: 1, lift: |_| {} },
+    Upcaster { event_type: "loyalty.programme.rehearsed", from: 1, lift: |_| {} },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

@@ -26,6 +26,7 @@ use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::GivenBack;
 use crate::loyalty::loyalty_programme::{InForce, LoyaltyProgramme};
 use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::sale::{Sale, SaleRefund};
 use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 
@@ -129,17 +130,15 @@ impl Decider for LoyaltyAccount {
     fn decide(state: &Self, command: LoyaltyCommand) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
         match command {
             LoyaltyCommand::Enrol { currency, on } => enrol(state, currency, on),
-            LoyaltyCommand::Earn { order, total, on, programme, now } => {
-                let purchase = Purchase { order, total, on };
-                after_due(state, now, |member| earn(member, purchase, &programme, now.today))
+            LoyaltyCommand::Earn { sale, programme, now } => {
+                after_due(state, now, |member| earn(member, sale, &programme, now.today))
             }
             LoyaltyCommand::Redeem { points, order, programme, now } => {
                 let rules = programme.on(now.today).rules;
                 after_due(state, now, |member| redeem(member, points, order, &rules, now.today))
             }
-            LoyaltyCommand::Reverse { order, refund, remaining_total, on, programme, now } => {
-                let refund = Refund { order, refund, remaining_total, on };
-                after_due(state, now, |member| reverse(member, refund, &programme, now.today))
+            LoyaltyCommand::Reverse { refunded, programme, now } => {
+                after_due(state, now, |member| reverse(member, refunded, &programme, now.today))
             }
             LoyaltyCommand::PlaceHold { hold, points, order, lapses, programme, now } => {
                 let rules = programme.on(now.today).rules;
@@ -562,20 +561,13 @@ fn expired(lot: &Lot, currency: Currency, balance: i64) -> LoyaltyEvent {
     LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
 }
 
-/// A purchase that may earn.
-struct Purchase {
-    order: OrderId,
-    total: Money,
-    on: NaiveDate,
-}
-
 fn earn(
     member: &Member,
-    purchase: Purchase,
+    sale: Sale,
     programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    let Purchase { order, total, on } = purchase;
+    let Sale { order, total, on, .. } = sale;
     member.require_currency(total.currency())?;
     if total.is_negative() {
         return Err(LoyaltyError::NegativeTotal { total });
@@ -606,6 +598,9 @@ fn earn(
         earned_on,
         expires_on,
         paid_debt,
+        campaigns: Vec::new(),
+        capped: 0,
+        pending_since: None,
         balance,
     };
     let upgraded = tiers::upgrade(member, &rules, points, on);
@@ -649,24 +644,16 @@ fn discount_of(member: &Member, rules: &Programme, points: i64) -> Result<Money,
     rules.discount(points, member.currency).ok_or(not_redeemable)
 }
 
-/// What was given back of an order.
-struct Refund {
-    order: OrderId,
-    refund: RefundId,
-    remaining_total: Money,
-    on: NaiveDate,
-}
-
 /// Takes back `earned − already reversed − what the remaining total would have earned by the same rules at the same multiplier`.
 /// Points that have expired are not taken twice. It is of the day of the refund, whenever that is told, and finds the lots as they
 /// are now.
 fn reverse(
     member: &Member,
-    refund: Refund,
+    refunded: SaleRefund,
     programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    let Refund { order, refund, remaining_total, on: reversed_on } = refund;
+    let SaleRefund { order, refund, remaining_total, on: reversed_on, .. } = refunded;
     member.require_currency(remaining_total.currency())?;
     let Some(earned) = member.earned.get(&order) else {
         return Ok(vec![]);

@@ -26,6 +26,7 @@ pub mod loyalty_programme;
 pub mod merging;
 pub mod programme;
 pub mod rehearsal;
+pub mod sale;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod windows;

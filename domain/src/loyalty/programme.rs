@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::months_after;
 use crate::event::{Clear, clear_values};
-use crate::ids::BenefitCode;
+use crate::ids::{BenefitCode, CategoryCode, RewardCode, Sku, StampCardCode};
 use crate::money::{Currency, Money};
 
 mod check;
@@ -113,6 +113,43 @@ clear_values! {
         pub benefits: Vec<BenefitCode>,
     }
 
+    /// The most points that purchases earn, before they count as pending or earned.
+    #[derive(Copy, Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct EarnCaps {
+        /// With one order.
+        pub points_per_order: Option<i64>,
+        /// With all orders of a business date.
+        pub points_per_day: Option<i64>,
+    }
+
+    /// Points of a purchase are pending until they vest.
+    #[derive(Copy)]
+    #[serde(deny_unknown_fields)]
+    pub struct PendingRule {
+        /// So many days after the purchase: the time in which it may be given back. None: when somebody says so only.
+        pub vest_after_days: Option<u32>,
+    }
+
+    /// So many of these articles earn a reward.
+    #[serde(deny_unknown_fields)]
+    pub struct StampCard {
+        /// What it is called.
+        pub code: StampCardCode,
+        /// The articles that earn a stamp each, by their categories.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub categories: Vec<CategoryCode>,
+        /// And by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub products: Vec<Sku>,
+        /// So many stamps make the card full.
+        pub stamps: u32,
+        /// What a full card is worth, for those who serve members to know.
+        pub reward: RewardCode,
+        /// A reward can be redeemed for so many calendar months; none: for ever.
+        pub reward_expiry_months: Option<u32>,
+    }
+
     /// The rules of a programme.
     #[serde(deny_unknown_fields)]
     pub struct Programme {
@@ -124,6 +161,22 @@ clear_values! {
         pub expiry_months: u32,
         /// The four tiers, the lowest first.
         pub tiers: Vec<TierRule>,
+        /// The most that purchases earn.
+        #[serde(default, skip_serializing_if = "EarnCaps::is_none")]
+        pub caps: EarnCaps,
+        /// Whether points are pending first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub pending: Option<PendingRule>,
+        /// The stamp cards.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub stamp_cards: Vec<StampCard>,
+    }
+}
+
+impl EarnCaps {
+    /// Whether nothing is capped.
+    pub const fn is_none(&self) -> bool {
+        self.points_per_order.is_none() && self.points_per_day.is_none()
     }
 }
 
@@ -144,6 +197,9 @@ static STANDARD: LazyLock<Arc<Programme>> = LazyLock::new(|| {
             tier(Tier::Gold, 5_000, 150),
             tier(Tier::Platinum, 20_000, 200),
         ],
+        caps: EarnCaps::default(),
+        pending: None,
+        stamp_cards: Vec::new(),
     })
 });
 

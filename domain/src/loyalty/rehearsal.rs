@@ -9,41 +9,26 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::calendar::Moment;
 use crate::decider::Decider;
-use crate::ids::{CustomerId, OrderId, RefundId};
+use crate::ids::{CustomerId, OrderId};
 use crate::loyalty::commands::LoyaltyCommand;
 use crate::loyalty::events::{LoyaltyEvent, RehearsalOutcome, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
-use crate::money::{Currency, Money};
+use crate::loyalty::sale::{Sale, SaleRefund};
+use crate::money::Currency;
 
 /// What happened to a customer, as far as it concerns points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// Something was bought.
-    Purchase {
-        /// The order.
-        order: OrderId,
-        /// What was paid.
-        total: Money,
-        /// The business date.
-        on: NaiveDate,
-    },
+    Purchase(Sale),
     /// Something was given back.
-    Refund {
-        /// The order.
-        order: OrderId,
-        /// The refund.
-        refund: RefundId,
-        /// What of the order's total has not been given back.
-        remaining_total: Money,
-        /// The business date.
-        on: NaiveDate,
-    },
+    Refund(SaleRefund),
     /// An event of the account.
     Account(LoyaltyEvent),
 }
@@ -107,7 +92,7 @@ impl MemberRehearsal {
             self.review_by(told.reviewed_on, programme);
         }
         match told.fact {
-            Fact::Purchase { .. } | Fact::Refund { .. } => self.undecided = Some(Box::new(told)),
+            Fact::Purchase(_) | Fact::Refund(_) => self.undecided = Some(Box::new(told)),
             Fact::Account(event) => self.take_event(&event, programme),
         }
     }
@@ -141,10 +126,10 @@ impl MemberRehearsal {
     fn decide_last(&mut self, programme: &LoyaltyProgramme) {
         if let Some(told) = self.undecided.take() {
             match told.fact {
-                Fact::Purchase { order, total, on } => self.purchase(order, total, on, programme),
-                Fact::Refund { order, refund, remaining_total, on } => {
+                Fact::Purchase(sale) => self.purchase(sale, programme),
+                Fact::Refund(refunded) => {
                     let (programme, now) = (programme.clone(), self.now);
-                    self.decide(LoyaltyCommand::Reverse { order, refund, remaining_total, on, programme, now });
+                    self.decide(LoyaltyCommand::Reverse { refunded, programme, now });
                 }
                 Fact::Account(_) => {} // never waits
             }
@@ -159,7 +144,7 @@ impl MemberRehearsal {
             LoyaltyEvent::PointsEarned { order, total, earned_on, .. }
                 if self.latest_purchase.as_ref() != Some(order) =>
             {
-                self.purchase(order.clone(), *total, *earned_on, programme);
+                self.purchase(Sale::of_total(order.clone(), *total, *earned_on), programme);
             }
             LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
                 self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
@@ -174,12 +159,12 @@ impl MemberRehearsal {
         }
     }
 
-    fn purchase(&mut self, order: OrderId, total: Money, on: NaiveDate, programme: &LoyaltyProgramme) {
-        if self.rehearsed.member().is_ok_and(|member| !member.has_earned(&order)) {
+    fn purchase(&mut self, sale: Sale, programme: &LoyaltyProgramme) {
+        if self.rehearsed.member().is_ok_and(|member| !member.has_earned(&sale.order)) {
             self.purchases = self.purchases.saturating_add(1);
-            self.latest_purchase = Some(order.clone());
+            self.latest_purchase = Some(sale.order.clone());
             let (programme, now) = (programme.clone(), self.now);
-            self.decide(LoyaltyCommand::Earn { order, total, on, programme, now });
+            self.decide(LoyaltyCommand::Earn { sale, programme, now });
         }
     }
 

@@ -11,6 +11,7 @@ use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::Tier;
+use crate::loyalty::sale::{Sale, SaleRefund};
 use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -72,9 +73,7 @@ mod closing {
             LoyaltyCommand::Settle { now },
             LoyaltyCommand::Review { programme: standard(), now },
             LoyaltyCommand::Earn {
-                order: order("order-8"),
-                total: usd("1.00"),
-                on: now.today,
+                sale: Sale::of_total(order("order-8"), usd("1.00"), now.today),
                 programme: standard(),
                 now,
             },
@@ -132,6 +131,9 @@ mod earning {
                 earned_on: day("2026-02-09"),
                 expires_on: day("2028-02-09"),
                 paid_debt: 0,
+                campaigns: Vec::new(),
+                capped: 0,
+                pending_since: None,
                 balance: 24,
             },
         ]);
@@ -170,7 +172,11 @@ mod earning {
         let total = Money::parse("24.50", code("EUR")).unwrap();
         let (on, now) = (day("2026-02-09"), noon("2026-02-09"));
         given::<LoyaltyAccount>([enrolled()])
-            .when(LoyaltyCommand::Earn { order: order("order-7"), total, on, programme: standard(), now })
+            .when(LoyaltyCommand::Earn {
+                sale: Sale::of_total(order("order-7"), total, on),
+                programme: standard(),
+                now,
+            })
             .then_refused(mismatch());
     }
 
@@ -191,9 +197,7 @@ mod earning {
     #[test]
     fn points_that_are_already_too_old_are_earned_and_lost_at_once() {
         let late = LoyaltyCommand::Earn {
-            order: order("order-7"),
-            total: usd("24.00"),
-            on: day("2023-01-10"),
+            sale: Sale::of_total(order("order-7"), usd("24.00"), day("2023-01-10")),
             programme: standard(),
             now: noon("2026-02-09"),
         };
@@ -380,10 +384,7 @@ mod reversing {
     #[test]
     fn a_refund_that_is_told_late_is_of_its_own_day_although_what_is_due_expires_today() {
         let late = LoyaltyCommand::Reverse {
-            order: order("order-2"),
-            refund: refund("refund-1"),
-            remaining_total: usd("0.00"),
-            on: day("2026-02-20"),
+            refunded: SaleRefund::remaining(order("order-2"), refund("refund-1"), usd("0.00"), day("2026-02-20")),
             programme: standard(),
             now: noon("2028-02-09"),
         };
@@ -410,6 +411,9 @@ mod reversing {
             earned_on: day("2026-02-09"),
             expires_on: day("2028-02-09"),
             paid_debt: 0,
+            campaigns: Vec::new(),
+            capped: 0,
+            pending_since: None,
             balance: 23,
         };
         let state = given::<LoyaltyAccount>([enrolled(), silver])
@@ -490,7 +494,11 @@ mod reversing {
         let remaining_total = Money::zero(code("EUR"));
         let (order, refund, now) = (order("order-1"), refund("refund-1"), noon("2026-02-20"));
         given::<LoyaltyAccount>([enrolled(), earned(1, "order-1", 24, "2026-02-09")])
-            .when(LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, programme: standard(), now })
+            .when(LoyaltyCommand::Reverse {
+                refunded: SaleRefund::remaining(order, refund, remaining_total, now.today),
+                programme: standard(),
+                now,
+            })
             .then_refused(mismatch());
     }
 }
@@ -506,9 +514,7 @@ mod holding {
     fn buy(order_id: &str, yen: i64) -> LoyaltyCommand {
         let total = Money::from_minor(yen, code("JPY")).unwrap();
         LoyaltyCommand::Earn {
-            order: order(order_id),
-            total,
-            on: day("2026-02-09"),
+            sale: Sale::of_total(order(order_id), total, day("2026-02-09")),
             programme: standard(),
             now: noon("2026-02-09"),
         }
@@ -742,8 +748,11 @@ mod any_history {
             let on = day("2026-01-10") + Days::new(days);
             let now = noon(&on.to_string());
             let order_id = order(&format!("order-{days}"));
-            let bought =
-                LoyaltyCommand::Earn { order: order_id.clone(), total: usd("200.00"), on, programme: standard(), now };
+            let bought = LoyaltyCommand::Earn {
+                sale: Sale::of_total(order_id.clone(), usd("200.00"), on),
+                programme: standard(),
+                now,
+            };
             let spent = LoyaltyCommand::Redeem { points: 100, order: order_id, programme: standard(), now };
             for command in [bought, spent] {
                 let events = LoyaltyAccount::decide(&state, command).unwrap();
@@ -772,12 +781,17 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let hold = (1_u128..8).prop_map(hold);
     let points = (1_i64..30).prop_map(|hundreds| 100 * hundreds);
     let lasting = prop_oneof![(1_i64..60).prop_map(TimeDelta::minutes), (1_i64..900).prop_map(TimeDelta::days)];
-    let earn = (order_id.clone(), total.clone(), date, any_moment())
-        .prop_map(|(order, total, on, now)| LoyaltyCommand::Earn { order, total, on, programme: standard(), now });
+    let earn = (order_id.clone(), total.clone(), date, any_moment()).prop_map(|(order, total, on, now)| {
+        LoyaltyCommand::Earn { sale: Sale::of_total(order, total, on), programme: standard(), now }
+    });
     let redeem = (points.clone(), order_id.clone(), any_moment())
         .prop_map(|(points, order, now)| LoyaltyCommand::Redeem { points, order, programme: standard(), now });
     let reverse = (order_id.clone(), refund, total, any_moment()).prop_map(|(order, refund, remaining_total, now)| {
-        LoyaltyCommand::Reverse { order, refund, remaining_total, on: now.today, programme: standard(), now }
+        LoyaltyCommand::Reverse {
+            refunded: SaleRefund::remaining(order, refund, remaining_total, now.today),
+            programme: standard(),
+            now,
+        }
     });
     // An id of its own for each order: two holds never have the same.
     let place = (1_u128..8, points, lasting, any_moment()).prop_map(|(number, points, lasting, now)| {
@@ -840,9 +854,7 @@ fn earn(order_id: &str, total: &str, on: &str) -> LoyaltyCommand {
 
 fn earn_late(order_id: &str, total: &str, on: &str, today: &str) -> LoyaltyCommand {
     LoyaltyCommand::Earn {
-        order: order(order_id),
-        total: usd(total),
-        on: day(on),
+        sale: Sale::of_total(order(order_id), usd(total), day(on)),
         programme: standard(),
         now: noon(today),
     }
@@ -878,10 +890,7 @@ fn reverse_by(refund_id: &str, order_id: &str, remaining: &str, today: &str) -> 
     let (order, refund) = (order(order_id), refund(refund_id));
     let now = noon(today);
     LoyaltyCommand::Reverse {
-        order,
-        refund,
-        remaining_total: usd(remaining),
-        on: now.today,
+        refunded: SaleRefund::remaining(order, refund, usd(remaining), now.today),
         programme: standard(),
         now,
     }
@@ -906,6 +915,9 @@ fn earned(lot: u32, order_id: &str, points: i64, on: &str) -> LoyaltyEvent {
         earned_on: day(on),
         expires_on,
         paid_debt: 0,
+        campaigns: Vec::new(),
+        capped: 0,
+        pending_since: None,
         balance: points,
     }
 }

@@ -7,6 +7,7 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LoyaltyEvent, MovedLot};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::sale::{Sale, SaleRefund};
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
 
@@ -63,9 +64,7 @@ pub(crate) fn enrol(on: &str) -> LoyaltyCommand {
 
 pub(crate) fn earn(number: u8, minor: i64, on: &str) -> LoyaltyCommand {
     LoyaltyCommand::Earn {
-        order: order(number),
-        total: money(minor),
-        on: day(on),
+        sale: Sale::of_total(order(number), money(minor), day(on)),
         programme: LoyaltyProgramme::default(),
         now: noon(on),
     }
@@ -164,10 +163,7 @@ fn any_transfer() -> impl Strategy<Value = LoyaltyCommand> {
 /// A refund of an order of which so much remains.
 pub(crate) fn reverse(number: u8, refund: u8, remaining: i64, today: &str) -> LoyaltyCommand {
     LoyaltyCommand::Reverse {
-        order: order(number),
-        refund: refund_id(refund),
-        remaining_total: money(remaining),
-        on: day(today),
+        refunded: SaleRefund::remaining(order(number), refund_id(refund), money(remaining), day(today)),
         programme: LoyaltyProgramme::default(),
         now: noon(today),
     }
@@ -220,9 +216,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let points = (1_i64..20).prop_map(|hundreds| hundreds * 100);
     let earned = (number.clone(), 0_i64..200000, any_day(), any_moment());
     let earn = earned.prop_map(|(number, minor, on, now)| LoyaltyCommand::Earn {
-        order: order(number),
-        total: money(minor),
-        on,
+        sale: Sale::of_total(order(number), money(minor), on),
         programme: LoyaltyProgramme::default(),
         now,
     });
@@ -235,10 +229,7 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     });
     let reversed = (number.clone(), 0_u8..6, 0_i64..100000, any_moment());
     let reverse = reversed.prop_map(|(number, refund, minor, now)| LoyaltyCommand::Reverse {
-        order: order(number),
-        refund: refund_id(refund),
-        remaining_total: money(minor),
-        on: now.today,
+        refunded: SaleRefund::remaining(order(number), refund_id(refund), money(minor), now.today),
         programme: LoyaltyProgramme::default(),
         now,
     });

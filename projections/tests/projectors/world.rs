@@ -269,6 +269,9 @@ pub(crate) fn earned(number: u32) -> Event {
         earned_on: day("2026-02-09"),
         expires_on: day("2028-02-09"),
         paid_debt: 0,
+        campaigns: Vec::new(),
+        capped: 0,
+        pending_since: None,
         balance: 24 * i64::from(number),
     };
     earned.into()

@@ -11,9 +11,11 @@ use axum::extract::State;
 use chrono::NaiveDate;
 use commands::loyalty::programme::Publish;
 use commands::{Caller, Scope};
-use domain::ids::{BenefitCode, RehearsalId};
+use domain::ids::{BenefitCode, CategoryCode, RehearsalId, RewardCode, Sku, StampCardCode};
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
-use domain::loyalty::programme::{EarnBand, EarnedOf, Programme, RedeemRule, Tier, TierRule};
+use domain::loyalty::programme::{
+    EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, RedeemRule, StampCard, Tier, TierRule,
+};
 use projections::loyalty::loyalty_programmes::{self, LoyaltyProgrammes, ProgrammeRow};
 use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,57 @@ pub(crate) struct RulesBody {
         {"tier": "platinum", "from_points": 20000, "multiplier_percent": 200, "benefits": ["free_shipping", "early_access"]},
     ]))]
     tiers: Vec<TierBody>,
+    /// The most that purchases earn.
+    #[serde(default, skip_serializing_if = "CapsBody::is_none")]
+    caps: CapsBody,
+    /// Points of a purchase are pending until they vest; without it they are earned at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<PendingBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 20)]
+    stamp_cards: Vec<StampCardBody>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CapsBody {
+    #[schema(minimum = 1, example = 500)]
+    points_per_order: Option<i64>,
+    /// By the business date of the purchases.
+    #[schema(minimum = 1, example = 1000)]
+    points_per_day: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PendingBody {
+    /// So many days after the purchase points vest; without it when somebody says so only.
+    #[schema(minimum = 1, maximum = 365, example = 14)]
+    vest_after_days: Option<u32>,
+}
+
+/// So many of these articles earn a reward.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StampCardBody {
+    #[schema(example = "coffee")]
+    code: String,
+    /// The articles that earn a stamp each, by their categories.
+    #[serde(default)]
+    #[schema(max_items = 100, example = json!(["hot-drinks"]))]
+    categories: Vec<String>,
+    /// And by name.
+    #[serde(default)]
+    #[schema(max_items = 100, example = json!(["22423"]))]
+    products: Vec<String>,
+    #[schema(minimum = 1, maximum = 100, example = 10)]
+    stamps: u32,
+    /// What a full card is worth.
+    #[schema(example = "free_coffee")]
+    reward: String,
+    /// A reward can be redeemed for so many calendar months; without it for ever.
+    #[schema(minimum = 1, maximum = 120, example = 6)]
+    reward_expiry_months: Option<u32>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -90,7 +143,9 @@ struct TierBody {
 impl RulesBody {
     pub(crate) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Programme> {
         let tiers = fields.keep_each(&format!("{pointer}/tiers"), &self.tiers, TierBody::read);
+        let stamp_cards = fields.keep_each(&format!("{pointer}/stamp_cards"), &self.stamp_cards, StampCardBody::read);
         let RedeemRuleBody { points_per_unit, multiple_of, minimum } = self.redeem;
+        let CapsBody { points_per_order, points_per_day } = self.caps;
         let band =
             |body: &EarnBandBody| EarnBand { above: body.above, points_per_unit: body.points_per_unit, of: body.of };
         Some(Programme {
@@ -98,6 +153,9 @@ impl RulesBody {
             redeem: RedeemRule { points_per_unit, multiple_of, minimum },
             expiry_months: self.expiry_months,
             tiers: tiers?,
+            caps: EarnCaps { points_per_order, points_per_day },
+            pending: self.pending.map(|body| PendingRule { vest_after_days: body.vest_after_days }),
+            stamp_cards: stamp_cards?,
         })
     }
 }
@@ -107,6 +165,42 @@ impl TierBody {
         let benefits = fields.keep_all(&format!("{pointer}/benefits"), &self.benefits, BenefitCode::parse);
         let (tier, from_points, multiplier_percent) = (self.tier, self.from_points, self.multiplier_percent);
         Some(TierRule { tier, from_points, multiplier_percent, benefits: benefits? })
+    }
+}
+
+impl CapsBody {
+    const fn is_none(&self) -> bool {
+        self.points_per_order.is_none() && self.points_per_day.is_none()
+    }
+}
+
+impl StampCardBody {
+    fn read(&self, pointer: &str, fields: &mut Fields) -> Option<StampCard> {
+        let code = fields.keep(&format!("{pointer}/code"), StampCardCode::parse(&self.code));
+        let categories = fields.keep_all(&format!("{pointer}/categories"), &self.categories, CategoryCode::parse);
+        let products = fields.keep_all(&format!("{pointer}/products"), &self.products, Sku::parse);
+        let reward = fields.keep(&format!("{pointer}/reward"), RewardCode::parse(&self.reward));
+        Some(StampCard {
+            code: code?,
+            categories: categories?,
+            products: products?,
+            stamps: self.stamps,
+            reward: reward?,
+            reward_expiry_months: self.reward_expiry_months,
+        })
+    }
+}
+
+impl From<&StampCard> for StampCardBody {
+    fn from(card: &StampCard) -> Self {
+        Self {
+            code: card.code.as_str().to_owned(),
+            categories: card.categories.iter().map(|category| category.as_str().to_owned()).collect(),
+            products: card.products.iter().map(|product| product.as_str().to_owned()).collect(),
+            stamps: card.stamps,
+            reward: card.reward.as_str().to_owned(),
+            reward_expiry_months: card.reward_expiry_months,
+        }
     }
 }
 
@@ -126,6 +220,9 @@ impl From<&Programme> for RulesBody {
             redeem: RedeemRuleBody { points_per_unit, multiple_of, minimum },
             expiry_months: rules.expiry_months,
             tiers: rules.tiers.iter().map(tier).collect(),
+            caps: CapsBody { points_per_order: rules.caps.points_per_order, points_per_day: rules.caps.points_per_day },
+            pending: rules.pending.map(|rule| PendingBody { vest_after_days: rule.vest_after_days }),
+            stamp_cards: rules.stamp_cards.iter().map(Into::into).collect(),
         }
     }
 }
@@ -246,7 +343,8 @@ pub(super) struct PublishedView {
     request_body = PublishBody,
     responses(
         (status = 201, description = "Published", body = PublishedView),
-        (status = 422, description = "out_of_range, out_of_order, gap, tiers_required, band_required, not_a_multiple, too_many, \
+        (status = 422, description = "out_of_range, out_of_order, gap, tiers_required, band_required, not_a_multiple, twice, \
+            articles_required, too_many, \
             rehearsal_not_found, rehearsal_of_other_rules, too_many_versions"),
     ),
     security(("key" = [Scope::Admin])),

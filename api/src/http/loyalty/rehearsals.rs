@@ -56,7 +56,8 @@ pub(super) struct RehearseBody {
     responses(
         (status = 200, description = "Lines", content_type = "application/x-ndjson", body = schemas::RehearsalLines,
             headers(("X-Position" = i64, description = "The last position that is replayed"))),
-        (status = 422, description = "out_of_range, out_of_order, gap, tiers_required, band_required, not_a_multiple, too_many, \
+        (status = 422, description = "out_of_range, out_of_order, gap, tiers_required, band_required, not_a_multiple, twice, \
+            articles_required, too_many, \
             in_the_future, too_long_ago"),
         (status = 503, description = "busy"),
     ),

@@ -14,6 +14,7 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::sale::Sale;
 use domain::{Currency, Decider, Event, Moment, Money};
 use std::sync::Arc;
 use store::{ClaimKey, NewEvent, StreamId, TenantId};
@@ -155,9 +156,7 @@ pub(super) fn earn(account: StreamId, amount: i64, for_order: &str) -> Request {
             return Ok(Changes::none());
         }
         let command = LoyaltyCommand::Earn {
-            order: order.clone(),
-            total: euros(amount),
-            on: today(),
+            sale: Sale::of_total(order.clone(), euros(amount), today()),
             programme: LoyaltyProgramme::default(),
             now: now(),
         };
@@ -180,9 +179,7 @@ pub(super) fn transfer(from: StreamId, to: StreamId, points: i64, for_order: &st
         let redeem =
             LoyaltyCommand::Redeem { points, order: order.clone(), programme: LoyaltyProgramme::default(), now: now() };
         let earn = LoyaltyCommand::Earn {
-            order: order.clone(),
-            total: euros(points),
-            on: today(),
+            sale: Sale::of_total(order.clone(), euros(points), today()),
             programme: LoyaltyProgramme::default(),
             now: now(),
         };
@@ -215,9 +212,7 @@ pub(super) fn history(points: i64) -> Vec<LoyaltyEvent> {
     if points > 0 {
         let state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &events);
         let earn = LoyaltyCommand::Earn {
-            order: order("first"),
-            total: euros(points),
-            on: today(),
+            sale: Sale::of_total(order("first"), euros(points), today()),
             programme: LoyaltyProgramme::default(),
             now: now(),
         };

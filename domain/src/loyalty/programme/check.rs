@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{EarnBand, Programme, RedeemRule, Tier, TierRule};
+use super::{EarnBand, EarnCaps, PendingRule, Programme, RedeemRule, StampCard, Tier, TierRule};
+use crate::loyalty::loyalty_account::POINTS_MAX as ACCOUNT_POINTS_MAX;
 
 /// The most points for a unit, or for a unit of discount, or in a multiple.
 const POINTS_MAX: i64 = 1_000_000;
@@ -14,6 +15,14 @@ const EXPIRY_MONTHS_MAX: u32 = 120;
 const BANDS_MAX: usize = 20;
 /// The most benefits of a tier.
 const BENEFITS_MAX: usize = 20;
+/// The longest time in which points are pending, in days.
+const VEST_DAYS_MAX: u32 = 365;
+/// The most stamp cards.
+const STAMP_CARDS_MAX: usize = 20;
+/// The most stamps on a card.
+const STAMPS_MAX: u32 = 100;
+/// The most categories, or products, of a stamp card.
+const STAMPED_ARTICLES_MAX: usize = 100;
 
 /// Why rules make no programme. `at` is the JSON pointer of the field at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -61,6 +70,18 @@ pub enum ProgrammeFault {
         /// Of what.
         multiple_of: i64,
     },
+    /// Two of a name.
+    #[error("another one has the same")]
+    Twice {
+        /// Where.
+        at: String,
+    },
+    /// A stamp card for nothing.
+    #[error("a category or a product is needed")]
+    ArticlesRequired {
+        /// Where.
+        at: String,
+    },
     /// More than there may be.
     #[error("at most {limit} are allowed")]
     TooMany {
@@ -81,6 +102,8 @@ impl ProgrammeFault {
             Self::TiersRequired { .. } => "tiers_required",
             Self::BandRequired { .. } => "band_required",
             Self::NotAMultiple { .. } => "not_a_multiple",
+            Self::Twice { .. } => "twice",
+            Self::ArticlesRequired { .. } => "articles_required",
             Self::TooMany { .. } => "too_many",
         }
     }
@@ -94,6 +117,8 @@ impl ProgrammeFault {
             | Self::TiersRequired { at }
             | Self::BandRequired { at }
             | Self::NotAMultiple { at, .. }
+            | Self::Twice { at }
+            | Self::ArticlesRequired { at }
             | Self::TooMany { at, .. } => at,
         }
     }
@@ -110,7 +135,10 @@ impl Programme {
         check_bands(&self.earn)?;
         check_redeem(&self.redeem)?;
         within("/expiry_months", self.expiry_months.into(), 1, EXPIRY_MONTHS_MAX.into())?;
-        check_tiers(&self.tiers)
+        check_tiers(&self.tiers)?;
+        check_caps(&self.caps)?;
+        check_pending(self.pending)?;
+        check_stamp_cards(&self.stamp_cards)
     }
 }
 
@@ -122,7 +150,7 @@ fn check_bands(bands: &[EarnBand]) -> Checked {
     }
     for (index, band) in bands.iter().enumerate() {
         within(&format!("/earn/{index}/points_per_unit"), band.points_per_unit, 0, POINTS_MAX)?;
-        within(&format!("/earn/{index}/above"), band.above, 0, crate::loyalty::loyalty_account::POINTS_MAX)?;
+        within(&format!("/earn/{index}/above"), band.above, 0, ACCOUNT_POINTS_MAX)?;
     }
     rising("earn", "above", bands.iter().map(|band| band.above))
 }
@@ -130,7 +158,7 @@ fn check_bands(bands: &[EarnBand]) -> Checked {
 fn check_redeem(rule: &RedeemRule) -> Checked {
     within("/redeem/points_per_unit", rule.points_per_unit, 1, POINTS_MAX)?;
     within("/redeem/multiple_of", rule.multiple_of, 1, POINTS_MAX)?;
-    within("/redeem/minimum", rule.minimum, 1, crate::loyalty::loyalty_account::POINTS_MAX)?;
+    within("/redeem/minimum", rule.minimum, 1, ACCOUNT_POINTS_MAX)?;
     if rule.minimum % rule.multiple_of == 0 {
         return Ok(());
     }
@@ -143,18 +171,44 @@ fn check_tiers(tiers: &[TierRule]) -> Checked {
     }
     for (index, rule) in tiers.iter().enumerate() {
         within(&format!("/tiers/{index}/multiplier_percent"), rule.multiplier_percent, 0, PERCENT_MAX)?;
-        within(
-            &format!("/tiers/{index}/from_points"),
-            rule.from_points,
-            0,
-            crate::loyalty::loyalty_account::POINTS_MAX,
-        )?;
+        within(&format!("/tiers/{index}/from_points"), rule.from_points, 0, ACCOUNT_POINTS_MAX)?;
         at_most(&format!("/tiers/{index}/benefits"), BENEFITS_MAX, rule.benefits.len())?;
     }
     if tiers.first().is_some_and(|lowest| lowest.from_points != 0) {
         return Err(ProgrammeFault::Gap { at: "/tiers/0/from_points".to_owned() });
     }
     rising("tiers", "from_points", tiers.iter().map(|rule| rule.from_points))
+}
+
+fn check_caps(caps: &EarnCaps) -> Checked {
+    for (field, most) in [("points_per_order", caps.points_per_order), ("points_per_day", caps.points_per_day)] {
+        within(&format!("/caps/{field}"), most.unwrap_or(1), 1, ACCOUNT_POINTS_MAX)?;
+    }
+    Ok(())
+}
+
+fn check_pending(rule: Option<PendingRule>) -> Checked {
+    let days = rule.and_then(|rule| rule.vest_after_days).unwrap_or(1);
+    within("/pending/vest_after_days", days.into(), 1, VEST_DAYS_MAX.into())
+}
+
+fn check_stamp_cards(cards: &[StampCard]) -> Checked {
+    at_most("/stamp_cards", STAMP_CARDS_MAX, cards.len())?;
+    for (index, card) in cards.iter().enumerate() {
+        let at = |field: &str| format!("/stamp_cards/{index}{field}");
+        if cards.iter().take(index).any(|before| before.code == card.code) {
+            return Err(ProgrammeFault::Twice { at: at("/code") });
+        }
+        if card.categories.is_empty() && card.products.is_empty() {
+            return Err(ProgrammeFault::ArticlesRequired { at: at("") });
+        }
+        at_most(&at("/categories"), STAMPED_ARTICLES_MAX, card.categories.len())?;
+        at_most(&at("/products"), STAMPED_ARTICLES_MAX, card.products.len())?;
+        within(&at("/stamps"), card.stamps.into(), 1, STAMPS_MAX.into())?;
+        let months = card.reward_expiry_months.unwrap_or(1);
+        within(&at("/reward_expiry_months"), months.into(), 1, EXPIRY_MONTHS_MAX.into())?;
+    }
+    Ok(())
 }
 
 fn within(at: &str, number: i64, min: i64, max: i64) -> Checked {
@@ -178,6 +232,7 @@ fn rising(list: &str, field: &str, numbers: impl Iterator<Item = i64> + Clone) -
 mod tests {
     use super::super::EarnedOf;
     use super::*;
+    use crate::ids::{CategoryCode, RewardCode, StampCardCode};
 
     fn fault(change: impl FnOnce(&mut Programme)) -> Option<(&'static str, String)> {
         let mut programme = Programme::clone(&Programme::standard());
@@ -221,5 +276,35 @@ mod tests {
         assert_eq!(fault(|rules| rules.redeem.multiple_of = 0), at("out_of_range", "/redeem/multiple_of"));
         assert_eq!(fault(|rules| rules.redeem.minimum = 150), at("not_a_multiple", "/redeem/minimum"));
         assert_eq!(fault(|rules| rules.expiry_months = 0), at("out_of_range", "/expiry_months"));
+    }
+
+    #[test]
+    fn caps_and_the_time_of_pending_points_are_at_least_one() {
+        let caps = |order, day| EarnCaps { points_per_order: order, points_per_day: day };
+        assert_eq!(fault(|rules| rules.caps = caps(Some(1), Some(1))), None);
+        assert_eq!(fault(|rules| rules.caps = caps(Some(0), None)), at("out_of_range", "/caps/points_per_order"));
+        assert_eq!(fault(|rules| rules.caps = caps(None, Some(-1))), at("out_of_range", "/caps/points_per_day"));
+        let pending = |days| Some(PendingRule { vest_after_days: days });
+        assert_eq!(fault(|rules| rules.pending = pending(None)), None);
+        assert_eq!(fault(|rules| rules.pending = pending(Some(0))), at("out_of_range", "/pending/vest_after_days"));
+        assert_eq!(fault(|rules| rules.pending = pending(Some(366))), at("out_of_range", "/pending/vest_after_days"));
+    }
+
+    #[test]
+    fn a_stamp_card_is_for_some_articles_and_there_once() {
+        let card = || StampCard {
+            code: StampCardCode::parse("coffee").unwrap(),
+            categories: vec![CategoryCode::parse("hot_drinks").unwrap()],
+            products: vec![],
+            stamps: 10,
+            reward: RewardCode::parse("free_coffee").unwrap(),
+            reward_expiry_months: None,
+        };
+        assert_eq!(fault(|rules| rules.stamp_cards = vec![card()]), None);
+        assert_eq!(fault(|rules| rules.stamp_cards = vec![card(), card()]), at("twice", "/stamp_cards/1/code"));
+        let none = StampCard { categories: vec![], ..card() };
+        assert_eq!(fault(|rules| rules.stamp_cards = vec![none]), at("articles_required", "/stamp_cards/0"));
+        let empty = StampCard { stamps: 0, ..card() };
+        assert_eq!(fault(|rules| rules.stamp_cards = vec![empty]), at("out_of_range", "/stamp_cards/0/stamps"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::loyalty::programme::Programme;
+use crate::loyalty::sale::{Sale, SaleRefund};
 
 const SURVIVOR: CustomerId = CustomerId::new(uuid::Uuid::from_u128(1));
 const DUPLICATE: CustomerId = CustomerId::new(uuid::Uuid::from_u128(2));
@@ -129,18 +130,13 @@ fn an_order_is_taken_back_by_the_rules_that_it_earned_by() {
     twice.earn[0].points_per_unit = 2;
     let programme = LoyaltyProgramme::always(twice);
     let earn = |programme: &LoyaltyProgramme| LoyaltyCommand::Earn {
-        order: order("order-2"),
-        total: usd("150.00"),
-        on: day("2026-02-09"),
+        sale: Sale::of_total(order("order-2"), usd("150.00"), day("2026-02-09")),
         programme: programme.clone(),
         now: noon("2026-02-09"),
     };
     let state = absorbed(&account([]), &account([earn(&programme)]));
     let reverse = LoyaltyCommand::Reverse {
-        order: order("order-2"),
-        refund: refund("refund-1"),
-        remaining_total: usd("100.00"),
-        on: day("2026-03-02"),
+        refunded: SaleRefund::remaining(order("order-2"), refund("refund-1"), usd("100.00"), day("2026-03-02")),
         programme,
         now: noon("2026-03-02"),
     };

@@ -5,6 +5,7 @@ use crate::ids::RehearsalId;
 use crate::loyalty::commands::{ProgrammeCommand, ProgrammeError};
 use crate::loyalty::events::{ProgrammeEvent, RehearsalOutcome};
 use crate::loyalty::programme::{EarnBand, EarnedOf, Programme, ProgrammeFault};
+use crate::loyalty::sale::{Sale, SaleRefund};
 
 fn doubling_above(units: i64) -> Programme {
     let mut rules = Programme::clone(&Programme::standard());
@@ -114,9 +115,7 @@ fn a_purchase_earns_by_the_rules_of_its_date_and_says_which() {
     let rules = programme(&[published(1, doubling_above(50), "2026-03-01")]);
     let earned = |on: &str| {
         let command = LoyaltyCommand::Earn {
-            order: order("order-7"),
-            total: usd("100.00"),
-            on: day(on),
+            sale: Sale::of_total(order("order-7"), usd("100.00"), day(on)),
             programme: rules.clone(),
             now: noon("2026-03-05"),
         };
@@ -134,19 +133,14 @@ fn a_purchase_earns_by_the_rules_of_its_date_and_says_which() {
 fn a_refund_takes_back_by_the_rules_that_its_purchase_earned_by() {
     let before = programme(&[published(1, doubling_above(50), "2026-01-01")]);
     let bought = LoyaltyCommand::Earn {
-        order: order("order-7"),
-        total: usd("100.00"),
-        on: day("2026-02-09"),
+        sale: Sale::of_total(order("order-7"), usd("100.00"), day("2026-02-09")),
         programme: before.clone(),
         now: noon("2026-02-09"),
     };
     let state = after(&given::<LoyaltyAccount>([enrolled()]).state(), bought);
     let changed = LoyaltyProgramme::evolve(before, &published(2, doubling_above(99), "2026-02-10"));
     let refunded = LoyaltyCommand::Reverse {
-        order: order("order-7"),
-        refund: refund("refund-1"),
-        remaining_total: usd("60.00"),
-        on: day("2026-02-20"),
+        refunded: SaleRefund::remaining(order("order-7"), refund("refund-1"), usd("60.00"), day("2026-02-20")),
         programme: changed,
         now: noon("2026-02-20"),
     };

@@ -44,12 +44,11 @@ impl Story {
         let now = asked_at(&command).expect("all but the first have a time");
         let bought_on = |on: NaiveDate| if by_import { noon(&on.to_string()).min(now) } else { now };
         match command {
-            LoyaltyCommand::Earn { order, total, on, .. } => {
-                self.tell(Fact::Purchase { order, total, on }, bought_on(on), now);
+            LoyaltyCommand::Earn { sale, .. } => {
+                let at = bought_on(sale.on);
+                self.tell(Fact::Purchase(sale), at, now);
             }
-            LoyaltyCommand::Reverse { order, refund, remaining_total, on, .. } => {
-                self.tell(Fact::Refund { order, refund, remaining_total, on }, now, now);
-            }
+            LoyaltyCommand::Reverse { refunded, .. } => self.tell(Fact::Refund(refunded), now, now),
             _ => {}
         }
         for event in events {
@@ -208,12 +207,8 @@ fn a_duplicate_hands_over_what_it_would_have_and_its_orders() {
     let survivor = Story::of_a_member().when(earn("order-1", "300.00", "2026-02-01")).when(absorb);
     let mut rehearsal = survivor.replayed(&rules);
     rehearsal.absorb(id, duplicate.replayed(&rules), &rules);
-    let refund = Fact::Refund {
-        order: order("order-9"),
-        refund: refund("refund-1"),
-        remaining_total: usd("100.00"),
-        on: day("2026-02-03"),
-    };
+    let refund =
+        Fact::Refund(SaleRefund::remaining(order("order-9"), refund("refund-1"), usd("100.00"), day("2026-02-03")));
     let recorded_at = DateTime::UNIX_EPOCH + TimeDelta::days(99);
     let unrefunded = rehearsal.clone().end(&standard(), &rules, now).expect("a member");
     assert_eq!((unrefunded.purchases, unrefunded.known.points), (2, 700));
@@ -330,10 +325,11 @@ fn by(command: LoyaltyCommand, rules: &LoyaltyProgramme) -> Option<LoyaltyComman
     use LoyaltyCommand as C;
     let programme = rules.clone();
     match command {
-        C::Earn { order, total, on, now, .. } => Some(C::Earn { order, total, on: on.min(now.today), programme, now }),
-        C::Reverse { order, refund, remaining_total, on, now, .. } => {
-            Some(C::Reverse { order, refund, remaining_total, on, programme, now })
+        C::Earn { sale, now, .. } => {
+            let on = sale.on.min(now.today);
+            Some(C::Earn { sale: Sale { on, ..sale }, programme, now })
         }
+        C::Reverse { refunded, now, .. } => Some(C::Reverse { refunded, programme, now }),
         _ => None,
     }
 }

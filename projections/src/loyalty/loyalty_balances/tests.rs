@@ -159,6 +159,9 @@ fn any_stored_sums_make_a_row() {
         earned_on: day("2026-02-09"),
         expires_on: day("2028-02-09"),
         paid_debt: 0,
+        campaigns: Vec::new(),
+        capped: 0,
+        pending_since: None,
         balance: i64::MIN,
     };
     let from = vec![LotPoints { lot: 1, points: i64::MAX }; 3];
