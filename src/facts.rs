@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use commands::ports::{AskDue, Due as What, DueAccount, JobFacts, TenantPlace};
 use domain::ids::CustomerId;
 use projections::access::tenants::{self, TenantRow};
-use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews};
+use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews, due_vestings};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::BoxError;
@@ -27,6 +27,7 @@ impl JobFacts for ReadModels {
     async fn due(&self, asked: AskDue<'_>) -> Result<Vec<DueAccount>, BoxError> {
         let (pools, AskDue { tenant, today, now, limit, after, .. }) = (&self.0, asked);
         match asked.what {
+            What::Vesting => told(due_vestings(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
             What::Expiry => told(due_expiries(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
             What::HoldLapse => told(due_hold_lapses(pools, tenant, now, limit, behind(after)?.as_ref()).await?),
             What::Review => told(due_reviews(pools, tenant, today, limit, behind(after)?.as_ref()).await?),

@@ -46,6 +46,6 @@ pub struct Job {
 /// All jobs of this build.
 #[must_use]
 pub fn jobs() -> Vec<Job> {
-    use crate::loyalty::jobs::{EXPIRY, HOLD_LAPSE, REVIEW};
-    vec![EXPIRY, HOLD_LAPSE, REVIEW]
+    use crate::loyalty::jobs::{EXPIRY, HOLD_LAPSE, REVIEW, VESTING};
+    vec![VESTING, EXPIRY, HOLD_LAPSE, REVIEW]
 }

@@ -20,6 +20,8 @@ pub struct TenantPlace {
 /// What may be due for a loyalty account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
+    /// Pending points that vest.
+    Vesting,
     /// Points that expire.
     Expiry,
     /// Holds whose time is over.

@@ -19,6 +19,7 @@ pub mod loyalty;
 pub mod money;
 pub mod patch;
 pub mod phone;
+pub mod purchase;
 pub mod refusal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

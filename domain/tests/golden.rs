@@ -37,7 +37,7 @@ use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::{
     CampaignPoints, LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason,
 };
-use domain::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
+use domain::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedPending, AbsorbedRedemption};
 use domain::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, StampCard, Tier};
 use domain::phone::Phone;
 use domain::text::{
@@ -415,10 +415,11 @@ fn loyalty() -> Vec<Example> {
     let (from, to) = (Tier::Bronze, Tier::Gold);
     let upgraded = LoyaltyEvent::TierUpgraded { from, to, earned_12_months: 5_000, on: day("2026-02-09") };
     let closed = LoyaltyEvent::Closed { points: -12, held: 300, currency: currency("USD"), on: day("2026-02-09") };
-    let campaign = CampaignPoints { campaign: CampaignId::new(Uuid::from_u128(8)), version: 2, points: 12 };
-    let earned = Example::new(earned(Some(2), vec![campaign], Some(day("2026-01-26"))), earned(None, vec![], None));
+    let earned =
+        Example::new(earned(Some(2), vec![campaign_points()], Some(day("2026-01-26"))), earned(None, vec![], None));
     let required = [enrolled, upgraded, closed].map(Example::required);
-    let others = [earned, reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
+    let others =
+        [earned, pending(), reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
     let between = transfers().into_iter().chain(merged_accounts());
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
 }
@@ -468,6 +469,52 @@ fn rehearsed() -> Example {
     Example::required(ProgrammeEvent::Rehearsed { rehearsal, rules: rules(), outcome, rehearsed_on: day("2026-02-20") })
 }
 
+fn pending() -> Example {
+    let pending = |vests: Option<(NaiveDate, NaiveDate)>, programme, campaigns| LoyaltyEvent::PointsPending {
+        order: order(),
+        total: money("24.50"),
+        programme,
+        tier: Tier::Silver,
+        base_points: 24,
+        multiplier_percent: 125,
+        points: 30,
+        lot: 3,
+        pending_on: day("2026-02-09"),
+        vests_on: vests.map(|(vests_on, _)| vests_on),
+        expires_on: vests.map(|(_, expires_on)| expires_on),
+        campaigns,
+        capped: 5,
+        pending: 42,
+        balance: 12,
+    };
+    let vests = Some((day("2026-02-23"), day("2028-02-23")));
+    Example::new(pending(vests, Some(2), vec![campaign_points()]), pending(None, None, vec![]))
+}
+
+fn campaign_points() -> CampaignPoints {
+    CampaignPoints { campaign: CampaignId::new(Uuid::from_u128(8)), version: 2, points: 12 }
+}
+
+fn absorbed_pending() -> AbsorbedPending {
+    AbsorbedPending {
+        order: order(),
+        total: money("24.50"),
+        programme: Some(2),
+        tier: Tier::Silver,
+        base_points: 24,
+        multiplier_percent: 125,
+        points: 18,
+        reversed: 12,
+        refunds: vec![refund_id()],
+        lot: 5,
+        pending_on: day("2026-02-09"),
+        vests_on: Some(day("2026-02-23")),
+        expires_on: Some(day("2028-02-23")),
+        campaigns: vec![campaign_points()],
+        capped: 5,
+    }
+}
+
 fn reversed() -> Example {
     let reversed = |currency| LoyaltyEvent::PointsReversed {
         order: order(),
@@ -477,6 +524,7 @@ fn reversed() -> Example {
         from: vec![LotPoints { lot: 3, points: 10 }],
         reversed_on: day("2026-02-20"),
         currency,
+        pending: false,
         balance: -2,
     };
     Example::new(reversed(Some(currency("USD"))), reversed(None))
@@ -622,7 +670,7 @@ fn merged_accounts() -> [Example; 2] {
         lots,
         remembered_until: day("2028-02-09"),
     };
-    let absorbed = |debt_from, lots, redeemed, latest_earned_on| LoyaltyEvent::Absorbed {
+    let absorbed = |debt_from, lots, redeemed, pending, latest_earned_on| LoyaltyEvent::Absorbed {
         duplicate: other_customer(),
         part: 1,
         parts: 2,
@@ -634,6 +682,7 @@ fn merged_accounts() -> [Example; 2] {
         lots,
         paid_debt: 12,
         redeemed,
+        pending,
         latest_earned_on,
         on,
         balance: 730,
@@ -642,10 +691,11 @@ fn merged_accounts() -> [Example; 2] {
         vec![LotPoints { lot: 1, points: 10 }],
         vec![lot(Some(earning(Some(2)))), lot(Some(earning(None))), lot(None)],
         vec![redeemed(Some(hold()), moved_lots()), redeemed(None, vec![])],
+        vec![absorbed_pending()],
         Some(on),
     );
     let merged = LoyaltyEvent::Merged { into: other_customer(), points: -12, currency, on };
-    [Example::required(merged), Example::new(full, absorbed(vec![], vec![], vec![], None))]
+    [Example::required(merged), Example::new(full, absorbed(vec![], vec![], vec![], vec![], None))]
 }
 
 fn transfer() -> TransferId {

@@ -60,8 +60,8 @@ async fn points_expire_by_a_job_that_is_asked_for_and_the_second_time_nothing_is
 
     let jobs = world.run_json(&["jobs", "list", "--json"]);
     let names: Vec<_> = jobs["items"].as_array().expect("a list").iter().map(|job| &job["name"]).collect();
-    assert_eq!(names, ["loyalty_expiry", "loyalty_hold_lapse", "loyalty_review"]);
-    let expiry = &jobs["items"][0];
+    assert_eq!(names, ["loyalty_vesting", "loyalty_expiry", "loyalty_hold_lapse", "loyalty_review"]);
+    let expiry = &jobs["items"][1];
     assert_eq!((&expiry["schedule"], &expiry["time_zone"]), (&json!("5 0 * * *"), &json!("UTC")), "{expiry}");
     assert_eq!(expiry["last_run"]["run_id"], again["run_id"]);
     let runs = world.get("/v1/jobs/loyalty_expiry/runs?limit=1").await.body;
@@ -174,7 +174,7 @@ async fn jobs_are_for_operators_and_their_runs_for_their_own_tenant() {
     assert_eq!(world.ask_as(Some(&theirs), Method::GET, runs, None).await.body, json!({"items": []}));
     let listed = world.ask_as(Some(&theirs), Method::GET, "/v1/jobs", None).await.body;
     assert_eq!(listed["items"][0]["time_zone"], "Asia/Tokyo");
-    assert!(listed["items"][0]["next_run_at"].as_str().expect("a time").ends_with("T15:05:00Z"), "{listed}");
+    assert!(listed["items"][0]["next_run_at"].as_str().expect("a time").ends_with("T15:02:00Z"), "{listed}");
 
     for (path, refusal) in [
         ("/v1/jobs/nothing/runs", "404 job_not_found"),

@@ -20,6 +20,7 @@ mod merged_sales;
 mod merging;
 mod offline_proofs;
 mod operating;
+mod pending;
 mod profile;
 mod programme;
 mod proofs;

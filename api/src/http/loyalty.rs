@@ -34,6 +34,7 @@ mod ledger;
 mod programme;
 mod rehearsals;
 mod transfers;
+mod vesting;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(earn))
         .routes(routes!(redeem))
         .routes(routes!(adjustments::adjust))
+        .routes(routes!(vesting::vest))
         .routes(routes!(holds::place))
         .routes(routes!(holds::capture))
         .routes(routes!(holds::release))
@@ -57,6 +59,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PointsView {
     points_earned: i64,
+    /// Points that vest later.
+    #[serde(skip_serializing_if = "is_zero")]
+    points_pending: i64,
     #[serde(skip_serializing_if = "is_zero")]
     points_reversed: i64,
     /// Points that had been redeemed for an order that was given back.
@@ -112,7 +117,15 @@ impl PointsView {
         use LoyaltyEvent as E;
         match event {
             E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
-            E::PointsEarned { points, balance, tier, .. } => {
+            E::PointsPending { points, tier, balance, .. } => Self {
+                points_pending: self.points_pending + points,
+                balance: Some(*balance),
+                tier: Some(*tier),
+                ..self
+            },
+            // Of another purchase, of an earlier day.
+            E::PointsEarned { pending_since: Some(_), balance, .. } => Self { balance: Some(*balance), ..self },
+            E::PointsEarned { points, balance, tier, pending_since: None, .. } => {
                 Self { points_earned: self.points_earned + points, balance: Some(*balance), tier: Some(*tier), ..self }
             }
             E::TierUpgraded { to, .. } => Self { tier: Some(*to), tier_upgraded: Some(*to), ..self },
@@ -354,6 +367,8 @@ pub(crate) struct LoyaltyView {
     enrolled_on: NaiveDate,
     expiries: Vec<ExpiryView>,
     holds: Vec<holds::HoldView>,
+    /// What is pending, in the order in which it vests.
+    pending_points: Vec<vesting::PendingView>,
     review_on: Option<NaiveDate>,
     #[schema(value_type = Option<schemas::Tier>)]
     projected_tier: Option<Tier>,
@@ -393,6 +408,7 @@ impl From<LoyaltyBalance> for LoyaltyView {
                 .map(|expiry| ExpiryView { points: expiry.points, expires_on: expiry.expires_on })
                 .collect(),
             holds: known.holds.into_iter().map(Into::into).collect(),
+            pending_points: known.pending_points.into_iter().map(Into::into).collect(),
             review_on: known.review_on,
             projected_tier: known.projected_tier,
             version: known.version,

@@ -1,4 +1,4 @@
-//! What the clock asks of one account: let lots expire, let holds lapse, review the tier.
+//! What the clock asks of one account: let points vest, let lots expire, let holds lapse, review the tier.
 //!
 //! A job may ask as often as it likes, from as many nodes as there are: what was due is recorded once (a lot expires once, a hold
 //! ends once, a tier is reviewed once a year, by the ids of these facts in the log), and asked again there is nothing to do.
@@ -21,6 +21,22 @@ use domain::loyalty::commands::LoyaltyCommand;
 /// As [`CommandError`] says; refused as `not_a_member` where there is no account.
 pub async fn expire_due(commands: &Commands, caller: &Caller, customer: CustomerId) -> Result<Committed, CommandError> {
     settle(commands, caller, customer, "loyalty.expire").await
+}
+
+/// Lets points vest whose day has come.
+///
+/// # Errors
+/// As [`CommandError`] says; refused as `not_a_member` where there is no account.
+pub async fn vest_due(commands: &Commands, caller: &Caller, customer: CustomerId) -> Result<Committed, CommandError> {
+    caller.require(Scope::LoyaltyWrite)?;
+    let (now, tenant) = (caller.this_moment(), caller.tenant);
+    let request = on_account(caller, "loyalty.vest_due", customer, move |states| LoyaltyCommand::Vest {
+        order: None,
+        programme: rules_of(states, tenant),
+        now,
+    });
+    let request = request.seeing([programme_stream(tenant)]);
+    commands.execute(caller, request.content(content_of(&customer))).await
 }
 
 /// Lets lapse the holds whose time is over by now, and expire what is due.

@@ -1,8 +1,19 @@
 //! What the clock asks of loyalty accounts.
 
-use super::due::{expire_due, lapse_due_holds, review_year};
+use super::due::{expire_due, lapse_due_holds, review_year, vest_due};
 use crate::job::{Job, Schedule};
 use crate::ports::Due;
+
+/// Pending points vest when their day begins.
+pub const VESTING: Job = Job {
+    name: "loyalty_vesting",
+    actor: "job:loyalty_vesting",
+    about: "Lets pending points vest whose day has come",
+    schedule: Schedule::Daily { minute: 2 },
+    leaves_no_trace: false,
+    due: Due::Vesting,
+    act: |commands, caller, customer| Box::pin(vest_due(commands, caller, customer)),
+};
 
 /// Points expire when their day begins.
 pub const EXPIRY: Job = Job {

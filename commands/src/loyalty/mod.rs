@@ -1,7 +1,7 @@
 //! Commands on loyalty accounts: who may, on which stream, with which facts. The rules are the domain's.
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
-//! once, a refund reverses and gives back once, an adjustment and a transfer are made once, a lot expires once, a hold ends once, a tier is reviewed
+//! once, a refund reverses and gives back once, an adjustment and a transfer are made once, pending points vest once, a lot expires once, a hold ends once, a tier is reviewed
 //! once a year.
 
 pub mod adjustments;
@@ -13,6 +13,7 @@ pub mod rehearsals;
 #[cfg(test)]
 mod tests;
 pub mod transfers;
+pub mod vesting;
 
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::changes::{Change, Changes};
@@ -220,6 +221,11 @@ pub(crate) fn earned_once(customer: CustomerId, order: &OrderId) -> Once {
     Once::new(account_stream(customer), "earn", order.as_str())
 }
 
+/// The pending points of an order vest.
+fn vested_once(customer: CustomerId, order: &OrderId) -> Once {
+    Once::new(account_stream(customer), "vest", order.as_str())
+}
+
 /// An order becomes a discount, held before or not.
 fn redeemed_once(customer: CustomerId, order: &OrderId) -> Once {
     Once::new(account_stream(customer), "redeem", order.as_str())
@@ -269,7 +275,7 @@ impl Today {
         }
     }
 
-    /// Points expire, and tiers are reviewed, when their day begins; a hold lapses when it does. A tier that a late purchase
+    /// Points vest and expire, and tiers are reviewed, when their day begins; a hold lapses when it does. A tier that a late purchase
     /// reaches with later ones is reached on their day. None: at the time of what the command tells.
     fn came_about(&self, event: &LoyaltyEvent) -> Option<DateTime<Utc>> {
         use LoyaltyEvent as E;
@@ -277,10 +283,15 @@ impl Today {
             E::PointsExpired { expires_on: on, .. } | E::TierDowngraded { on, .. } | E::TierKept { on, .. } => {
                 Some(beginning_of(*on, self.zone))
             }
+            E::PointsEarned { pending_since: Some(_), earned_on: on, .. } => {
+                let begins = beginning_of(*on, self.zone);
+                Some(if *on < self.now.today { begins } else { begins.max(self.occurred_at) })
+            }
             E::TierUpgraded { on, .. } => Some(beginning_of(*on, self.zone).max(self.occurred_at)),
             E::HoldReleased { released_at, .. } => Some(*released_at),
             E::Enrolled { .. }
-            | E::PointsEarned { .. }
+            | E::PointsPending { .. }
+            | E::PointsEarned { pending_since: None, .. }
             | E::HoldPlaced { .. }
             | E::PointsRedeemed { .. }
             | E::PointsReversed { .. }
@@ -298,7 +309,10 @@ impl Today {
 fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
     let account = account_stream(customer);
     match event {
-        LoyaltyEvent::PointsEarned { order, .. } => Some(earned_once(customer, order)),
+        LoyaltyEvent::PointsEarned { order, pending_since: Some(_), .. } => Some(vested_once(customer, order)),
+        LoyaltyEvent::PointsPending { order, .. } | LoyaltyEvent::PointsEarned { order, pending_since: None, .. } => {
+            Some(earned_once(customer, order))
+        }
         LoyaltyEvent::PointsRedeemed { order, .. } => Some(redeemed_once(customer, order)),
         LoyaltyEvent::PointsReversed { order, refund, .. } => {
             Some(Once::new(account, "reverse", refund_key(order, refund)))

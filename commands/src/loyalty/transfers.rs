@@ -1,6 +1,7 @@
 //! Points that go from one account to another: one append on both.
 
-use super::{Today, account_stream, unless_deleted};
+use super::programme::programme_stream;
+use super::{Today, account_stream, rules_of, unless_deleted};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
@@ -52,13 +53,14 @@ pub async fn transfer(
         false => decide_transfer(states, &request, &today),
     };
     let asked = Request::new("loyalty.transfer", caller.now, scope, decide).content(content).once(once).keyed(key);
-    commands.execute(caller, unless_deleted(asked, customer)).await
+    commands.execute(caller, unless_deleted(asked.seeing([programme_stream(caller.tenant)]), customer)).await
 }
 
 fn decide_transfer(states: &States<'_>, request: &Transfer, today: &Today) -> Result<Changes, Refusal> {
     let Transfer { customer, transfer, to, points, reason } = request.clone();
     let (now, sender) = (today.now, states.get::<LoyaltyAccount>(customer.as_uuid()));
-    let send = LoyaltyCommand::SendTransfer { transfer: transfer.clone(), to, points, reason: reason.clone(), now };
+    let (id, why, programme) = (transfer.clone(), reason.clone(), rules_of(states, today.tenant));
+    let send = LoyaltyCommand::SendTransfer { transfer: id, to, points, reason: why, programme, now };
     let sent = LoyaltyAccount::decide(sender, send)?;
     let moved = sent.iter().find_map(moved_by);
     let mut changes = Changes::none();

@@ -14,14 +14,16 @@ use crate::customers::terms::Terms;
 use crate::document::Document;
 use crate::email::Email;
 use crate::event::upcast::Upcaster;
-use crate::event::{Clear, Personal, clear_values, events};
+use crate::event::{Clear, Personal, events};
 use crate::ids::{
-    CategoryCode, Channel, CustomerId, ExternalSystem, Language, OrderId, ReasonCode, RefundId, RepCode, RouteCode,
-    Sku, Source, Tag, TimeZoneName,
+    Channel, CustomerId, ExternalSystem, Language, OrderId, ReasonCode, RefundId, RepCode, RouteCode, Source, Tag,
+    TimeZoneName,
 };
 use crate::money::{Currency, Money};
 use crate::phone::Phone;
 use crate::text::{CompanyName, PersonName, ReferenceText, UserId};
+
+pub use crate::purchase::{PurchaseLine, RefundedLine};
 
 events! {
     /// An event of a customer.
@@ -446,34 +448,6 @@ impl ExportFormat {
 }
 
 impl Clear for ExportFormat {}
-
-clear_values! {
-    /// One line of a purchase.
-    pub struct PurchaseLine {
-        /// The article.
-        pub sku: Sku,
-        /// Its category.
-        pub category: Option<CategoryCode>,
-        /// How many; at least one.
-        pub quantity: u32,
-        /// What the line costs, in the currency of the total; below zero for a discount.
-        pub amount: Money,
-    }
-}
-
-clear_values! {
-    /// What a refund gave back of one line of the purchase.
-    pub struct RefundedLine {
-        /// The index of the line in the purchase, from zero.
-        pub line: u32,
-        /// The article.
-        pub sku: Sku,
-        /// How many of it.
-        pub quantity: u32,
-        /// What they cost by the line; what lowered the price of the whole purchase is not in it.
-        pub amount: Money,
-    }
-}
 
 /// All that tells who a customer is; personal as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,6 +122,8 @@ pub enum LoyaltyCommand {
         points: i64,
         /// Why.
         reason: Option<ReasonCode>,
+        /// The rules; those of the day on which points vest hold.
+        programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
     },
@@ -154,6 +156,15 @@ pub enum LoyaltyCommand {
         /// As it is once what is due has lapsed and expired.
         account: Box<Member>,
         /// The rules.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Let points vest: those that are due, and those of an order, because what was waited for has happened.
+    Vest {
+        /// The order.
+        order: Option<OrderId>,
+        /// The rules; those by which the points were earned tell when they expire.
         programme: LoyaltyProgramme,
         /// When it is asked.
         now: Moment,
@@ -358,6 +369,18 @@ pub enum LoyaltyError {
         /// The most that an account may have.
         limit: usize,
     },
+    /// More orders with pending points than an account may have at once.
+    #[error("the points of at most {limit} orders are pending at once")]
+    TooManyPending {
+        /// The most that an account may have.
+        limit: usize,
+    },
+    /// The order has no pending points.
+    #[error("no points of order {order} are pending")]
+    PointsNotPending {
+        /// The order.
+        order: OrderId,
+    },
     /// There is no such hold, or it ended long ago.
     #[error("the account has no hold {hold}")]
     HoldNotFound {
@@ -414,6 +437,8 @@ impl LoyaltyError {
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
             Self::OrderAlreadyHeld { .. } => "order_already_held",
             Self::TooManyHolds { .. } => "too_many_holds",
+            Self::TooManyPending { .. } => "too_many_pending",
+            Self::PointsNotPending { .. } => "points_not_pending",
             Self::HoldNotFound { .. } => "hold_not_found",
             Self::HoldOver { .. } => "hold_over",
             Self::HoldOfAnotherOrder { .. } => "hold_of_another_order",
@@ -424,7 +449,9 @@ impl LoyaltyError {
 impl From<LoyaltyError> for Refusal {
     fn from(error: LoyaltyError) -> Self {
         let (kind, field) = match &error {
-            LoyaltyError::NotAMember | LoyaltyError::HoldNotFound { .. } => (RefusalKind::NotFound, None),
+            LoyaltyError::NotAMember | LoyaltyError::HoldNotFound { .. } | LoyaltyError::PointsNotPending { .. } => {
+                (RefusalKind::NotFound, None)
+            }
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
                 (RefusalKind::Invalid, Some("/total"))
@@ -454,6 +481,7 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::OrderAlreadyRedeemed { .. }
             | LoyaltyError::OrderAlreadyHeld { .. }
             | LoyaltyError::TooManyHolds { .. }
+            | LoyaltyError::TooManyPending { .. }
             | LoyaltyError::HoldOver { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)

@@ -9,7 +9,7 @@ use crate::ids::{
     AdjustmentId, CampaignId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId,
 };
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use crate::loyalty::merging::{AbsorbedLot, AbsorbedRedemption};
+use crate::loyalty::merging::{AbsorbedLot, AbsorbedPending, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
@@ -91,6 +91,41 @@ events! {
             currency: Currency,
             /// The business date.
             on: NaiveDate,
+        },
+        /// A purchase earned points that are to vest first: until then they cannot be spent, and count for no tier.
+        #[serde(rename = "loyalty.points.pending")]
+        PointsPending {
+            /// The order.
+            order: OrderId,
+            /// What was paid.
+            total: Money,
+            /// The version of the programme whose rules were applied; none: the standard rules.
+            programme: Option<u32>,
+            /// The tier before the purchase.
+            tier: Tier,
+            /// The points before the multiplier.
+            base_points: i64,
+            /// The multiplier of the tier.
+            multiplier_percent: i64,
+            /// The points that are pending.
+            points: i64,
+            /// The number of the lot that they will be, from one.
+            lot: u32,
+            /// The business date of the purchase.
+            pending_on: NaiveDate,
+            /// The business date on which they vest by themselves.
+            vests_on: Option<NaiveDate>,
+            /// The first day on which they are gone, if they vest then.
+            expires_on: Option<NaiveDate>,
+            /// What of the points campaigns gave.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            campaigns: Vec<CampaignPoints>,
+            /// How many more it would have been without caps.
+            capped: i64,
+            /// All that is pending afterwards.
+            pending: i64,
+            /// Available, which it does not change.
+            balance: i64,
         },
         /// A purchase earned points.
         #[serde(rename = "loyalty.points.earned")]
@@ -240,6 +275,8 @@ events! {
             reversed_on: NaiveDate,
             /// The account's currency; the first version does not tell it.
             currency: Option<Currency>,
+            /// Whether they were still pending: then nothing was available of them, and nothing is owed.
+            pending: bool,
             /// Available afterwards.
             balance: i64,
         },
@@ -393,6 +430,9 @@ events! {
             /// The orders that were discounted.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             redeemed: Vec<AbsorbedRedemption>,
+            /// The points that have not vested.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pending: Vec<AbsorbedPending>,
             /// The latest business date on which the other account had earned.
             latest_earned_on: Option<NaiveDate>,
             /// The business date.
@@ -507,6 +547,16 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before what is owed was summed up by currency.
     Upcaster { event_type: "loyalty.points.expired", from: 2, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.reversed", from: 1, lift: |_| {} },
+    // Before points could be pending.
+    Upcaster {
+        event_type: "loyalty.points.reversed",
+        from: 2,
+        lift: |fields| {
+            fields.payload.insert("pending".to_owned(), false.into());
+        },
+    },
+    // Before points could be pending.
+    Upcaster { event_type: "loyalty.account.absorbed", from: 1, lift: |_| {} },
     // Before refunds gave redeemed points back.
     Upcaster { event_type: "loyalty.points.expired", from: 3, lift: |_| {} },
 ];

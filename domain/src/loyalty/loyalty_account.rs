@@ -6,11 +6,13 @@
 
 mod absorbing;
 mod adjusting;
+mod earning;
 mod holding;
 mod moving;
 mod rehearsing;
 mod returning;
 mod tiers;
+mod vesting;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +26,9 @@ use crate::ids::{CustomerId, HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::holds::GivenBack;
-use crate::loyalty::loyalty_programme::{InForce, LoyaltyProgramme};
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
-use crate::loyalty::sale::{Sale, SaleRefund};
+use crate::loyalty::sale::SaleRefund;
 use crate::loyalty::windows;
 use crate::money::{Currency, Money};
 
@@ -72,6 +74,8 @@ pub struct Member {
     /// The latest day whose lots are recorded as expired.
     expired_until: Option<NaiveDate>,
     earned: BTreeMap<OrderId, EarnedOrder>,
+    /// What has not vested, of orders that are among the earned ones too.
+    pending: BTreeMap<OrderId, vesting::PendingPoints>,
     redeemed: BTreeMap<OrderId, RedeemedOrder>,
     adjustments: Vec<adjusting::Adjustment>,
     transfers: Vec<moving::RecordedTransfer>,
@@ -102,6 +106,9 @@ struct EarnedOrder {
     reversed: i64,
     refunds: BTreeSet<RefundId>,
     earned_on: NaiveDate,
+    /// The business date of the purchase, when its points were pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending_since: Option<NaiveDate>,
     expires_on: NaiveDate,
     expired: bool,
     remembered_until: NaiveDate,
@@ -131,19 +138,19 @@ impl Decider for LoyaltyAccount {
         match command {
             LoyaltyCommand::Enrol { currency, on } => enrol(state, currency, on),
             LoyaltyCommand::Earn { sale, programme, now } => {
-                after_due(state, now, |member| earn(member, sale, &programme, now.today))
+                after_vested(state, &programme, now, |member| earning::earn(member, sale, &programme, now.today))
             }
             LoyaltyCommand::Redeem { points, order, programme, now } => {
                 let rules = programme.on(now.today).rules;
-                after_due(state, now, |member| redeem(member, points, order, &rules, now.today))
+                after_vested(state, &programme, now, |member| redeem(member, points, order, &rules, now.today))
             }
             LoyaltyCommand::Reverse { refunded, programme, now } => {
-                after_due(state, now, |member| reverse(member, refunded, &programme, now.today))
+                after_vested(state, &programme, now, |member| reverse(member, refunded, &programme, now.today))
             }
             LoyaltyCommand::PlaceHold { hold, points, order, lapses, programme, now } => {
                 let rules = programme.on(now.today).rules;
                 let asked = holding::Asked { hold, order, points, lapses };
-                after_due(state, now, |member| holding::place(member, asked, &rules, now))
+                after_vested(state, &programme, now, |member| holding::place(member, asked, &rules, now))
             }
             LoyaltyCommand::CaptureHold { hold, order, now } => {
                 after_due(state, now, |member| holding::capture(member, hold, order, now))
@@ -158,10 +165,11 @@ impl Decider for LoyaltyAccount {
             LoyaltyCommand::Adjust { adjustment: id, points, reason, note, programme, now } => {
                 let wanted = adjusting::Adjustment { id, points, reason, note: note.into() };
                 let rules = programme.on(now.today).rules;
-                after_due(state, now, |member| adjusting::adjust(member, wanted, &rules, now))
+                after_vested(state, &programme, now, |member| adjusting::adjust(member, wanted, &rules, now))
             }
-            LoyaltyCommand::SendTransfer { transfer, to, points, reason, now } => {
-                after_due(state, now, |member| moving::send(member, (transfer, to), points, reason, now.today))
+            LoyaltyCommand::SendTransfer { transfer, to, points, reason, programme, now } => {
+                let sent = |member: &Member| moving::send(member, (transfer, to), points, reason, now.today);
+                after_vested(state, &programme, now, sent)
             }
             LoyaltyCommand::ReceiveTransfer { transfer, from, lots, reason, currency, now } => {
                 moving::open_to_receive(state)?;
@@ -174,9 +182,12 @@ impl Decider for LoyaltyAccount {
                 let rules = programme.on(now.today).rules;
                 absorbing::absorb(state, duplicate, &account, &rules, now)
             }
+            LoyaltyCommand::Vest { order, programme, now } => {
+                after_vested(state, &programme, now, |member| vesting::vest(member, order.as_ref(), &programme, now))
+            }
             LoyaltyCommand::Settle { now } => after_due(state, now, |_| Ok(vec![])),
             LoyaltyCommand::Review { programme, now } => {
-                after_due(state, now, |member| Ok(tiers::review(member, &programme, now)))
+                after_vested(state, &programme, now, |member| Ok(tiers::review(member, &programme, now)))
             }
             LoyaltyCommand::Close { now } => close(state, now),
         }
@@ -194,7 +205,8 @@ impl Decider for LoyaltyAccount {
             (Self::Member(member), event) => Self::Member(Box::new(member.evolve(event))),
             (
                 state @ (Self::NotEnrolled | Self::Merged { .. } | Self::Closed),
-                E::PointsEarned { .. }
+                E::PointsPending { .. }
+                | E::PointsEarned { .. }
                 | E::TierUpgraded { .. }
                 | E::TierDowngraded { .. }
                 | E::TierKept { .. }
@@ -325,6 +337,7 @@ impl Member {
             next_lot: 1,
             expired_until: None,
             earned: BTreeMap::new(),
+            pending: BTreeMap::new(),
             redeemed: BTreeMap::new(),
             adjustments: Vec::new(),
             transfers: Vec::new(),
@@ -338,22 +351,8 @@ impl Member {
         use LoyaltyEvent as E;
         match event {
             E::Enrolled { currency, on } => return Self::new(*currency, *on),
-            E::PointsEarned {
-                order,
-                programme,
-                multiplier_percent,
-                points,
-                lot,
-                earned_on,
-                expires_on,
-                paid_debt,
-                ..
-            } => {
-                let lot = Lot { number: *lot, points: *points, earned_on: *earned_on, expires_on: *expires_on };
-                self.add_earned(order, lot, *programme, *multiplier_percent);
-                self.debt = self.debt.saturating_sub(*paid_debt);
-                self.add_lot(Lot { points: points.saturating_sub(*paid_debt), ..lot });
-            }
+            E::PointsPending { .. } => self.add_pending(event),
+            E::PointsEarned { .. } => self.add_earned_points(event),
             E::TierUpgraded { to: tier, on, .. }
             | E::TierDowngraded { to: tier, on, .. }
             | E::TierKept { tier, on, .. } => {
@@ -371,7 +370,10 @@ impl Member {
                 self.release_hold(*hold, &back, (*reason).into());
             }
             E::PointsRedeemed { .. } => self.add_redeemed(event),
-            E::PointsReversed { order, refund, points, from, reversed_on, .. } => {
+            E::PointsReversed { order, refund, points, reversed_on, pending: true, .. } => {
+                self.take_back_pending(order, refund, *points, *reversed_on);
+            }
+            E::PointsReversed { order, refund, points, from, reversed_on, pending: false, .. } => {
                 self.add_reversed(order, refund, *points, *reversed_on);
                 self.take(from);
                 let drawn = sum_of(from.iter().map(|used| used.points));
@@ -398,32 +400,6 @@ impl Member {
             E::Merged { .. } | E::Closed { .. } => {} // accounts of their own kinds
         }
         self
-    }
-
-    fn add_earned(&mut self, order: &OrderId, lot: Lot, programme: Option<u32>, multiplier_percent: i64) {
-        let Lot { number, points, earned_on, expires_on } = lot;
-        self.see(earned_on);
-        self.latest_earned_on = Some(self.reference(earned_on));
-        let before = windows::before_counted(self.reference(earned_on), self.review_on);
-        let of_day = self.earned_by_day.entry(earned_on).or_default();
-        *of_day = of_day.saturating_add(points);
-        self.earned_by_day.retain(|day, _| *day > before);
-        let remembered_until = windows::remembered_until(self.latest).max(expires_on);
-        let (reversed, refunds, expired) = (0, BTreeSet::new(), false);
-        let earned = EarnedOrder {
-            lot: number,
-            points,
-            programme,
-            multiplier_percent,
-            reversed,
-            refunds,
-            earned_on,
-            expires_on,
-            expired,
-            remembered_until,
-        };
-        self.earned.insert(order.clone(), earned);
-        self.next_lot = self.next_lot.max(number.saturating_add(1));
     }
 
     /// Puts a lot in its place in the order of expiry, unless nothing of it is left.
@@ -485,7 +461,8 @@ impl Member {
     fn see(&mut self, on: NaiveDate) {
         if on > self.latest {
             self.latest = on;
-            self.earned.retain(|_, earned| on < earned.remembered_until);
+            let pending = &self.pending;
+            self.earned.retain(|order, earned| on < earned.remembered_until || pending.contains_key(order));
             self.redeemed.retain(|_, redeemed| on < redeemed.remembered_until);
             self.transfers.retain(|transfer| on < transfer.remembered_until);
         }
@@ -537,6 +514,21 @@ fn settled(member: &Member, now: Moment) -> (Vec<LoyaltyEvent>, Cow<'_, Member>)
     (events, Cow::Owned(member))
 }
 
+/// As [`after_due`]; what has vested by now is earned before, too.
+fn after_vested(
+    state: &LoyaltyAccount,
+    programme: &LoyaltyProgramme,
+    now: Moment,
+    decide: impl FnOnce(&Member) -> Result<Vec<LoyaltyEvent>, LoyaltyError>,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let (mut events, member) = settled(state.member()?, now);
+    let vested = vesting::vest_due(&member, programme, now);
+    let decided = decide(&after(&member, &vested))?;
+    events.extend(vested);
+    events.extend(decided);
+    Ok(events)
+}
+
 fn after<'m>(member: &'m Member, events: &[LoyaltyEvent]) -> Cow<'m, Member> {
     match events.is_empty() {
         true => Cow::Borrowed(member),
@@ -559,56 +551,6 @@ fn expired(lot: &Lot, currency: Currency, balance: i64) -> LoyaltyEvent {
     let Lot { number: lot, points, expires_on, .. } = *lot;
     let (hold, order, refund, currency) = (None, None, None, Some(currency));
     LoyaltyEvent::PointsExpired { lot, points, expires_on, hold, order, refund, currency, balance }
-}
-
-fn earn(
-    member: &Member,
-    sale: Sale,
-    programme: &LoyaltyProgramme,
-    today: NaiveDate,
-) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    let Sale { order, total, on, .. } = sale;
-    member.require_currency(total.currency())?;
-    if total.is_negative() {
-        return Err(LoyaltyError::NegativeTotal { total });
-    }
-    let InForce { version: programme, rules } = programme.on(on);
-    let (tier, base_points) = (member.tier, rules.base_points(total));
-    let multiplier_percent = rules.multiplier_percent(tier);
-    let points = rules.points(base_points, multiplier_percent);
-    if member.has_earned(&order) || points == 0 {
-        return Ok(vec![]); // once per order, whoever tells of it
-    }
-    let (lot, earned_on, expires_on) = (member.next_lot, on, rules.expires_on(on));
-    let (available, limit) = (member.available(), POINTS_MAX);
-    let balance = available.saturating_add(points);
-    if points.max(balance.saturating_add(member.held())) > limit {
-        return Err(LoyaltyError::PointsLimit { available, points, limit });
-    }
-    let paid_debt = member.debt.min(points);
-    let earned = LoyaltyEvent::PointsEarned {
-        order,
-        total,
-        programme,
-        tier,
-        base_points,
-        multiplier_percent,
-        points,
-        lot,
-        earned_on,
-        expires_on,
-        paid_debt,
-        campaigns: Vec::new(),
-        capped: 0,
-        pending_since: None,
-        balance,
-    };
-    let upgraded = tiers::upgrade(member, &rules, points, on);
-    let left = points - paid_debt;
-    let expired = (expires_on <= today && left > 0).then(|| {
-        self::expired(&Lot { number: lot, points: left, earned_on: on, expires_on }, member.currency, balance - left)
-    });
-    Ok([Some(earned), upgraded, expired].into_iter().flatten().collect())
 }
 
 fn redeem(
@@ -658,18 +600,23 @@ fn reverse(
     let Some(earned) = member.earned.get(&order) else {
         return Ok(vec![]);
     };
-    if earned.refunds.contains(&refund) || earned.expired || earned.expires_on <= today {
+    let pending = member.pending.contains_key(&order);
+    let is_gone = !pending && (earned.expired || earned.expires_on <= today);
+    if earned.refunds.contains(&refund) || is_gone {
         return Ok(vec![]);
     }
     let rules = programme.version(earned.programme).rules;
-    let kept = rules.points(rules.base_points(remaining_total), earned.multiplier_percent);
+    let kept = rules.caps.of_order(rules.points(rules.base_points(remaining_total), earned.multiplier_percent));
     let points = earned.points.saturating_sub(earned.reversed).saturating_sub(kept);
     if points <= 0 {
         return Ok(vec![]);
     }
-    let (lot, from) = (earned.lot, member.draw(points, Some(earned.lot)));
-    let (currency, balance) = (Some(member.currency), member.available().saturating_sub(points));
-    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, balance }])
+    let (lot, currency, available) = (earned.lot, Some(member.currency), member.available());
+    let (from, balance) = match pending {
+        true => (vec![], available),
+        false => (member.draw(points, Some(lot)), available.saturating_sub(points)),
+    };
+    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, pending, balance }])
 }
 
 /// Stored for ever, events are taken as they are: a sum stops at the largest number rather than fail.

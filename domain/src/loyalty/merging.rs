@@ -4,7 +4,9 @@ use chrono::NaiveDate;
 
 use crate::event::clear_values;
 use crate::ids::{HoldId, OrderId, RefundId};
-use crate::loyalty::events::MovedLot;
+use crate::loyalty::events::{CampaignPoints, MovedLot};
+use crate::loyalty::programme::Tier;
+use crate::money::Money;
 
 clear_values! {
     /// A lot of the other account, or what is left of none but still counts for the tier.
@@ -41,6 +43,42 @@ clear_values! {
         pub expired: bool,
         /// The first business date on which it is forgotten.
         pub remembered_until: NaiveDate,
+    }
+
+    /// Points of an order that have not vested.
+    pub struct AbsorbedPending {
+        /// The order.
+        pub order: OrderId,
+        /// What was paid.
+        pub total: Money,
+        /// The version of the programme whose rules were applied; none: the standard rules.
+        pub programme: Option<u32>,
+        /// The tier then.
+        pub tier: Tier,
+        /// The points before the multiplier.
+        pub base_points: i64,
+        /// The multiplier of the tier then.
+        pub multiplier_percent: i64,
+        /// The points, without those that were taken back.
+        pub points: i64,
+        /// What was taken back.
+        pub reversed: i64,
+        /// By which refunds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub refunds: Vec<RefundId>,
+        /// The number of the lot that they will be in the account that takes over.
+        pub lot: u32,
+        /// The business date of the purchase.
+        pub pending_on: NaiveDate,
+        /// The business date on which they vest by themselves.
+        pub vests_on: Option<NaiveDate>,
+        /// The first day on which they are gone, if they vest then.
+        pub expires_on: Option<NaiveDate>,
+        /// What of the points campaigns gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub campaigns: Vec<CampaignPoints>,
+        /// How many more it would have been without caps.
+        pub capped: i64,
     }
 
     /// An order that was discounted.

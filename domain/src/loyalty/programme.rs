@@ -178,6 +178,16 @@ impl EarnCaps {
     pub const fn is_none(&self) -> bool {
         self.points_per_order.is_none() && self.points_per_day.is_none()
     }
+
+    /// The points of an order, as far as it may earn them.
+    pub fn of_order(&self, points: i64) -> i64 {
+        points.min(self.points_per_order.unwrap_or(i64::MAX))
+    }
+
+    /// The points of an order on a day that has earned so many before.
+    pub fn of_day(&self, points: i64, before: i64) -> i64 {
+        points.min(self.points_per_day.unwrap_or(i64::MAX).saturating_sub(before).max(0))
+    }
 }
 
 static STANDARD: LazyLock<Arc<Programme>> = LazyLock::new(|| {

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::calendar::Moment;
 use crate::decider::Decider;
@@ -137,14 +137,17 @@ impl MemberRehearsal {
     }
 
     fn take_event(&mut self, event: &LoyaltyEvent, programme: &LoyaltyProgramme) {
+        let vests = self.vests_because_asked(event);
         let known = std::mem::replace(&mut self.known, LoyaltyAccount::NotEnrolled);
         self.known = LoyaltyAccount::evolve(known, event);
-        self.decide(LoyaltyCommand::Settle { now: self.now });
+        let (now, rules) = (self.now, programme.clone());
+        self.decide(LoyaltyCommand::Vest { order: vests, programme: rules, now });
         match event {
-            LoyaltyEvent::PointsEarned { order, total, earned_on, .. }
+            LoyaltyEvent::PointsPending { order, total, pending_on: on, .. }
+            | LoyaltyEvent::PointsEarned { order, total, earned_on: on, pending_since: None, .. }
                 if self.latest_purchase.as_ref() != Some(order) =>
             {
-                self.purchase(Sale::of_total(order.clone(), *total, *earned_on), programme);
+                self.purchase(Sale::of_total(order.clone(), *total, *on), programme);
             }
             LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
                 self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
@@ -157,6 +160,14 @@ impl MemberRehearsal {
                 self.rehearsed = rehearsed.after_fact(event, &programme.on(self.now.today).rules);
             }
         }
+    }
+
+    /// The order whose points somebody let vest before their day, or that had none.
+    fn vests_because_asked(&self, event: &LoyaltyEvent) -> Option<OrderId> {
+        let LoyaltyEvent::PointsEarned { order, earned_on, pending_since: Some(_), .. } = event else { return None };
+        let known = self.known.member().ok()?;
+        let rehearsed = self.rehearsed.member().ok()?;
+        (rehearsed.is_pending(order) && known.vests_on(order) != Some(*earned_on)).then(|| order.clone())
     }
 
     fn purchase(&mut self, sale: Sale, programme: &LoyaltyProgramme) {
@@ -196,7 +207,9 @@ const fn is_due(fact: &Fact) -> bool {
     matches!(
         fact,
         Fact::Account(
-            LoyaltyEvent::PointsExpired { .. } | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
+            LoyaltyEvent::PointsExpired { .. }
+                | LoyaltyEvent::PointsEarned { pending_since: Some(_), .. }
+                | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
         )
     )
 }

@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 
-use crate::customers::events::{PurchaseLine, RefundedLine};
 use crate::ids::{Channel, OrderId, RefundId};
 use crate::money::Money;
+use crate::purchase::{PurchaseLine, RefundedLine};
 
 /// A purchase that may earn.
 #[derive(Debug, Clone, PartialEq, Eq)]

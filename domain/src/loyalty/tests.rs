@@ -20,6 +20,7 @@ use crate::testing::given;
 mod adjustments;
 mod holds;
 mod merging;
+mod pending;
 mod programmes;
 mod rehearsals;
 mod returns;
@@ -621,6 +622,7 @@ mod any_history {
         use LoyaltyEvent as E;
         match event {
             E::PointsEarned { balance, .. }
+            | E::PointsPending { balance, .. }
             | E::PointsRedeemed { balance, .. }
             | E::PointsReversed { balance, .. }
             | E::PointsExpired { balance, .. }
@@ -658,12 +660,14 @@ mod any_history {
             | E::TransferReceived { points, .. }
             | E::Absorbed { points, .. } => *points,
             E::PointsRedeemed { points, .. }
-            | E::PointsReversed { points, .. }
+            | E::PointsReversed { points, pending: false, .. }
             | E::PointsExpired { points, .. }
             | E::TransferSent { points, .. }
             | E::Merged { points, .. } => -points,
             E::Closed { points, held, .. } => -points - held,
             E::Enrolled { .. }
+            | E::PointsPending { .. }
+            | E::PointsReversed { pending: true, .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
@@ -735,6 +739,7 @@ mod any_history {
             | C::ReceiveTransfer { now, .. }
             | C::MergeInto { now, .. }
             | C::Absorb { now, .. }
+            | C::Vest { now, .. }
             | C::Settle { now }
             | C::Review { now, .. }
             | C::Close { now } => Some(*now),
@@ -973,7 +978,7 @@ fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> Lo
     let (order, refund) = (order(order_id), refund(refund_id));
     let lot = order_id.trim_start_matches("order-").parse().unwrap();
     let (from, reversed_on, currency) = (vec![LotPoints { lot, points }], day("2026-02-20"), Some(code("USD")));
-    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, balance }
+    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, pending: false, balance }
 }
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {

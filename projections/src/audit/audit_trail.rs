@@ -120,7 +120,8 @@ const fn order(event: &Event) -> Option<&OrderId> {
     match event {
         Event::Customer(C::PurchaseRecorded { order, .. } | C::PurchaseRefunded { order, .. })
         | Event::Loyalty(
-            L::PointsEarned { order, .. }
+            L::PointsPending { order, .. }
+            | L::PointsEarned { order, .. }
             | L::HoldPlaced { order, .. }
             | L::HoldReleased { order, .. }
             | L::PointsRedeemed { order, .. }

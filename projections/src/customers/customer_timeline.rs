@@ -156,6 +156,10 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
     use LoyaltyEvent as E;
     match event {
         E::Enrolled { currency, on } => json!({"currency": currency, "on": on}),
+        E::PointsPending { order, total, points, pending_on, vests_on, pending, balance, .. } => json!({
+            "order_id": order, "total": total.amount(), "currency": total.currency(), "points": points,
+            "pending": pending, "balance": balance, "on": pending_on, "vests_on": vests_on,
+        }),
         E::PointsEarned { order, total, multiplier_percent, points, earned_on, expires_on, balance, .. } => json!({
             "order_id": order, "total": total.amount(), "currency": total.currency(),
             "multiplier_percent": multiplier_percent, "points": points, "balance": balance, "on": earned_on,
@@ -182,8 +186,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
             "order_id": order, "points": points, "discount": discount.amount(), "currency": discount.currency(),
             "hold_id": hold, "balance": balance, "on": redeemed_on,
         }),
-        E::PointsReversed { order, refund, points, reversed_on, balance, .. } => json!({
+        E::PointsReversed { order, refund, points, reversed_on, pending, balance, .. } => json!({
             "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": reversed_on,
+            "pending": pending.then_some(true),
         }),
         E::PointsAdjusted { adjustment, points, reason, adjusted_on, balance, .. } => json!({
             "adjustment_id": adjustment, "points": points, "reason": reason, "balance": balance, "on": adjusted_on,

@@ -42,6 +42,23 @@ pub struct LotRow {
     pub expires_on: NaiveDate,
 }
 
+/// Points of a purchase that have not vested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRow {
+    /// The number of the lot that they will be.
+    pub lot: u32,
+    /// The order.
+    pub order: String,
+    /// How many.
+    pub points: i64,
+    /// Business date of the purchase.
+    pub pending_on: NaiveDate,
+    /// The day on which they vest; none when somebody has to say so.
+    pub vests_on: Option<NaiveDate>,
+    /// The first day on which they are gone, if they vest then.
+    pub expires_on: Option<NaiveDate>,
+}
+
 /// Points that are set aside for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRow {
@@ -83,7 +100,7 @@ pub struct LoyaltyBalanceRow {
     pub currency: Currency,
     /// What may be redeemed, lots that are due since included and held points not; below zero when points are owed.
     pub available: i64,
-    /// Points that have not vested.
+    /// Points that have not vested, also those whose day has come since.
     pub pending: i64,
     /// Points that are held for a sale, also by holds that lapsed since.
     pub held: i64,
@@ -115,7 +132,11 @@ pub struct LoyaltyBalanceRow {
     pub lots: Vec<LotRow>,
     /// Open holds, in the order in which they lapse.
     pub holds: Vec<HoldRow>,
-    /// When the first of them lapses.
+    /// What is pending, in the order in which it vests; last what waits for somebody to say so.
+    pub pending_points: Vec<PendingRow>,
+    /// When the first of it vests.
+    pub next_vest_on: Option<NaiveDate>,
+    /// When the first of the holds lapses.
     pub next_lapse_at: Option<DateTime<Utc>>,
     /// When the first of the lots expires that have points left.
     pub next_expiry_on: Option<NaiveDate>,
@@ -185,6 +206,8 @@ pub struct LoyaltyBalance {
     pub enrolled_on: NaiveDate,
     /// All points that will be gone, by day, the next ones first.
     pub expiries: Vec<Expiry>,
+    /// What is pending, in the order in which it vests; last what waits for somebody to say so.
+    pub pending_points: Vec<PendingRow>,
     /// Open holds, in the order in which they lapse.
     pub holds: Vec<HoldRow>,
     /// When the tier is reviewed next; none for the lowest.
@@ -207,7 +230,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 9;
+    const VERSION: i32 = 10;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -261,7 +284,9 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
     let mut row = opened(row, event, recorded)?;
     match event {
         E::Enrolled { .. } => {}
+        E::PointsPending { .. } => row.set_pending(event),
         E::PointsEarned { points, lot, earned_on, expires_on, paid_debt, balance, .. } => {
+            row.pending_points.retain(|pending| pending.lot != *lot);
             let (left, counted) = (points.saturating_sub(*paid_debt), *points);
             row.earn(LotRow { lot: *lot, left, counted, earned_on: *earned_on, expires_on: *expires_on });
             row.available = *balance;
@@ -290,7 +315,8 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             }
             row.available = *balance;
         }
-        E::PointsReversed { lot, points, from, balance, .. } => {
+        E::PointsReversed { lot, points, pending: true, .. } => row.take_pending(*lot, *points),
+        E::PointsReversed { lot, points, from, pending: false, balance, .. } => {
             row.reversed = row.reversed.saturating_add(*points);
             for own in row.lots.iter_mut().filter(|other| other.lot == *lot) {
                 own.counted = own.counted.saturating_sub(*points);
@@ -346,6 +372,8 @@ impl LoyaltyBalanceRow {
             enrolled_on: on,
             lots: Vec::new(),
             holds: Vec::new(),
+            pending_points: Vec::new(),
+            next_vest_on: None,
             next_lapse_at: None,
             next_expiry_on: None,
             expired_until: None,
@@ -363,6 +391,30 @@ impl LoyaltyBalanceRow {
         let earned_on = earned.earned_on;
         self.earned_reference_on = Some(self.earned_reference_on.map_or(earned_on, |latest| latest.max(earned_on)));
         self.insert(earned);
+    }
+
+    fn set_pending(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::PointsPending { lot, order, points, pending_on, vests_on, expires_on, .. } = event else {
+            return;
+        };
+        let (lot, order, points, pending_on) = (*lot, order.as_str().to_owned(), *points, *pending_on);
+        let (vests_on, expires_on) = (*vests_on, *expires_on);
+        self.insert_pending(PendingRow { lot, order, points, pending_on, vests_on, expires_on });
+    }
+
+    /// In its place in the order of vesting.
+    fn insert_pending(&mut self, pending: PendingRow) {
+        let key = |row: &PendingRow| (row.vests_on.unwrap_or(NaiveDate::MAX), row.lot);
+        let place = self.pending_points.partition_point(|other| key(other) < key(&pending));
+        self.pending_points.insert(place, pending);
+    }
+
+    /// Pending points are taken back where they are: nothing of them was earned.
+    fn take_pending(&mut self, lot: u32, points: i64) {
+        for pending in self.pending_points.iter_mut().filter(|pending| pending.lot == lot) {
+            pending.points = pending.points.saturating_sub(points);
+        }
+        self.pending_points.retain(|pending| pending.points > 0);
     }
 
     /// Redeemed points that come back go to their lots. A lot that was forgotten counts for nothing when it comes back.
@@ -413,7 +465,9 @@ impl LoyaltyBalanceRow {
             self.transferred_out = self.transferred_out.saturating_add(*points);
             self.close(*on);
         }
-        let LoyaltyEvent::Absorbed { points, debt_from, lots, paid_debt, latest_earned_on, balance, .. } = event else {
+        let LoyaltyEvent::Absorbed { points, debt_from, lots, paid_debt, pending, latest_earned_on, balance, .. } =
+            event
+        else {
             return;
         };
         self.transferred_in = self.transferred_in.saturating_add(*points);
@@ -423,6 +477,16 @@ impl LoyaltyBalanceRow {
             let left = left.iter().find(|part| part.lot == *lot).map_or(0, |part| part.points);
             let (earned_on, expires_on) = (*earned_on, *expires_on);
             self.insert(LotRow { lot: *lot, left, counted: *counted, earned_on, expires_on });
+        }
+        for pending in pending {
+            self.insert_pending(PendingRow {
+                lot: pending.lot,
+                order: pending.order.as_str().to_owned(),
+                points: pending.points,
+                pending_on: pending.pending_on,
+                vests_on: pending.vests_on,
+                expires_on: pending.expires_on,
+            });
         }
         self.take(debt_from);
         self.earned_reference_on = self.earned_reference_on.max(*latest_earned_on);
@@ -480,6 +544,7 @@ impl LoyaltyBalanceRow {
         self.available = 0;
         self.lots.clear();
         self.holds.clear();
+        self.pending_points.clear();
         self.review_on = None;
         self.closed_on = Some(on);
     }
@@ -501,9 +566,22 @@ impl LoyaltyBalanceRow {
             self.lots.retain(|lot| lot.left > 0 || lot.earned_on > before);
             self.earned_last_12_months = self.earned_until(reference);
         }
+        self.pending = sum_of(self.pending_points.iter().map(|pending| pending.points));
+        self.next_vest_on = self.pending_points.first().and_then(|pending| pending.vests_on);
         self.held = sum_of(self.holds.iter().map(|hold| hold.points));
         self.next_lapse_at = self.holds.first().map(|hold| hold.lapses_at);
         self.next_expiry_on = self.lots.iter().find(|lot| lot.left > 0).map(|lot| lot.expires_on);
+    }
+
+    /// The tier after the next review, if nothing more is earned than what is pending and vests by then.
+    fn projected_tier(&self, rules: &Programme) -> Option<Tier> {
+        let on = self.review_on?;
+        if self.next_vest_on.is_none_or(|day| day > on) {
+            return Some(self.tier_after(on, rules));
+        }
+        let mut then = self.clone();
+        then.vest(on, rules);
+        Some(then.tier_after(on, rules))
     }
 
     /// What a review would decide by what is known.
@@ -525,22 +603,24 @@ impl LoyaltyBalanceRow {
         sum_of(counted.map(|lot| lot.counted))
     }
 
-    /// The balance at a moment: holds whose time is over have given back, and lots whose time has come are gone, whether or not
+    /// The balance at a moment: points whose day has come have vested, holds whose time is over have given back, and lots whose time has come are gone, whether or not
     /// that is recorded; tiers are by these rules.
     #[must_use]
     pub fn at(mut self, now: Moment, rules: &Programme) -> LoyaltyBalance {
         self.lapse(now);
+        self.vest(now.today, rules);
         let today = now.today;
         let due = sum_of(self.lots.iter().filter(|lot| lot.expires_on <= today).map(|lot| lot.left));
         let reference = self.earned_reference_on.map_or(today, |latest| latest.max(today));
         let earned_last_12_months = self.earned_until(reference);
         let next_tier = self.tier.next().filter(|_| self.closed_on.is_none());
-        let projected_tier = self.review_on.map(|on| self.tier_after(on, rules));
+        let projected_tier = self.projected_tier(rules);
         LoyaltyBalance {
             account: self.account,
             currency: self.currency,
             available: self.available.saturating_sub(due),
-            pending: self.pending,
+            pending: sum_of(self.pending_points.iter().map(|pending| pending.points)),
+            pending_points: self.pending_points,
             held: sum_of(self.holds.iter().map(|hold| hold.points)),
             lifetime_earned: self.lifetime_earned,
             redeemed: self.redeemed,
@@ -565,6 +645,20 @@ impl LoyaltyBalanceRow {
             updated_at: self.updated_at,
             position: self.position,
             version: self.version,
+        }
+    }
+
+    /// What the account decides when the day of pending points has come.
+    fn vest(&mut self, today: NaiveDate, rules: &Programme) {
+        let is_due = |pending: &PendingRow| pending.vests_on.is_some_and(|day| day <= today);
+        while let Some(due) = self.pending_points.first().filter(|pending| is_due(pending)).cloned() {
+            self.pending_points.remove(0);
+            let (Some(earned_on), Some(expires_on)) = (due.vests_on, due.expires_on) else { continue };
+            let left = due.points.saturating_sub(self.available.saturating_neg().clamp(0, due.points));
+            self.earn(LotRow { lot: due.lot, left, counted: due.points, earned_on, expires_on });
+            self.available = self.available.saturating_add(due.points);
+            let reference = self.earned_reference_on.unwrap_or(earned_on);
+            self.tier = self.tier.max(rules.tier_for(self.earned_until(reference)));
         }
     }
 
@@ -606,6 +700,7 @@ fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
 
 fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
     let (Json(lots), Json(holds)) = (get(row, "lots")?, get(row, "holds")?);
+    let Json(pending_points) = get(row, "pending_points")?;
     Ok(LoyaltyBalanceRow {
         account: get(row, "account")?,
         tenant: TenantId(get(row, "tenant")?),
@@ -627,6 +722,8 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         enrolled_on: get(row, "enrolled_on")?,
         lots,
         holds,
+        pending_points,
+        next_vest_on: get(row, "next_vest_on")?,
         next_lapse_at: get(row, "next_lapse_at")?,
         next_expiry_on: get(row, "next_expiry_on")?,
         expired_until: get(row, "expired_until")?,
@@ -673,7 +770,9 @@ impl TableRow for LoyaltyBalanceRow {
             .put("review_on", self.review_on)
             .put("closed_on", self.closed_on)
             .put("adjusted", self.adjusted)
-            .put("returned", self.returned);
+            .put("returned", self.returned)
+            .put("pending_points", Json(&self.pending_points))
+            .put("next_vest_on", self.next_vest_on);
     }
 }
 
@@ -728,6 +827,7 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             E::HoldReleased { hold, points, balance, .. } => {
                 *balance = available.saturating_add(if is_held(hold) { *points } else { 0 });
             }
+            E::PointsPending { balance, .. } | E::PointsReversed { pending: true, balance, .. } => *balance = available,
             // Held points had left the balance before.
             E::PointsRedeemed { hold: Some(hold), balance, .. } if is_held(hold) => *balance = available,
             E::PointsRedeemed { points, balance, .. }

@@ -189,12 +189,14 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         E::Enrolled { on, .. } => Some(*on),
         E::PointsEarned { earned_on, .. } => Some(*earned_on),
         E::PointsRedeemed { redeemed_on, .. } => Some(*redeemed_on),
-        E::PointsReversed { reversed_on, .. } => Some(*reversed_on),
+        E::PointsReversed { reversed_on, pending: false, .. } => Some(*reversed_on),
         E::PointsReturned { returned_on, .. } => Some(*returned_on),
         E::PointsAdjusted { adjusted_on, .. } => Some(*adjusted_on),
         E::PointsExpired { expires_on, .. } => Some(*expires_on),
         E::Closed { on, .. } => Some(*on),
-        E::TierUpgraded { .. }
+        E::PointsPending { .. }
+        | E::PointsReversed { pending: true, .. }
+        | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::HoldPlaced { .. }
@@ -215,11 +217,13 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
             figures.redeemed.once(*points);
             figures.discount(discount.currency().code(), discount.minor());
         }
-        E::PointsReversed { points, .. } => figures.reversed.once(*points),
+        E::PointsReversed { points, pending: false, .. } => figures.reversed.once(*points),
         E::PointsReturned { points, .. } => figures.returned.once(*points),
         E::PointsAdjusted { points, .. } => figures.adjusted.once(*points),
         E::PointsExpired { points, .. } => figures.expired.once(*points),
         E::Closed { .. }
+        | E::PointsPending { .. }
+        | E::PointsReversed { pending: true, .. }
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
@@ -243,12 +247,14 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         E::PointsReturned { currency, points, .. } | E::PointsAdjusted { currency, points, .. } => {
             of(currency, *points)
         }
-        E::PointsReversed { currency, points, .. } | E::PointsExpired { currency, points, .. } => {
+        E::PointsReversed { currency, points, pending: false, .. } | E::PointsExpired { currency, points, .. } => {
             let code = currency.as_ref().map_or(UNTOLD, |currency| currency.code());
             Some((code.to_owned(), points.saturating_neg()))
         }
         E::Closed { points, held, currency, .. } => of(currency, points.saturating_add(*held).saturating_neg()),
         E::Enrolled { .. }
+        | E::PointsPending { .. }
+        | E::PointsReversed { pending: true, .. }
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }

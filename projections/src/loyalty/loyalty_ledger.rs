@@ -171,7 +171,7 @@ impl ReadModel for LoyaltyLedger {
                 | E::HoldPlaced { .. }
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
-                | E::PointsReversed { .. }
+                | E::PointsReversed { pending: false, .. }
                 | E::PointsReturned { .. }
                 | E::PointsAdjusted { .. }
                 | E::PointsExpired { .. }
@@ -180,7 +180,12 @@ impl ReadModel for LoyaltyLedger {
                 | E::Merged { .. }
                 | E::Absorbed { .. }
                 | E::Closed { .. } => vec![recorded.position],
-                E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => vec![],
+                E::Enrolled { .. }
+                | E::PointsPending { .. }
+                | E::PointsReversed { pending: true, .. }
+                | E::TierUpgraded { .. }
+                | E::TierDowngraded { .. }
+                | E::TierKept { .. } => vec![],
             },
             Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
         }
@@ -234,7 +239,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             // Held points had left the balance before.
             ..row(Movement::Redeemed, if hold.is_some() { 0 } else { points.saturating_neg() }, *balance, *redeemed_on)
         }),
-        E::PointsReversed { order, refund, lot, points, reversed_on, balance, .. } => Some(LedgerRow {
+        E::PointsReversed { order, refund, lot, points, reversed_on, pending: false, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
             order: Some(text(order)),
             refund: Some(refund.as_str().to_owned()),
@@ -259,19 +264,29 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             ..row(Movement::Expired, points.saturating_neg(), *balance, *expires_on)
         }),
         E::TransferSent { .. } | E::TransferReceived { .. } => transferred(event, recorded),
-        E::Merged { into, points, on, .. } => Some(LedgerRow {
-            other_account: Some(into.as_uuid()),
-            ..row(Movement::MergedOut, points.saturating_neg(), 0, *on)
-        }),
-        E::Absorbed { duplicate, points, on, balance, .. } => Some(LedgerRow {
-            other_account: Some(duplicate.as_uuid()),
-            ..row(Movement::MergedIn, *points, *balance, *on)
-        }),
+        E::Merged { .. } | E::Absorbed { .. } => merged(event, recorded),
         E::Closed { points, held, on, .. } => {
             Some(LedgerRow { held: held.saturating_neg(), ..row(Movement::Closed, points.saturating_neg(), 0, *on) })
         }
-        E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
+        E::Enrolled { .. }
+        | E::PointsPending { .. }
+        | E::PointsReversed { pending: true, .. }
+        | E::TierUpgraded { .. }
+        | E::TierDowngraded { .. }
+        | E::TierKept { .. } => None,
     }
+}
+
+/// The row of an account that was taken over, or that took one over.
+fn merged(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
+    use LoyaltyEvent as E;
+    if let E::Merged { into, points, on, .. } = event {
+        let row = LedgerRow::of(recorded, Movement::MergedOut, points.saturating_neg(), 0, *on);
+        return Some(LedgerRow { other_account: Some(into.as_uuid()), ..row });
+    }
+    let E::Absorbed { duplicate, points, on, balance, .. } = event else { return None };
+    let row = LedgerRow::of(recorded, Movement::MergedIn, *points, *balance, *on);
+    Some(LedgerRow { other_account: Some(duplicate.as_uuid()), ..row })
 }
 
 /// The row of points that went to another account, or came from one.

@@ -7,6 +7,7 @@ use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LoyaltyEvent, MovedLot};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
+use domain::loyalty::programme::{PendingRule, Programme};
 use domain::loyalty::sale::{Sale, SaleRefund};
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
@@ -119,7 +120,14 @@ pub(crate) fn send(points: i64, number: u8, today: &str) -> LoyaltyCommand {
 }
 
 fn send_at(points: i64, number: u8, now: Moment) -> LoyaltyCommand {
-    LoyaltyCommand::SendTransfer { transfer: transfer(number), to: other_account(), points, reason: None, now }
+    LoyaltyCommand::SendTransfer {
+        transfer: transfer(number),
+        to: other_account(),
+        points,
+        reason: None,
+        programme: LoyaltyProgramme::default(),
+        now,
+    }
 }
 
 /// From another account, of one day.
@@ -210,14 +218,25 @@ pub(crate) fn any_moment() -> impl Strategy<Value = Moment> {
     })
 }
 
+/// The standard rules, sometimes with points that are pending first: some days, or until somebody says so.
+fn any_programme() -> impl Strategy<Value = LoyaltyProgramme> {
+    let pending = prop::option::of((1_u32..=60).prop_map(Some)).prop_map(|days| pending_for(days.flatten()));
+    prop_oneof![3 => Just(LoyaltyProgramme::default()), 1 => pending]
+}
+
+pub(crate) fn pending_for(days: Option<u32>) -> LoyaltyProgramme {
+    let pending = Some(PendingRule { vest_after_days: days });
+    LoyaltyProgramme::always(Programme { pending, ..Programme::clone(&Programme::standard()) })
+}
+
 /// Holds last for minutes or for years here, so that all else happens while they are open, too.
 pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let number = 0_u8..12;
     let points = (1_i64..20).prop_map(|hundreds| hundreds * 100);
-    let earned = (number.clone(), 0_i64..200000, any_day(), any_moment());
-    let earn = earned.prop_map(|(number, minor, on, now)| LoyaltyCommand::Earn {
+    let earned = (number.clone(), 0_i64..200000, any_day(), any_programme(), any_moment());
+    let earn = earned.prop_map(|(number, minor, on, programme, now)| LoyaltyCommand::Earn {
         sale: Sale::of_total(order(number), money(minor), on),
-        programme: LoyaltyProgramme::default(),
+        programme,
         now,
     });
     let redeemed = (number.clone(), points.clone(), any_moment());
@@ -248,10 +267,16 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let give_back = returned.prop_map(|(number, refund, part, now)| give_back_at(number, refund, (part, 9), now));
     let adjusted = (-2_000_i64..2_000, 0_u8..20, any_moment());
     let adjust = adjusted.prop_map(|(points, number, now)| adjust_at(points, number, now));
+    let vested = (prop::option::of(0_u8..12), any_moment());
+    let vest = vested.prop_map(|(number, now)| LoyaltyCommand::Vest {
+        order: number.map(order),
+        programme: LoyaltyProgramme::default(),
+        now,
+    });
     let settle = any_moment().prop_map(|now| LoyaltyCommand::Settle { now });
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: LoyaltyProgramme::default(), now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 3 => give_back, 1 => settle,
-        1 => review, 3 => any_transfer()
+        1 => review, 3 => any_transfer(), 2 => vest
     ]
 }

@@ -87,8 +87,10 @@ fn higher_tier(joined: &Member, other: Tier, rules: &Programme, today: NaiveDate
 
 fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) -> Vec<LoyaltyEvent> {
     let (lots, redeemed) = (other.handed_over(member), redemptions(member, other));
-    let parts = lots.len().max(redeemed.len()).div_ceil(ORDERS_IN_A_PART).max(1);
+    let pending = other.pending_handed_over(member);
+    let parts = lots.len().max(redeemed.len()).max(pending.len()).div_ceil(ORDERS_IN_A_PART).max(1);
     let (mut lots, mut redeemed) = (lots.chunks(ORDERS_IN_A_PART), redeemed.chunks(ORDERS_IN_A_PART));
+    let mut pending = pending.chunks(ORDERS_IN_A_PART);
     let (mut owed, mut balance) = (member.debt, member.available());
     let of_part = |part: usize| {
         let debt = if part == 0 { other.debt } else { 0 };
@@ -109,6 +111,7 @@ fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) 
             lots: lots.to_vec(),
             paid_debt,
             redeemed: redeemed.to_vec(),
+            pending: pending.next().unwrap_or_default().to_vec(),
             latest_earned_on: other.latest_earned_on,
             on,
             balance,
@@ -135,7 +138,7 @@ impl Member {
     fn handed_over(&self, to: &Self) -> Vec<AbsorbedLot> {
         let offset = to.lots_before();
         let mut lots: BTreeMap<u32, AbsorbedLot> = self.lots.iter().map(|lot| (lot.number, unearned(*lot))).collect();
-        for (order, earned) in &self.earned {
+        for (order, earned) in self.vested() {
             let EarnedOrder { lot: number, earned_on, expires_on, .. } = *earned;
             let empty = Lot { number, points: 0, earned_on, expires_on };
             let lot = lots.entry(number).or_insert_with(|| unearned(empty));
@@ -162,8 +165,8 @@ impl Member {
     /// What counts for the tier by orders that are forgotten: lots of nothing, one for each day.
     fn counted_besides(&self) -> Vec<AbsorbedLot> {
         let besides = self.earned_by_day.iter().filter_map(|(day, points)| {
-            let of_day = self.earned.values().filter(|earned| earned.earned_on == *day);
-            let known = sum_of(of_day.map(|earned| earned.points.saturating_sub(earned.reversed)));
+            let of_day = self.vested().filter(|(_, earned)| earned.earned_on == *day);
+            let known = sum_of(of_day.map(|(_, earned)| earned.points.saturating_sub(earned.reversed)));
             Some((*day, points.saturating_sub(known))).filter(|(_, counted)| *counted != 0)
         });
         let numbers = (0..).map(|nth| self.next_lot.saturating_add(nth));
@@ -176,7 +179,9 @@ impl Member {
 
     /// The account after a part of what another one had.
     pub(super) fn absorbing(mut self, event: &LoyaltyEvent) -> Self {
-        let LoyaltyEvent::Absorbed { debt, debt_from, lots, paid_debt, redeemed, latest_earned_on, on, .. } = event
+        let LoyaltyEvent::Absorbed {
+            debt, debt_from, lots, paid_debt, redeemed, pending, latest_earned_on, on, ..
+        } = event
         else {
             return self;
         };
@@ -191,6 +196,9 @@ impl Member {
         for redemption in redeemed {
             self.absorb_redemption(redemption);
         }
+        for pending in pending {
+            self.absorb_pending(pending);
+        }
         self.latest_earned_on = self.latest_earned_on.max(*latest_earned_on);
         if let Some(latest) = self.latest_earned_on {
             let before = windows::before_counted(latest, self.review_on);
@@ -200,7 +208,7 @@ impl Member {
     }
 
     /// The number of the last lot: those of another account come behind it.
-    const fn lots_before(&self) -> u32 {
+    pub(super) const fn lots_before(&self) -> u32 {
         self.next_lot.saturating_sub(1)
     }
 
@@ -232,6 +240,7 @@ impl Member {
             reversed: earning.reversed,
             refunds: earning.refunds.iter().cloned().collect(),
             earned_on: lot.earned_on,
+            pending_since: None,
             expires_on: lot.expires_on,
             expired: earning.expired,
             remembered_until: earning.remembered_until,

@@ -54,6 +54,7 @@ impl Member {
                 self.gain(lots);
             }
             E::Enrolled { .. }
+            | E::PointsPending { .. }
             | E::PointsEarned { .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }

@@ -10,7 +10,14 @@ fn transfer() -> TransferId {
 }
 
 fn send(points: i64, today: &str) -> LoyaltyCommand {
-    LoyaltyCommand::SendTransfer { transfer: transfer(), to: RECEIVER, points, reason: None, now: noon(today) }
+    LoyaltyCommand::SendTransfer {
+        transfer: transfer(),
+        to: RECEIVER,
+        points,
+        reason: None,
+        programme: standard(),
+        now: noon(today),
+    }
 }
 
 fn receive(lots: Vec<MovedLot>, currency: &str, today: &str) -> LoyaltyCommand {
@@ -85,6 +92,7 @@ fn a_transfer_is_made_once_by_its_id() {
         to: GIVER,
         points: 300,
         reason: None,
+        programme: standard(),
         now: noon("2026-03-02"),
     };
     given::<LoyaltyAccount>(giver()).when(elsewhere).then_refused(already());
@@ -198,7 +206,7 @@ fn an_order_that_is_given_back_after_its_points_went_is_owed() {
 pub(super) fn any_transfer() -> impl Strategy<Value = LoyaltyCommand> {
     let any_id = || (1..9).prop_map(|number| TransferId::parse(&format!("transfer-{number}")).unwrap());
     let send = (any_id(), 1_i64..2_000, any_moment()).prop_map(|(transfer, points, now)| {
-        LoyaltyCommand::SendTransfer { transfer, to: RECEIVER, points, reason: None, now }
+        LoyaltyCommand::SendTransfer { transfer, to: RECEIVER, points, reason: None, programme: standard(), now }
     });
     let part = (1_u32..9, 1_i64..900, 0_u64..700, 1_u64..700);
     let receive = (any_id(), prop::collection::vec(part, 1..4), any_moment()).prop_map(|(transfer, parts, now)| {

@@ -1,4 +1,4 @@
-//! Which accounts something is due for: lots that expire, holds that lapse, tiers to be reviewed.
+//! Which accounts something is due for: pending points that vest, lots that expire, holds that lapse, tiers to be reviewed.
 //!
 //! For the jobs, of one tenant at a time, in parts: asked as the engine, by an index. What a job has done is gone from the list
 //! once the projection has seen it; until then it is listed again, and done again changes nothing.
@@ -20,6 +20,20 @@ pub struct Due<T> {
     pub account: Uuid,
     /// Since when.
     pub since: T,
+}
+
+/// Accounts with pending points that vest on a date or before, the longest due first; at most so many, those behind `after`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn due_vestings(
+    pools: &Pools,
+    tenant: TenantId,
+    until: NaiveDate,
+    limit: u32,
+    after: Option<&Due<NaiveDate>>,
+) -> Result<Vec<Due<NaiveDate>>, StoreError> {
+    list(pools, include_str!("due_vestings.sql"), (tenant, until), limit, after).await
 }
 
 /// Accounts with points that are gone on a date or before, the longest due first; at most so many, those behind `after`.

@@ -27,13 +27,17 @@ create table loyalty_balances (
     adjusted              bigint      not null,
     transferred_in        bigint      not null,
     transferred_out       bigint      not null,
-    returned              bigint      not null
+    returned              bigint      not null,
+    pending_points        jsonb       not null,
+    next_vest_on          date
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
 comment on column loyalty_balances.tenant is 'Whose account.';
 comment on column loyalty_balances.currency is 'The currency in which it earns.';
-comment on column loyalty_balances.pending is 'Points that have not vested.';
+comment on column loyalty_balances.pending is 'Points that have not vested; those whose day has come since the last event are still in it.';
+comment on column loyalty_balances.pending_points is 'They by purchase, in the order in which they vest, those that wait for somebody to say so last: {lot, order, points, pending_on, vests_on, expires_on}.';
+comment on column loyalty_balances.next_vest_on is 'The first day on which some of them vest.';
 comment on column loyalty_balances.held is 'Points that are held for a sale: not in available. Holds that lapsed since the last event are still in it.';
 comment on column loyalty_balances.lifetime_earned is 'All that was ever earned.';
 comment on column loyalty_balances.redeemed is 'All that was ever redeemed.';

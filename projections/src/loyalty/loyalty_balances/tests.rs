@@ -182,6 +182,7 @@ fn any_stored_sums_make_a_row() {
         from,
         reversed_on: day("2026-02-10"),
         currency: None,
+        pending: false,
         balance: i64::MIN,
     };
     let expired = LoyaltyEvent::PointsExpired {
@@ -283,13 +284,15 @@ impl Sums {
         match event {
             E::PointsEarned { points, .. } => self.earned += points,
             E::PointsRedeemed { points, .. } => self.redeemed += points,
-            E::PointsReversed { points, .. } => self.reversed += points,
+            E::PointsReversed { points, pending: false, .. } => self.reversed += points,
             E::PointsExpired { points, .. } => self.expired += points,
             E::PointsAdjusted { points, .. } => self.adjusted += points,
             E::TransferReceived { points, .. } | E::Absorbed { points, .. } => self.transferred_in += points,
             E::TransferSent { points, .. } => self.transferred_out += points,
             E::PointsReturned { points, .. } => self.returned += points,
             E::Enrolled { .. }
+            | E::PointsPending { .. }
+            | E::PointsReversed { pending: true, .. }
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
@@ -329,12 +332,15 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Mom
     if let Some(reference) = row.earned_reference_on {
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }
-    let due = LoyaltyAccount::decide(state, LoyaltyCommand::Settle { now: asked }).unwrap();
+    prop_assert_eq!(member.pending(), row.pending);
+    let vest = LoyaltyCommand::Vest { order: None, programme: LoyaltyProgramme::default(), now: asked };
+    let due = LoyaltyAccount::decide(state, vest).unwrap();
     let later = LoyaltyAccount::fold(state.clone(), &due);
     let later = later.member().unwrap();
     let balance = row.clone().at(asked, &Programme::standard());
     prop_assert_eq!((later.available(), later.held()), (balance.available, balance.held), "at {:?}", asked);
-    prop_assert_eq!(member.earned_last_12_months(asked.today), balance.earned_last_12_months, "at {:?}", asked);
+    prop_assert_eq!((later.pending(), later.tier()), (balance.pending, balance.tier), "at {:?}", asked);
+    prop_assert_eq!(later.earned_last_12_months(asked.today), balance.earned_last_12_months, "at {:?}", asked);
     let coming: i64 = balance.expiries.iter().map(|expiry| expiry.points).sum();
     prop_assert_eq!(coming, balance.available.max(0));
     projected(state, row)
@@ -356,5 +362,5 @@ fn projected(state: &LoyaltyAccount, row: &LoyaltyBalanceRow) -> Result<(), Test
 
 /// The tier after the next review, by the standard rules.
 fn review_to(row: &LoyaltyBalanceRow) -> Option<Tier> {
-    row.review_on.map(|on| row.tier_after(on, &Programme::standard()))
+    row.projected_tier(&Programme::standard())
 }

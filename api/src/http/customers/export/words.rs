@@ -113,6 +113,7 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsRedeemed { points, discount, order, .. } => {
             format!("You spent {points} points for {} off order {order}", spoken(*discount))
         }
+        E::PointsPending { points, order, .. } => format!("{points} points for order {order} are yours later"),
         E::PointsReversed { points, order, .. } => {
             format!("{points} points were taken back, because order {order} was given back")
         }
