@@ -177,10 +177,10 @@ fn rows_of(count: u64) -> String {
          select 1, lpad(to_hex(n), 32, '0')::uuid, word from generate_series(1, {count}) n, \
          lateral (values ('given' || n % {GIVEN}), ('family' || n % {FAMILIES})) of_name (word); \
          insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, lifetime_earned, redeemed, \
-         expired, reversed, adjusted, transferred_in, transferred_out, returned, earned_last_12_months, tier, enrolled_on, lots, holds, pending_points, updated_at, \
+         expired, reversed, adjusted, transferred_in, transferred_out, returned, earned_last_12_months, tier, enrolled_on, lots, holds, pending_points, stamp_cards, rewards, updated_at, \
          position, version) \
          select lpad(to_hex(n), 32, '0')::uuid, 1, 'EUR', 120, 0, 0, 120, 0, 0, 0, 0, 0, 0, 0, 120, 'bronze', \
          '2026-01-01', '[{{\"lot\":1,\"order\":\"order-7\",\"left\":120,\"counted\":120,\"earned_on\":\"2026-01-01\",\
-         \"expires_on\":\"2028-01-01\"}}]', '[]', '[]', '2026-01-01', n, 1 from generate_series(1, {count}) n;"
+         \"expires_on\":\"2028-01-01\"}}]', '[]', '[]', '[]', '[]', '2026-01-01', n, 1 from generate_series(1, {count}) n;"
     )
 }

@@ -35,9 +35,12 @@ use domain::ids::{
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::events::{
-    CampaignPoints, LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason,
+    CampaignPoints, LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason, StampedLine,
 };
-use domain::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedPending, AbsorbedRedemption};
+use domain::loyalty::flags::{FlagKind, GivenBackDay};
+use domain::loyalty::merging::{
+    AbsorbedCard, AbsorbedEarning, AbsorbedLot, AbsorbedPending, AbsorbedRedemption, AbsorbedReward, AbsorbedStamps,
+};
 use domain::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, StampCard, Tier};
 use domain::phone::Phone;
 use domain::text::{
@@ -420,7 +423,8 @@ fn loyalty() -> Vec<Example> {
     let required = [enrolled, upgraded, closed].map(Example::required);
     let others =
         [earned, pending(), reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
-    let between = transfers().into_iter().chain(merged_accounts());
+    let cards = stamps().into_iter().chain(rewards()).chain(flags());
+    let between = transfers().into_iter().chain(merged_accounts()).chain(cards);
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
 }
 
@@ -670,7 +674,7 @@ fn merged_accounts() -> [Example; 2] {
         lots,
         remembered_until: day("2028-02-09"),
     };
-    let absorbed = |debt_from, lots, redeemed, pending, latest_earned_on| LoyaltyEvent::Absorbed {
+    let absorbed = |debt_from, lots, redeemed, pending, besides: Besides, latest_earned_on| LoyaltyEvent::Absorbed {
         duplicate: other_customer(),
         part: 1,
         parts: 2,
@@ -683,6 +687,11 @@ fn merged_accounts() -> [Example; 2] {
         paid_debt: 12,
         redeemed,
         pending,
+        stamp_cards: besides.cards,
+        rewards: besides.rewards,
+        stamped: besides.stamped,
+        flags: besides.flags,
+        given_back: besides.given_back,
         latest_earned_on,
         on,
         balance: 730,
@@ -692,10 +701,146 @@ fn merged_accounts() -> [Example; 2] {
         vec![lot(Some(earning(Some(2)))), lot(Some(earning(None))), lot(None)],
         vec![redeemed(Some(hold()), moved_lots()), redeemed(None, vec![])],
         vec![absorbed_pending()],
+        absorbed_besides(),
         Some(on),
     );
     let merged = LoyaltyEvent::Merged { into: other_customer(), points: -12, currency, on };
-    [Example::required(merged), Example::new(full, absorbed(vec![], vec![], vec![], vec![], None))]
+    [Example::required(merged), Example::new(full, absorbed(vec![], vec![], vec![], vec![], Besides::default(), None))]
+}
+
+/// What an account has besides points.
+#[derive(Default)]
+struct Besides {
+    cards: Vec<AbsorbedCard>,
+    rewards: Vec<AbsorbedReward>,
+    stamped: Vec<AbsorbedStamps>,
+    flags: Vec<FlagKind>,
+    given_back: Vec<GivenBackDay>,
+}
+
+fn absorbed_besides() -> Besides {
+    let reward = |expires_on, redeemed_with, remembered_until| AbsorbedReward {
+        reward: 3,
+        card: card(),
+        code: reward_code(),
+        stamps: 10,
+        earned_on: day("2026-02-09"),
+        expires_on,
+        redeemed_with,
+        remembered_until,
+    };
+    let stamped = |refunds| AbsorbedStamps {
+        order: order(),
+        card: card(),
+        lines: stamped_lines(),
+        refunds,
+        remembered_until: day("2028-02-09"),
+    };
+    Besides {
+        cards: vec![AbsorbedCard { card: card(), stamps: -3 }],
+        rewards: vec![
+            reward(Some(day("2026-08-09")), Some(order()), Some(day("2028-02-09"))),
+            reward(None, None, None),
+        ],
+        stamped: vec![stamped(vec![refund_id()]), stamped(vec![])],
+        flags: vec![FlagKind::BuyRefundLoop],
+        given_back: vec![GivenBackDay { on: day("2026-02-09"), orders: 2 }],
+    }
+}
+
+fn stamps() -> [Example; 2] {
+    let added = |programme| LoyaltyEvent::StampAdded {
+        order: order(),
+        card: card(),
+        programme,
+        stamps: 3,
+        lines: stamped_lines(),
+        stamped_on: day("2026-02-09"),
+        on_card: 12,
+    };
+    let removed = LoyaltyEvent::StampRemoved {
+        order: order(),
+        refund: refund_id(),
+        card: card(),
+        stamps: 3,
+        lines: stamped_lines(),
+        removed_on: day("2026-02-12"),
+        on_card: -1,
+    };
+    [Example::new(added(Some(2)), added(None)), Example::required(removed)]
+}
+
+fn rewards() -> [Example; 5] {
+    let (card, code) = (card(), reward_code());
+    let earned = |order, expires_on| LoyaltyEvent::RewardEarned {
+        reward: 1,
+        card: card.clone(),
+        code: code.clone(),
+        stamps: 10,
+        order,
+        earned_on: day("2026-02-09"),
+        expires_on,
+        on_card: 2,
+    };
+    let withdrawn = LoyaltyEvent::RewardWithdrawn {
+        reward: 1,
+        card: card.clone(),
+        code: code.clone(),
+        stamps: 10,
+        order: order(),
+        refund: refund_id(),
+        withdrawn_on: day("2026-02-12"),
+        on_card: 9,
+    };
+    let redeemed = LoyaltyEvent::RewardRedeemed {
+        reward: 1,
+        card: card.clone(),
+        code: code.clone(),
+        order: order(),
+        redeemed_on: day("2026-02-12"),
+    };
+    let returned = |expires_on| LoyaltyEvent::RewardReturned {
+        reward: 2,
+        redeemed: 1,
+        card: card.clone(),
+        code: code.clone(),
+        stamps: 10,
+        order: order(),
+        refund: refund_id(),
+        earned_on: day("2026-02-09"),
+        expires_on,
+        returned_on: day("2026-02-13"),
+    };
+    let gone = day("2026-08-09");
+    let expired = LoyaltyEvent::RewardExpired { reward: 2, card: card.clone(), code: code.clone(), expires_on: gone };
+    [
+        Example::new(earned(Some(order()), Some(gone)), earned(None, None)),
+        Example::required(withdrawn),
+        Example::required(redeemed),
+        Example::new(returned(Some(gone)), returned(None)),
+        Example::required(expired),
+    ]
+}
+
+fn flags() -> [Example; 2] {
+    let flag = FlagKind::BuyRefundLoop;
+    let (since, raised_on) = (day("2026-02-01"), day("2026-02-12"));
+    let raised = LoyaltyEvent::FlagRaised { flag, orders: 5, since, raised_on };
+    let cleared = |reason| LoyaltyEvent::FlagCleared { flag, reason, cleared_on: day("2026-02-13") };
+    let reason = ReasonCode::parse("talked-to").unwrap();
+    [Example::required(raised), Example::new(cleared(Some(reason)), cleared(None))]
+}
+
+fn card() -> StampCardCode {
+    StampCardCode::parse("coffee").unwrap()
+}
+
+fn reward_code() -> RewardCode {
+    RewardCode::parse("free_coffee").unwrap()
+}
+
+fn stamped_lines() -> Vec<StampedLine> {
+    vec![StampedLine { line: 0, stamps: 2 }, StampedLine { line: 3, stamps: 1 }]
 }
 
 fn transfer() -> TransferId {

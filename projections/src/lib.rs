@@ -52,6 +52,7 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<loyalty::loyalty_ledger::LoyaltyLedger>(),
         Projector::of::<loyalty::loyalty_kpis::LoyaltyKpis>(),
         Projector::of::<loyalty::loyalty_programmes::LoyaltyProgrammes>(),
+        Projector::of::<loyalty::loyalty_flags::LoyaltyFlags>(),
         Projector::of::<loyalty::loyalty_rehearsals::LoyaltyRehearsals>(),
         Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),

@@ -37,6 +37,7 @@ pub const READ_MODELS: &[(&str, Holds)] = &[
     ("customer_timeline", Many("customer_id")),
     ("loyalty_balances", Few("account")),
     ("loyalty_ledger", Many("account")),
+    ("loyalty_flags", Few("account")),
     ("loyalty_kpis", Nothing("sums of all members")),
     ("loyalty_liabilities", Nothing("sums of all members")),
     ("loyalty_programmes", Nothing("rules")),

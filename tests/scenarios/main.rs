@@ -35,6 +35,7 @@ mod searching;
 mod secrets;
 mod seeing;
 mod shutdown;
+mod stamps;
 mod standing;
 mod support;
 mod tenants;

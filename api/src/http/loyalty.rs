@@ -28,11 +28,13 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 mod adjustments;
+mod flags;
 mod holds;
 mod kpis;
 mod ledger;
 mod programme;
 mod rehearsals;
+mod rewards;
 mod transfers;
 mod vesting;
 
@@ -46,6 +48,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(holds::place))
         .routes(routes!(holds::capture))
         .routes(routes!(holds::release))
+        .routes(routes!(rewards::redeem))
+        .routes(routes!(flags::list_flags))
+        .routes(routes!(flags::clear))
         .routes(routes!(transfers::transfer))
         .routes(routes!(ledger::get_ledger))
         .routes(routes!(ledger::list_movements))
@@ -73,6 +78,8 @@ pub(crate) struct PointsView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schemas::Tier>)]
     tier_upgraded: Option<Tier>,
+    #[serde(flatten)]
+    cards: rewards::CardsView,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -113,8 +120,9 @@ impl PointsView {
         )
     }
 
-    fn after(self, event: &LoyaltyEvent) -> Self {
+    fn after(mut self, event: &LoyaltyEvent) -> Self {
         use LoyaltyEvent as E;
+        self.cards.tell(event);
         match event {
             E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
             E::PointsPending { points, tier, balance, .. } => Self {
@@ -145,6 +153,16 @@ impl PointsView {
             | E::TransferReceived { balance, .. }
             | E::Absorbed { balance, .. } => Self { balance: Some(*balance), ..self },
             E::Merged { .. } | E::Closed { .. } => Self { balance: Some(0), ..self },
+            // They move no points.
+            E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. } => self,
         }
     }
 }
@@ -369,6 +387,10 @@ pub(crate) struct LoyaltyView {
     holds: Vec<holds::HoldView>,
     /// What is pending, in the order in which it vests.
     pending_points: Vec<vesting::PendingView>,
+    /// The stamp cards of the programme, and others that have stamps.
+    stamp_cards: Vec<rewards::StampCardView>,
+    /// The rewards that can be handed over, in the order in which they expire.
+    rewards: Vec<rewards::RewardView>,
     review_on: Option<NaiveDate>,
     #[schema(value_type = Option<schemas::Tier>)]
     projected_tier: Option<Tier>,
@@ -409,6 +431,8 @@ impl From<LoyaltyBalance> for LoyaltyView {
                 .collect(),
             holds: known.holds.into_iter().map(Into::into).collect(),
             pending_points: known.pending_points.into_iter().map(Into::into).collect(),
+            stamp_cards: known.stamp_cards.into_iter().map(Into::into).collect(),
+            rewards: known.rewards.into_iter().map(Into::into).collect(),
             review_on: known.review_on,
             projected_tier: known.projected_tier,
             version: known.version,

@@ -23,6 +23,28 @@ impl IntoParams for OfHold {
     }
 }
 
+/// The path of a reward.
+pub(crate) struct OfReward;
+
+impl IntoParams for OfReward {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number: Object = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
+        let reward = parameter("reward", ParameterIn::Path, "The reward's number in the account", 1);
+        let mut path = PathId::into_params(place);
+        path.push(reward.required(Required::True).schema(Some(Schema::from(number))).build());
+        path
+    }
+}
+
+/// The path of what was flagged.
+pub(crate) struct OfFlag;
+
+impl IntoParams for OfFlag {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        called(place, parameter("flag", ParameterIn::Path, "What was flagged", "buy_refund_loop"))
+    }
+}
+
 /// The path of an address.
 pub(crate) struct OfAddress;
 

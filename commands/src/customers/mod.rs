@@ -258,10 +258,10 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
         for event in recorded {
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
-            if account.member().is_ok() && !states.happened(earned_id) {
-                let programme = rules_of(states, tenant);
-                let earn = LoyaltyCommand::Earn { sale: sale.clone(), programme, now: today.now };
-                today.append(&mut changes, customer, LoyaltyAccount::decide(account, earn)?);
+            if account.member().is_ok() {
+                let sale = (sale.clone(), states.happened(earned_id));
+                let sold = loyalty::sold(account, sale, rules_of(states, tenant), today.now)?;
+                today.append(&mut changes, customer, sold);
             }
         }
         Ok(changes)
@@ -299,9 +299,13 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
         for event in refunded {
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
             let reverse = reversal(&event, account, rules_of(states, tenant), today.now)?;
-            let give_back = giving_back(&event, bought, &LoyaltyAccount::fold(account.clone(), &reverse), today.now)?;
+            let account = LoyaltyAccount::fold(account.clone(), &reverse);
+            let stamps = stamps_back(&event, &account, today.now)?;
+            let account = LoyaltyAccount::fold(account, &stamps);
+            let give_back = giving_back(&event, bought, &account, today.now)?;
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             today.append(&mut changes, customer, reverse);
+            today.append(&mut changes, customer, stamps);
             today.append(&mut changes, customer, give_back);
         }
         Ok(changes)
@@ -317,16 +321,31 @@ fn reversal(
     programme: LoyaltyProgramme,
     now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
-    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining, on, .. } = refunded else {
-        return Ok(Vec::new());
-    };
-    if !account.member().is_ok_and(|member| member.has_earned(order)) {
+    let Some(refunded) = sale_refund(refunded) else { return Ok(Vec::new()) };
+    if !account.member().is_ok_and(|member| member.has_earned(&refunded.order)) {
         return Ok(Vec::new());
     }
+    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::Reverse { refunded, programme, now })?)
+}
+
+/// The stamps that a refund takes back.
+fn stamps_back(
+    refunded: &CustomerEvent,
+    account: &LoyaltyAccount,
+    now: Moment,
+) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
+    let Some(refunded) = sale_refund(refunded) else { return Ok(Vec::new()) };
+    if !account.member().is_ok_and(|member| member.has_stamps_of(&refunded.order)) {
+        return Ok(Vec::new());
+    }
+    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::TakeStampsBack { refunded, now })?)
+}
+
+/// What a refund tells a loyalty account.
+fn sale_refund(refunded: &CustomerEvent) -> Option<SaleRefund> {
+    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining, on, .. } = refunded else { return None };
     let (order, refund, lines) = (order.clone(), refund.clone(), lines.clone());
-    let refunded = SaleRefund { order, refund, lines, remaining_total: *remaining, on: *on };
-    let reverse = LoyaltyCommand::Reverse { refunded, programme, now };
-    Ok(LoyaltyAccount::decide(account, reverse)?)
+    Some(SaleRefund { order, refund, lines, remaining_total: *remaining, on: *on })
 }
 
 /// What a refund gives back of the points that were redeemed for the order.

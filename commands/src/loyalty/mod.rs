@@ -2,14 +2,16 @@
 //!
 //! What may happen once only is named so that the log holds it once, whatever way it came: an order earns once and redeems
 //! once, a refund reverses and gives back once, an adjustment and a transfer are made once, pending points vest once, a lot expires once, a hold ends once, a tier is reviewed
-//! once a year.
+//! once a year; an order is stamped once on a card, a reward is redeemed or expires once.
 
 pub mod adjustments;
 pub mod due;
+pub mod flags;
 pub mod holds;
 pub mod jobs;
 pub mod programme;
 pub mod rehearsals;
+pub mod rewards;
 #[cfg(test)]
 mod tests;
 pub mod transfers;
@@ -152,6 +154,28 @@ pub fn account_stream(customer: CustomerId) -> StreamId {
     stream_of::<LoyaltyAccount>(customer.as_uuid())
 }
 
+/// What a purchase does for a member: it earns points, unless its order has before, and its articles are stamped.
+pub(crate) fn sold(
+    account: &LoyaltyAccount,
+    (sale, has_earned): (Sale, bool),
+    programme: LoyaltyProgramme,
+    now: Moment,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let has_cards = !programme.on(sale.on).rules.stamp_cards.is_empty();
+    let mut events = match has_earned {
+        true => Vec::new(),
+        false => {
+            let (sale, programme) = (sale.clone(), programme.clone());
+            LoyaltyAccount::decide(account, LoyaltyCommand::Earn { sale, programme, now })?
+        }
+    };
+    if has_cards {
+        let earned = LoyaltyAccount::fold(account.clone(), &events);
+        events.extend(LoyaltyAccount::decide(&earned, LoyaltyCommand::Stamp { sale, programme, now })?);
+    }
+    Ok(events)
+}
+
 /// The rules of a tenant; the request has to be seeing [`programme_stream`].
 pub(crate) fn rules_of(states: &States<'_>, tenant: TenantId) -> LoyaltyProgramme {
     states.get::<LoyaltyProgramme>(programme_stream(tenant).id).clone()
@@ -280,9 +304,10 @@ impl Today {
     fn came_about(&self, event: &LoyaltyEvent) -> Option<DateTime<Utc>> {
         use LoyaltyEvent as E;
         match event {
-            E::PointsExpired { expires_on: on, .. } | E::TierDowngraded { on, .. } | E::TierKept { on, .. } => {
-                Some(beginning_of(*on, self.zone))
-            }
+            E::PointsExpired { expires_on: on, .. }
+            | E::RewardExpired { expires_on: on, .. }
+            | E::TierDowngraded { on, .. }
+            | E::TierKept { on, .. } => Some(beginning_of(*on, self.zone)),
             E::PointsEarned { pending_since: Some(_), earned_on: on, .. } => {
                 let begins = beginning_of(*on, self.zone);
                 Some(if *on < self.now.today { begins } else { begins.max(self.occurred_at) })
@@ -299,6 +324,14 @@ impl Today {
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
             | E::PointsReturned { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
             | E::Merged { .. }
             | E::Absorbed { .. }
             | E::Closed { .. } => None,
@@ -337,7 +370,18 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::TransferReceived { transfer, from, .. } => {
             Some(Once::new(account, "receive_transfer", format!("{from} {transfer}")))
         }
+        LoyaltyEvent::StampAdded { order, card, .. } => Some(Once::new(account, "stamp", format!("{order} {card}"))),
+        LoyaltyEvent::StampRemoved { order, refund, card, .. } => {
+            Some(Once::new(account, "take_stamps_back", format!("{} {card}", refund_key(order, refund))))
+        }
+        LoyaltyEvent::RewardRedeemed { reward, .. } => Some(rewards::redeemed_once(customer, *reward)),
+        LoyaltyEvent::RewardExpired { reward, .. } => Some(Once::new(account, "expire_reward", reward.to_string())),
         LoyaltyEvent::Enrolled { .. }
+        | LoyaltyEvent::RewardEarned { .. }
+        | LoyaltyEvent::RewardWithdrawn { .. }
+        | LoyaltyEvent::RewardReturned { .. }
+        | LoyaltyEvent::FlagRaised { .. }
+        | LoyaltyEvent::FlagCleared { .. }
         | LoyaltyEvent::TierUpgraded { .. }
         | LoyaltyEvent::HoldPlaced { .. }
         | LoyaltyEvent::Merged { .. }

@@ -7,6 +7,7 @@ use crate::calendar::Moment;
 use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use crate::loyalty::events::{MovedLot, RehearsalOutcome};
+use crate::loyalty::flags::FlagKind;
 use crate::loyalty::loyalty_account::{HoldEnd, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, ProgrammeFault};
@@ -139,6 +140,40 @@ pub enum LoyaltyCommand {
         reason: Option<ReasonCode>,
         /// The currency of the account that they come from.
         currency: Currency,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Stamp what a purchase has for stamp cards.
+    Stamp {
+        /// The purchase; its order is stamped once.
+        sale: Sale,
+        /// The rules; those of the date of the purchase hold.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Take back the stamps of what was given back.
+    TakeStampsBack {
+        /// The refund; it takes them back once.
+        refunded: SaleRefund,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Hand a reward over.
+    RedeemReward {
+        /// Its number.
+        reward: u32,
+        /// The order with which it is handed over.
+        order: OrderId,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Tell that somebody has looked at what was flagged.
+    ClearFlag {
+        /// What was flagged.
+        flag: FlagKind,
+        /// What came of it.
+        reason: Option<ReasonCode>,
         /// When it is asked.
         now: Moment,
     },
@@ -381,6 +416,26 @@ pub enum LoyaltyError {
         /// The order.
         order: OrderId,
     },
+    /// There is no such reward, or it has expired.
+    #[error("the account has no reward {reward}")]
+    RewardNotFound {
+        /// Its number.
+        reward: u32,
+    },
+    /// The reward was redeemed with another order.
+    #[error("reward {reward} was redeemed with order {with}")]
+    RewardAlreadyRedeemed {
+        /// Its number.
+        reward: u32,
+        /// The order.
+        with: OrderId,
+    },
+    /// Nothing of the kind is to be looked at.
+    #[error("the account has no flag {flag}")]
+    NotFlagged {
+        /// What.
+        flag: FlagKind,
+    },
     /// There is no such hold, or it ended long ago.
     #[error("the account has no hold {hold}")]
     HoldNotFound {
@@ -439,6 +494,9 @@ impl LoyaltyError {
             Self::TooManyHolds { .. } => "too_many_holds",
             Self::TooManyPending { .. } => "too_many_pending",
             Self::PointsNotPending { .. } => "points_not_pending",
+            Self::RewardNotFound { .. } => "reward_not_found",
+            Self::RewardAlreadyRedeemed { .. } => "reward_already_redeemed",
+            Self::NotFlagged { .. } => "not_flagged",
             Self::HoldNotFound { .. } => "hold_not_found",
             Self::HoldOver { .. } => "hold_over",
             Self::HoldOfAnotherOrder { .. } => "hold_of_another_order",
@@ -449,9 +507,11 @@ impl LoyaltyError {
 impl From<LoyaltyError> for Refusal {
     fn from(error: LoyaltyError) -> Self {
         let (kind, field) = match &error {
-            LoyaltyError::NotAMember | LoyaltyError::HoldNotFound { .. } | LoyaltyError::PointsNotPending { .. } => {
-                (RefusalKind::NotFound, None)
-            }
+            LoyaltyError::NotAMember
+            | LoyaltyError::HoldNotFound { .. }
+            | LoyaltyError::RewardNotFound { .. }
+            | LoyaltyError::NotFlagged { .. }
+            | LoyaltyError::PointsNotPending { .. } => (RefusalKind::NotFound, None),
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
                 (RefusalKind::Invalid, Some("/total"))
@@ -482,6 +542,7 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::OrderAlreadyHeld { .. }
             | LoyaltyError::TooManyHolds { .. }
             | LoyaltyError::TooManyPending { .. }
+            | LoyaltyError::RewardAlreadyRedeemed { .. }
             | LoyaltyError::HoldOver { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)

@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::event::upcast::Upcaster;
 use crate::event::{Clear, Personal, clear_values, events};
 use crate::ids::{
-    AdjustmentId, CampaignId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId,
+    AdjustmentId, CampaignId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, RewardCode,
+    StampCardCode, TransferId,
 };
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use crate::loyalty::merging::{AbsorbedLot, AbsorbedPending, AbsorbedRedemption};
+use crate::loyalty::flags::{FlagKind, GivenBackDay};
+use crate::loyalty::merging::{
+    AbsorbedCard, AbsorbedLot, AbsorbedPending, AbsorbedRedemption, AbsorbedReward, AbsorbedStamps,
+};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::money::{Currency, Money};
 
@@ -56,6 +60,18 @@ clear_values! {
         pub version: u32,
         /// How many points, before caps.
         pub points: i64,
+    }
+}
+
+clear_values! {
+    /// Stamps for articles of one line of a purchase.
+    #[derive(Copy)]
+    #[serde(deny_unknown_fields)]
+    pub struct StampedLine {
+        /// The index of the line in the purchase, from zero.
+        pub line: u32,
+        /// How many stamps: one for each article.
+        pub stamps: u32,
     }
 }
 
@@ -389,6 +405,154 @@ events! {
             /// Available afterwards.
             balance: i64,
         },
+        /// Articles of a purchase were stamped on a card.
+        #[serde(rename = "loyalty.stamp.added")]
+        StampAdded {
+            /// The order.
+            order: OrderId,
+            /// The card.
+            card: StampCardCode,
+            /// The version of the programme that has it.
+            programme: Option<u32>,
+            /// How many stamps.
+            stamps: u32,
+            /// For which lines of the purchase.
+            lines: Vec<StampedLine>,
+            /// The business date of the purchase.
+            stamped_on: NaiveDate,
+            /// The stamps on the card afterwards, before it earns a reward.
+            on_card: i64,
+        },
+        /// Stamps were taken back, because the articles were given back.
+        #[serde(rename = "loyalty.stamp.removed")]
+        StampRemoved {
+            /// The order.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// The card.
+            card: StampCardCode,
+            /// How many stamps.
+            stamps: u32,
+            /// Of which lines of the purchase.
+            lines: Vec<StampedLine>,
+            /// The business date of the refund.
+            removed_on: NaiveDate,
+            /// The stamps on the card afterwards; below zero when they had earned a reward that is spent.
+            on_card: i64,
+        },
+        /// A card was full.
+        #[serde(rename = "loyalty.reward.earned")]
+        RewardEarned {
+            /// The number of the reward in the account, from one.
+            reward: u32,
+            /// The card.
+            card: StampCardCode,
+            /// What it is.
+            code: RewardCode,
+            /// How many stamps it took.
+            stamps: u32,
+            /// The order that made the card full; none when two cards became one.
+            order: Option<OrderId>,
+            /// The business date.
+            earned_on: NaiveDate,
+            /// The first day on which it is gone; none: never.
+            expires_on: Option<NaiveDate>,
+            /// The stamps on the card afterwards.
+            on_card: i64,
+        },
+        /// A reward is no more, because the stamps that had earned it were taken back. Its other stamps are on the card again.
+        #[serde(rename = "loyalty.reward.withdrawn")]
+        RewardWithdrawn {
+            /// The reward.
+            reward: u32,
+            /// The card.
+            card: StampCardCode,
+            /// What it was.
+            code: RewardCode,
+            /// How many stamps it had taken.
+            stamps: u32,
+            /// The order that was given back.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// The business date of the refund.
+            withdrawn_on: NaiveDate,
+            /// The stamps on the card afterwards.
+            on_card: i64,
+        },
+        /// A reward was handed over.
+        #[serde(rename = "loyalty.reward.redeemed")]
+        RewardRedeemed {
+            /// The reward.
+            reward: u32,
+            /// The card that had earned it.
+            card: StampCardCode,
+            /// What it was.
+            code: RewardCode,
+            /// The order with which it was.
+            order: OrderId,
+            /// The business date.
+            redeemed_on: NaiveDate,
+        },
+        /// A reward came back, because the order with which it was redeemed was given back whole.
+        #[serde(rename = "loyalty.reward.returned")]
+        RewardReturned {
+            /// The number of the reward from now on.
+            reward: u32,
+            /// The number under which it was redeemed.
+            redeemed: u32,
+            /// The card that had earned it.
+            card: StampCardCode,
+            /// What it is.
+            code: RewardCode,
+            /// How many stamps it took.
+            stamps: u32,
+            /// The order.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// The business date on which it was earned.
+            earned_on: NaiveDate,
+            /// The first day on which it is gone, as before.
+            expires_on: Option<NaiveDate>,
+            /// The business date of the refund.
+            returned_on: NaiveDate,
+        },
+        /// A reward grew too old.
+        #[serde(rename = "loyalty.reward.expired")]
+        RewardExpired {
+            /// The reward.
+            reward: u32,
+            /// The card that had earned it.
+            card: StampCardCode,
+            /// What it was.
+            code: RewardCode,
+            /// The first day on which it is gone.
+            expires_on: NaiveDate,
+        },
+        /// Something about the account is to be looked at by a person. Nothing is refused because of it.
+        #[serde(rename = "loyalty.flag.raised")]
+        FlagRaised {
+            /// What.
+            flag: FlagKind,
+            /// How many orders were bought and given back.
+            orders: u32,
+            /// The business date of the first of them.
+            since: NaiveDate,
+            /// The business date.
+            raised_on: NaiveDate,
+        },
+        /// A person has looked at it.
+        #[serde(rename = "loyalty.flag.cleared")]
+        FlagCleared {
+            /// What.
+            flag: FlagKind,
+            /// What came of it.
+            reason: Option<ReasonCode>,
+            /// The business date.
+            cleared_on: NaiveDate,
+        },
         /// The account is over, because its customer turned out to be another one, whose account took over what it had. Told once more when
         /// that one turns out to be a third.
         #[serde(rename = "loyalty.account.merged")]
@@ -433,6 +597,21 @@ events! {
             /// The points that have not vested.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pending: Vec<AbsorbedPending>,
+            /// What was on the stamp cards, to be added.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            stamp_cards: Vec<AbsorbedCard>,
+            /// The rewards that can be redeemed, and those whose orders may be given back.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            rewards: Vec<AbsorbedReward>,
+            /// The orders whose stamps may be taken back.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            stamped: Vec<AbsorbedStamps>,
+            /// What was to be looked at.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            flags: Vec<FlagKind>,
+            /// The orders that were bought and given back of late.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            given_back: Vec<GivenBackDay>,
             /// The latest business date on which the other account had earned.
             latest_earned_on: Option<NaiveDate>,
             /// The business date.
@@ -557,6 +736,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     },
     // Before points could be pending.
     Upcaster { event_type: "loyalty.account.absorbed", from: 1, lift: |_| {} },
+    // Before stamp cards.
+    Upcaster { event_type: "loyalty.account.absorbed", from: 2, lift: |_| {} },
     // Before refunds gave redeemed points back.
     Upcaster { event_type: "loyalty.points.expired", from: 3, lift: |_| {} },
 ];

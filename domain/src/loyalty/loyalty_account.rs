@@ -7,10 +7,12 @@
 mod absorbing;
 mod adjusting;
 mod earning;
+mod flagging;
 mod holding;
 mod moving;
 mod rehearsing;
 mod returning;
+mod stamping;
 mod tiers;
 mod vesting;
 
@@ -25,6 +27,7 @@ use crate::decider::Decider;
 use crate::ids::{CustomerId, HoldId, OrderId, RefundId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
+use crate::loyalty::flags::{FlagKind, GivenBackDay};
 use crate::loyalty::holds::GivenBack;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
@@ -35,6 +38,7 @@ use crate::money::{Currency, Money};
 pub use absorbing::ABSORBED_ORDERS_MAX;
 pub use adjusting::ADJUSTMENT_MAX;
 pub use holding::{Hold, HoldEnd};
+pub use stamping::Reward;
 
 /// The most points that an account may hold, or a purchase earn: so far from the largest number that no sum reaches it.
 pub const POINTS_MAX: i64 = 1_000_000_000_000_000;
@@ -79,6 +83,11 @@ pub struct Member {
     redeemed: BTreeMap<OrderId, RedeemedOrder>,
     adjustments: Vec<adjusting::Adjustment>,
     transfers: Vec<moving::RecordedTransfer>,
+    stamps: stamping::Stamps,
+    /// What a person is to look at.
+    flags: BTreeSet<FlagKind>,
+    /// The orders that were given back whole of late, by day.
+    given_back: Vec<GivenBackDay>,
     earned_by_day: BTreeMap<NaiveDate, i64>,
     latest_earned_on: Option<NaiveDate>,
     latest: NaiveDate,
@@ -177,6 +186,18 @@ impl Decider for LoyaltyAccount {
                     moving::receive(member, (transfer, from), &lots, (reason, currency), now.today)
                 })
             }
+            LoyaltyCommand::Stamp { sale, programme, now } => {
+                after_due(state, now, |member| Ok(stamping::stamp(member, &sale, &programme, now.today)))
+            }
+            LoyaltyCommand::TakeStampsBack { refunded, now } => {
+                after_due(state, now, |member| Ok(stamping::take_back(member, &refunded)))
+            }
+            LoyaltyCommand::RedeemReward { reward, order, now } => {
+                after_due(state, now, |member| stamping::redeem(member, reward, order, now.today))
+            }
+            LoyaltyCommand::ClearFlag { flag, reason, now } => {
+                after_due(state, now, |member| flagging::clear(member, flag, reason, now.today))
+            }
             LoyaltyCommand::MergeInto { into, now } => absorbing::merge_into(state, into, now),
             LoyaltyCommand::Absorb { duplicate, account, programme, now } => {
                 let rules = programme.on(now.today).rules;
@@ -219,6 +240,15 @@ impl Decider for LoyaltyAccount {
                 | E::PointsExpired { .. }
                 | E::TransferSent { .. }
                 | E::TransferReceived { .. }
+                | E::StampAdded { .. }
+                | E::StampRemoved { .. }
+                | E::RewardEarned { .. }
+                | E::RewardWithdrawn { .. }
+                | E::RewardRedeemed { .. }
+                | E::RewardReturned { .. }
+                | E::RewardExpired { .. }
+                | E::FlagRaised { .. }
+                | E::FlagCleared { .. }
                 | E::Absorbed { .. },
             ) => state,
         }
@@ -341,6 +371,9 @@ impl Member {
             redeemed: BTreeMap::new(),
             adjustments: Vec::new(),
             transfers: Vec::new(),
+            stamps: stamping::Stamps::new(),
+            flags: BTreeSet::new(),
+            given_back: Vec::new(),
             earned_by_day: BTreeMap::new(),
             latest_earned_on: None,
             latest: on,
@@ -396,6 +429,18 @@ impl Member {
                 self.add_transfer((transfer.clone(), moving::Other::From(*from)), *points, *received_on);
                 self.add_moved(lots, *paid_debt);
             }
+            E::StampAdded { .. } => self.add_stamps(event),
+            E::StampRemoved { .. } => self.remove_stamps(event),
+            E::RewardEarned { .. } | E::RewardReturned { .. } => self.add_reward(event),
+            E::RewardWithdrawn { reward, card, on_card, .. } => self.withdraw_reward(*reward, card, *on_card),
+            E::RewardRedeemed { reward, order, redeemed_on, .. } => {
+                self.hand_reward_over(*reward, order, *redeemed_on);
+            }
+            E::RewardExpired { reward, .. } => self.lose_reward(*reward),
+            E::FlagRaised { flag, .. } => {
+                self.flags.insert(*flag);
+            }
+            E::FlagCleared { flag, .. } => self.clear_flag(*flag),
             E::Absorbed { .. } => return self.absorbing(event),
             E::Merged { .. } | E::Closed { .. } => {} // accounts of their own kinds
         }
@@ -436,6 +481,9 @@ impl Member {
             if let Some(day) = self.earned_by_day.get_mut(&earned.earned_on) {
                 *day = day.saturating_sub(points);
             }
+            if earned.reversed >= earned.points {
+                self.count_given_back(GivenBackDay { on, orders: 1 });
+            }
         }
         self.see(on);
     }
@@ -465,6 +513,7 @@ impl Member {
             self.earned.retain(|order, earned| on < earned.remembered_until || pending.contains_key(order));
             self.redeemed.retain(|_, redeemed| on < redeemed.remembered_until);
             self.transfers.retain(|transfer| on < transfer.remembered_until);
+            self.stamps.see(on);
         }
     }
 }
@@ -505,7 +554,8 @@ fn after_due(
 fn settled(member: &Member, now: Moment) -> (Vec<LoyaltyEvent>, Cow<'_, Member>) {
     let mut events = holding::lapse(member, now);
     let lapsed = after(member, &events);
-    let expired = expire(&lapsed, now.today);
+    let mut expired = expire(&lapsed, now.today);
+    expired.extend(stamping::expire(&lapsed, now.today));
     if expired.is_empty() {
         return (events, lapsed);
     }
@@ -616,7 +666,22 @@ fn reverse(
         true => (vec![], available),
         false => (member.draw(points, Some(lot)), available.saturating_sub(points)),
     };
-    Ok(vec![LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, pending, balance }])
+    let mut events = vec![LoyaltyEvent::PointsReversed {
+        order,
+        refund,
+        lot,
+        points,
+        from,
+        reversed_on,
+        currency,
+        pending,
+        balance,
+    }];
+    if kept == 0 {
+        let flagged = flagging::raise(&after(member, &events), reversed_on);
+        events.extend(flagged);
+    }
+    Ok(events)
 }
 
 /// Stored for ever, events are taken as they are: a sum stops at the largest number rather than fail.

@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 
 use crate::event::clear_values;
-use crate::ids::{HoldId, OrderId, RefundId};
-use crate::loyalty::events::{CampaignPoints, MovedLot};
+use crate::ids::{HoldId, OrderId, RefundId, RewardCode, StampCardCode};
+use crate::loyalty::events::{CampaignPoints, MovedLot, StampedLine};
 use crate::loyalty::programme::Tier;
 use crate::money::Money;
 
@@ -79,6 +79,49 @@ clear_values! {
         pub campaigns: Vec<CampaignPoints>,
         /// How many more it would have been without caps.
         pub capped: i64,
+    }
+
+    /// What is on a stamp card.
+    pub struct AbsorbedCard {
+        /// The card.
+        pub card: StampCardCode,
+        /// The stamps; below zero when they had earned a reward that is spent.
+        pub stamps: i64,
+    }
+
+    /// A reward.
+    pub struct AbsorbedReward {
+        /// Its number in the account that takes over.
+        pub reward: u32,
+        /// The card that had earned it.
+        pub card: StampCardCode,
+        /// What it is.
+        pub code: RewardCode,
+        /// How many stamps it took.
+        pub stamps: u32,
+        /// The business date on which it was earned.
+        pub earned_on: NaiveDate,
+        /// The first day on which it is gone; none: never.
+        pub expires_on: Option<NaiveDate>,
+        /// The order with which it was redeemed; none: it can still be.
+        pub redeemed_with: Option<OrderId>,
+        /// The first business date on which that is forgotten.
+        pub remembered_until: Option<NaiveDate>,
+    }
+
+    /// The stamps of an order on one card.
+    pub struct AbsorbedStamps {
+        /// The order.
+        pub order: OrderId,
+        /// The card.
+        pub card: StampCardCode,
+        /// The stamps that have not been taken back.
+        pub lines: Vec<StampedLine>,
+        /// The refunds that took some back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub refunds: Vec<RefundId>,
+        /// The first business date on which it is forgotten.
+        pub remembered_until: NaiveDate,
     }
 
     /// An order that was discounted.

@@ -10,6 +10,8 @@
 //! - A *transfer* moves points to another account, oldest first and with their dates. They count for the tier of who earned them.
 //! - An account is *merged* into that of the customer it turned out to be, which *absorbs* all it had: points, debt, orders, and what
 //!   counts for the tier.
+//! - Articles that a *stamp card* names are stamped; a full card earns a *reward*, which is redeemed with an order. Stamps are no points.
+//! - What may be abuse is *flagged*, for a person to look at and clear; nothing is refused because of it.
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - The rules are a tenant's [`programme::Programme`], in versions: each holds from a date on, until a later one does. A change
 //!   rewrites nothing: what an event says stays, a refund takes back by the rules that its purchase earned by.
@@ -20,6 +22,7 @@
 pub mod adjustments;
 pub mod commands;
 pub mod events;
+pub mod flags;
 pub mod holds;
 pub mod loyalty_account;
 pub mod loyalty_programme;

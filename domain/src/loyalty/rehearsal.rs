@@ -208,6 +208,7 @@ const fn is_due(fact: &Fact) -> bool {
         fact,
         Fact::Account(
             LoyaltyEvent::PointsExpired { .. }
+                | LoyaltyEvent::RewardExpired { .. }
                 | LoyaltyEvent::PointsEarned { pending_since: Some(_), .. }
                 | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
         )

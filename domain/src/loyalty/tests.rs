@@ -1,5 +1,7 @@
 //! What loyalty accounts may do, as given / when / then.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 
@@ -7,7 +9,7 @@ use crate::calendar::Moment;
 use crate::decider::Decider;
 use crate::ids::{CustomerId, HoldId, OrderId, RefundId, TransferId};
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
-use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
+use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason, StampedLine};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member, POINTS_MAX};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::Tier;
@@ -18,6 +20,7 @@ use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 
 mod adjustments;
+mod flags;
 mod holds;
 mod merging;
 mod pending;
@@ -25,6 +28,7 @@ mod programmes;
 mod rehearsals;
 mod returns;
 mod reviews;
+mod stamps;
 mod transfers;
 
 mod closing {
@@ -634,7 +638,19 @@ mod any_history {
             | E::TransferReceived { balance, .. }
             | E::Absorbed { balance, .. } => Some(*balance),
             E::Merged { .. } | E::Closed { .. } => Some(0),
-            E::Enrolled { .. } | E::TierUpgraded { .. } | E::TierDowngraded { .. } | E::TierKept { .. } => None,
+            E::Enrolled { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. } => None,
         }
     }
 
@@ -672,6 +688,15 @@ mod any_history {
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
             | E::HoldPlaced { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
             | E::HoldReleased { .. } => 0,
         }
     }
@@ -737,6 +762,10 @@ mod any_history {
             | C::Adjust { now, .. }
             | C::SendTransfer { now, .. }
             | C::ReceiveTransfer { now, .. }
+            | C::Stamp { now, .. }
+            | C::TakeStampsBack { now, .. }
+            | C::RedeemReward { now, .. }
+            | C::ClearFlag { now, .. }
             | C::MergeInto { now, .. }
             | C::Absorb { now, .. }
             | C::Vest { now, .. }

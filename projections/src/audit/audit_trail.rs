@@ -127,6 +127,12 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::PointsRedeemed { order, .. }
             | L::PointsReversed { order, .. }
             | L::PointsReturned { order, .. }
+            | L::StampAdded { order, .. }
+            | L::StampRemoved { order, .. }
+            | L::RewardEarned { order: Some(order), .. }
+            | L::RewardWithdrawn { order, .. }
+            | L::RewardRedeemed { order, .. }
+            | L::RewardReturned { order, .. }
             | L::PointsExpired { order: Some(order), .. },
         ) => Some(order),
         Event::Customer(
@@ -164,6 +170,10 @@ const fn order(event: &Event) -> Option<&OrderId> {
             | L::TierKept { .. }
             | L::PointsAdjusted { .. }
             | L::PointsExpired { order: None, .. }
+            | L::RewardEarned { order: None, .. }
+            | L::RewardExpired { .. }
+            | L::FlagRaised { .. }
+            | L::FlagCleared { .. }
             | L::TransferSent { .. }
             | L::TransferReceived { .. }
             | L::Merged { .. }

@@ -165,10 +165,7 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
             "multiplier_percent": multiplier_percent, "points": points, "balance": balance, "on": earned_on,
             "expires_on": expires_on,
         }),
-        E::TierUpgraded { from, to, earned_12_months, on } => {
-            json!({"from": from, "to": to, "earned_12_months": earned_12_months, "on": on})
-        }
-        E::TierDowngraded { from, to, earned_12_months, on } => {
+        E::TierUpgraded { from, to, earned_12_months, on } | E::TierDowngraded { from, to, earned_12_months, on } => {
             json!({"from": from, "to": to, "earned_12_months": earned_12_months, "on": on})
         }
         E::TierKept { tier, earned_12_months, on } => {
@@ -199,6 +196,30 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         E::PointsExpired { points, expires_on, balance, .. } => {
             json!({"points": points, "balance": balance, "on": expires_on})
         }
+        E::TransferSent { .. } | E::TransferReceived { .. } | E::Merged { .. } | E::Absorbed { .. } => {
+            of_two_accounts(event)
+        }
+        E::StampAdded { .. }
+        | E::StampRemoved { .. }
+        | E::RewardEarned { .. }
+        | E::RewardWithdrawn { .. }
+        | E::RewardRedeemed { .. }
+        | E::RewardReturned { .. }
+        | E::RewardExpired { .. } => of_stamp_cards(event),
+        E::FlagRaised { flag, orders, since, raised_on } => {
+            json!({"flag": flag, "orders": orders, "since": since, "on": raised_on})
+        }
+        E::FlagCleared { flag, reason, cleared_on } => json!({"flag": flag, "reason": reason, "on": cleared_on}),
+        E::Closed { points, held, currency, on } => {
+            json!({"points": points, "held": held, "currency": currency, "balance": 0, "on": on})
+        }
+    }
+}
+
+/// What moves between accounts; all others say nothing of it.
+fn of_two_accounts(event: &LoyaltyEvent) -> Value {
+    use LoyaltyEvent as E;
+    match event {
         E::TransferSent { transfer, to, points, reason, sent_on, balance, .. } => json!({
             "transfer_id": transfer, "to": to, "points": points, "reason": reason, "balance": balance, "on": sent_on,
         }),
@@ -213,9 +234,39 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
             "duplicate_id": duplicate, "part": part, "parts": parts, "points": points, "currency": currency,
             "balance": balance, "on": on,
         }),
-        E::Closed { points, held, currency, on } => {
-            json!({"points": points, "held": held, "currency": currency, "balance": 0, "on": on})
+        _ => json!({}),
+    }
+}
+
+/// Stamps and rewards; all others say nothing of them.
+fn of_stamp_cards(event: &LoyaltyEvent) -> Value {
+    use LoyaltyEvent as E;
+    match event {
+        E::StampAdded { order, card, stamps, stamped_on, on_card, .. } => {
+            json!({"order_id": order, "card": card, "stamps": stamps, "on_card": on_card, "on": stamped_on})
         }
+        E::StampRemoved { order, refund, card, stamps, removed_on, on_card, .. } => json!({
+            "order_id": order, "refund_id": refund, "card": card, "stamps": stamps, "on_card": on_card, "on": removed_on,
+        }),
+        E::RewardEarned { reward, card, code, order, earned_on, expires_on, on_card, .. } => json!({
+            "reward": reward, "card": card, "code": code, "order_id": order, "on_card": on_card, "on": earned_on,
+            "expires_on": expires_on,
+        }),
+        E::RewardWithdrawn { reward, card, code, order, refund, withdrawn_on, on_card, .. } => json!({
+            "reward": reward, "card": card, "code": code, "order_id": order, "refund_id": refund, "on_card": on_card,
+            "on": withdrawn_on,
+        }),
+        E::RewardRedeemed { reward, card, code, order, redeemed_on } => {
+            json!({"reward": reward, "card": card, "code": code, "order_id": order, "on": redeemed_on})
+        }
+        E::RewardReturned { reward, card, code, order, refund, expires_on, returned_on, .. } => json!({
+            "reward": reward, "card": card, "code": code, "order_id": order, "refund_id": refund, "on": returned_on,
+            "expires_on": expires_on,
+        }),
+        E::RewardExpired { reward, card, code, expires_on } => {
+            json!({"reward": reward, "card": card, "code": code, "on": expires_on})
+        }
+        _ => json!({}),
     }
 }
 

@@ -15,7 +15,7 @@ use domain::aggregate::Category;
 use domain::ids::{BenefitCode, HoldId};
 use domain::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use domain::loyalty::holds::give_back;
-use domain::loyalty::merging::AbsorbedLot;
+use domain::loyalty::merging::{AbsorbedCard, AbsorbedLot};
 use domain::loyalty::programme::{Programme, Tier};
 use domain::loyalty::windows;
 use domain::{Currency, Event, Moment, Money};
@@ -89,6 +89,30 @@ pub struct HeldLot {
     pub expires_on: NaiveDate,
 }
 
+/// What is on a stamp card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardRow {
+    /// The card.
+    pub card: String,
+    /// Its stamps; below zero when they had earned a reward that is spent.
+    pub stamps: i64,
+}
+
+/// A reward that can be redeemed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewardRow {
+    /// Its number in the account, from one.
+    pub reward: u32,
+    /// The card that earned it.
+    pub card: String,
+    /// What it is.
+    pub code: String,
+    /// Business date on which it was earned.
+    pub earned_on: NaiveDate,
+    /// The first day on which it is gone; none: never.
+    pub expires_on: Option<NaiveDate>,
+}
+
 /// A row of `loyalty_balances`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoyaltyBalanceRow {
@@ -138,7 +162,11 @@ pub struct LoyaltyBalanceRow {
     pub next_vest_on: Option<NaiveDate>,
     /// When the first of the holds lapses.
     pub next_lapse_at: Option<DateTime<Utc>>,
-    /// When the first of the lots expires that have points left.
+    /// What is on stamp cards, by card; not those with nothing on them.
+    pub stamp_cards: Vec<CardRow>,
+    /// The rewards that can be redeemed, those whose day has come since included, in the order in which they expire.
+    pub rewards: Vec<RewardRow>,
+    /// When the first of the lots expires that have points left, or of the rewards.
     pub next_expiry_on: Option<NaiveDate>,
     /// The latest day whose lots are recorded as expired.
     pub expired_until: Option<NaiveDate>,
@@ -161,6 +189,19 @@ pub struct Expiry {
     pub points: i64,
     /// From which day on.
     pub expires_on: NaiveDate,
+}
+
+/// A stamp card as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardBalance {
+    /// The card.
+    pub card: String,
+    /// Its stamps; below zero when they had earned a reward that is spent.
+    pub stamps: i64,
+    /// How many make it full; none when the rules have no such card any more.
+    pub of: Option<u32>,
+    /// What a full card earns.
+    pub reward: Option<String>,
 }
 
 /// A balance as it is on a business date.
@@ -210,6 +251,10 @@ pub struct LoyaltyBalance {
     pub pending_points: Vec<PendingRow>,
     /// Open holds, in the order in which they lapse.
     pub holds: Vec<HoldRow>,
+    /// The stamp cards of the rules, and those of other ones that have stamps.
+    pub stamp_cards: Vec<CardBalance>,
+    /// The rewards that can be redeemed, in the order in which they expire.
+    pub rewards: Vec<RewardRow>,
     /// When the tier is reviewed next; none for the lowest.
     pub review_on: Option<NaiveDate>,
     /// The tier after that review, if nothing more is earned.
@@ -230,7 +275,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 10;
+    const VERSION: i32 = 11;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");
@@ -297,12 +342,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
             row.tier = *tier;
             row.review_on = windows::review_after(*on, row.enrolled_on, *tier);
         }
-        E::HoldPlaced { hold, order, points, discount, from, lapses_at, balance, .. } => {
-            let order = order.as_str().to_owned();
-            let (hold, points, discount, lapses_at) = (*hold, *points, *discount, *lapses_at);
-            row.hold(HoldRow { hold, order, points, discount, lapses_at, lots: Vec::new() }, from);
-            row.available = *balance;
-        }
+        E::HoldPlaced { .. } => row.set_aside(event),
         E::HoldReleased { hold, returned, balance, .. } => {
             row.give_back(*hold, returned);
             row.available = *balance;
@@ -338,6 +378,10 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
         }
         E::TransferSent { .. } | E::TransferReceived { .. } => row.transfer(event),
         E::Merged { .. } | E::Absorbed { .. } => row.merge(event),
+        E::StampAdded { .. } | E::StampRemoved { .. } => row.stamp(event),
+        E::RewardEarned { .. } | E::RewardReturned { .. } => row.add_reward(event),
+        E::RewardWithdrawn { .. } | E::RewardRedeemed { .. } | E::RewardExpired { .. } => row.lose_reward(event),
+        E::FlagRaised { .. } | E::FlagCleared { .. } => {} // told by loyalty_flags
         E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
@@ -373,6 +417,8 @@ impl LoyaltyBalanceRow {
             lots: Vec::new(),
             holds: Vec::new(),
             pending_points: Vec::new(),
+            stamp_cards: Vec::new(),
+            rewards: Vec::new(),
             next_vest_on: None,
             next_lapse_at: None,
             next_expiry_on: None,
@@ -491,6 +537,73 @@ impl LoyaltyBalanceRow {
         self.take(debt_from);
         self.earned_reference_on = self.earned_reference_on.max(*latest_earned_on);
         self.available = *balance;
+        self.take_cards_in(event);
+    }
+
+    /// The stamp cards of another account are added to these, and its rewards can be redeemed here.
+    fn take_cards_in(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::Absorbed { stamp_cards, rewards, .. } = event else { return };
+        for AbsorbedCard { card, stamps } in stamp_cards {
+            let known = self.stamp_cards.iter().find(|known| known.card == card.as_str());
+            let before = known.map_or(0, |known| known.stamps);
+            self.put_on_card(card.as_str(), before.saturating_add(*stamps));
+        }
+        for reward in rewards.iter().filter(|reward| reward.redeemed_with.is_none()) {
+            self.insert_reward(RewardRow {
+                reward: reward.reward,
+                card: reward.card.as_str().to_owned(),
+                code: reward.code.as_str().to_owned(),
+                earned_on: reward.earned_on,
+                expires_on: reward.expires_on,
+            });
+        }
+    }
+
+    fn stamp(&mut self, event: &LoyaltyEvent) {
+        if let LoyaltyEvent::StampAdded { card, on_card, .. } | LoyaltyEvent::StampRemoved { card, on_card, .. } = event
+        {
+            self.put_on_card(card.as_str(), *on_card);
+        }
+    }
+
+    fn put_on_card(&mut self, card: &str, stamps: i64) {
+        self.stamp_cards.retain(|known| known.card != card);
+        if stamps != 0 {
+            let place = self.stamp_cards.partition_point(|known| *known.card < *card);
+            self.stamp_cards.insert(place, CardRow { card: card.to_owned(), stamps });
+        }
+    }
+
+    fn add_reward(&mut self, event: &LoyaltyEvent) {
+        if let LoyaltyEvent::RewardEarned { card, on_card, .. } = event {
+            self.put_on_card(card.as_str(), *on_card);
+        }
+        if let LoyaltyEvent::RewardEarned { reward, card, code, earned_on, expires_on, .. }
+        | LoyaltyEvent::RewardReturned { reward, card, code, earned_on, expires_on, .. } = event
+        {
+            let (card, code) = (card.as_str().to_owned(), code.as_str().to_owned());
+            let (earned_on, expires_on) = (*earned_on, *expires_on);
+            self.insert_reward(RewardRow { reward: *reward, card, code, earned_on, expires_on });
+        }
+    }
+
+    /// In its place in the order of expiry; what never expires comes last.
+    fn insert_reward(&mut self, reward: RewardRow) {
+        let key = |row: &RewardRow| (row.expires_on.unwrap_or(NaiveDate::MAX), row.reward);
+        let place = self.rewards.partition_point(|other| key(other) < key(&reward));
+        self.rewards.insert(place, reward);
+    }
+
+    fn lose_reward(&mut self, event: &LoyaltyEvent) {
+        if let LoyaltyEvent::RewardWithdrawn { card, on_card, .. } = event {
+            self.put_on_card(card.as_str(), *on_card);
+        }
+        if let LoyaltyEvent::RewardWithdrawn { reward, .. }
+        | LoyaltyEvent::RewardRedeemed { reward, .. }
+        | LoyaltyEvent::RewardExpired { reward, .. } = event
+        {
+            self.rewards.retain(|other| other.reward != *reward);
+        }
     }
 
     /// Lots that come from another account, less what they pay of the debt: they count for the tier there.
@@ -508,6 +621,16 @@ impl LoyaltyBalanceRow {
     fn insert(&mut self, lot: LotRow) {
         let place = self.lots.partition_point(|other| (other.expires_on, other.lot) < (lot.expires_on, lot.lot));
         self.lots.insert(place, lot);
+    }
+
+    fn set_aside(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::HoldPlaced { hold, order, points, discount, from, lapses_at, balance, .. } = event else {
+            return;
+        };
+        let order = order.as_str().to_owned();
+        let (hold, points, discount, lapses_at) = (*hold, *points, *discount, *lapses_at);
+        self.hold(HoldRow { hold, order, points, discount, lapses_at, lots: Vec::new() }, from);
+        self.available = *balance;
     }
 
     /// A new hold, in its place in the order of lapsing, with what it takes out of the lots.
@@ -545,6 +668,8 @@ impl LoyaltyBalanceRow {
         self.lots.clear();
         self.holds.clear();
         self.pending_points.clear();
+        self.stamp_cards.clear();
+        self.rewards.clear();
         self.review_on = None;
         self.closed_on = Some(on);
     }
@@ -570,7 +695,9 @@ impl LoyaltyBalanceRow {
         self.next_vest_on = self.pending_points.first().and_then(|pending| pending.vests_on);
         self.held = sum_of(self.holds.iter().map(|hold| hold.points));
         self.next_lapse_at = self.holds.first().map(|hold| hold.lapses_at);
-        self.next_expiry_on = self.lots.iter().find(|lot| lot.left > 0).map(|lot| lot.expires_on);
+        let of_points = self.lots.iter().find(|lot| lot.left > 0).map(|lot| lot.expires_on);
+        let of_rewards = self.rewards.first().and_then(|reward| reward.expires_on);
+        self.next_expiry_on = of_points.into_iter().chain(of_rewards).min();
     }
 
     /// The tier after the next review, if nothing more is earned than what is pending and vests by then.
@@ -639,6 +766,12 @@ impl LoyaltyBalanceRow {
             enrolled_on: self.enrolled_on,
             expiries: expiries(self.lots.iter().filter(|lot| lot.expires_on > today && lot.left > 0)),
             holds: self.holds,
+            stamp_cards: cards(&self.stamp_cards, rules),
+            rewards: self
+                .rewards
+                .into_iter()
+                .filter(|reward| reward.expires_on.is_none_or(|day| day > today))
+                .collect(),
             review_on: self.review_on,
             projected_tier,
             closed_on: self.closed_on,
@@ -686,6 +819,20 @@ fn sum_of(points: impl Iterator<Item = i64>) -> i64 {
     points.fold(0, i64::saturating_add)
 }
 
+/// The cards of the rules, in their order, and behind them those of other rules that have stamps.
+fn cards(stamped: &[CardRow], rules: &Programme) -> Vec<CardBalance> {
+    let on = |code: &str| stamped.iter().find(|row| row.card == code).map_or(0, |row| row.stamps);
+    let of_rules = rules.stamp_cards.iter().map(|card| CardBalance {
+        card: card.code.as_str().to_owned(),
+        stamps: on(card.code.as_str()),
+        of: Some(card.stamps),
+        reward: Some(card.reward.as_str().to_owned()),
+    });
+    let others = stamped.iter().filter(|row| rules.stamp_cards.iter().all(|card| card.code.as_str() != row.card));
+    let others = others.map(|row| CardBalance { card: row.card.clone(), stamps: row.stamps, of: None, reward: None });
+    of_rules.chain(others).collect()
+}
+
 /// Lots that expire on the same day are one expiry.
 fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
     let mut expiries: Vec<Expiry> = Vec::new();
@@ -700,7 +847,8 @@ fn expiries<'a>(lots: impl Iterator<Item = &'a LotRow>) -> Vec<Expiry> {
 
 fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
     let (Json(lots), Json(holds)) = (get(row, "lots")?, get(row, "holds")?);
-    let Json(pending_points) = get(row, "pending_points")?;
+    let (Json(pending_points), Json(stamp_cards)) = (get(row, "pending_points")?, get(row, "stamp_cards")?);
+    let Json(rewards) = get(row, "rewards")?;
     Ok(LoyaltyBalanceRow {
         account: get(row, "account")?,
         tenant: TenantId(get(row, "tenant")?),
@@ -723,6 +871,8 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         lots,
         holds,
         pending_points,
+        stamp_cards,
+        rewards,
         next_vest_on: get(row, "next_vest_on")?,
         next_lapse_at: get(row, "next_lapse_at")?,
         next_expiry_on: get(row, "next_expiry_on")?,
@@ -772,7 +922,9 @@ impl TableRow for LoyaltyBalanceRow {
             .put("adjusted", self.adjusted)
             .put("returned", self.returned)
             .put("pending_points", Json(&self.pending_points))
-            .put("next_vest_on", self.next_vest_on);
+            .put("next_vest_on", self.next_vest_on)
+            .put("stamp_cards", Json(&self.stamp_cards))
+            .put("rewards", Json(&self.rewards));
     }
 }
 
@@ -839,6 +991,15 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
             | E::Merged { .. }
             | E::Closed { .. } => {}
         }

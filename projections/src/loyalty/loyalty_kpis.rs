@@ -199,6 +199,15 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
+        | E::StampAdded { .. }
+        | E::StampRemoved { .. }
+        | E::RewardEarned { .. }
+        | E::RewardWithdrawn { .. }
+        | E::RewardRedeemed { .. }
+        | E::RewardReturned { .. }
+        | E::RewardExpired { .. }
+        | E::FlagRaised { .. }
+        | E::FlagCleared { .. }
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }
@@ -227,6 +236,15 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
+        | E::StampAdded { .. }
+        | E::StampRemoved { .. }
+        | E::RewardEarned { .. }
+        | E::RewardWithdrawn { .. }
+        | E::RewardRedeemed { .. }
+        | E::RewardReturned { .. }
+        | E::RewardExpired { .. }
+        | E::FlagRaised { .. }
+        | E::FlagCleared { .. }
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }
@@ -258,6 +276,15 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
+        | E::StampAdded { .. }
+        | E::StampRemoved { .. }
+        | E::RewardEarned { .. }
+        | E::RewardWithdrawn { .. }
+        | E::RewardRedeemed { .. }
+        | E::RewardReturned { .. }
+        | E::RewardExpired { .. }
+        | E::FlagRaised { .. }
+        | E::FlagCleared { .. }
         | E::HoldPlaced { .. }
         | E::HoldReleased { .. }
         | E::TransferSent { .. }

@@ -185,7 +185,16 @@ impl ReadModel for LoyaltyLedger {
                 | E::PointsReversed { pending: true, .. }
                 | E::TierUpgraded { .. }
                 | E::TierDowngraded { .. }
-                | E::TierKept { .. } => vec![],
+                | E::TierKept { .. }
+                | E::StampAdded { .. }
+                | E::StampRemoved { .. }
+                | E::RewardEarned { .. }
+                | E::RewardWithdrawn { .. }
+                | E::RewardRedeemed { .. }
+                | E::RewardReturned { .. }
+                | E::RewardExpired { .. }
+                | E::FlagRaised { .. }
+                | E::FlagCleared { .. } => vec![],
             },
             Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
         }
@@ -218,19 +227,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             amount: Some(*total),
             ..row(Movement::Earned, *points, *balance, *earned_on)
         }),
-        E::HoldPlaced { hold, order, points, discount, placed_on, balance, .. } => Some(LedgerRow {
-            held: *points,
-            hold: Some(hold.as_uuid()),
-            order: Some(text(order)),
-            amount: Some(*discount),
-            ..row(Movement::Held, points.saturating_neg(), *balance, *placed_on)
-        }),
-        E::HoldReleased { hold, order, points, released_on, balance, .. } => Some(LedgerRow {
-            held: points.saturating_neg(),
-            hold: Some(hold.as_uuid()),
-            order: Some(text(order)),
-            ..row(Movement::Released, *points, *balance, *released_on)
-        }),
+        E::HoldPlaced { .. } | E::HoldReleased { .. } => held(event, recorded),
         E::PointsRedeemed { order, points, discount, hold, redeemed_on, balance, .. } => Some(LedgerRow {
             held: if hold.is_some() { points.saturating_neg() } else { 0 },
             hold: hold.map(|hold| hold.as_uuid()),
@@ -273,8 +270,39 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
         | E::PointsReversed { pending: true, .. }
         | E::TierUpgraded { .. }
         | E::TierDowngraded { .. }
-        | E::TierKept { .. } => None,
+        | E::TierKept { .. }
+        | E::StampAdded { .. }
+        | E::StampRemoved { .. }
+        | E::RewardEarned { .. }
+        | E::RewardWithdrawn { .. }
+        | E::RewardRedeemed { .. }
+        | E::RewardReturned { .. }
+        | E::RewardExpired { .. }
+        | E::FlagRaised { .. }
+        | E::FlagCleared { .. } => None,
     }
+}
+
+/// The row of points that were set aside, or came back.
+fn held(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
+    use LoyaltyEvent as E;
+    let row = |kind, points, balance, moved_on| LedgerRow::of(recorded, kind, points, balance, moved_on);
+    if let E::HoldPlaced { hold, order, points, discount, placed_on, balance, .. } = event {
+        return Some(LedgerRow {
+            held: *points,
+            hold: Some(hold.as_uuid()),
+            order: Some(text(order)),
+            amount: Some(*discount),
+            ..row(Movement::Held, points.saturating_neg(), *balance, *placed_on)
+        });
+    }
+    let E::HoldReleased { hold, order, points, released_on, balance, .. } = event else { return None };
+    Some(LedgerRow {
+        held: points.saturating_neg(),
+        hold: Some(hold.as_uuid()),
+        order: Some(text(order)),
+        ..row(Movement::Released, *points, *balance, *released_on)
+    })
 }
 
 /// The row of an account that was taken over, or that took one over.

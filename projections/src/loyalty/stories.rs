@@ -1,14 +1,15 @@
 //! Histories of an account as the domain decides them, for the tests of the folds.
 
 use chrono::{Days, Months, NaiveDate, TimeDelta};
-use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId, TransferId};
+use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId, RewardCode, Sku, StampCardCode, TransferId};
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::events::{LoyaltyEvent, MovedLot};
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
-use domain::loyalty::programme::{PendingRule, Programme};
+use domain::loyalty::programme::{PendingRule, Programme, StampCard};
 use domain::loyalty::sale::{Sale, SaleRefund};
+use domain::purchase::{PurchaseLine, RefundedLine};
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
 
@@ -229,6 +230,44 @@ pub(crate) fn pending_for(days: Option<u32>) -> LoyaltyProgramme {
     LoyaltyProgramme::always(Programme { pending, ..Programme::clone(&Programme::standard()) })
 }
 
+/// Purchases that are stamped on a card of three, their refunds, and rewards that are handed over.
+fn any_stamping() -> impl Strategy<Value = LoyaltyCommand> {
+    let stamped = (0_u8..12, 1_u32..8, prop::option::of(1_u32..24), any_moment());
+    let stamp = stamped.prop_map(|(number, quantity, months, now)| {
+        let lines = vec![PurchaseLine { sku: latte(), category: None, quantity, amount: money(300) }];
+        let sale = Sale { lines, ..Sale::of_total(order(number), money(300), now.today) };
+        LoyaltyCommand::Stamp { sale, programme: with_a_card(months), now }
+    });
+    let refunded = (0_u8..12, 0_u8..6, 0_u32..4, 0_i64..3, any_moment());
+    let take_back = refunded.prop_map(|(number, refund, quantity, left, now)| {
+        let lines = vec![RefundedLine { line: 0, sku: latte(), quantity, amount: money(300) }];
+        let refunded = SaleRefund::remaining(order(number), refund_id(refund), money(left), now.today);
+        LoyaltyCommand::TakeStampsBack { refunded: SaleRefund { lines, ..refunded }, now }
+    });
+    let redeemed = (1_u32..12, 0_u8..12, any_moment());
+    let redeem = redeemed.prop_map(|(reward, number, now)| {
+        let order = order(number);
+        LoyaltyCommand::RedeemReward { reward, order, now }
+    });
+    prop_oneof![3 => stamp, 1 => take_back, 2 => redeem]
+}
+
+fn with_a_card(reward_expiry_months: Option<u32>) -> LoyaltyProgramme {
+    let card = StampCard {
+        code: StampCardCode::parse("coffee").unwrap(),
+        categories: vec![],
+        products: vec![latte()],
+        stamps: 3,
+        reward: RewardCode::parse("free_coffee").unwrap(),
+        reward_expiry_months,
+    };
+    LoyaltyProgramme::always(Programme { stamp_cards: vec![card], ..Programme::clone(&Programme::standard()) })
+}
+
+fn latte() -> Sku {
+    Sku::parse("latte-1").unwrap()
+}
+
 /// Holds last for minutes or for years here, so that all else happens while they are open, too.
 pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let number = 0_u8..12;
@@ -277,6 +316,6 @@ pub(crate) fn any_command() -> impl Strategy<Value = LoyaltyCommand> {
     let review = any_moment().prop_map(|now| LoyaltyCommand::Review { programme: LoyaltyProgramme::default(), now });
     prop_oneof![
         6 => earn, 3 => redeem, 3 => reverse, 4 => hold, 2 => capture, 2 => release, 2 => adjust, 3 => give_back, 1 => settle,
-        1 => review, 3 => any_transfer(), 2 => vest
+        1 => review, 3 => any_transfer(), 2 => vest, 4 => any_stamping()
     ]
 }

@@ -6,7 +6,8 @@ use crate::world::{
 use domain::Event;
 use domain::access::events::AccessEvent;
 use domain::ids::{Label, RehearsalId, TenantId as DomainTenant, TimeZoneName};
-use domain::loyalty::events::{ProgrammeEvent, RehearsalOutcome};
+use domain::loyalty::events::{LoyaltyEvent, ProgrammeEvent, RehearsalOutcome};
+use domain::loyalty::flags::FlagKind;
 use domain::loyalty::programme::Programme;
 use projections::projectors;
 use projections::rebuild::{Progress, Purpose};
@@ -44,7 +45,7 @@ impl World {
             let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
             world.append(tenant, fresh_id(), [published(), rehearsed()]).await;
-            last = world.append(tenant, customer, [enrolled(), earned(1)]).await;
+            last = world.append(tenant, customer, [enrolled(), earned(1), flagged()]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();
         for name in names {
@@ -53,6 +54,11 @@ impl World {
         node.projections.stop().await;
         world
     }
+}
+
+fn flagged() -> Event {
+    let on = "2026-01-10".parse().unwrap();
+    LoyaltyEvent::FlagRaised { flag: FlagKind::BuyRefundLoop, orders: 5, since: on, raised_on: on }.into()
 }
 
 fn published() -> Event {

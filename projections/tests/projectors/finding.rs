@@ -458,9 +458,9 @@ async fn the_report_reads_no_account_but_those_with_points_that_are_due() {
     let world = World::start().await;
     let many = "insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, \
                 lifetime_earned, redeemed, expired, reversed, adjusted, transferred_in, transferred_out, returned, earned_last_12_months, tier, enrolled_on, lots, updated_at, \
-                position, version, holds, pending_points, next_expiry_on) \
+                position, version, holds, pending_points, stamp_cards, rewards, next_expiry_on) \
                 select lpad(n::text, 32, '0')::uuid, n % 2 + 7, 'EUR', 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 'bronze', '2026-01-01', '[]', now(), n, 1, \
-                '[]', '[]', date '2026-03-01' + n % 700 from generate_series(1, 20000) n";
+                '[]', '[]', '[]', '[]', date '2026-03-01' + n % 700 from generate_series(1, 20000) n";
     world.as_role(Role::Engine).await.execute(many).await.unwrap();
     world.as_admin().await.execute("analyze").await.unwrap();
     let mut request = world.as_role(Role::Request).await;
@@ -512,9 +512,9 @@ async fn what_is_due_is_found_by_its_index() {
     let mut engine = world.as_role(Role::Engine).await;
     let many = "insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, \
                 lifetime_earned, redeemed, expired, reversed, adjusted, transferred_in, transferred_out, returned, earned_last_12_months, tier, enrolled_on, lots, updated_at, \
-                position, version, holds, pending_points, next_lapse_at, next_expiry_on, review_on, next_vest_on) \
+                position, version, holds, pending_points, stamp_cards, rewards, next_lapse_at, next_expiry_on, review_on, next_vest_on) \
                 select lpad(n::text, 32, '0')::uuid, n % 20 + 1, 'EUR', 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 'bronze', day, '[]', at, n, 1, \
-                '[]', '[]', at, day, day, day from generate_series(1, 20000) n, \
+                '[]', '[]', '[]', '[]', at, day, day, day from generate_series(1, 20000) n, \
                 lateral (select date '2026-01-01' + n % 700 as day, timestamptz '2026-01-01 00:00Z' + n * interval '1 h' as at) x";
     engine.execute(many).await.unwrap();
     world.as_admin().await.execute("analyze").await.unwrap();

@@ -92,6 +92,7 @@ const LOOKS: &[Look] = &[
     look("/v1/jobs", "/v1/jobs", 200, ANYTHING),
     look("/v1/jobs/{name}/runs", "/v1/jobs/loyalty_expiry/runs", 200, NOBODY),
     look("/v1/jobs/{name}/runs/{id}", "/v1/jobs/loyalty_expiry/runs/ID", 404, ANYTHING),
+    look("/v1/loyalty/flags", "/v1/loyalty/flags", 200, NOBODY),
     look("/v1/loyalty/kpis", "/v1/loyalty/kpis", 200, |answer| answer["outstanding_points"] == 0),
     look("/v1/loyalty/programme", "/v1/loyalty/programme", 200, ANYTHING),
     look("/v1/loyalty/programme/versions", "/v1/loyalty/programme/versions", 200, ANYTHING),
@@ -127,6 +128,7 @@ async fn erased(world: &World) -> (String, BTreeMap<&'static str, String>) {
     let id = person(world).await;
     let address = world.get(&format!("/v1/customers/{id}/addresses?min_position={}", world.head().await)).await.body;
     let address = address["items"][0]["address_id"].as_str().expect("an address").to_owned();
+    give_back_again_and_again(world, &id).await;
     let held = json!({"order_id": "order-9", "points": 100});
     assert_eq!(world.post(&format!("/v1/customers/{id}/loyalty/holds"), held).await.status, 201);
     let created = world.get(&format!("/v1/customers/{id}/events")).await.body["events"][0]["position"].to_string();
@@ -137,6 +139,16 @@ async fn erased(world: &World) -> (String, BTreeMap<&'static str, String>) {
     assert_eq!((erased.status, &erased.body["pending"]), (200, &json!([])), "{}", erased.body);
     let words = BTreeMap::from([("ID", id.clone()), ("ADDRESS", address), ("CREATED", created), ("SIZE", size)]);
     (id, words)
+}
+
+/// So often that it is flagged.
+async fn give_back_again_and_again(world: &World, customer: &str) {
+    for number in 1..=5 {
+        let order = format!("loop-{number}");
+        assert_eq!(world.buys(customer, &order, "20.00").await.status, 201);
+        let refund = json!({"order_id": order, "refund_id": format!("refund-{order}")});
+        assert_eq!(world.post(&format!("/v1/customers/{customer}/refunds"), refund).await.status, 201);
+    }
 }
 
 #[tokio::test]
@@ -219,6 +231,7 @@ const TABLES: &[(&str, Leaves)] = &[
     ("key_checks", Nothing),
     ("leases", Nothing),
     ("loyalty_balances", Facts),
+    ("loyalty_flags", Facts),
     ("loyalty_kpis", Nothing),
     ("loyalty_ledger", Facts),
     ("loyalty_liabilities", Nothing),

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after_due, settled, sum_of};
+use super::{
+    EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after_due, settled, stamping, sum_of,
+};
 use crate::calendar::Moment;
 use crate::ids::CustomerId;
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{LoyaltyEvent, MovedLot};
-use crate::loyalty::merging::{AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
+use crate::loyalty::flags::{FlagKind, GivenBackDay};
+use crate::loyalty::merging::{AbsorbedCard, AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::windows;
 
@@ -67,13 +70,15 @@ pub(super) fn absorb(
     if other.available().saturating_add(member.available()).saturating_add(member.held()) > POINTS_MAX {
         return Err(LoyaltyError::MergedPointsLimit { limit: POINTS_MAX });
     }
-    if other.earned.len().saturating_add(other.redeemed.len()) > ABSORBED_ORDERS_MAX {
+    let orders = [other.earned.len(), other.redeemed.len(), other.stamps.orders()];
+    if orders.into_iter().fold(0, usize::saturating_add) > ABSORBED_ORDERS_MAX {
         return Err(LoyaltyError::MergeTooManyOrders { limit: ABSORBED_ORDERS_MAX });
     }
     let absorbed = parts(&member, duplicate, other, now.today);
     let joined = absorbed.iter().fold(member, Member::evolve);
     events.extend(absorbed);
     events.extend(higher_tier(&joined, other.tier, rules, now.today));
+    events.extend(stamping::rewards_of_joined(&joined, rules, now.today));
     Ok(events)
 }
 
@@ -88,12 +93,16 @@ fn higher_tier(joined: &Member, other: Tier, rules: &Programme, today: NaiveDate
 fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) -> Vec<LoyaltyEvent> {
     let (lots, redeemed) = (other.handed_over(member), redemptions(member, other));
     let pending = other.pending_handed_over(member);
-    let parts = lots.len().max(redeemed.len()).max(pending.len()).div_ceil(ORDERS_IN_A_PART).max(1);
+    let (rewards, stamped) = (other.rewards_handed_over(member), other.stamps_handed_over(member));
+    let lengths = [lots.len(), redeemed.len(), pending.len(), rewards.len(), stamped.len()];
+    let parts = lengths.into_iter().fold(1, usize::max).div_ceil(ORDERS_IN_A_PART);
     let (mut lots, mut redeemed) = (lots.chunks(ORDERS_IN_A_PART), redeemed.chunks(ORDERS_IN_A_PART));
     let mut pending = pending.chunks(ORDERS_IN_A_PART);
+    let (mut rewards, mut stamped) = (rewards.chunks(ORDERS_IN_A_PART), stamped.chunks(ORDERS_IN_A_PART));
     let (mut owed, mut balance) = (member.debt, member.available());
     let of_part = |part: usize| {
-        let debt = if part == 0 { other.debt } else { 0 };
+        let besides = if part == 0 { Besides::of(other) } else { Besides::default() };
+        let Besides { debt, stamp_cards, flags, given_back } = besides;
         let (lots, redeemed) = (lots.next().unwrap_or_default(), redeemed.next().unwrap_or_default());
         let left = sum_of(lots.iter().map(|lot| lot.points));
         let paid_debt = owed.min(left);
@@ -112,12 +121,33 @@ fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) 
             paid_debt,
             redeemed: redeemed.to_vec(),
             pending: pending.next().unwrap_or_default().to_vec(),
+            stamp_cards,
+            rewards: rewards.next().unwrap_or_default().to_vec(),
+            stamped: stamped.next().unwrap_or_default().to_vec(),
+            flags,
+            given_back,
             latest_earned_on: other.latest_earned_on,
             on,
             balance,
         }
     };
     (0..parts).map(of_part).collect()
+}
+
+/// What is told once, in the first part.
+#[derive(Default)]
+struct Besides {
+    debt: i64,
+    stamp_cards: Vec<AbsorbedCard>,
+    flags: Vec<FlagKind>,
+    given_back: Vec<GivenBackDay>,
+}
+
+impl Besides {
+    fn of(other: &Member) -> Self {
+        let (flags, given_back) = (other.flags().collect(), other.given_back.clone());
+        Self { debt: other.debt, stamp_cards: other.cards_handed_over(), flags, given_back }
+    }
 }
 
 fn redemptions(member: &Member, other: &Member) -> Vec<AbsorbedRedemption> {
@@ -199,12 +229,21 @@ impl Member {
         for pending in pending {
             self.absorb_pending(pending);
         }
+        self.absorb_besides(event);
         self.latest_earned_on = self.latest_earned_on.max(*latest_earned_on);
         if let Some(latest) = self.latest_earned_on {
             let before = windows::before_counted(latest, self.review_on);
             self.earned_by_day.retain(|day, _| *day > before);
         }
         self
+    }
+
+    /// Stamp cards, and what is to be looked at.
+    fn absorb_besides(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::Absorbed { stamp_cards, rewards, stamped, flags, given_back, .. } = event else { return };
+        self.absorb_stamps(stamp_cards, rewards, stamped);
+        self.flags.extend(flags);
+        given_back.iter().for_each(|day| self.count_given_back(*day));
     }
 
     /// The number of the last lot: those of another account come behind it.

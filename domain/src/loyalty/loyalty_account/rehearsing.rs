@@ -62,6 +62,15 @@ impl Member {
             | E::HoldReleased { .. }
             | E::PointsReversed { .. }
             | E::PointsExpired { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
             | E::Merged { .. }
             | E::Absorbed { .. }
             | E::Closed { .. } => {}

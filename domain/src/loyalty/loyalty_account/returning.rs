@@ -5,7 +5,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Lot, Member, after, holding, sum_of};
+use super::{Lot, Member, after, holding, stamping, sum_of};
 use crate::calendar::Moment;
 use crate::ids::{HoldId, OrderId, RefundId};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
@@ -20,9 +20,9 @@ pub(super) struct Return {
 }
 
 impl Member {
-    /// Whether points are remembered to have been redeemed for an order, or are held for it.
+    /// Whether points are remembered to have been redeemed for an order, or are held for it, or rewards were redeemed with it.
     pub fn has_spent(&self, order: &OrderId) -> bool {
-        self.redeemed.contains_key(order) || self.hold_for(order).is_some()
+        self.redeemed.contains_key(order) || self.hold_for(order).is_some() || self.has_redeemed_reward_with(order)
     }
 
     /// The lots that points are drawn from: those of a hold, or of the account.
@@ -70,6 +70,9 @@ pub(super) fn give_back(member: &Member, wanted: &Return, now: Moment) -> Vec<Lo
         held.map_or_else(Vec::new, |hold| holding::give_back_hold(member, hold, ReleaseReason::Cancelled, now));
     let member = after(member, &events);
     events.extend(give_back_redeemed(&member, wanted, now));
+    if part >= whole {
+        events.extend(stamping::give_back(&member, (&wanted.order, &wanted.refund), wanted.on, now.today));
+    }
     events
 }
 

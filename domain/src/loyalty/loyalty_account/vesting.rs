@@ -14,6 +14,7 @@ use crate::calendar::Moment;
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{CampaignPoints, LoyaltyEvent};
+use crate::loyalty::flags::GivenBackDay;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::merging::AbsorbedPending;
 use crate::loyalty::programme::{PendingRule, Tier};
@@ -274,6 +275,9 @@ impl Member {
         if let Some(earned) = self.earned.get_mut(order) {
             earned.reversed = earned.reversed.saturating_add(points);
             earned.refunds.insert(refund.clone());
+            if earned.reversed >= earned.points {
+                self.count_given_back(GivenBackDay { on, orders: 1 });
+            }
         }
         if let Some(pending) = self.pending.get_mut(order) {
             pending.points = pending.points.saturating_sub(points);

@@ -228,6 +228,7 @@ fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> LoyaltyComman
         | C::PlaceHold { programme, .. }
         | C::Adjust { programme, .. }
         | C::SendTransfer { programme, .. }
+        | C::Stamp { programme, .. }
         | C::Vest { programme, .. }
         | C::Absorb { programme, .. }
         | C::Review { programme, .. } => *programme = rules.clone(),
@@ -238,6 +239,9 @@ fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> LoyaltyComman
         | C::ReceiveTransfer { .. }
         | C::MergeInto { .. }
         | C::Settle { .. }
+        | C::TakeStampsBack { .. }
+        | C::RedeemReward { .. }
+        | C::ClearFlag { .. }
         | C::Close { .. } => {}
     }
     command

@@ -29,7 +29,9 @@ create table loyalty_balances (
     transferred_out       bigint      not null,
     returned              bigint      not null,
     pending_points        jsonb       not null,
-    next_vest_on          date
+    next_vest_on          date,
+    stamp_cards           jsonb       not null,
+    rewards               jsonb       not null
 ) with (fillfactor = 80);
 comment on table loyalty_balances is 'One row per loyalty account; the account has the id of its customer.';
 comment on column loyalty_balances.account is 'Id of the account.';
@@ -58,7 +60,9 @@ comment on column loyalty_balances.earned_reference_on is 'The latest business d
 comment on column loyalty_balances.lots is 'Points by purchase, or given by hand (those count for no tier), in the order in which they expire: {lot, left, counted, earned_on, expires_on}. Used-up lots stay while the last twelve months, or the next review, count them.';
 comment on column loyalty_balances.holds is 'Open holds, in the order in which they lapse: {hold, order, points, discount, lapses_at, lots}.';
 comment on column loyalty_balances.next_lapse_at is 'When the first open hold lapses.';
-comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone.';
+comment on column loyalty_balances.next_expiry_on is 'The first day on which points of the oldest lot that has some left are gone, or a reward is.';
 comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
 comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
 comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased or merged into another one: nothing is left on it.';
+comment on column loyalty_balances.stamp_cards is 'What is on stamp cards: {card, stamps}; below zero when the stamps had earned a reward that is spent. Cards with nothing on them are not told.';
+comment on column loyalty_balances.rewards is 'The rewards that can be redeemed, in the order in which they expire: {reward, card, code, earned_on, expires_on}. Those whose day has come since the last event are still in it.';

@@ -296,6 +296,15 @@ impl Sums {
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
             | E::HoldPlaced { .. }
             | E::HoldReleased { .. }
             | E::Merged { .. }
@@ -333,6 +342,12 @@ fn same(state: &LoyaltyAccount, row: &LoyaltyBalanceRow, sums: &Sums, asked: Mom
         prop_assert_eq!(member.earned_last_12_months(reference), row.earned_last_12_months);
     }
     prop_assert_eq!(member.pending(), row.pending);
+    let cards: Vec<_> = member.stamp_cards().map(|(card, stamps)| (card.as_str(), stamps)).collect();
+    let shown: Vec<_> = row.stamp_cards.iter().map(|row| (row.card.as_str(), row.stamps)).collect();
+    prop_assert_eq!(cards, shown);
+    let rewards: Vec<_> = member.rewards().iter().map(|reward| (reward.number, reward.expires_on)).collect();
+    let shown: Vec<_> = row.rewards.iter().map(|row| (row.reward, row.expires_on)).collect();
+    prop_assert_eq!(rewards, shown);
     let vest = LoyaltyCommand::Vest { order: None, programme: LoyaltyProgramme::default(), now: asked };
     let due = LoyaltyAccount::decide(state, vest).unwrap();
     let later = LoyaltyAccount::fold(state.clone(), &due);

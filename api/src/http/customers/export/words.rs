@@ -128,6 +128,25 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsExpired { points, .. } => format!("{points} points expired"),
         E::TransferSent { points, .. } => format!("{points} points went to another account"),
         E::TransferReceived { points, .. } => format!("{points} points came from another account"),
+        E::StampAdded { stamps, card, order, .. } => format!("{stamps} stamps on the card {card} for order {order}"),
+        E::StampRemoved { stamps, card, order, .. } => {
+            format!("{stamps} stamps of the card {card} were taken back, because order {order} was given back")
+        }
+        E::RewardEarned { code, card, .. } => {
+            format!("The card {card} was full, and you earned {}", words(code.as_str()))
+        }
+        E::RewardWithdrawn { code, order, .. } => {
+            format!("You no longer had earned {}, because order {order} was given back", words(code.as_str()))
+        }
+        E::RewardRedeemed { code, order, .. } => format!("You were given {} with order {order}", words(code.as_str())),
+        E::RewardReturned { code, order, .. } => {
+            format!("You may have {} again, because order {order} was given back", words(code.as_str()))
+        }
+        E::RewardExpired { code, .. } => format!("The reward {} expired", words(code.as_str())),
+        E::FlagRaised { orders, since, .. } => {
+            format!("It was noted that you gave back {orders} orders since {since}, for somebody to look at")
+        }
+        E::FlagCleared { .. } => "Somebody has looked at what was noted about orders you gave back".to_owned(),
         E::Merged { points, .. } => format!("{points} points went to your other account, which goes on alone"),
         E::Absorbed { points, .. } => format!("{points} points came from your other account"),
         E::Closed { .. } => "The account was closed".to_owned(),
