@@ -75,7 +75,8 @@ async fn the_event_at_which_a_projector_has_failed_is_skipped_and_no_other_live_
     let shown = node.comes_to_show("customers", ProjectorState::Live).await;
     assert_eq!((shown.skipped, shown.error, shown.lag), (vec![poison], None, 0));
     node.skips("customers", poison).await.unwrap();
-    assert_eq!(node.shows("audit_trail").await.state, ProjectorState::Failed, "a skip is for one projector");
+    // A skip is for one projector. The other one may not have come so far yet, and tries again now and then.
+    node.comes_to_show("audit_trail", ProjectorState::Failed).await;
 
     for purpose in [Purpose::Check, Purpose::Swap] {
         let made = rebuild(&world, "customers", purpose).await.unwrap();
