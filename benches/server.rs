@@ -68,6 +68,7 @@ impl Server {
             tree: store.tree(),
             clock: Arc::new(SystemClock),
             keys: Keys::new(Arc::new(ProjectedKeys(pools)), &config),
+            mail_servers: api::KnownMailServers::default(),
             log_key: store::signed_note::LogKey::random(),
             receipts: api::ReceiptsApart::default(),
             ticket_key: store::personal_data::Keys::random().master.ticket_key(),

@@ -3,6 +3,7 @@
 //! Each place is read into a map of the same keys; the highest one that names a key wins, and the error of a wrong value
 //! says which place it came from.
 
+use crate::mail_lookup::MailLookupBy;
 use crate::scrubbing::ScrubAt;
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
@@ -99,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) heads_ca_file: Option<PathBuf>,
     /// Where the erasure list is kept, if not in the data folder.
     pub(crate) erasures_file: Option<PathBuf>,
+    /// Whom verdicts on addresses ask for mail servers.
+    pub(crate) mail_lookup: MailLookupBy,
 }
 
 impl Settings {
@@ -135,6 +138,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("heads_token", &["CLIENTELA_HEADS_TOKEN"]),
     ("heads_ca_file", &["CLIENTELA_HEADS_CA_FILE"]),
     ("erasures_file", &["CLIENTELA_ERASURES_FILE"]),
+    ("mail_lookup", &["CLIENTELA_MAIL_LOOKUP"]),
 ];
 
 /// The usual file, in the data folder.
@@ -219,6 +223,7 @@ impl Effective {
             heads_token: self.get("heads_token")?,
             heads_ca_file: self.get("heads_ca_file")?,
             erasures_file: self.get("erasures_file")?,
+            mail_lookup: self.get("mail_lookup")?.ok_or_else(|| required("mail_lookup"))?,
         };
         if settings.open && !settings.listen.ip().is_loopback() {
             bail!("open is allowed only on a loopback address, not on {}", settings.listen);
@@ -278,6 +283,7 @@ fn defaults(environment: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> 
         ("background", json!(true)),
         ("scrub_at", json!("02:30")),
         ("head_every_seconds", json!(60)),
+        ("mail_lookup", json!("off")),
     ])
 }
 

@@ -17,6 +17,7 @@ mod import;
 mod jobs;
 mod key;
 mod logging;
+mod mail_lookup;
 mod migrate;
 mod open_files;
 mod output;

@@ -35,10 +35,11 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     logging::start(&settings, logging::SERVER)?;
     // Before anything that counts: figures made earlier would be lost.
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
+    let mail_servers = settings.mail_lookup.mail_servers()?;
     let listener = listen(settings.listen, settings.feed_clients_max)?;
     let address = listener.local_addr().context("the address that is listened on is not known")?;
     let (node, new_key) = started(&settings, args.migrate).await?;
-    let api = node.api(&settings, metrics);
+    let api = node.api(&settings, mail_servers, metrics);
     let config = api.config.clone();
     let told_to_stop = told_to_stop()?;
     // The key is in the data folder as well: a screen that cannot be written to is no reason not to serve.

@@ -318,7 +318,12 @@ impl Node {
     }
 
     /// The doors of this node.
-    pub(crate) fn api(&self, settings: &Settings, metrics: PrometheusHandle) -> api::Api {
+    pub(crate) fn api(
+        &self,
+        settings: &Settings,
+        mail_servers: api::KnownMailServers,
+        metrics: PrometheusHandle,
+    ) -> api::Api {
         let mut config = api::Config {
             open: settings.open,
             cors_origins: settings.cors_origins.clone(),
@@ -342,6 +347,7 @@ impl Node {
             tree: self.store.tree(),
             clock: self.clock.clone(),
             keys: api::Keys::new(directory, &config),
+            mail_servers,
             log_key: self.log_key.clone(),
             receipts: self.keeping.as_ref().map(Keeping::receipts).unwrap_or_default(),
             ticket_key: self.ticket_key.clone(),

@@ -16,6 +16,7 @@ mod erasing;
 pub mod headers;
 pub mod http;
 mod limits;
+pub mod mail_servers;
 mod openapi;
 pub mod problem;
 pub mod serve;
@@ -41,6 +42,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
 pub use config::Config;
 pub use erasing::{Erased, ErasedAgain, Eraser, ReceiptsApart};
+pub use mail_servers::{KnownMailServers, MailLookup, NameServers};
 pub use problem::Problem;
 pub use serve::serve;
 
@@ -73,6 +75,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The keys of callers.
     pub keys: Keys,
+    /// Whether domains of addresses take mail.
+    pub mail_servers: KnownMailServers,
     /// Signs for the log.
     pub log_key: LogKey,
     /// Where receipts of erasures are kept apart from the database.

@@ -154,6 +154,7 @@ pub(crate) fn doors(config: Config) -> Doors {
         store,
         clock: Arc::new(FrozenClock::at(now)),
         keys: Keys::new(Arc::clone(&keys) as Arc<dyn KeyDirectory>, &config),
+        mail_servers: crate::KnownMailServers::default(),
         log_key: store::signed_note::LogKey::random(),
         receipts: crate::ReceiptsApart::default(),
         ticket_key: store::personal_data::Keys::random().master.ticket_key(),

@@ -145,7 +145,7 @@ async fn an_open_server_listens_to_this_machine_only() {
 async fn the_configuration_says_what_is_wrong_with_it() {
     let world = World::empty(None);
     fs::write(world.folder().join("a.toml"), "listn = \"127.0.0.1:1\"\n").expect("written");
-    insta::assert_snapshot!(told(&world, &["config", "--config", "a.toml"]), @"clientela: a.toml has the unknown key `listn`; known are data_dir, listen, database_url, master_key, claim_key, log_key, log_format, log_level, open, cors_origins, feed_clients_max, feed_clients_per_key_max, feed_recheck_seconds, requests_per_key, failures_per_address, drain_seconds, rebuild_on_start, background, scrub_at, head_every_seconds, heads_file, heads_url, heads_token, heads_ca_file, erasures_file");
+    insta::assert_snapshot!(told(&world, &["config", "--config", "a.toml"]), @"clientela: a.toml has the unknown key `listn`; known are data_dir, listen, database_url, master_key, claim_key, log_key, log_format, log_level, open, cors_origins, feed_clients_max, feed_clients_per_key_max, feed_recheck_seconds, requests_per_key, failures_per_address, drain_seconds, rebuild_on_start, background, scrub_at, head_every_seconds, heads_file, heads_url, heads_token, heads_ca_file, erasures_file, mail_lookup");
     fs::write(world.folder().join("a.toml"), "listen = 7\n").expect("written");
     insta::assert_snapshot!(told(&world, &["serve", "--config", "a.toml"]), @"clientela: listen (file a.toml) is wrong: invalid type: integer `7`, expected socket address");
     let output = world.run(&["config", "--database-url", "postgres://ana:secret@db/x"]);

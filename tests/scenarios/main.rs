@@ -16,6 +16,7 @@ mod imports;
 mod jobs;
 mod listing;
 mod loyalty;
+mod mail_servers;
 mod merged_sales;
 mod merging;
 mod offline_proofs;

@@ -1,5 +1,5 @@
-//! `POST /v1/validators/{email|phone|document|risk|customer}`: verdicts on what people type, without asking anybody and without a trace in
-//! the log. The rules are the domain's, which registration reads with, too.
+//! `POST /v1/validators/{email|phone|document|risk|customer}`: verdicts on what people type, without a trace in the log. The rules are the
+//! domain's, which registration reads with, too. Nobody is asked but name servers, about the domain of an address, if the operator said so.
 //!
 //! What the log knows (a customer who is known already, many of one origin, a list of the unwanted) is not looked up here.
 
@@ -9,14 +9,15 @@ use crate::http::wire::Fields;
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::Json;
+use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::country::Country;
 use domain::validators::customer::{self, Claims, CustomerVerdict, RiskFacts, Rules};
 use domain::validators::document::{self, DocumentVerdict, NumberKind};
 use domain::validators::email::{self, EmailVerdict};
 use domain::validators::phone::{self, PhoneKind, PhoneVerdict};
-use domain::validators::risk::{Risk, RiskFactor, RiskLevel};
-use domain::validators::{Check, Checks};
+use domain::validators::risk::{RiskFactor, RiskLevel};
+use domain::validators::{Check, Checks, check};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -78,7 +79,7 @@ struct ValidateEmailBody {
 
 #[derive(Serialize, ToSchema)]
 struct EmailVerdictView {
-    /// Whether mail can be sent to an address of this form.
+    /// Whether mail can be sent to an address of this form, and to this domain if that was looked up.
     valid: bool,
     /// As people write it; none when it has no form.
     #[schema(example = "cliente@empresa.com")]
@@ -90,7 +91,8 @@ struct EmailVerdictView {
     ascii_domain: Option<String>,
     /// Whether anybody can have a mailbox of this domain.
     free_mail: bool,
-    /// `syntax`, `length`, `domain_format`, `special_use`, `temporary_domain` (null when it is none), `mx` (not looked up).
+    /// `syntax`, `length`, `domain_format`, `special_use`, `temporary_domain` (null when it is none), `mx`: whether the domain
+    /// takes mail, as its name servers say. `skipped` unless the operator has them asked, `warning` when they did not answer in time.
     #[schema(value_type = schemas::Checks)]
     checks: ChecksView,
 }
@@ -116,6 +118,7 @@ impl From<EmailVerdict> for EmailVerdictView {
     security(("key" = [Scope::OnboardingRead])),
 )]
 async fn validate_email(
+    State(api): State<Api>,
     caller: Caller,
     JsonBody(body): JsonBody<ValidateEmailBody>,
 ) -> Result<Json<EmailVerdictView>, Problem> {
@@ -123,7 +126,9 @@ async fn validate_email(
     let mut fields = Fields::default();
     bounded(&mut fields, &[("/email", Some(&body.email))]);
     fields.end(Some(()))?;
-    Ok(Json(email::validate(&body.email).into()))
+    let verdict = email::validate(&body.email);
+    let servers = api.mail_servers.of(&verdict).await;
+    Ok(Json(verdict.with_mail_servers(servers).into()))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -291,7 +296,15 @@ struct ValidateCustomerBody {
 }
 
 impl ValidateCustomerBody {
-    fn verdict(&self) -> Result<CustomerVerdict, Problem> {
+    /// The claims, once they can be read, and what the domain of the address says of itself.
+    async fn verdict(&self, api: &Api) -> Result<CustomerVerdict, Problem> {
+        let claims = self.claims()?;
+        let mail_servers = api.mail_servers.of(&email::validate(claims.email.unwrap_or_default())).await;
+        let rules = Rules { strict_documents: self.strict_documents, ..Rules::default() };
+        Ok(customer::validate(&claims, RiskFacts { mail_servers, ..RiskFacts::default() }, &rules))
+    }
+
+    fn claims(&self) -> Result<Claims<'_>, Problem> {
         let mut fields = Fields::default();
         let own = self.document.as_ref();
         bounded(
@@ -315,7 +328,7 @@ impl ValidateCustomerBody {
         });
         let document = document.map_or(Some(None), |read| read.map(Some));
         let (country, document) = fields.end(home.zip(document))?;
-        let claims = Claims {
+        Ok(Claims {
             email: self.customer_email.as_deref(),
             first_name: self.first_name.as_deref(),
             last_name: self.last_name.as_deref(),
@@ -324,9 +337,7 @@ impl ValidateCustomerBody {
             phone: self.phone.as_deref(),
             country,
             document,
-        };
-        let rules = Rules { strict_documents: self.strict_documents, ..Rules::default() };
-        Ok(customer::validate(&claims, RiskFacts::default(), &rules))
+        })
     }
 }
 
@@ -343,21 +354,23 @@ struct RiskVerdictView {
     /// What to do: `approve`, `manual_review` or `reject_or_manual_approval`.
     #[schema(example = "manual_review")]
     recommendation: &'static str,
-    /// What was not looked up: `duplicate`, `velocity`, `blocked`.
+    /// What is not looked up (`duplicate`, `velocity`, `blocked`), and `mx`, which is where the operator says so.
     #[schema(value_type = schemas::Checks)]
     checks: ChecksView,
 }
 
-impl From<&Risk> for RiskVerdictView {
-    fn from(risk: &Risk) -> Self {
+impl From<&CustomerVerdict> for RiskVerdictView {
+    fn from(verdict: &CustomerVerdict) -> Self {
+        let risk = &verdict.risk;
         let unknown = [RiskFactor::Duplicate, RiskFactor::Velocity, RiskFactor::Blocked];
         let skipped = |factor: RiskFactor| (factor.as_str(), Some(Check::skipped("other customers are not looked up")));
+        let mx = ("mx", check(&verdict.email.checks, "mx").cloned());
         Self {
             risk_score: risk.score,
             risk_level: risk.level.as_str(),
             risk_factors: risk.factors.iter().map(|factor| factor.message()).collect(),
             recommendation: RiskLevel::recommendation(risk.level),
-            checks: ChecksView(unknown.into_iter().map(skipped).collect()),
+            checks: ChecksView(unknown.into_iter().map(skipped).chain([mx]).collect()),
         }
     }
 }
@@ -370,11 +383,12 @@ impl From<&Risk> for RiskVerdictView {
     security(("key" = [Scope::OnboardingRead])),
 )]
 async fn assess_risk(
+    State(api): State<Api>,
     caller: Caller,
     JsonBody(body): JsonBody<ValidateCustomerBody>,
 ) -> Result<Json<RiskVerdictView>, Problem> {
     caller.require(Scope::OnboardingRead)?;
-    Ok(Json(RiskVerdictView::from(&body.verdict()?.risk)))
+    Ok(Json(RiskVerdictView::from(&body.verdict(&api).await?)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -412,6 +426,7 @@ struct CustomerVerdictView {
 
 impl From<CustomerVerdict> for CustomerVerdictView {
     fn from(verdict: CustomerVerdict) -> Self {
+        let risk = RiskVerdictView::from(&verdict);
         let business =
             BusinessVerdictView { valid: verdict.business.valid, checks: ChecksView(verdict.business.checks) };
         Self {
@@ -424,7 +439,7 @@ impl From<CustomerVerdict> for CustomerVerdictView {
                 phone: verdict.phone.map(PhoneVerdictView::from),
                 document: verdict.document.map(DocumentVerdictView::from),
                 business,
-                risk: RiskVerdictView::from(&verdict.risk),
+                risk,
             },
         }
     }
@@ -438,9 +453,10 @@ impl From<CustomerVerdict> for CustomerVerdictView {
     security(("key" = [Scope::OnboardingRead])),
 )]
 async fn validate_customer(
+    State(api): State<Api>,
     caller: Caller,
     JsonBody(body): JsonBody<ValidateCustomerBody>,
 ) -> Result<Json<CustomerVerdictView>, Problem> {
     caller.require(Scope::OnboardingRead)?;
-    Ok(Json(body.verdict()?.into()))
+    Ok(Json(body.verdict(&api).await?.into()))
 }

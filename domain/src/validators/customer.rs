@@ -4,7 +4,7 @@ use crate::country::Country;
 use crate::text::PersonName;
 use crate::validators::business::{self, Business, BusinessVerdict};
 use crate::validators::document::{self, DocumentVerdict, NumberKind};
-use crate::validators::email::{self, EmailVerdict};
+use crate::validators::email::{self, EmailVerdict, MailServers};
 use crate::validators::phone::{self, PhoneVerdict};
 use crate::validators::risk::{Risk, RiskFactor, RiskWeights};
 use crate::validators::{Check, Checks, Status};
@@ -39,6 +39,8 @@ pub struct RiskFacts {
     pub velocity: bool,
     /// It is on the list of those who are not wanted.
     pub blocked: bool,
+    /// Whether the domain of its address takes mail.
+    pub mail_servers: MailServers,
 }
 
 /// By what rules it is looked at.
@@ -75,7 +77,7 @@ pub struct CustomerVerdict {
 
 /// Looks at all of it.
 pub fn validate(claims: &Claims<'_>, facts: RiskFacts, rules: &Rules) -> CustomerVerdict {
-    let email = email::validate(claims.email.unwrap_or_default());
+    let email = email::validate(claims.email.unwrap_or_default()).with_mail_servers(facts.mail_servers);
     let country = claims.country.as_ref().map(Country::as_str);
     let phone = claims.phone.map(|phone| phone::validate(phone, country));
     let document = claims.document.map(|(kind, number, issuer)| {
@@ -92,6 +94,7 @@ pub fn validate(claims: &Claims<'_>, facts: RiskFacts, rules: &Rules) -> Custome
     let risk = Risk::of(
         |factor| match factor {
             RiskFactor::TemporaryDomain => email.is_temporary(),
+            RiskFactor::NoMail => facts.mail_servers.take_nothing(),
             RiskFactor::DomainMismatch => is_warning(&business.checks, "email_domain"),
             RiskFactor::PhoneCountry => phone.as_ref().is_some_and(|phone| is_warning(&phone.checks, "country_format")),
             RiskFactor::DocumentControl => document.as_ref().is_some_and(DocumentVerdict::has_wrong_control),
@@ -142,6 +145,7 @@ mod tests {
     use super::{Claims, CustomerVerdict, RiskFacts, Rules, validate};
     use crate::country::Country;
     use crate::validators::document::NumberKind;
+    use crate::validators::email::MailServers;
     use crate::validators::risk::{RiskLevel, RiskWeights};
 
     fn verdict(claims: &Claims<'_>) -> CustomerVerdict {
@@ -223,9 +227,22 @@ mod tests {
             country: france,
             ..Claims::default()
         };
-        let facts = RiskFacts { duplicate: true, velocity: true, blocked: true };
+        let facts = RiskFacts { duplicate: true, velocity: true, blocked: true, ..RiskFacts::default() };
         let verdict = validate(&claims, facts, &Rules::default());
         assert_eq!((verdict.valid, verdict.warnings.len(), verdict.risk.score), (true, 1, 100));
         assert_eq!(validate(&claims, RiskFacts::default(), &Rules::default()).risk.score, 10);
+    }
+
+    #[test]
+    fn a_domain_that_takes_no_mail_is_wrong_and_suspicious_and_one_that_does_not_answer_is_to_be_looked_at() {
+        let claims = Claims { email: Some("ana@example.com"), ..Claims::default() };
+        let of = |mail_servers| {
+            let facts = RiskFacts { mail_servers, ..RiskFacts::default() };
+            let verdict = validate(&claims, facts, &Rules::default());
+            (verdict.valid, verdict.errors.len(), verdict.warnings.len(), verdict.risk.score)
+        };
+        assert_eq!(of(MailServers::Found), (true, 0, 0, 0));
+        assert_eq!(of(MailServers::NoDomain), (false, 1, 0, 25));
+        assert_eq!(of(MailServers::Unanswered), (true, 0, 1, 0));
     }
 }

@@ -1,12 +1,52 @@
-//! The verdict on an e-mail address: its form, its domain, whether the mailbox is one for ten minutes or one that anybody can have.
+//! The verdict on an e-mail address: its form, its domain, whether the mailbox is one for ten minutes or one that anybody can have,
+//! and whether its domain takes mail. That last fact is looked up by who asks, if at all.
 
 use crate::validators::address::{Address, AddressError};
 use crate::validators::{Check, Checks, disposable, free_mail};
 
-/// What can be said of an address without asking anybody.
+/// What the name servers say of a domain that mail is to go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MailServers {
+    /// Nobody was asked.
+    #[default]
+    NotAsked,
+    /// There are some: those that the domain names, or else the domain itself (RFC 5321, section 5.1).
+    Found,
+    /// The domain says that it takes no mail (RFC 7505: null MX).
+    Declined,
+    /// The domain is there, but names no server and is none.
+    Missing,
+    /// There is no such domain.
+    NoDomain,
+    /// No answer came in time, or one that says nothing.
+    Unanswered,
+}
+
+impl MailServers {
+    /// Whether no mail can come there: what nobody said is not held against it.
+    pub const fn take_nothing(self) -> bool {
+        match self {
+            Self::Declined | Self::Missing | Self::NoDomain => true,
+            Self::NotAsked | Self::Found | Self::Unanswered => false,
+        }
+    }
+
+    fn check(self) -> Check {
+        match self {
+            Self::NotAsked => Check::skipped("the mail servers of the domain are not looked up"),
+            Self::Found => Check::passed("the domain takes mail"),
+            Self::Declined => Check::failed("the domain says that it takes no mail"),
+            Self::Missing => Check::failed("the domain has no mail server"),
+            Self::NoDomain => Check::failed("there is no such domain"),
+            Self::Unanswered => Check::warning("whether the domain takes mail could not be found out"),
+        }
+    }
+}
+
+/// What can be said of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailVerdict {
-    /// Whether mail can be sent to an address of this form.
+    /// Whether mail can be sent to an address of this form, and as far as that was looked up to this domain.
     pub valid: bool,
     /// As people write it; none when it has no form.
     pub email: Option<String>,
@@ -25,7 +65,28 @@ impl EmailVerdict {
     pub fn is_temporary(&self) -> bool {
         self.ascii_domain.as_deref().is_some_and(|domain| disposable::listed(domain).is_some())
     }
+
+    /// The domain whose mail servers are worth looking up; none when no mail can be sent to the address anyway.
+    pub fn mail_domain(&self) -> Option<&str> {
+        self.ascii_domain.as_deref().filter(|_| self.valid)
+    }
+
+    /// The verdict with what the name servers said of [`Self::mail_domain`].
+    #[must_use]
+    pub fn with_mail_servers(mut self, servers: MailServers) -> Self {
+        if self.mail_domain().is_none() {
+            return self;
+        }
+        self.valid = !servers.take_nothing();
+        for (_, check) in self.checks.iter_mut().filter(|(name, _)| *name == MX) {
+            *check = Some(servers.check());
+        }
+        self
+    }
 }
+
+/// The check of the mail servers.
+const MX: &str = "mx";
 
 /// Looks at an address as it stands, white space around it included.
 pub fn validate(text: &str) -> EmailVerdict {
@@ -48,7 +109,7 @@ fn of_address(address: &Address) -> EmailVerdict {
             "temporary_domain",
             temporary.map(|listed| Check::warning(format!("{listed} gives out mailboxes for minutes"))),
         ),
-        ("mx", Some(not_looked_up())),
+        (MX, Some(MailServers::NotAsked.check())),
     ];
     EmailVerdict {
         valid: special_use.is_none(),
@@ -67,10 +128,6 @@ fn special_use_check(name: Option<&str>) -> Check {
     }
 }
 
-fn not_looked_up() -> Check {
-    Check::skipped("the mail servers of the domain are not looked up")
-}
-
 fn no_address(error: AddressError) -> EmailVerdict {
     let failed = || Some(Check::failed(error.to_string()));
     let skipped = || Some(Check::skipped("the address is not well formed"));
@@ -83,14 +140,14 @@ fn no_address(error: AddressError) -> EmailVerdict {
         ("domain_format", if is_domain { failed() } else { skipped() }),
         ("special_use", skipped()),
         ("temporary_domain", None),
-        ("mx", Some(not_looked_up())),
+        (MX, Some(MailServers::NotAsked.check())),
     ];
     EmailVerdict { valid: false, email: None, domain: None, ascii_domain: None, free_mail: false, checks }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::validate;
+    use super::{MailServers, validate};
     use crate::validators::{Status, check};
 
     fn status(text: &str, name: &str) -> Option<Status> {
@@ -114,6 +171,32 @@ mod tests {
         assert!(verdict.valid && verdict.is_temporary());
         assert_eq!(status("test@sub.10minutemail.com", "temporary_domain"), Some(Status::Warning));
         assert!(validate("ana@gmail.com").free_mail);
+    }
+
+    #[test]
+    fn a_domain_that_takes_no_mail_makes_an_address_invalid_and_silence_does_not() {
+        for (servers, valid, status) in [
+            (MailServers::NotAsked, true, Status::Skipped),
+            (MailServers::Found, true, Status::Passed),
+            (MailServers::Declined, false, Status::Failed),
+            (MailServers::Missing, false, Status::Failed),
+            (MailServers::NoDomain, false, Status::Failed),
+            (MailServers::Unanswered, true, Status::Warning),
+        ] {
+            let verdict = validate("ana@empresa.com").with_mail_servers(servers);
+            let found = check(&verdict.checks, "mx").map(|check| check.status);
+            assert_eq!((verdict.valid, found), (valid, Some(status)), "{servers:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_invalid_anyway_is_not_looked_up_and_not_saved_by_mail_servers() {
+        assert_eq!(validate("ana@MÜNCHEN.de").mail_domain(), Some("xn--mnchen-3ya.de"));
+        for text in ["ana", "ana@my_shop.com", "ana@printer.local", ""] {
+            let verdict = validate(text);
+            assert_eq!(verdict.mail_domain(), None, "{text}");
+            assert_eq!(verdict.clone().with_mail_servers(MailServers::Found), verdict, "{text}");
+        }
     }
 
     #[test]

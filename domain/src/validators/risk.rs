@@ -46,6 +46,8 @@ macro_rules! factors {
 factors! {
     /// The mailbox lasts for minutes.
     TemporaryDomain, temporary_domain, 25, "Temporary email domain detected";
+    /// The domain of the address takes no mail, as far as that was looked up.
+    NoMail, no_mail, 25, "Email domain takes no mail";
     /// The domain of the address is not like the company's name.
     DomainMismatch, domain_mismatch, 10, business::MISMATCH;
     /// The number is of another country than the customer.
