@@ -5,7 +5,7 @@
 //! than were spent, the rest is owed. A duplicate hands over what it would have had. Beside it the account is kept as it was, so that both can be compared.
 //!
 //! The time of a decision is the latest that the history has told so far: points that expired in reality show that their day
-//! had come. Reviews are made when they were asked for in reality: by the clock on the wall, whatever dates people told of.
+//! had come. Reviews are made, and points vest, when a job did that in reality: by the clock on the wall, whatever dates people told of.
 
 use std::collections::BTreeMap;
 
@@ -56,10 +56,22 @@ pub struct MemberRehearsal {
     recorded_at: Option<DateTime<Utc>>,
     /// The latest day as of which the tier was reviewed, if it was to be.
     reviewed_on: NaiveDate,
+    /// The latest day on which pending points were let vest.
+    vested_on: NaiveDate,
     /// What is decided when all that was due by then is told: it is recorded with it, and behind it.
-    undecided: Option<Box<Told>>,
+    undecided: Option<Undecided>,
     latest_purchase: Option<OrderId>,
     purchases: i64,
+}
+
+#[derive(Debug, Clone)]
+enum Undecided {
+    Purchase(Box<Sale>),
+    Refund(Box<SaleRefund>),
+    /// What time brings, and nothing else; not all that lets expire what is due lets vest what is due, too.
+    Due {
+        vests: bool,
+    },
 }
 
 impl MemberRehearsal {
@@ -67,13 +79,14 @@ impl MemberRehearsal {
     #[must_use]
     pub const fn new(at: Moment) -> Self {
         let (known, rehearsed) = (LoyaltyAccount::NotEnrolled, LoyaltyAccount::NotEnrolled);
-        let (recorded_at, reviewed_on) = (None, NaiveDate::MIN);
+        let (reviewed_on, vested_on) = (NaiveDate::MIN, NaiveDate::MIN);
         Self {
             known,
             rehearsed,
             now: at,
-            recorded_at,
+            recorded_at: None,
             reviewed_on,
+            vested_on,
             undecided: None,
             latest_purchase: None,
             purchases: 0,
@@ -82,17 +95,20 @@ impl MemberRehearsal {
 
     /// Goes on by a fact, in the order in which they were recorded.
     pub fn take(&mut self, told: Told, programme: &LoyaltyProgramme) {
-        let with_the_last = self.recorded_at == Some(told.recorded_at);
-        if !(with_the_last && is_due(&told.fact)) {
+        let (with_the_last, is_due) = (self.recorded_at == Some(told.recorded_at), self.is_due(&told.fact));
+        if !(with_the_last && is_due) {
             self.decide_last(programme);
         }
         self.now = self.now.max(told.at);
         if !with_the_last {
             self.recorded_at = Some(told.recorded_at);
+            self.vest_by(told.reviewed_on, programme);
             self.review_by(told.reviewed_on, programme);
         }
         match told.fact {
-            Fact::Purchase(_) | Fact::Refund(_) => self.undecided = Some(Box::new(told)),
+            Fact::Purchase(sale) => self.undecided = Some(Undecided::Purchase(Box::new(sale))),
+            Fact::Refund(refunded) => self.undecided = Some(Undecided::Refund(Box::new(refunded))),
+            Fact::Account(event) if is_due => self.take_due(&event),
             Fact::Account(event) => self.take_event(&event, programme),
         }
     }
@@ -124,24 +140,45 @@ impl MemberRehearsal {
     }
 
     fn decide_last(&mut self, programme: &LoyaltyProgramme) {
-        if let Some(told) = self.undecided.take() {
-            match told.fact {
-                Fact::Purchase(sale) => self.purchase(sale, programme),
-                Fact::Refund(refunded) => {
-                    let (programme, now) = (programme.clone(), self.now);
-                    self.decide(LoyaltyCommand::Reverse { refunded, programme, now });
-                }
-                Fact::Account(_) => {} // never waits
+        let (programme, now) = (programme.clone(), self.now);
+        match self.undecided.take() {
+            None => {}
+            Some(Undecided::Purchase(sale)) => self.purchase(*sale, &programme),
+            Some(Undecided::Refund(refunded)) => {
+                self.decide(LoyaltyCommand::Reverse { refunded: *refunded, programme, now });
             }
+            Some(Undecided::Due { vests: true }) => self.decide(LoyaltyCommand::Vest { order: None, programme, now }),
+            Some(Undecided::Due { vests: false }) => self.decide(LoyaltyCommand::Settle { now }),
+        }
+    }
+
+    /// Whether it tells that time has passed, and what follows from that.
+    fn is_due(&self, fact: &Fact) -> bool {
+        let Fact::Account(event) = fact else { return false };
+        match event {
+            LoyaltyEvent::PointsEarned { pending_since: Some(_), .. } => self.asked_to_vest(event).is_none(),
+            LoyaltyEvent::PointsExpired { .. }
+            | LoyaltyEvent::RewardExpired { .. }
+            | LoyaltyEvent::TierUpgraded { .. }
+            | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Of all that is due together nothing is decided before the last is told.
+    fn take_due(&mut self, event: &LoyaltyEvent) {
+        self.keep(event);
+        let is_vested = matches!(event, LoyaltyEvent::PointsEarned { .. });
+        match &mut self.undecided {
+            Some(Undecided::Purchase(_) | Undecided::Refund(_)) => {}
+            Some(Undecided::Due { vests }) => *vests |= is_vested,
+            none @ None => *none = Some(Undecided::Due { vests: is_vested }),
         }
     }
 
     fn take_event(&mut self, event: &LoyaltyEvent, programme: &LoyaltyProgramme) {
-        let vests = self.vests_because_asked(event);
-        let known = std::mem::replace(&mut self.known, LoyaltyAccount::NotEnrolled);
-        self.known = LoyaltyAccount::evolve(known, event);
-        let (now, rules) = (self.now, programme.clone());
-        self.decide(LoyaltyCommand::Vest { order: vests, programme: rules, now });
+        self.decide_before(event, programme);
+        self.keep(event);
         match event {
             LoyaltyEvent::PointsPending { order, total, pending_on: on, .. }
             | LoyaltyEvent::PointsEarned { order, total, earned_on: on, pending_since: None, .. }
@@ -162,12 +199,60 @@ impl MemberRehearsal {
         }
     }
 
+    /// What is due comes first, as in reality: whoever gives points back, or takes others in, lets nothing vest.
+    fn decide_before(&mut self, event: &LoyaltyEvent, programme: &LoyaltyProgramme) {
+        use LoyaltyEvent as E;
+        let (now, programme) = (self.now, programme.clone());
+        match event {
+            E::HoldReleased { .. }
+            | E::PointsRedeemed { hold: Some(_), .. }
+            | E::PointsReturned { .. }
+            | E::TransferReceived { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::FlagRaised { .. }
+            | E::FlagCleared { .. }
+            | E::Absorbed { .. }
+            | E::Merged { .. }
+            | E::Closed { .. } => self.decide(LoyaltyCommand::Settle { now }),
+            E::Enrolled { .. }
+            | E::PointsPending { .. }
+            | E::PointsEarned { .. }
+            | E::PointsRedeemed { hold: None, .. }
+            | E::PointsReversed { .. }
+            | E::PointsAdjusted { .. }
+            | E::PointsExpired { .. }
+            | E::HoldPlaced { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::TransferSent { .. } => {
+                let order = self.asked_to_vest(event).filter(|order| self.is_pending(order));
+                self.decide(LoyaltyCommand::Vest { order, programme, now });
+            }
+        }
+    }
+
+    /// The account as it was goes on.
+    fn keep(&mut self, event: &LoyaltyEvent) {
+        let known = std::mem::replace(&mut self.known, LoyaltyAccount::NotEnrolled);
+        self.known = LoyaltyAccount::evolve(known, event);
+    }
+
     /// The order whose points somebody let vest before their day, or that had none.
-    fn vests_because_asked(&self, event: &LoyaltyEvent) -> Option<OrderId> {
+    fn asked_to_vest(&self, event: &LoyaltyEvent) -> Option<OrderId> {
         let LoyaltyEvent::PointsEarned { order, earned_on, pending_since: Some(_), .. } = event else { return None };
         let known = self.known.member().ok()?;
-        let rehearsed = self.rehearsed.member().ok()?;
-        (rehearsed.is_pending(order) && known.vests_on(order) != Some(*earned_on)).then(|| order.clone())
+        (known.vests_on(order) != Some(*earned_on)).then(|| order.clone())
+    }
+
+    fn is_pending(&self, order: &OrderId) -> bool {
+        self.rehearsed.member().is_ok_and(|member| member.is_pending(order))
     }
 
     fn purchase(&mut self, sale: Sale, programme: &LoyaltyProgramme) {
@@ -179,11 +264,24 @@ impl MemberRehearsal {
         }
     }
 
+    /// Lets vest what a job would have by a day, but for what had not vested in reality either yet. Once for a day: an import of long
+    /// ago is decided as of its own dates.
+    fn vest_by(&mut self, on: NaiveDate, programme: &LoyaltyProgramme) {
+        if on <= self.vested_on {
+            return;
+        }
+        self.vested_on = on;
+        let today = before_what_was_not_done(&self.known, Member::next_vesting, on);
+        if self.rehearsed.member().is_ok_and(|member| member.next_vesting().is_some_and(|day| day <= today)) {
+            let now = Moment { today, ..self.now };
+            self.decide(LoyaltyCommand::Vest { order: None, programme: programme.clone(), now });
+        }
+    }
+
     /// Makes the reviews that were asked for by a day, but for those that were not made in reality either yet: they count what was
     /// earned meanwhile, as they did there. Once for a day: who reaches a tier later by what was bought long ago keeps it until the next.
     fn review_by(&mut self, on: NaiveDate, programme: &LoyaltyProgramme) {
-        let not_made = self.known.member().ok().and_then(Member::review_on).and_then(|on| on.pred_opt());
-        let today = not_made.map_or(on, |before| before.min(on));
+        let today = before_what_was_not_done(&self.known, Member::review_on, on);
         if today > self.reviewed_on {
             self.review(today, programme);
         }
@@ -202,17 +300,10 @@ impl MemberRehearsal {
     }
 }
 
-/// Whether it tells that time has passed, and nothing else.
-const fn is_due(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::Account(
-            LoyaltyEvent::PointsExpired { .. }
-                | LoyaltyEvent::RewardExpired { .. }
-                | LoyaltyEvent::PointsEarned { pending_since: Some(_), .. }
-                | LoyaltyEvent::HoldReleased { reason: ReleaseReason::Lapsed, .. }
-        )
-    )
+/// A day, or the last one before what was due in reality and had not been done.
+fn before_what_was_not_done(known: &LoyaltyAccount, due: fn(&Member) -> Option<NaiveDate>, on: NaiveDate) -> NaiveDate {
+    let not_done = known.member().ok().and_then(due).and_then(|day| day.pred_opt());
+    not_done.map_or(on, |before| before.min(on))
 }
 
 /// Carries a command out; one that would be refused changes nothing.

@@ -144,6 +144,11 @@ impl Member {
         self.pending.get(order)?.vests_on
     }
 
+    /// The first day on which pending points vest by themselves.
+    pub fn next_vesting(&self) -> Option<NaiveDate> {
+        self.pending.values().filter_map(|pending| pending.vests_on).min()
+    }
+
     /// Whether points of an order are pending.
     pub fn is_pending(&self, order: &OrderId) -> bool {
         self.pending.contains_key(order)

@@ -208,7 +208,7 @@ fn the_caps_of_a_day_count_what_is_pending_too() {
 }
 
 /// What is asked under rules with pending points and caps.
-fn any_asked() -> impl Strategy<Value = LoyaltyCommand> {
+pub(super) fn any_asked() -> impl Strategy<Value = LoyaltyCommand> {
     let orders = 1..8;
     let of_order = |number: i32| order(&format!("order-{number}"));
     let vest = (prop::option::of(orders), any_moment()).prop_map(move |(number, now)| LoyaltyCommand::Vest {
@@ -219,7 +219,7 @@ fn any_asked() -> impl Strategy<Value = LoyaltyCommand> {
     prop_oneof![8 => any_command(), 1 => vest]
 }
 
-fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> LoyaltyCommand {
+pub(super) fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> LoyaltyCommand {
     use LoyaltyCommand as C;
     match &mut command {
         C::Earn { programme, .. }

@@ -1,8 +1,9 @@
 //! Histories under other rules.
 
 use super::any_history::asked_at;
+use super::pending::{any_asked, under};
 use super::*;
-use crate::loyalty::programme::{EarnBand, EarnedOf, Programme};
+use crate::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme};
 use crate::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Standing, Sums, Told};
 
 fn doubling_above(units: i64) -> Programme {
@@ -43,21 +44,18 @@ impl Story {
         let Ok(events) = LoyaltyAccount::decide(&self.account, command.clone()) else { return self };
         let now = asked_at(&command).expect("all but the first have a time");
         let bought_on = |on: NaiveDate| if by_import { noon(&on.to_string()).min(now) } else { now };
+        let occurred = match &command {
+            LoyaltyCommand::Earn { sale, .. } => bought_on(sale.on),
+            _ => now,
+        };
         match command {
-            LoyaltyCommand::Earn { sale, .. } => {
-                let at = bought_on(sale.on);
-                self.tell(Fact::Purchase(sale), at, now);
-            }
+            LoyaltyCommand::Earn { sale, .. } => self.tell(Fact::Purchase(sale), occurred, now),
             LoyaltyCommand::Reverse { refunded, .. } => self.tell(Fact::Refund(refunded), now, now),
             _ => {}
         }
         for event in events {
             self.account = LoyaltyAccount::evolve(self.account, &event);
-            let at = match &event {
-                LoyaltyEvent::PointsEarned { earned_on, .. } => bought_on(*earned_on),
-                event if by_import => came_about(event).unwrap_or(now),
-                _ => now,
-            };
+            let at = if by_import { came_about(&event, occurred).min(now) } else { now };
             self.tell(Fact::Account(event), at, now);
         }
         self
@@ -75,14 +73,17 @@ impl Story {
     }
 }
 
-fn came_about(event: &LoyaltyEvent) -> Option<Moment> {
-    let begins = |day: NaiveDate| Some(utc(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+/// The time in the log of what follows from something that is told of a time.
+fn came_about(event: &LoyaltyEvent, told: Moment) -> Moment {
+    let begins = |day: NaiveDate| utc(day.and_time(chrono::NaiveTime::MIN).and_utc());
     match event {
-        LoyaltyEvent::PointsExpired { expires_on: on, .. }
+        LoyaltyEvent::PointsEarned { pending_since: Some(_), earned_on: on, .. }
+        | LoyaltyEvent::PointsExpired { expires_on: on, .. }
         | LoyaltyEvent::TierDowngraded { on, .. }
         | LoyaltyEvent::TierKept { on, .. } => begins(*on),
-        LoyaltyEvent::HoldReleased { released_at, .. } => Some(utc(*released_at)),
-        _ => None,
+        LoyaltyEvent::TierUpgraded { on, .. } => begins(*on).max(told),
+        LoyaltyEvent::HoldReleased { released_at, .. } => utc(*released_at),
+        _ => told,
     }
 }
 
@@ -251,6 +252,92 @@ fn what_comes_back_with_a_refund_goes_to_its_lot_or_pays_what_is_owed() {
     assert_eq!(points(story(1).rehearsed(rules, "2026-08-01")), (100, 0), "with the expiry it had");
 }
 
+fn vesting_after(days: Option<u32>) -> Programme {
+    let pending = Some(PendingRule { vest_after_days: days });
+    Programme { pending, ..Programme::clone(&Programme::standard()) }
+}
+
+#[test]
+fn points_are_pending_by_the_rehearsed_rules_and_earned_when_they_vest() {
+    let story = || {
+        let story = Story::of_a_member().when(earn("order-1", "1200.00", "2026-02-01"));
+        story.when(earn("order-2", "100.00", "2026-02-10")).when(earn("order-3", "100.00", "2026-02-15"))
+    };
+    let rehearsed = |today| story().rehearsed(vesting_after(Some(14)), today).rehearsed;
+    assert_eq!(rehearsed("2026-02-15"), standing(Tier::Silver, 1_200), "the first has vested");
+    assert_eq!(rehearsed("2026-02-24"), standing(Tier::Silver, 1_300), "the second was bought as bronze");
+    assert_eq!(rehearsed("2026-03-01"), standing(Tier::Silver, 1_300 + 125));
+    let never = story().rehearsed(vesting_after(None), "2026-03-01");
+    assert_eq!((never.known.points, never.rehearsed), (1_200 + 125 + 125, standing(Tier::Bronze, 0)));
+}
+
+#[test]
+fn what_somebody_let_vest_vests_as_well_by_other_rules_and_the_rest_on_its_day() {
+    let really = LoyaltyProgramme::always(vesting_after(None));
+    let vest =
+        LoyaltyCommand::Vest { order: Some(order("order-1")), programme: really.clone(), now: noon("2026-02-05") };
+    let story = || {
+        let story = Story::of_a_member().when(under(&really, earn("order-1", "300.00", "2026-02-01")));
+        story.when(under(&really, earn("order-2", "100.00", "2026-02-01"))).when(vest.clone())
+    };
+    let points = |rules, today| {
+        let outcome = story().rehearsed(rules, today);
+        (outcome.known.points, outcome.rehearsed.points)
+    };
+    assert_eq!(points(vesting_after(Some(14)), "2026-02-06"), (300, 300));
+    assert_eq!(points(vesting_after(Some(14)), "2026-02-15"), (300, 400));
+    assert_eq!(points(Programme::clone(&Programme::standard()), "2026-02-06"), (300, 400), "nothing was pending");
+}
+
+#[test]
+fn points_that_a_job_lets_vest_are_reviewed_although_nothing_else_happens() {
+    let mut rules = vesting_after(Some(14));
+    rules.tiers[1].from_points = 500;
+    let story = Story::of_a_member().when(earn("order-1", "600.00", "2026-02-01"));
+    let outcome = story.when(earn("order-2", "100.00", "2028-01-20")).rehearsed(rules, "2028-02-28");
+    assert_eq!(outcome.rehearsed, standing(Tier::Bronze, 100), "silver was lost before the second");
+}
+
+#[test]
+fn a_history_imported_at_once_vests_by_the_dates_that_it_tells() {
+    let import = |story: Story, (order, total, on)| story.when_asked(earn_late(order, total, on, "2027-06-01"), true);
+    let rows = [
+        ("order-1", "1200.00", "2026-02-01"),
+        ("order-2", "100.00", "2026-02-10"),
+        ("order-3", "100.00", "2026-02-15"),
+    ];
+    let story = rows.into_iter().fold(Story::of_a_member(), import);
+    let outcome = story.rehearsed(vesting_after(Some(14)), "2027-06-01");
+    assert_eq!(outcome.rehearsed.points, 1_200 + 100 + 125);
+}
+
+#[test]
+fn a_duplicate_hands_over_what_would_be_pending() {
+    let (rules, now) = (LoyaltyProgramme::always(vesting_after(Some(14))), noon("2026-02-05"));
+    let id = CustomerId::new(uuid::Uuid::from_u128(9));
+    let duplicate = Story::of_a_member().when(earn("order-9", "400.00", "2026-02-02"));
+    let account = Box::new(duplicate.account.member().expect("a member").clone());
+    let absorb = LoyaltyCommand::Absorb { duplicate: id, account, programme: standard(), now };
+    let survivor = Story::of_a_member().when(earn("order-1", "300.00", "2026-02-04")).when(absorb);
+    let mut rehearsal = survivor.replayed(&rules);
+    rehearsal.absorb(id, duplicate.replayed(&rules), &rules);
+    let points = |today| rehearsal.clone().end(&standard(), &rules, noon(today)).expect("a member").rehearsed.points;
+    assert_eq!(["2026-02-15", "2026-02-16", "2026-02-18"].map(points), [0, 400, 700]);
+}
+
+#[test]
+fn purchases_are_capped_by_the_rehearsed_rules() {
+    let caps = EarnCaps { points_per_order: Some(500), points_per_day: Some(700) };
+    let rules = Programme { caps, ..Programme::clone(&Programme::standard()) };
+    let story = Story::of_a_member()
+        .when(earn("order-1", "600.00", "2026-02-01"))
+        .when(earn("order-2", "300.00", "2026-02-01"))
+        .when(earn("order-3", "300.00", "2026-02-02"))
+        .when(reverse("order-1", "100.00", "2026-02-03"));
+    let outcome = story.rehearsed(rules, "2026-02-03");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (700, 100 + 200 + 300));
+}
+
 #[test]
 fn sums_are_worth_what_the_rules_say() {
     let mut sums = Sums::default();
@@ -268,9 +355,21 @@ fn sums_are_worth_what_the_rules_say() {
 
 /// What is asked, in time, and whether it comes by an import if it can.
 fn any_commands() -> impl Strategy<Value = Vec<(LoyaltyCommand, bool)>> {
-    prop::collection::vec((any_command(), any::<bool>()), 0..60).prop_map(|mut commands| {
+    prop::collection::vec((any_asked(), any::<bool>()), 0..60).prop_map(|mut commands| {
         commands.sort_by_key(|(command, _)| (asked_at(command), !matches!(command, LoyaltyCommand::Settle { .. })));
         commands
+    })
+}
+
+/// Rules under which points may be pending, and orders and days earn no more than so much.
+fn any_rules() -> impl Strategy<Value = Programme> {
+    let pending = prop::option::of(prop::option::of(1_u32..366));
+    let cap = || prop::option::of(1_i64..2_500);
+    (pending, cap(), cap()).prop_map(|(pending, points_per_order, points_per_day)| {
+        let mut rules = Programme::clone(&Programme::standard());
+        rules.pending = pending.map(|vest_after_days| PendingRule { vest_after_days });
+        rules.caps = EarnCaps { points_per_order, points_per_day };
+        rules
     })
 }
 
@@ -299,6 +398,20 @@ proptest! {
         prop_assert_eq!(outcome.known, outcome.rehearsed);
     }
 
+    /// Nor do those under which points are pending and purchases are capped, on whatever day one looks.
+    #[test]
+    fn rules_with_pending_points_and_caps_that_hold_change_nothing(
+        commands in any_commands(), rules in any_rules(), until in any_moment(),
+    ) {
+        let held = LoyaltyProgramme::always(rules);
+        let commands = commands.into_iter().filter(|(command, _)| asked_at(command) <= Some(until));
+        let story = commands.map(|(command, door)| (under(&held, command), door)).fold(Story::of_a_member(), really);
+        let reviewed = after(&story.account, LoyaltyCommand::Review { programme: held.clone(), now: until });
+        let is = standing(member(&reviewed).tier(), member(&reviewed).available() + member(&reviewed).held());
+        let outcome = story.replayed(&held).end(&held, &held, until).expect("a member");
+        prop_assert_eq!((outcome.known, outcome.rehearsed), (is, is));
+    }
+
     /// Other rules give what they would have given, had they held, in whatever order and however late it was told: what people do does
     /// not depend on them here, and tiers are reviewed each day.
     #[test]
@@ -307,15 +420,44 @@ proptest! {
         (rules.expiry_months, rules.tiers[1].from_points, rules.earn[0].points_per_unit) = (12, 500, 0);
         let under = |programme: LoyaltyProgramme| {
             let commands = commands.iter().filter_map(|(command, door)| Some((by(command.clone(), &programme)?, *door)));
-            commands.fold(Story::of_a_member(), |story, asked| {
-                let now = asked_at(&asked.0).expect("all of these have a time");
-                really(story.when(LoyaltyCommand::Review { programme: programme.clone(), now }), asked)
-            })
+            with_reviews(commands, &programme)
         };
         let really = under(LoyaltyProgramme::always(rules.clone())).account;
         let review = LoyaltyCommand::Review { programme: LoyaltyProgramme::always(rules.clone()), now: noon("2030-06-01") };
         let really = after(&really, review);
         let outcome = under(standard()).rehearsed(rules, "2030-06-01");
+        prop_assert_eq!(outcome.rehearsed, standing(member(&really).tier(), member(&really).available()));
+    }
+}
+
+/// Under rules by which tiers are reviewed, too, before anything else on a day.
+fn with_reviews(commands: impl Iterator<Item = (LoyaltyCommand, bool)>, programme: &LoyaltyProgramme) -> Story {
+    let mut reviewed_on = None;
+    commands.fold(Story::of_a_member(), |story, asked| {
+        let now = asked_at(&asked.0).expect("all of these have a time");
+        let review = LoyaltyCommand::Review { programme: programme.clone(), now };
+        let is_reviewed = reviewed_on.replace(now.today) == Some(now.today);
+        really(if is_reviewed { story } else { story.when(review) }, asked)
+    })
+}
+
+proptest! {
+    /// So do those under which points are pending and purchases are capped. An import of long ago is looked at below.
+    #[test]
+    fn other_rules_with_pending_points_and_caps_give_what_they_would_have_given(
+        commands in any_commands(), rules in any_rules(), caps in any_rules(), until in any_moment(),
+    ) {
+        let held = LoyaltyProgramme::always(Programme { pending: None, ..caps });
+        let rehearsed = LoyaltyProgramme::always(rules.clone());
+        let commands: Vec<_> = commands.into_iter().filter(|(command, _)| asked_at(command) <= Some(until)).collect();
+        let told = |programme: &LoyaltyProgramme| {
+            let by = |(command, door): &(LoyaltyCommand, bool)| {
+                Some((by(command.clone(), programme)?, *door && rules.pending.is_none()))
+            };
+            with_reviews(commands.iter().filter_map(by), programme)
+        };
+        let really = after(&told(&rehearsed).account, LoyaltyCommand::Review { programme: rehearsed.clone(), now: until });
+        let outcome = told(&held).replayed(&rehearsed).end(&held, &rehearsed, until).expect("a member");
         prop_assert_eq!(outcome.rehearsed, standing(member(&really).tier(), member(&really).available()));
     }
 }
