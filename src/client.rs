@@ -4,7 +4,7 @@ use crate::config::Settings;
 use crate::secrets;
 use crate::tls;
 use anyhow::{Context, bail};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
@@ -66,12 +66,33 @@ pub(crate) struct Refused {
     pub(crate) status: u16,
     pub(crate) code: String,
     detail: String,
+    errors: Vec<FieldError>,
     request_id: Option<String>,
     /// The whole answer.
     #[serde(skip)]
     pub(crate) body: Value,
     #[serde(skip)]
     pub(crate) retry_after: Option<Duration>,
+}
+
+/// A place in what was asked for, and what is wrong with it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FieldError {
+    pointer: Option<String>,
+    parameter: Option<String>,
+    header: Option<String>,
+    detail: String,
+}
+
+impl FieldError {
+    /// None where the whole of it is to blame.
+    fn told(&self) -> Option<String> {
+        let place = self.pointer.as_ref().or(self.parameter.as_ref()).or(self.header.as_ref());
+        let place = place.filter(|place| !place.is_empty())?;
+        let is_said = self.detail.starts_with(&format!("{place}:"));
+        Some(if is_said { self.detail.clone() } else { format!("{place}: {}", self.detail) })
+    }
 }
 
 impl Refused {
@@ -85,7 +106,10 @@ impl Refused {
             Some(id) if self.status >= 500 => format!(" (request {id})"),
             _ => String::new(),
         };
-        format!("the server answered {} {}: {}{advice}{request}", self.status, self.code, self.detail)
+        let places: Option<Vec<_>> = self.errors.iter().map(FieldError::told).collect();
+        let detail = places.filter(|places| !places.is_empty()).map(|places| places.join("; "));
+        let detail = detail.unwrap_or_else(|| self.detail.clone());
+        format!("the server answered {} {}: {detail}{advice}{request}", self.status, self.code)
     }
 }
 
@@ -142,10 +166,28 @@ impl Client {
 
     /// Opens an answer without an end, to be read as it comes; `last` is the id of the last message of an earlier one.
     pub(crate) async fn open(&self, path: &str, last: Option<&str>) -> Result<reqwest::Response, CallError> {
+        let request = self.patient()?.get(format!("{}{path}", self.url));
+        self.opened(if let Some(last) = last { request.header("Last-Event-ID", last) } else { request }).await
+    }
+
+    /// Sends something, and opens an answer that is read as it comes.
+    pub(crate) async fn open_with(&self, path: &str, body: &Value) -> Result<reqwest::Response, CallError> {
+        self.opened(self.patient()?.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    /// What an answer that has begun says of its end.
+    pub(crate) fn told_late(problem: Value) -> CallError {
+        let status = problem["status"].as_u64().and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok());
+        refused(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), problem, None)
+    }
+
+    fn patient(&self) -> Result<reqwest::Client, CallError> {
         let http = tls::http().no_proxy().read_timeout(SILENCE_MAX).connect_timeout(CONNECT_MAX).build();
-        let http = http.map_err(|error| self.away(&error))?;
-        let request = http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
-        let request = if let Some(last) = last { request.header("Last-Event-ID", last) } else { request };
+        http.map_err(|error| self.away(&error))
+    }
+
+    async fn opened(&self, request: RequestBuilder) -> Result<reqwest::Response, CallError> {
+        let request = request.bearer_auth(&self.key);
         let response = request.send().await.map_err(|error| self.away(&error))?;
         if response.status().is_success() {
             return Ok(response);

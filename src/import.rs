@@ -8,7 +8,6 @@
 //! file has it, each time.
 
 mod customers;
-mod display;
 mod lanes;
 mod progress_file;
 mod purchases;
@@ -19,9 +18,9 @@ mod tally;
 use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::output::{ROWS_REJECTED, print_json, say, thousands, well_or};
+use crate::progress::Progress;
 use anyhow::{Context, bail};
 use customers::Customers;
-use display::Display;
 use domain::ids::{ExternalSystem, Source};
 use lanes::{Lanes, Sending};
 use progress_file::ProgressFile;
@@ -174,8 +173,11 @@ struct Import {
 impl Import {
     async fn carry_out(self, mut reader: Reader<impl Form>, rejects: Rejects) -> anyhow::Result<ExitCode> {
         let mut tally = Tally::new(self.confirmed, rejects);
-        let display = Display::new(self.args.json, self.confirmed);
-        display.resumes(self.confirmed);
+        let progress = Progress::new(self.args.json, "rows", self.confirmed);
+        if self.confirmed > 0 {
+            let row = thousands(self.confirmed);
+            progress.says(format_args!("going on after row {row}; --from-start sends all rows again"));
+        }
         let extent = reader.extent();
         let sending = Sending::new(self.client.clone(), self.goal.clone(), self.args.patience());
         let (lanes, mut verdicts) = Lanes::start(sending, self.args.lanes, self.args.batch);
@@ -186,7 +188,7 @@ impl Import {
         let mut some = Vec::new();
         while verdicts.recv_many(&mut some, 4_096).await > 0 {
             some.drain(..).try_for_each(|verdict| tally.take(verdict))?;
-            display.moves(&tally, extent.rows_estimated());
+            progress.moves(tally.rows(), extent.rows_estimated());
             if noted.elapsed() > NOTE_EVERY {
                 tally.flush()?;
                 self.note.write(&tally);
@@ -195,7 +197,7 @@ impl Import {
         }
         tally.flush()?;
         self.note.write(&tally);
-        display.ends();
+        progress.ends();
         let whole = reading.await.context("the reader of the file died")?;
         self.conclude(&tally, whole)
     }

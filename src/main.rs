@@ -21,6 +21,8 @@ mod mail_lookup;
 mod migrate;
 mod open_files;
 mod output;
+mod programme;
+mod progress;
 mod projection;
 mod reactors;
 mod rebuild;
@@ -92,6 +94,9 @@ enum Command {
     /// What a running server does because time has passed
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// The rules of the loyalty programme: show them, rehearse others over all that has happened, publish
+    #[command(subcommand)]
+    Programme(programme::Command),
     /// Ask a running server how it is
     Status(status::Args),
     /// Check this machine and say what to do
@@ -137,6 +142,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Feed(feed) => feed::run(&common, feed).await,
         Command::Reactors(reactors) => reactors::run(&common, reactors).await,
         Command::Jobs(jobs) => jobs::run(&common, jobs).await,
+        Command::Programme(programme) => programme::run(&common, programme).await,
         Command::Status(args) => status::run(&common, args).await,
         Command::Doctor(args) => doctor::run(&common, args).await,
         Command::Tenant(tenant) => tenant::run(&common, tenant).await,

@@ -181,6 +181,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the server has too many requests in flight").retry_after(1)
     }
 
+    /// The same in other words.
+    #[must_use]
+    pub fn saying(mut self, detail: &str) -> Self {
+        detail.clone_into(&mut self.0.detail);
+        self
+    }
+
     /// 503: as many follow the feed as may, or as may with this key.
     #[must_use]
     pub fn too_many_readers(detail: &str) -> Self {

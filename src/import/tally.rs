@@ -29,7 +29,6 @@ pub(super) struct Tally {
     /// Position of the log that all confirmed rows are at or before.
     pub(super) position: i64,
     watermark: Watermark,
-    confirmed_before: u64,
     rejects: Rejects,
     given_up: Option<String>,
 }
@@ -46,7 +45,6 @@ impl Tally {
             customers: HashSet::new(),
             position: 0,
             watermark,
-            confirmed_before,
             rejects,
             given_up: None,
         }
@@ -85,11 +83,6 @@ impl Tally {
     /// Rows answered for, those of an earlier run included.
     pub(super) fn rows(&self) -> u64 {
         self.watermark.through + self.watermark.beyond.len() as u64
-    }
-
-    /// Rows answered for in this run.
-    pub(super) fn rows_now(&self) -> u64 {
-        self.rows() - self.confirmed_before
     }
 
     /// The last row before which none is open.

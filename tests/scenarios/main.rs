@@ -24,6 +24,7 @@ mod operating;
 mod pending;
 mod profile;
 mod programme;
+mod programme_command;
 mod proofs;
 mod publishing;
 mod reactors;

@@ -51,6 +51,12 @@ async fn a_second_rehearsal_of_a_tenant_is_turned_away_while_the_first_goes_on()
     let second = world.post(REHEARSALS, json!({"rules": rules})).await;
     assert_eq!((second.status, &second.body["code"]), (503, &json!("busy")), "{}", second.body);
     assert!(second.headers.contains_key("retry-after"), "{:?}", second.headers);
+    std::fs::write(world.folder().join("rules.json"), rules.to_string()).expect("written");
+    let command = world.run(&["programme", "rehearse", "rules.json"]);
+    let told = String::from_utf8_lossy(&command.stderr).into_owned();
+    let told = told.split(" (request ").next().expect("a line");
+    insta::assert_snapshot!(told, @"clientela: the server answered 503 busy: a rehearsal of this tenant is under way, or as many of others as this server carries out; ask again when it has ended");
+    assert_eq!(command.status.code(), Some(1));
     lock.close().await.expect("unlocked");
     let rehearsed = last_of(&first.text().await.expect("all of it"));
     assert_eq!(ids(&world).await, [rehearsed["rehearsal"]["rehearsal_id"].clone()]);

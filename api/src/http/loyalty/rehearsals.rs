@@ -31,6 +31,8 @@ use uuid::Uuid;
 
 /// Between two lines that tell the progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// Why a place for a rehearsal is not to be had.
+const UNDER_WAY: &str = "a rehearsal of this tenant is under way, or as many of others as this server carries out; ask again when it has ended";
 /// As many as who publishes may refer to.
 const LISTED_MAX: u16 = 100;
 
@@ -75,7 +77,8 @@ pub(super) async fn rehearse(
     let read = || Some(Rehearse { rules: rules?, at: at?.map(|when| when.moment(&caller)) });
     let request = fields.end(read())?;
     let rehearsal = Rehearsal::begin(&api.commands, &caller, request).await?;
-    let place = api.bounds().rehearsals.take(&caller.tenant.to_string()).await?;
+    let place = api.bounds().rehearsals.take(&caller.tenant.to_string()).await;
+    let place = place.map_err(|busy| busy.saying(UNDER_WAY))?;
     let position = rehearsal.head;
     let request = caller.request_id.clone();
     let body = outlet::body(move |outlet| tell(api, rehearsal, outlet, request, place));
