@@ -59,7 +59,7 @@ async fn enrol(commands: &Commands, number: usize) -> anyhow::Result<CustomerId>
         emails: Vec::new(),
         phones: vec![Phone::parse(&format!("+49151{number:08}"), None)?],
         references: Vec::new(),
-        documents: Vec::new(),
+        ..Contact::default()
     };
     let register = Register {
         kind: CustomerKind::Individual,

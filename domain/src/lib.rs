@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod aggregate;
+pub mod birth_date;
 pub mod calendar;
 pub mod country;
 pub mod customers;

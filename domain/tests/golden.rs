@@ -12,6 +12,7 @@ use std::sync::Once;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
+use domain::birth_date::BirthDate;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
 use domain::customers::blocking::{BlockNote, BlockReason};
@@ -256,6 +257,7 @@ fn contact() -> Contact {
             reference: ReferenceText::parse("cus_00000000000000").unwrap(),
         }],
         documents: vec![],
+        birth_date: Some(BirthDate::parse("1984-02-29").unwrap()),
     }
 }
 
@@ -271,7 +273,17 @@ fn updated() -> Example {
         ..contact()
     };
     let full = CustomerEvent::Updated {
-        changed: vec![F::Name, F::Company, F::Emails, F::Phones, F::Documents, F::Language, F::Currency, F::TimeZone],
+        changed: vec![
+            F::Name,
+            F::Company,
+            F::Emails,
+            F::Phones,
+            F::Documents,
+            F::BirthDate,
+            F::Language,
+            F::Currency,
+            F::TimeZone,
+        ],
         language: Some(Language::parse("es-MX").unwrap()),
         currency: Some(currency("MXN")),
         time_zone: Some(TimeZoneName::parse("America/Mexico_City").unwrap()),

@@ -9,7 +9,7 @@ use domain::country::Country;
 use serde_json::{Map, Value, json};
 
 /// The columns that are known.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "reference",
     "kind",
     "name",
@@ -19,6 +19,7 @@ const COLUMNS: [&str; 15] = [
     "document",
     "document_kind",
     "document_country",
+    "birth_date",
     "language",
     "currency",
     "tags",

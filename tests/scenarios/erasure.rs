@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What tells who somebody is, planted in every field that can hold it.
-pub(crate) const PLANTED: [&str; 12] = [
+pub(crate) const PLANTED: [&str; 13] = [
     "Planted Quixote",
     "planted-quixote@example.org",
     "+34600987654",
@@ -21,6 +21,7 @@ pub(crate) const PLANTED: [&str; 12] = [
     "plantedlogin99",
     "planted metadata",
     "planted block note",
+    "1971-03-09",
 ];
 
 /// A customer with everything known of it, and some history.
@@ -31,6 +32,7 @@ pub(crate) async fn person(world: &World) -> String {
         "phones": [PLANTED[2]],
         "documents": [{"kind": "nie", "number": PLANTED[4], "country": "ES"}],
         "references": [{"system": "erp", "reference": PLANTED[3]}],
+        "birth_date": PLANTED[12],
         "language": "es",
         "loyalty": {"currency": "EUR"},
     });

@@ -84,7 +84,7 @@ async fn planted(world: &World) -> String {
     let register = json!({
         "kind": "business", "name": "Planted Núñez", "company": "Planted & Daughters", "language": "es", "currency": "EUR",
         "emails": ["planted-1@example.com", "planted-2@example.com"], "phones": ["+34600123456"], "loyalty": true,
-        "documents": [{"kind": "dni", "number": "12345678Z"}], "source": "web-planted",
+        "documents": [{"kind": "dni", "number": "12345678Z"}], "source": "web-planted", "birth_date": "1971-03-09",
         "references": [{"system": "stripe", "reference": "cus_planted"}, {"system": "crm", "reference": "planted-crm-7"}],
     });
     let customer =
@@ -148,6 +148,8 @@ async fn all_that_was_ever_told_of_a_person_is_in_what_is_handed_out() {
         assert!(told.contains(planted), "JSON lacks {planted}");
         assert!(shown.contains(planted), "the page lacks {planted}");
     }
+    // Dates are written for people there.
+    assert!(told.contains("1971-03-09") && shown.contains("9 March 1971"), "{shown}");
     let own: Vec<_> =
         whole.body["events"].as_array().expect("events").iter().map(|event| event["position"].clone()).collect();
     let mut audited = world

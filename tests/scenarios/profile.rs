@@ -312,6 +312,39 @@ async fn what_of_a_profile_cannot_be_is_refused_and_named() {
     assert_eq!(world.head().await, head, "nothing may be written");
 }
 
+/// For who may see who somebody is.
+#[tokio::test]
+async fn a_date_of_birth_is_known_changed_and_shown_to_few() {
+    let world = World::start().await;
+    let born = json!({"emails": ["born@example.com"], "birth_date": "1984-02-29"});
+    let registered = world.post("/v1/customers", born).await;
+    assert_eq!(registered.status, 201, "{}", registered.body);
+    let path = format!("/v1/customers/{}", registered.body["customer_id"].as_str().expect("an id"));
+    assert_eq!(seen(&world, &path, &registered).await.body["birth_date"], "1984-02-29");
+    let reader = key(&world, &["--scope", "customers:read"]);
+    let masked = world.ask_as(Some(&reader), Method::GET, &path, None).await;
+    assert_eq!((&masked.body["masked"], &masked.body["birth_date"]), (&json!(true), &Value::Null), "{}", masked.body);
+
+    let changed = world.patch(&path, None, json!({"birth_date": "1985-03-01"})).await;
+    assert_eq!((changed.status, &changed.body["changed"]), (200, &json!(["birth_date"])), "{}", changed.body);
+    assert_eq!(seen(&world, &path, &changed).await.body["birth_date"], "1985-03-01");
+    let timeline = seen(&world, &format!("{path}/timeline"), &changed).await.body.to_string();
+    assert!(!timeline.contains("1985-03-01"), "{timeline}");
+    let known = seen(&world, &format!("{path}/export"), &changed).await.body.to_string();
+    assert!(known.contains("1984-02-29") && known.contains("1985-03-01"), "what was said, and what is");
+    for (date, refusal) in [
+        ("1985-02-29", "422 validation_failed /birth_date invalid_date"),
+        ("1899-12-31", "422 validation_failed /birth_date too_long_ago"),
+        ("2999-01-01", "422 in_the_future /birth_date in_the_future"),
+    ] {
+        assert_eq!(world.patch(&path, None, json!({"birth_date": date})).await.refusal(), refusal);
+        let other = json!({"emails": ["other@example.com"], "birth_date": date});
+        assert_eq!(world.post("/v1/customers", other.clone()).await.refusal(), refusal);
+    }
+    let gone = world.patch(&path, None, json!({"birth_date": null})).await;
+    assert_eq!(seen(&world, &path, &gone).await.body["birth_date"], Value::Null);
+}
+
 #[tokio::test]
 async fn a_profile_is_masked_without_the_scope_and_another_tenants_is_not_there() {
     let world = World::start().await;

@@ -14,6 +14,7 @@ use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::customers::{RecordPurchase, Refund, Register};
 use commands::{Caller, Committed, Scope};
+use domain::birth_date::BirthDate;
 use domain::customers::commands::RefundLine;
 use domain::customers::events::{
     Contact, CustomerEvent, CustomerKind, ExternalReference, LifecycleStage, PurchaseLine,
@@ -95,6 +96,9 @@ struct RegisterBody {
     #[serde(default)]
     #[schema(max_items = 20)]
     references: Vec<ReferenceBody>,
+    /// When the person was born: for campaigns around birthdays.
+    #[schema(value_type = Option<schemas::BirthDate>)]
+    birth_date: Option<String>,
     #[schema(example = "es")]
     language: Option<String>,
     /// What the customer pays in.
@@ -183,6 +187,7 @@ impl RegisterBody {
             .map(|(index, body)| body.read(&format!("/references/{index}"), fields))
             .collect();
         let references = references.into_iter().collect::<Option<Vec<_>>>();
+        let birth_date = fields.keep_optional("/birth_date", self.birth_date.as_ref(), BirthDate::parse);
         Some(Contact {
             name: name?,
             company: company?,
@@ -190,6 +195,7 @@ impl RegisterBody {
             phones: phones?,
             references: references?,
             documents: documents?,
+            birth_date: birth_date?,
         })
     }
 }
@@ -221,7 +227,7 @@ struct RegisteredView {
         (status = 201, description = "Registered", body = RegisteredView,
             headers(("Location" = String, description = "Path of the customer"))),
         (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, reference_already_linked, document_taken"),
-        (status = 422, description = "contact_required, company_required, too_many"),
+        (status = 422, description = "contact_required, company_required, too_many, in_the_future"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]
@@ -528,6 +534,9 @@ struct CustomerView {
     /// The user of the authentication service as whom the customer logs in.
     #[schema(example = "auth0|5f7c8ec7c33c6c004bbafe82")]
     user_id: Option<String>,
+    /// When the person was born; shown to keys with `customers:pii` only.
+    #[schema(value_type = Option<schemas::BirthDate>)]
+    birth_date: Option<NaiveDate>,
     /// Whether what tells who it is shows its beginning or its end only, because the key lacks `customers:pii`.
     masked: bool,
     #[schema(example = "es")]
@@ -657,6 +666,7 @@ impl CustomerView {
             company: row.company.map(|text| shown(text, masked_text)),
             email: row.email.map(|text| shown(text, masked_email)),
             phone: row.phone.map(|text| shown(text, masked_phone)),
+            birth_date: row.birth_date.filter(|_| !masked),
             masked,
             language: row.language,
             currency: row.currency,

@@ -46,7 +46,7 @@ by_hand! {
     /// A person or a company.
     CustomerKind => one_of(["individual", "business"].into_iter());
     /// What of a customer may change.
-    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "language", "currency", "time_zone", "terms", "metadata"].into_iter());
+    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "birth_date", "language", "currency", "time_zone", "terms", "metadata"].into_iter());
     /// What a customer may see and do for itself.
     PortalPermission => one_of(portal::PortalPermission::ALL.iter().map(|permission| permission.as_str()));
     /// Why a customer is blocked.
@@ -79,6 +79,8 @@ by_hand! {
     When => text("A time of RFC 3339, or a date: the day's beginning where the tenant is", None, "2026-03-01T12:00:00Z");
     /// A day.
     Day => text("A date as YYYY-MM-DD", Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "2026-03-01");
+    /// When somebody was born.
+    BirthDate => text("A date as YYYY-MM-DD, from 1900 on", Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), "1984-02-29");
     /// An e-mail address.
     Email => text("An e-mail address", None, "ana@example.org");
     /// A telephone number.

@@ -2,7 +2,7 @@
 //! people have changed since. So made again it changes nothing.
 
 use super::import::{Line, REFERENCES_AT_ONCE, RowOutcome};
-use super::{Register, claims_of, reference_claim, registration};
+use super::{Register, claims_of, reference_claim, registration, require_born};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed};
@@ -44,7 +44,8 @@ pub async fn import_customers(
         }
         let on = row.since.unwrap_or_else(|| caller.today());
         let occurred_at = row.since.map_or(caller.now, |since| beginning_of(since, caller.zone));
-        if let Err(refusal) = caller.require_business_time("/registered_on", Some(occurred_at)) {
+        let is_since = caller.require_business_time("/registered_on", Some(occurred_at));
+        if let Err(refusal) = is_since.and_then(|()| require_born(caller, row.register.contact.birth_date)) {
             outcomes[index] = Some(RowOutcome::Refused(refusal));
             continue;
         }

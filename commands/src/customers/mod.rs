@@ -39,7 +39,7 @@ pub use standing::{
 pub(crate) use update::held_claims;
 pub use update::{Update, update};
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Scope, beginning_of};
 use crate::changes::{Change, Changes};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
@@ -49,6 +49,7 @@ use crate::loyalty::programme::programme_stream;
 use crate::loyalty::{self, Today, account_stream, rules_of};
 use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::birth_date::BirthDate;
 use domain::customers::commands::{CustomerCommand, RefundLine};
 use domain::customers::customer::{Customer, Order};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
@@ -127,6 +128,7 @@ pub async fn register(
     request: Register,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
+    require_born(caller, request.contact.birth_date)?;
     commands.execute(caller, registration(request, Vec::new(), caller.now, caller.today()).keyed(key)).await
 }
 
@@ -195,6 +197,12 @@ fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
     let phones = contact.phones.iter().map(phone_claim);
     let documents = contact.documents.iter().map(document_claim);
     emails.chain(phones).chain(contact.references.iter().map(reference_claim)).chain(documents).collect()
+}
+
+/// Nobody is a customer who is not born.
+fn require_born(caller: &Caller, birth_date: Option<BirthDate>) -> Result<(), Refusal> {
+    let born_at = birth_date.map(|born| beginning_of(born.date(), caller.zone));
+    caller.require_business_time("/birth_date", born_at)
 }
 
 /// A registration, and what is said of the customer with it.

@@ -1,6 +1,6 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
-use super::{claims_of, customer_stream, user_claim};
+use super::{claims_of, customer_stream, require_born, user_claim};
 use crate::access::require_zone;
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -40,6 +40,9 @@ pub async fn update(
     caller.require(Scope::CustomersWrite)?;
     if let Patch::Set(zone) = &request.patch.time_zone {
         require_zone(zone)?;
+    }
+    if let Patch::Set(birth_date) = request.patch.birth_date {
+        require_born(caller, Some(birth_date))?;
     }
     let content = content_of(&request);
     let command = CustomerCommand::Update(request.patch);

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::birth_date::BirthDate;
 use crate::customers::address::{Address, AddressKind, AddressPatch};
 use crate::customers::assignment::Assignment;
 use crate::customers::blocking::{BlockNote, BlockReason};
@@ -218,6 +219,9 @@ pub struct CustomerPatch {
     pub phones: Patch<Vec<Phone>>,
     /// All identity documents.
     pub documents: Patch<Vec<Document>>,
+    /// When the person was born.
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    pub birth_date: Patch<BirthDate>,
     /// The language to write in.
     pub language: Patch<Language>,
     /// The preferred currency.

@@ -419,7 +419,8 @@ impl Profile {
                 | CustomerField::Company
                 | CustomerField::Emails
                 | CustomerField::Phones
-                | CustomerField::Documents => {}
+                | CustomerField::Documents
+                | CustomerField::BirthDate => {}
             }
         }
     }
@@ -521,6 +522,7 @@ impl CustomerPatch {
             phones: self.phones.applied(Some(&before.phones)).unwrap_or_default(),
             references: before.references.clone(),
             documents: self.documents.applied(Some(&before.documents)).unwrap_or_default(),
+            birth_date: self.birth_date.applied(before.birth_date.as_ref()),
         }
     }
 }

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::birth_date::BirthDate;
 use crate::customers::address::{Address, AddressKind};
 use crate::customers::blocking::{BlockNote, BlockReason};
 use crate::customers::merging::AbsorbedOrder;
@@ -296,6 +297,9 @@ events! {
 pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Version 2 may name the time zone, too. What version 1 says reads the same.
     Upcaster { event_type: "customer.updated", from: 1, lift: |_| {} },
+    // Before dates of birth. What was said reads the same.
+    Upcaster { event_type: "customer.created", from: 1, lift: |_| {} },
+    Upcaster { event_type: "customer.updated", from: 2, lift: |_| {} },
     // Before purchases were given back by their lines.
     Upcaster { event_type: "customer.purchase.refunded", from: 1, lift: |_| {} },
 ];
@@ -336,6 +340,8 @@ pub enum CustomerField {
     Phones,
     /// All identity documents.
     Documents,
+    /// When the person was born.
+    BirthDate,
     /// The language to write in.
     Language,
     /// The preferred currency.
@@ -353,6 +359,7 @@ impl CustomerField {
             Self::Emails => "emails",
             Self::Phones => "phones",
             Self::Documents => "documents",
+            Self::BirthDate => "birth_date",
             Self::Language => "language",
             Self::Currency => "currency",
             Self::TimeZone => "time_zone",
@@ -470,6 +477,9 @@ pub struct Contact {
     /// What the state has given the customer to show who it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Document>,
+    /// When the person was born.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_date: Option<BirthDate>,
 }
 
 impl Contact {
@@ -483,6 +493,7 @@ impl Contact {
                 CustomerField::Emails => self.emails.clone_from(&other.emails),
                 CustomerField::Phones => self.phones.clone_from(&other.phones),
                 CustomerField::Documents => self.documents.clone_from(&other.documents),
+                CustomerField::BirthDate => self.birth_date = other.birth_date,
                 CustomerField::Language | CustomerField::Currency | CustomerField::TimeZone => {}
             }
         }
@@ -497,6 +508,7 @@ impl Contact {
             (CustomerField::Emails, self.emails != other.emails),
             (CustomerField::Phones, self.phones != other.phones),
             (CustomerField::Documents, self.documents != other.documents),
+            (CustomerField::BirthDate, self.birth_date != other.birth_date),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }

@@ -206,6 +206,7 @@ fn joined(own: &Contact, other: &Contact) -> Contact {
             format!("{} {}", reference.system, reference.reference.as_str())
         }),
         documents: grown(&own.documents, &other.documents, Document::identity),
+        birth_date: own.birth_date.or(other.birth_date),
     }
 }
 

@@ -10,6 +10,7 @@ mod terms;
 use chrono::NaiveDate;
 use proptest::prelude::*;
 
+use crate::birth_date::BirthDate;
 use crate::country::Country;
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::customer::Customer;
@@ -123,6 +124,19 @@ fn what_is_taken_away_is_named_and_has_no_value() {
     let told = updated(&[CustomerField::Name, CustomerField::Emails], Contact::default());
     let state = given::<Customer>(history).when(CustomerCommand::Update(patch)).then([told]);
     assert_eq!(state.active().unwrap().contact().known(), Some(&by_phone()));
+}
+
+#[test]
+fn a_date_of_birth_is_told_changed_and_taken_away() {
+    let born = BirthDate::parse("1984-02-29").ok();
+    let change = |birth_date| CustomerCommand::Update(CustomerPatch { birth_date, ..CustomerPatch::default() });
+    let told = updated(&[CustomerField::BirthDate], Contact { birth_date: born, ..Contact::default() });
+    let state = given::<Customer>([created()]).when(change(Patch::Set(born.unwrap()))).then([told.clone()]);
+    assert_eq!(state.active().unwrap().contact().known().unwrap().birth_date, born);
+    given::<Customer>([created(), told.clone()]).when(change(Patch::Set(born.unwrap()))).then([]);
+    let gone = updated(&[CustomerField::BirthDate], Contact::default());
+    let state = given::<Customer>([created(), told]).when(change(Patch::Remove)).then([gone]);
+    assert_eq!(state.active().unwrap().contact().known().unwrap().birth_date, None);
 }
 
 #[test]

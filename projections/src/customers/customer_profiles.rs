@@ -127,6 +127,7 @@ fn touches(event: &CustomerEvent) -> bool {
             CustomerField::Emails | CustomerField::Phones | CustomerField::Documents => true,
             CustomerField::Name
             | CustomerField::Company
+            | CustomerField::BirthDate
             | CustomerField::Language
             | CustomerField::Currency
             | CustomerField::TimeZone => false,
@@ -219,6 +220,7 @@ impl ProfileRow {
                 CustomerField::Documents => self.documents = documents::rows(&contact.documents),
                 CustomerField::Name
                 | CustomerField::Company
+                | CustomerField::BirthDate
                 | CustomerField::Language
                 | CustomerField::Currency
                 | CustomerField::TimeZone => {}

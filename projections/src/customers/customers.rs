@@ -13,6 +13,7 @@ use crate::time_travel::{TimeTravelError, Until, row_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::Event;
 use domain::aggregate::Category;
+use domain::birth_date::BirthDate;
 use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, LifecycleStage};
 use domain::email::Email;
 use domain::event::Personal;
@@ -103,6 +104,8 @@ pub struct CustomerRow {
     pub user_id: Option<String>,
     /// The customer of Stripe.
     pub stripe_customer_id: Option<String>,
+    /// When the person was born.
+    pub birth_date: Option<NaiveDate>,
     /// Language to write in.
     pub language: Option<String>,
     /// Preferred currency.
@@ -155,7 +158,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 10;
+    const VERSION: i32 = 11;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
@@ -166,6 +169,7 @@ impl ReadModel for Customers {
         "phone",
         "user_id",
         "stripe_customer_id",
+        "birth_date",
         "reference",
         "word",
         "block_note",
@@ -278,6 +282,7 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         phone: None,
         user_id: None,
         stripe_customer_id: None,
+        birth_date: None,
         language: language.as_ref().map(|language| language.as_str().to_owned()),
         currency: currency.map(|currency| currency.code().to_owned()),
         source: source.as_ref().map(|source| source.as_str().to_owned()),
@@ -317,6 +322,7 @@ fn blank(row: CustomerRow) -> CustomerRow {
         phone: None,
         user_id: None,
         stripe_customer_id: None,
+        birth_date: None,
         references: BTreeSet::new(),
         tags: BTreeSet::new(),
         standing: row.standing.blank(),
@@ -334,6 +340,7 @@ fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
             CustomerField::Company => row.company = contact.company.as_ref().map(|name| name.as_str().to_owned()),
             CustomerField::Emails => row.email = contact.emails.first().map(Email::normalized),
             CustomerField::Phones => row.phone = contact.phones.first().map(|phone| phone.as_str().to_owned()),
+            CustomerField::BirthDate => row.birth_date = contact.birth_date.map(BirthDate::date),
             CustomerField::Documents => {}
             CustomerField::Language => row.language = language.as_ref().map(|language| language.as_str().to_owned()),
             CustomerField::Currency => row.currency = currency.map(|currency| currency.code().to_owned()),
@@ -355,6 +362,7 @@ fn with_contact(row: CustomerRow, contact: &Contact) -> CustomerRow {
         email: contact.emails.first().map(Email::normalized),
         phone: contact.phones.first().map(|phone| phone.as_str().to_owned()),
         stripe_customer_id: stripe.map(|reference| reference.reference),
+        birth_date: contact.birth_date.map(BirthDate::date),
         references: references.by_ref().collect(),
         ..row
     }
@@ -375,6 +383,7 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         phone: get(row, "phone")?,
         user_id: get(row, "user_id")?,
         stripe_customer_id: get(row, "stripe_customer_id")?,
+        birth_date: get(row, "birth_date")?,
         language: get(row, "language")?,
         currency: get(row, "currency")?,
         source: get(row, "source")?,
@@ -422,6 +431,7 @@ impl TableRow for CustomerRow {
             .put("phone", self.phone.as_deref())
             .put("user_id", self.user_id.as_deref())
             .put("stripe_customer_id", self.stripe_customer_id.as_deref())
+            .put("birth_date", self.birth_date)
             .put("language", self.language.as_deref())
             .put("currency", self.currency.as_deref())
             .put("source", self.source.as_deref())

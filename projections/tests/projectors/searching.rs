@@ -21,7 +21,7 @@ fn named(name: Option<&str>, company: Option<&str>) -> Event {
         emails: vec![],
         phones: vec![],
         references: vec![],
-        documents: vec![],
+        ..Contact::default()
     };
     let created = CustomerEvent::Created {
         kind: CustomerKind::Individual,

@@ -194,7 +194,7 @@ pub(crate) fn registered(name: &str, phone: &str) -> Event {
         emails: vec![Email::parse(&format!("{name}@Example.com")).unwrap()],
         phones: vec![Phone::parse(phone, None).unwrap()],
         references: vec![stripe],
-        documents: vec![],
+        ..Contact::default()
     };
     let registered = CustomerEvent::Created {
         kind: CustomerKind::Individual,

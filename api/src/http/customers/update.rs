@@ -16,6 +16,7 @@ use axum::extract::State;
 use commands::customers::Update;
 use commands::{Caller, Committed, Scope};
 use domain::aggregate::Category;
+use domain::birth_date::BirthDate;
 use domain::customers::commands::CustomerPatch;
 use domain::customers::events::CustomerEvent;
 use domain::email::Email;
@@ -48,6 +49,9 @@ pub(super) struct UpdateBody {
     #[schema(value_type = Option<Vec<DocumentBody>>)]
     documents: Patch<Vec<DocumentBody>>,
     #[serde(default)]
+    #[schema(value_type = Option<schemas::BirthDate>)]
+    birth_date: Patch<String>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, example = "es")]
     language: Patch<String>,
     #[serde(default)]
@@ -76,6 +80,7 @@ impl UpdateBody {
         let phones = fields.keep_patch(&self.phones, |fields, texts| fields.keep_all("/phones", texts, phone));
         let documents = fields
             .keep_patch(&self.documents, |fields, bodies| fields.keep_each("/documents", bodies, DocumentBody::read));
+        let birth_date = fields.keep_patched_text("/birth_date", &self.birth_date, BirthDate::parse);
         let language = fields.keep_patched_text("/language", &self.language, Language::parse);
         let currency = fields.keep_patched_text("/currency", &self.currency, Currency::parse);
         let time_zone = fields.keep_patched_text("/time_zone", &self.time_zone, TimeZoneName::parse);
@@ -88,6 +93,7 @@ impl UpdateBody {
                 emails: emails?,
                 phones: phones?,
                 documents: documents?,
+                birth_date: birth_date?,
                 language: language?,
                 currency: currency?,
                 time_zone: time_zone?,
@@ -124,7 +130,7 @@ pub(super) struct UpdatedView {
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_erased, customer_merged, customer_deleted, email_taken, phone_taken, document_taken"),
         (status = 412, description = "version_changed"),
-        (status = 422, description = "contact_required, company_required, too_many, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order"),
+        (status = 422, description = "contact_required, company_required, too_many, in_the_future, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]

@@ -12,6 +12,7 @@ use axum::extract::{FromRequest, Request, State};
 use commands::customers::{CustomerRow, Register};
 use commands::{Caller, Door, Scope};
 use domain::Currency;
+use domain::birth_date::BirthDate;
 use domain::country::Country;
 use domain::customers::assignment::Assignment;
 use domain::customers::events::{Contact, CustomerKind, ExternalReference};
@@ -62,6 +63,9 @@ struct CustomerBody {
     #[schema(value_type = Option<schemas::Phone>)]
     phone: Option<String>,
     document: Option<DocumentBody>,
+    /// When the person was born.
+    #[schema(value_type = Option<schemas::BirthDate>)]
+    birth_date: Option<String>,
     #[schema(example = "es")]
     language: Option<String>,
     #[schema(value_type = Option<schemas::Currency>)]
@@ -166,6 +170,7 @@ impl CustomerBody {
         let phone = fields.keep_optional("/phone", self.phone.as_ref(), |text| Phone::parse(text, region));
         let reference_of = fields.keep_optional("/reference", self.reference.as_ref(), ReferenceText::parse);
         let document = self.document.as_ref().map(|body| body.read("/document", fields));
+        let birth_date = fields.keep_optional("/birth_date", self.birth_date.as_ref(), BirthDate::parse);
         let reference = |reference| ExternalReference { system: common.system.clone(), reference };
         Some(Contact {
             name: name?,
@@ -174,6 +179,7 @@ impl CustomerBody {
             phones: phone?.into_iter().collect(),
             references: reference_of?.map(reference).into_iter().collect(),
             documents: document.map_or(Some(vec![]), |document| document.map(|document| vec![document]))?,
+            birth_date: birth_date?,
         })
     }
 }

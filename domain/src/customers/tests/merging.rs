@@ -1,6 +1,7 @@
 //! Customers that turn out to be one, and such as are deleted.
 
 use super::*;
+use crate::birth_date::BirthDate;
 use crate::customers::blocking::{BlockNote, BlockReason};
 use crate::customers::commands::RefundLine;
 use crate::customers::customer::EMAILS_MAX;
@@ -80,12 +81,14 @@ fn who_is_merged_names_the_survivor_and_can_only_follow_it_or_be_erased() {
 #[test]
 fn the_survivor_gains_what_it_lacked_and_keeps_what_it_had() {
     let name = |text| Some(PersonName::parse(text).unwrap());
+    let born = BirthDate::parse("1984-02-29").ok();
     let own = Contact { name: name("Ana"), ..by_email() };
-    let other = Contact { name: name("A. Torres"), company: CompanyName::parse("Torres").ok(), ..by_phone() };
+    let other =
+        Contact { name: name("A. Torres"), company: CompanyName::parse("Torres").ok(), birth_date: born, ..by_phone() };
     let other = Contact { emails: vec![Email::parse("second@example.com").unwrap()], ..other };
     let survivor = absorbed(&known_by(own.clone()), &known_by(other.clone()));
     let contact = survivor.active().unwrap().contact().known().unwrap().clone();
-    assert_eq!((contact.name, contact.company), (own.name, other.company));
+    assert_eq!((contact.name, contact.company, contact.birth_date), (own.name, other.company, born));
     assert_eq!(contact.emails, [own.emails, other.emails].concat());
     assert_eq!(contact.phones, other.phones);
     assert_eq!(survivor.active().unwrap().duplicates().iter().collect::<Vec<_>>(), [&DUPLICATE]);

@@ -38,7 +38,8 @@ create table customers (
     payment_days       int,
     metadata           jsonb       not null default '{}',
     merged_into        uuid,
-    merged_position    bigint
+    merged_position    bigint,
+    birth_date         date
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -53,6 +54,7 @@ comment on column customers.email is 'The primary e-mail address, normalised.';
 comment on column customers.phone is 'The primary phone, E.164.';
 comment on column customers.user_id is 'The user of the authentication service.';
 comment on column customers.stripe_customer_id is 'The customer of Stripe.';
+comment on column customers.birth_date is 'When the person was born, where that is known.';
 comment on column customers.language is 'The language to write in.';
 comment on column customers.currency is 'The currency that the customer prefers.';
 comment on column customers.source is 'Where the customer came from.';

@@ -39,7 +39,7 @@ fn ana() -> Contact {
             system: ExternalSystem::parse("stripe").unwrap(),
             reference: ReferenceText::parse("cus_123").unwrap(),
         }],
-        documents: vec![],
+        ..Contact::default()
     }
 }
 

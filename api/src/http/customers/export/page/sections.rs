@@ -79,6 +79,7 @@ fn of_customer(row: &CustomerRow) -> Vec<Detail> {
     let told = [
         ("Name", row.name.clone()),
         ("Company", row.company.clone()),
+        ("Born on", row.birth_date.map(day)),
         ("Kind", Some(code(row.kind.as_str()))),
         ("Standing", Some(code(row.status.as_str()))),
         ("Customer number", Some(row.id.to_string())),
