@@ -103,15 +103,26 @@ async fn points_vest_on_their_day_by_a_job_and_can_be_spent_although_none_ran() 
     let [job, spender] = customers;
     let account = world.loyalty_at(&spender, position).await;
     assert_eq!((&account["balance"], &account["pending"]), (&json!(300), &json!(0)), "its day has come: {account}");
+    // No event says so yet, and what is owed is what the accounts have all the same.
+    let owed = async |position: Option<i64>| {
+        let kpis = world.get(&format!("/v1/loyalty/kpis?min_position={}", position.expect("a position"))).await.body;
+        let outstanding = &kpis["outstanding"][0];
+        [&kpis["points_earned"], &kpis["outstanding_points"], &outstanding["vested_points"], &outstanding["worth"]]
+            .map(Value::clone)
+    };
+    assert_eq!(owed(position).await, [json!(0), json!(600), json!(600), json!("6.00")]);
     let redeem = format!("/v1/customers/{spender}/loyalty/redeem");
     let spent = world.post(&redeem, json!({"order_id": "order-2", "points": 100})).await;
     assert_eq!((spent.status, &spent.body["balance"]), (201, &json!(200)), "{}", spent.body);
+    assert_eq!(owed(spent.position).await, [json!(300), json!(500), json!(300), json!("5.00")]);
 
     world.loyalty_at(&job, spent.position).await;
     let run = world.run_json(&["jobs", "run", "loyalty_vesting", "--json"]);
     assert_eq!((&run["status"], &run["changed"], &run["refused"]), (&json!("done"), &json!(1), &json!(0)), "{run}");
-    let account = world.loyalty_at(&job, Some(world.head().await)).await;
+    let head = Some(world.head().await);
+    let account = world.loyalty_at(&job, head).await;
     assert_eq!((&account["balance"], &account["lifetime_earned"]), (&json!(300), &json!(300)), "{account}");
+    assert_eq!(owed(head).await, [json!(600), json!(500), json!(0), json!("5.00")]);
     let again = world.run_json(&["jobs", "run", "loyalty_vesting", "--json"]);
     assert_eq!((&again["status"], &again["changed"]), (&json!("done"), &json!(0)), "{again}");
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{
     OTHER_SHOP, SHOP, World, address_added, address_removed, bought, day, documented, earned, enrolled, held,
-    key_created, key_revoked, noon, preferring, registered, upgraded,
+    key_created, key_revoked, noon, pending, preferring, registered, upgraded,
 };
 use chrono::{DateTime, Utc};
 use domain::access::events::AccessEvent;
@@ -434,7 +434,7 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
     }
     let range = (day("2026-01-10"), day("2026-02-09"));
     let told = async |tenant, today| {
-        report::report(&node.pools, tenant, range, day(today), &LoyaltyProgramme::default()).await.unwrap()
+        report::report(&node.pools, tenant, range, noon(today), &LoyaltyProgramme::default()).await.unwrap()
     };
     let before = told(SHOP, "2028-02-08").await;
     assert_eq!((before.position, before.value.sums.earned.points, before.value.sums.enrolled), (last, 72, 2));
@@ -452,24 +452,70 @@ async fn points_that_are_due_are_not_outstanding_although_no_job_recorded_their_
     assert_eq!(outstanding(&told(SHOP, "2028-02-08").await).0, 96, "what is held is owed");
 }
 
+/// No job runs here: the days and hours go by, and what vests, lapses and expires with them stands in no event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_owed_is_the_sum_of_what_all_accounts_have_at_any_moment() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let lapses_at = "2026-03-01T12:15:00Z".parse().unwrap();
+    let accounts = [fresh_id(), fresh_id(), fresh_id(), fresh_id()];
+    world.append(SHOP, accounts[0], [enrolled(), earned(1), pending(2, Some("2026-03-01"))]).await;
+    world.append(SHOP, accounts[1], [enrolled(), pending(1, None)]).await;
+    let several = [enrolled(), earned(1), pending(2, Some("2026-03-15")), pending(3, Some("2026-03-01"))];
+    world.append(SHOP, accounts[2], several).await;
+    let last = world.append(SHOP, accounts[3], [enrolled(), earned(1), held(lapses_at)]).await;
+    for projector in ["loyalty_kpis", "loyalty_balances", "loyalty_programmes"] {
+        node.sees(projector, last).await;
+    }
+    for (date, points, vested, due) in [
+        ("2026-02-28", 72, 0, 0),
+        ("2026-03-01", 172, 100, 0),
+        ("2026-03-02", 172, 100, 0),
+        ("2026-03-15", 222, 150, 0),
+        ("2028-02-08", 222, 150, 0),
+        ("2028-02-09", 150, 150, 72),
+        ("2028-04-01", 0, 0, 72),
+    ] {
+        let now = noon(date);
+        let mut have = 0;
+        for account in accounts {
+            let found = loyalty_balances::find(&node.pools, SHOP, account, now).await.unwrap().unwrap().value;
+            have += found.available + found.held;
+        }
+        let range = (now.today, now.today);
+        let told = report::report(&node.pools, SHOP, range, now, &LoyaltyProgramme::default()).await.unwrap();
+        let owed = &told.value.outstanding[0];
+        assert_eq!((owed.points, owed.vested, owed.due), (points, vested, due), "{date}");
+        assert_eq!(have, points, "{date}");
+    }
+}
+
 /// Of a million accounts a few have points that grew too old and whose expiry nobody has recorded yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_report_reads_no_account_but_those_with_points_that_are_due() {
     let world = World::start().await;
     let many = "insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, \
                 lifetime_earned, redeemed, expired, reversed, adjusted, transferred_in, transferred_out, returned, earned_last_12_months, tier, enrolled_on, lots, updated_at, \
-                position, version, holds, pending_points, stamp_cards, rewards, next_expiry_on) \
+                position, version, holds, pending_points, stamp_cards, rewards, next_expiry_on, next_vest_on, next_lapse_at) \
                 select lpad(n::text, 32, '0')::uuid, n % 2 + 7, 'EUR', 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 'bronze', '2026-01-01', '[]', now(), n, 1, \
-                '[]', '[]', '[]', '[]', date '2026-03-01' + n % 700 from generate_series(1, 20000) n";
+                '[]', '[]', '[]', '[]', day, day, day from generate_series(1, 20000) n, lateral (select date '2026-03-01' + n % 700 as day) x";
     world.as_role(Role::Engine).await.execute(many).await.unwrap();
     world.as_admin().await.execute("analyze").await.unwrap();
     let mut request = world.as_role(Role::Request).await;
     request.execute("set app.tenant = '7'").await.unwrap();
-    let values = [("$1", "date '2026-02-01'"), ("$2", "date '2026-03-02'"), ("$3", "date '2026-03-02'")];
+    let values = [
+        ("$1", "date '2026-02-01'"),
+        ("$2", "date '2026-03-02'"),
+        ("$3", "date '2026-03-02'"),
+        ("$4", "timestamptz '2026-03-02 12:00Z'"),
+    ];
     let sql = include_str!("../../src/loyalty/loyalty_kpis/report.sql").to_owned();
     let sql = values.iter().fold(sql, |sql, (parameter, value)| sql.replace(parameter, value));
     let plan = plan(&mut request, &sql).await;
-    assert!(plan.contains("idx_loyalty_balances_expiry") && !plan.contains("Seq Scan on loyalty_balances"), "{plan}");
+    for index in ["expiry", "vest", "lapse"] {
+        assert!(plan.contains(&format!("idx_loyalty_balances_{index}")), "{index}: {plan}");
+    }
+    assert!(!plan.contains("Seq Scan on loyalty_balances"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

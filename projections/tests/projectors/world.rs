@@ -277,6 +277,28 @@ pub(crate) fn earned(number: u32) -> Event {
     earned.into()
 }
 
+/// 50 points that vest on a day, or when somebody says so.
+pub(crate) fn pending(number: u32, vests_on: Option<&str>) -> Event {
+    let pending = LoyaltyEvent::PointsPending {
+        order: order(number),
+        total: Money::from_minor(50_00, usd()).unwrap(),
+        programme: None,
+        tier: Tier::Bronze,
+        base_points: 50,
+        multiplier_percent: 100,
+        points: 50,
+        lot: number,
+        pending_on: day("2026-02-09"),
+        vests_on: vests_on.map(day),
+        expires_on: vests_on.map(|_| day("2028-04-01")),
+        campaigns: Vec::new(),
+        capped: 0,
+        pending: 50,
+        balance: 0,
+    };
+    pending.into()
+}
+
 /// All points of the first lot are held.
 pub(crate) fn held(lapses_at: DateTime<Utc>) -> Event {
     let placed = LoyaltyEvent::HoldPlaced {

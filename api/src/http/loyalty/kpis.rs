@@ -59,6 +59,7 @@ pub(super) struct KpisView {
     to: NaiveDate,
     #[serde(flatten)]
     sums: FiguresView,
+    /// The sum of the balances of all accounts and of what is held, at this moment.
     outstanding_points: i64,
     outstanding: Vec<OutstandingView>,
     days: Vec<DayView>,
@@ -69,7 +70,8 @@ struct DayView {
     day: NaiveDate,
     #[serde(flatten)]
     figures: FiguresView,
-    /// What was owed when the day was over, as far as expiries are recorded.
+    /// What was owed when the day was over, as far as expiries and the vesting of pending points are recorded; the jobs record both
+    /// under the day on which they came about.
     outstanding: Vec<OwedView>,
 }
 
@@ -124,6 +126,8 @@ struct OutstandingView {
     owed: OwedView,
     /// Points that are gone and whose expiry is not recorded yet; not in `points`.
     due_points: i64,
+    /// Points that were pending, whose day has come, and that are not recorded as earned yet; in `points`.
+    vested_points: i64,
 }
 
 impl From<Figures> for FiguresView {
@@ -166,7 +170,7 @@ impl From<Outstanding> for OwedView {
 
 impl From<Outstanding> for OutstandingView {
     fn from(known: Outstanding) -> Self {
-        Self { due_points: known.due, owed: known.into() }
+        Self { due_points: known.due, vested_points: known.vested, owed: known.into() }
     }
 }
 
@@ -207,7 +211,7 @@ pub(super) async fn get_kpis(
     let range = asked.range(caller.today())?;
     wait_for(&api, &[LoyaltyKpis::NAME, LoyaltyBalances::NAME, LoyaltyProgrammes::NAME], min_position).await?;
     let programme = loyalty_programmes::programme(&api.pools, caller.tenant).await?;
-    let told = report::report(&api.pools, caller.tenant, range, caller.today(), &programme).await?;
+    let told = report::report(&api.pools, caller.tenant, range, caller.this_moment(), &programme).await?;
     Ok(Found { position: told.position, version: None, body: KpisView::of(told.value, range) })
 }
 

@@ -5,11 +5,11 @@ use crate::query::{AsOf, as_of, failed, get};
 use chrono::NaiveDate;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::loyalty::programme::Programme;
-use domain::{Currency, Money};
+use domain::{Currency, Moment, Money};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::postgres::Pools;
 use store::{Position, StoreError, TenantId};
 
@@ -20,7 +20,7 @@ pub struct Report {
     pub sums: Figures,
     /// The days on which anything happened, in order.
     pub days: Vec<DayReport>,
-    /// What all accounts have on the caller's business date, by currency.
+    /// What all accounts have at the caller's moment, by currency: the sum of their balances and of what is held.
     pub outstanding: Vec<Outstanding>,
 }
 
@@ -31,7 +31,7 @@ pub struct DayReport {
     pub day: NaiveDate,
     /// What happened on it.
     pub figures: Figures,
-    /// What was owed at its end, by currency, as far as expiries are recorded.
+    /// What was owed at its end, by currency, as far as expiries and the vesting of pending points are recorded.
     pub outstanding: Vec<Outstanding>,
 }
 
@@ -44,6 +44,8 @@ pub struct Outstanding {
     pub points: i64,
     /// What grew too old since the last event of its account: not in `points`, and not yet recorded as expired.
     pub due: i64,
+    /// What has vested since the last event of its account: in `points`, and not yet recorded as earned.
+    pub vested: i64,
     /// What the points are worth; none when no amount of money is that large.
     pub worth: Option<Money>,
 }
@@ -94,7 +96,16 @@ struct Growth {
 /// Points by code of the currency.
 type Points = BTreeMap<String, i64>;
 
-/// The figures from one day to another, both included, and what is outstanding on the caller's business date. What points are worth
+/// What came about with time, and no event says so yet.
+#[derive(Default)]
+struct Unrecorded {
+    /// Gone.
+    due: Points,
+    /// Vested, and not gone again.
+    vested: Points,
+}
+
+/// The figures from one day to another, both included, and what is outstanding at the caller's moment. What points are worth
 /// is by the rules of each day.
 ///
 /// # Errors
@@ -103,20 +114,20 @@ pub async fn report(
     pools: &Pools,
     tenant: TenantId,
     (from, to): (NaiveDate, NaiveDate),
-    today: NaiveDate,
+    now: Moment,
     programme: &LoyaltyProgramme,
 ) -> Result<AsOf<Report>, StoreError> {
-    let query = sqlx::query(include_str!("report.sql")).bind(from).bind(to).bind(today);
+    let query = sqlx::query(include_str!("report.sql")).bind(from).bind(to).bind(now.today).bind(now.at);
     let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_kpis"))?;
-    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| read(row, today, programme));
+    let told = found.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| read(row, now.today, programme));
     told.map_err(failed("loyalty_kpis"))
 }
 
 fn read(row: &PgRow, today: NaiveDate, programme: &LoyaltyProgramme) -> Result<AsOf<Report>, sqlx::Error> {
     let (Json(days), Json(mut growth)): (Json<Vec<Day>>, Json<Vec<Growth>>) = (get(row, "days")?, get(row, "owed")?);
-    let Json(due): Json<Points> = get(row, "due")?;
+    let (Json(due), Json(vested)) = (get(row, "due")?, get(row, "vested")?);
     growth.sort_by_key(|growth| growth.day);
-    let report = report_of(days, &growth, (&due, today), programme);
+    let report = report_of(days, &growth, (&Unrecorded { due, vested }, today), programme);
     match get::<Option<i64>>(row, "as_of")? {
         Some(_) => as_of(row, report),
         None => Ok(AsOf { value: report, position: Position(0) }),
@@ -127,7 +138,7 @@ fn read(row: &PgRow, today: NaiveDate, programme: &LoyaltyProgramme) -> Result<A
 fn report_of(
     days: Vec<Day>,
     growth: &[Growth],
-    (due, today): (&Points, NaiveDate),
+    (unrecorded, today): (&Unrecorded, NaiveDate),
     programme: &LoyaltyProgramme,
 ) -> Report {
     let (mut sums, mut owed, mut growth) = (Figures::default(), Points::new(), growth.iter().peekable());
@@ -139,11 +150,11 @@ fn report_of(
         }
         let figures = Figures::from(known);
         sums.add(&figures);
-        let outstanding = outstanding(&owed, &Points::new(), &programme.on(day).rules);
+        let outstanding = outstanding(&owed, &Unrecorded::default(), &programme.on(day).rules);
         told.push(DayReport { day, figures, outstanding });
     }
     growth.for_each(|growth| add(&mut owed, growth));
-    Report { sums, days: told, outstanding: outstanding(&owed, due, &programme.on(today).rules) }
+    Report { sums, days: told, outstanding: outstanding(&owed, unrecorded, &programme.on(today).rules) }
 }
 
 fn add(owed: &mut Points, growth: &Growth) {
@@ -151,24 +162,26 @@ fn add(owed: &mut Points, growth: &Growth) {
     *sum = sum.saturating_add(growth.points);
 }
 
-/// What is owed in each currency, less what is due. Points whose currency was not told are of the one that owes the most: nearly
+/// What is owed in each currency, with what has vested and without what is due. Points whose currency was not told are of the one that owes the most: nearly
 /// always there is no other.
-fn outstanding(owed: &Points, due: &Points, rules: &Programme) -> Vec<Outstanding> {
-    let known = || owed.iter().filter_map(|(code, points)| Some((Currency::parse(code).ok()?, *points)));
-    let untold = owed.get(UNTOLD).copied().unwrap_or_default();
+fn outstanding(owed: &Points, unrecorded: &Unrecorded, rules: &Programme) -> Vec<Outstanding> {
+    let of_code = |points: &Points, code: &str| points.get(code).copied().unwrap_or_default();
+    let codes: BTreeSet<&String> = owed.keys().chain(unrecorded.vested.keys()).collect();
+    let known = || codes.iter().filter_map(|code| Some((Currency::parse(code).ok()?, of_code(owed, code))));
+    let untold = of_code(owed, UNTOLD);
     let most = known().max_by_key(|(_, points)| *points).map(|(currency, _)| currency);
     let of = |(currency, points): (Currency, i64)| {
-        let due = due.get(currency.code()).copied().unwrap_or_default();
+        let (due, vested) = (of_code(&unrecorded.due, currency.code()), of_code(&unrecorded.vested, currency.code()));
         let untold = if most == Some(currency) { untold } else { 0 };
-        let points = points.saturating_add(untold).saturating_sub(due);
-        Outstanding { currency, points, due, worth: rules.discount(points, currency) }
+        let points = points.saturating_add(untold).saturating_add(vested).saturating_sub(due);
+        Outstanding { currency, points, due, vested, worth: rules.discount(points, currency) }
     };
     known().map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Growth, Points, outstanding, report_of};
+    use super::{Growth, Points, Unrecorded, outstanding, report_of};
     use domain::loyalty::loyalty_programme::LoyaltyProgramme;
     use domain::loyalty::programme::Programme;
 
@@ -181,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_adds_up_over_the_days_and_what_is_due_goes_off_at_the_end_only() {
+    fn what_is_owed_adds_up_over_the_days_and_what_no_event_says_yet_counts_at_the_end_only() {
         let day = |day: &str| {
             serde_json::from_value(serde_json::json!({
                 "day": day, "points_earned": 7, "points_redeemed": 0, "points_reversed": 0, "points_returned": 0, "points_adjusted": 0, "points_expired": 0,
@@ -196,22 +209,22 @@ mod tests {
             growth("EUR", Some("2026-02-10"), -50),
             growth("EUR", Some("2026-03-01"), 1_000),
         ];
-        let due = points(&[("EUR", 70)]);
+        let unrecorded = Unrecorded { due: points(&[("EUR", 70)]), vested: points(&[("EUR", 30), ("GBP", 4)]) };
         let today = "2026-03-02".parse().unwrap();
-        let report = report_of(days, &grown, (&due, today), &LoyaltyProgramme::default());
+        let report = report_of(days, &grown, (&unrecorded, today), &LoyaltyProgramme::default());
         let euros: Vec<_> = report.days.iter().map(|day| (day.outstanding[0].points, day.outstanding[0].due)).collect();
         assert_eq!((euros, report.sums.earned.points), (vec![(120, 0), (70, 0)], 14));
-        let now: Vec<_> = report.outstanding.iter().map(|now| (now.currency.code(), now.points, now.due)).collect();
-        assert_eq!(now, [("EUR", 1_000, 70), ("USD", 5, 0)]);
-        assert_eq!(report.outstanding[0].worth.map(|worth| worth.amount()), Some("10.00".to_owned()));
+        let now = report.outstanding.iter().map(|now| (now.currency.code(), now.points, now.due, now.vested));
+        assert_eq!(now.collect::<Vec<_>>(), [("EUR", 1_030, 70, 30), ("GBP", 4, 0, 4), ("USD", 5, 0, 0)]);
+        assert_eq!(report.outstanding[0].worth.map(|worth| worth.amount()), Some("10.30".to_owned()));
     }
 
     #[test]
     fn points_without_a_currency_are_of_the_one_with_the_most() {
         let owed = points(&[("EUR", 10), ("USD", 500), ("XXX", -200)]);
         let now: Vec<_> =
-            outstanding(&owed, &Points::new(), &Programme::standard()).iter().map(|now| now.points).collect();
+            outstanding(&owed, &Unrecorded::default(), &Programme::standard()).iter().map(|now| now.points).collect();
         assert_eq!(now, [10, 300]);
-        assert_eq!(outstanding(&points(&[("XXX", -200)]), &Points::new(), &Programme::standard()), []);
+        assert_eq!(outstanding(&points(&[("XXX", -200)]), &Unrecorded::default(), &Programme::standard()), []);
     }
 }
