@@ -82,6 +82,7 @@ pub(crate) fn request(ids: &mut Ids, streams: Vec<StreamAppend>) -> AppendReques
         tenant: TENANT,
         metadata: Metadata { actor: ACTOR.to_owned(), ..Metadata::default() },
         identity: Identity { command_id: Some(ids.id()), once_id: None, fingerprint },
+        other_names: Vec::new(),
         streams,
         claims: Vec::new(),
         subjects: store::SubjectChanges::default(),

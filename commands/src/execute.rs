@@ -20,7 +20,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{EventStore, Identity, Metadata, Position, StreamId, Version};
+use store::{EventStore, Identity, Metadata, OtherName, Position, StreamId, Version};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -64,6 +64,9 @@ impl Default for Config {
 /// A pure decision. It may be made several times, on newer states each time.
 pub type Decide = Box<dyn Fn(&States<'_>) -> Result<Changes, Refusal> + Send + Sync>;
 
+/// Under which other names the once-only facts of a request may stand in the log, by the states that it is decided on.
+pub type OtherNames = Box<dyn Fn(&States<'_>) -> Vec<OtherName> + Send + Sync>;
+
 /// Commands that must happen in the order in which they were taken in, or not yet: when one is answered that it may happen
 /// later, those behind it are answered so too. Clones are the same series.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +94,8 @@ pub struct Request {
     pub idempotency_key: Option<IdempotencyKey>,
     /// The once-only fact it is about.
     pub once: Option<Once>,
+    /// Other names of that fact, and of those that its events record.
+    pub other_names: Option<OtherNames>,
     /// The parsed request: what makes two requests the same. The clock is no part of it.
     pub content: Value,
     /// The streams it reads and perhaps writes, in the order in which their events get positions.
@@ -123,6 +128,7 @@ impl Request {
             verb,
             idempotency_key: None,
             once: None,
+            other_names: None,
             content: Value::Null,
             scope: scope.into_iter().collect(),
             fresh: Vec::new(),

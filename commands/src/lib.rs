@@ -26,6 +26,7 @@ mod decide_loop;
 mod encoding;
 mod leased;
 mod loading;
+mod other_names;
 mod refusals;
 #[cfg(test)]
 mod testing;

@@ -35,6 +35,17 @@ pub struct Identity {
     pub fingerprint: [u8; 16],
 }
 
+/// Another name under which a once-only fact may stand in the log already: it was told of somebody who is the same person today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherName {
+    /// The fact as the request, or one of its events, names it.
+    pub of: Uuid,
+    /// The once-only fact that it counts as.
+    pub once_id: Uuid,
+    /// The fingerprint that the request has under that name: tells a repeat of that request from another one about the same fact.
+    pub fingerprint: [u8; 16],
+}
+
 /// Something that only one owner of a tenant may have: an e-mail address, a reference in another system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimKey {
@@ -104,6 +115,8 @@ pub struct AppendRequest {
     pub metadata: Metadata,
     /// How the request is recognised when it comes again.
     pub identity: Identity,
+    /// Other names of the once-only facts of this request.
+    pub other_names: Vec<OtherName>,
     /// Streams in the order in which their events get positions.
     pub streams: Vec<StreamAppend>,
     /// Claims taken and released.

@@ -7,8 +7,8 @@ pub mod forgetting;
 
 use crate::{
     AppendError, AppendRequest, Appended, ClaimChange, ClaimKey, Direction, EventStore, Expected, Filter, Identity,
-    Metadata, NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Scan, ScannedEvent, Signal,
-    SignalStream, Snapshot, StoreError, StreamAppend, StreamId, SubjectChanges, TenantId, TypePattern, Version,
+    Metadata, NewEvent, OtherName, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Scan, ScannedEvent,
+    Signal, SignalStream, Snapshot, StoreError, StreamAppend, StreamId, SubjectChanges, TenantId, TypePattern, Version,
 };
 use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt};
@@ -54,6 +54,7 @@ pub fn to(stream: StreamId, expected: Expected, events: Vec<NewEvent>) -> Append
         tenant: TENANT,
         metadata: Metadata { actor: "contract".into(), ..Metadata::default() },
         identity: Identity::default(),
+        other_names: Vec::new(),
         streams: vec![StreamAppend { stream, expected, events }],
         claims: Vec::new(),
         subjects: SubjectChanges::default(),
@@ -217,6 +218,33 @@ pub async fn a_once_only_fact_happens_once(store: &dyn EventStore) {
     let carried = store.append(request).await;
     assert!(matches!(carried, Err(AppendError::AlreadyHappened { once_id, .. }) if once_id == fact), "{carried:?}");
     assert_eq!(read(store, all_of(stream)).await.len(), 2);
+}
+
+/// A fact that happened under another name has happened: the same request is a repeat, another one about it is refused, and so is an
+/// event that would record it again, by the name under which it was asked.
+pub async fn a_fact_happens_once_under_all_its_names(store: &dyn EventStore) {
+    let (stream, before, now) = (fresh_stream("contract"), fresh_id(), fresh_id());
+    let mut first = to(stream, Expected::Any, vec![NewEvent { once_id: Some(before), ..happened(1) }]);
+    first.identity = Identity { command_id: None, once_id: Some(before), fingerprint: [1; 16] };
+    let made = append(store, first).await;
+    let mut request = to(stream, Expected::Any, vec![NewEvent { once_id: Some(now), ..happened(2) }]);
+    request.identity = Identity { command_id: None, once_id: Some(now), fingerprint: [2; 16] };
+    let unused = OtherName { of: now, once_id: fresh_id(), fingerprint: [1; 16] };
+    request.other_names = vec![unused, OtherName { of: now, once_id: before, fingerprint: [1; 16] }];
+    let again = store.append(request.clone()).await;
+    let expected = Repeat::Events { first: made.first, count: 1 };
+    assert!(matches!(&again, Err(AppendError::Repeated(repeat)) if *repeat == expected), "{again:?}");
+    let happened_before = |answer: Result<Appended, AppendError>| {
+        let told = matches!(&answer, Err(AppendError::AlreadyHappened { once_id, position })
+            if (*once_id, *position) == (now, made.first));
+        assert!(told, "{answer:?}");
+    };
+    request.other_names[1].fingerprint = [3; 16];
+    happened_before(store.append(request.clone()).await);
+    request.identity.once_id = None;
+    happened_before(store.append(request.clone()).await);
+    request.other_names.pop();
+    append(store, request).await;
 }
 
 /// A key that first came with a fact that had happened before belongs to that request.

@@ -29,8 +29,8 @@ use futures::stream::BoxStream;
 use uuid::Uuid;
 
 pub use append::{
-    AppendError, AppendRequest, Appended, ClaimChange, ClaimHolder, ClaimKey, Expected, Identity, Receipt, Repeat,
-    StreamAppend, SubjectChanges, Ticket,
+    AppendError, AppendRequest, Appended, ClaimChange, ClaimHolder, ClaimKey, Expected, Identity, OtherName, Receipt,
+    Repeat, StreamAppend, SubjectChanges, Ticket,
 };
 pub use event::{
     Direction, Metadata, Name, NewEvent, Personal, Position, RecordedEvent, Rendering, StreamId, TenantId, Version,

@@ -74,6 +74,7 @@ contract! {
     a_repeat_is_recognised
     an_answer_without_events_is_kept
     a_once_only_fact_happens_once
+    a_fact_happens_once_under_all_its_names
     a_key_belongs_to_its_first_request
     who_rests_on_a_refused_request_is_refused
     who_rests_on_a_kept_request_is_kept

@@ -81,6 +81,29 @@ async fn a_file_is_imported_once_however_often_it_is_imported() {
     assert_eq!(world.head().await, head, "nothing was written");
 }
 
+/// No state remembers orders of that age.
+#[tokio::test]
+async fn a_file_that_is_imported_again_after_a_merge_records_nothing() {
+    let world = World::start().await;
+    import(&world, &[]);
+    let names: Vec<_> = expected_customers().into_keys().take(3).collect();
+    let mut ids = Vec::new();
+    for name in &names {
+        let found =
+            world.get(&format!("/v1/customers?reference=import:{name}&min_position={}", world.head().await)).await;
+        ids.push(found.body["items"][0]["customer_id"].as_str().expect("an id").to_owned());
+    }
+    for (survivor, duplicate) in [(&ids[0], &ids[1]), (&ids[2], &ids[0])] {
+        let body = json!({"duplicate_id": duplicate});
+        let merged = world.post(&format!("/v1/customers/{survivor}/merges"), body).await;
+        assert_eq!(merged.status, 201, "{}", merged.body);
+    }
+    let head = world.head().await;
+    let (again, _) = import(&world, &[]);
+    assert_eq!((&again["recorded"], &again["already_there"]), (&json!(0), &json!(ROWS - REJECTED)), "{again}");
+    assert_eq!(world.head().await, head, "nothing was written");
+}
+
 #[tokio::test]
 async fn rejected_rows_are_named_with_their_reasons_and_kept_as_they_were() {
     let world = World::start().await;

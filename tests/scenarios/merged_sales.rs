@@ -103,6 +103,67 @@ async fn no_merge_leads_in_a_circle_over_two_or_to_somebody_elses() {
     assert_eq!(unknown.refusal(), "422 duplicate_not_found /duplicate_id duplicate_not_found");
 }
 
+/// What the duplicate did stands in the log under its own name; no state remembers all of it.
+#[tokio::test]
+async fn what_was_told_of_the_duplicate_is_told_again_of_the_survivor_and_counts_once() {
+    let world = World::start().await;
+    let (ana, double) = (world.member("ana@example.com").await, world.member("double@example.com").await);
+    let (third, bea) = (world.member("third@example.com").await, world.member("bea@example.com").await);
+    world.buys(&double, "order-2", "900.00").await;
+    let hold = json!({"order_id": "order-4", "points": 100});
+    let held = world.post(&format!("/v1/customers/{double}/loyalty/holds"), hold).await;
+    let capture = format!("loyalty/holds/{}/capture", text(&held.body["hold_id"]));
+    let old = |total: &str| {
+        let at = "2020-03-01T12:00:00Z";
+        json!({"order_id": "order-1", "total": total, "currency": "EUR", "occurred_at": at})
+    };
+    let given = |points: i64| json!({"adjustment_id": "case-1", "points": points, "reason": "goodwill"});
+    let sent = |points: i64| json!({"transfer_id": "t-1", "to": bea, "points": points});
+    let told = [
+        ("purchases", old("70.00")),
+        ("loyalty/redeem", json!({"order_id": "order-3", "points": 200})),
+        (&capture, json!({"order_id": "order-4"})),
+        ("loyalty/adjustments", given(50)),
+        ("loyalty/transfers", sent(100)),
+    ];
+    let tell = async |customer: &str, path: &str, body: &Value| {
+        let mut answer = world.post(&format!("/v1/customers/{customer}/{path}"), body.clone()).await;
+        let of_whom = answer.body.as_object_mut().expect("an object");
+        let (whose, repeated) = (of_whom.remove("customer_id"), of_whom.remove("repeated"));
+        assert_eq!((whose, answer.status == 200), (Some(json!(customer)), repeated == Some(json!(true))), "{path}");
+        (answer.status, answer.position, answer.body)
+    };
+    let mut first = Vec::new();
+    for (path, body) in &told {
+        let (status, position, answer) = tell(&double, path, body).await;
+        assert_eq!(status, 201, "{path}: {answer}");
+        first.push((position, answer));
+    }
+    assert_eq!(merges(&world, &ana, &double).await.status, 201);
+    let merged = merges(&world, &third, &ana).await;
+    assert_eq!((merged.status, &merged.body["balance"]), (201, &json!(550)), "{}", merged.body);
+
+    for ((path, body), (position, answer)) in told.iter().zip(first) {
+        assert_eq!(tell(&third, path, body).await, (200, position, answer), "{path}: as it was told then");
+    }
+    for (path, body, refusal) in [
+        ("purchases", old("71.00"), "409 order_already_recorded"),
+        ("loyalty/adjustments", given(51), "409 already_happened"),
+        ("loyalty/transfers", sent(101), "409 transfer_already_made"),
+    ] {
+        let refused = world.post(&format!("/v1/customers/{third}/{path}"), body).await;
+        assert!(refused.refusal().starts_with(refusal), "{path}: {}", refused.body);
+    }
+    let earned = world.post(&format!("/v1/customers/{third}/loyalty/earn"), old("70.00")).await;
+    assert_eq!((earned.status, &earned.body["points_earned"]), (200, &json!(0)), "{}", earned.body);
+    let head = world.head().await;
+    assert_eq!(world.loyalty_at(&third, Some(head)).await["balance"], 550);
+    let seen = world.get(&format!("/v1/customers/{third}?min_position={head}")).await.body;
+    assert_eq!(seen["purchase_count"], 2, "{seen}");
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
 #[tokio::test]
 async fn who_is_blocked_does_not_go_free_by_a_merge() {
     let world = World::start().await;

@@ -346,7 +346,7 @@ struct PurchaseView {
     responses(
         (status = 201, description = "Recorded", body = PurchaseView),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "order_already_recorded, customer_erased, customer_merged, customer_deleted"),
+        (status = 409, description = "order_already_recorded, already_happened, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "negative_total, currency_mismatch, quantity_required, too_many, points_limit, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CustomersWrite])),

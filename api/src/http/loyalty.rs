@@ -90,7 +90,8 @@ const fn is_zero(points: &i64) -> bool {
 impl PointsView {
     /// From the events of the command; what they do not say from the balances as they are known. Who is no member has none.
     pub(crate) async fn of(api: &Api, caller: &Caller, account: Uuid, committed: &Committed) -> Self {
-        let told = Self::told_by(committed, account);
+        // A request that was made of a duplicate, before it was merged, is told as it was then.
+        let told = Self::told_by(committed, committed.customer().map_or(account, |customer| customer.as_uuid()));
         if told.balance.is_some() && told.tier.is_some() {
             return told;
         }
@@ -318,7 +319,7 @@ struct RedeemedView {
     responses(
         (status = 201, description = "Redeemed", body = RedeemedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "order_already_redeemed, order_already_held, account_closed, customer_blocked, customer_erased, customer_merged, customer_deleted"),
+        (status = 409, description = "order_already_redeemed, order_already_held, already_happened, account_closed, customer_blocked, customer_erased, customer_merged, customer_deleted"),
         (status = 422, description = "points_not_redeemable, insufficient_points"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),

@@ -47,6 +47,7 @@ use crate::identity::{IdempotencyKey, Once};
 use crate::ids::new_id;
 use crate::loyalty::programme::programme_stream;
 use crate::loyalty::{self, Today, account_stream, rules_of};
+use crate::other_names::also_of_duplicates;
 use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::birth_date::BirthDate;
@@ -252,10 +253,10 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
     let today = Today::of(caller, occurred_at);
     let on = caller.business_date(occurred_at);
-    let once = Once::new(customer_stream(request.customer), "record_purchase", request.order.as_str());
-    let once_id = once.id(caller.tenant);
-    let tenant = caller.tenant;
-    let earned_id = loyalty::earned_once(request.customer, &request.order).id(tenant);
+    let (customer, order, tenant) = (request.customer, request.order.clone(), caller.tenant);
+    let once = recorded_once(customer, &order);
+    let once_id = once.id(tenant);
+    let earned_id = loyalty::earned_once(customer, &order).id(tenant);
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
@@ -274,8 +275,14 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
         }
         Ok(changes)
     };
-    let request = Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once);
-    request.seeing([programme_stream(tenant)])
+    let asked = Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once);
+    let facts = move |customer| [recorded_once(customer, &order), loyalty::earned_once(customer, &order)];
+    also_of_duplicates(asked.seeing([programme_stream(tenant)]), tenant, customer, facts)
+}
+
+/// A purchase is remembered.
+fn recorded_once(customer: CustomerId, order: &OrderId) -> Once {
+    Once::new(customer_stream(customer), "record_purchase", order.as_str())
 }
 
 /// Records the stages that a purchase has brought a customer to.

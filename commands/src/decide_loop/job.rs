@@ -3,11 +3,12 @@
 use crate::cache::StreamKey;
 use crate::caller::Caller;
 use crate::error::CommandError;
-use crate::execute::{Committed, Decide, Request, Series, metadata_of};
+use crate::execute::{Committed, Decide, OtherNames, Request, Series, metadata_of};
+use crate::states::States;
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::sync::Arc;
-use store::{Identity, Metadata, StreamId, TenantId};
+use store::{Identity, Metadata, OtherName, StreamId, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -46,6 +47,7 @@ pub(crate) struct Job {
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) asked_at: DateTime<Utc>,
     pub(super) decide: Decide,
+    other_names: Option<OtherNames>,
     pub(super) deadline: Instant,
     series: Option<Series>,
     /// Whether its answer is not kept when it makes no event.
@@ -80,6 +82,7 @@ impl Job {
             occurred_at: request.occurred_at,
             asked_at: caller.now,
             decide: request.decide,
+            other_names: request.other_names,
             deadline,
             series: request.series,
             forgetful: request.forgetful,
@@ -105,6 +108,11 @@ impl Job {
     pub(super) fn asked_identity(&self) -> Identity {
         let once_id = self.identity.once_id.filter(|once_id| !self.happened.contains(once_id));
         Identity { once_id, ..self.identity }
+    }
+
+    /// Under which other names its once-only facts may stand in the log.
+    pub(super) fn other_names(&self, states: &States<'_>) -> Vec<OtherName> {
+        self.other_names.as_ref().map_or_else(Vec::new, |other_names| other_names(states))
     }
 
     /// Why it is not to be decided, though it is its turn.

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use store::{
-    AppendRequest, BoxError, ClaimChange, Expected, Identity, StreamAppend, StreamId, SubjectChanges, TenantId, Version,
+    AppendRequest, BoxError, ClaimChange, Expected, Identity, OtherName, StreamAppend, StreamId, SubjectChanges,
+    TenantId, Version,
 };
 
 /// A request that awaits its verdict.
@@ -71,6 +72,7 @@ pub(super) enum Outcome {
 /// What was decided, before it is submitted.
 struct Decision {
     purpose: Purpose,
+    other_names: Vec<OtherName>,
     streams: Vec<StreamAppend>,
     claims: Vec<ClaimChange>,
     subjects: SubjectChanges,
@@ -89,10 +91,10 @@ impl DecideLoop {
             self.unanswerable(place, "a stream of the scope is not in memory");
             return;
         };
-        let decided = catch_unwind(AssertUnwindSafe(|| (job.decide)(&states)));
+        let decided = catch_unwind(AssertUnwindSafe(|| ((job.decide)(&states), job.other_names(&states))));
         match decided {
-            Ok(Ok(changes)) => self.carry_out(place, changes),
-            Ok(Err(refusal)) => self.check_refusal(place, refusal),
+            Ok((Ok(changes), other_names)) => self.carry_out(place, changes, other_names),
+            Ok((Err(refusal), other_names)) => self.check_refusal(place, refusal, other_names),
             Err(_) => self.unanswerable(place, "its decision panicked"),
         }
         self.meters.decide_seconds.record(begun.elapsed().as_secs_f64());
@@ -106,8 +108,8 @@ impl DecideLoop {
         Some(States::new(streams.collect::<Option<_>>()?, &job.happened))
     }
 
-    fn carry_out(&mut self, place: u64, changes: Changes) {
-        match self.draft(place, changes) {
+    fn carry_out(&mut self, place: u64, changes: Changes, other_names: Vec<OtherName>) {
+        match self.draft(place, changes, other_names) {
             Ok(decision) => self.submit(place, decision),
             Err(error) => {
                 tracing::error!(error, "a decision cannot be appended");
@@ -116,13 +118,14 @@ impl DecideLoop {
         }
     }
 
-    fn check_refusal(&mut self, place: u64, refusal: Refusal) {
+    fn check_refusal(&mut self, place: u64, refusal: Refusal, other_names: Vec<OtherName>) {
         let Some(job) = self.jobs.get(&place) else { return };
         let streams = job.scope.iter().map(|scoped| self.belief(job, scoped.key, true)).collect();
         self.submit(
             place,
             Decision {
                 purpose: Purpose::Refuse(refusal),
+                other_names,
                 streams,
                 claims: Vec::new(),
                 subjects: SubjectChanges::default(),
@@ -131,7 +134,7 @@ impl DecideLoop {
     }
 
     /// Writes the events down, with the beliefs that they rest on.
-    fn draft(&self, place: u64, changes: Changes) -> Result<Decision, BoxError> {
+    fn draft(&self, place: u64, changes: Changes, other_names: Vec<OtherName>) -> Result<Decision, BoxError> {
         let job = self.jobs.get(&place).ok_or("the command is gone")?;
         let reads_only = changes.events.is_empty();
         let mut streams: Vec<StreamAppend> =
@@ -148,7 +151,7 @@ impl DecideLoop {
         }
         let happening = happening.into_iter().flatten().collect();
         let Changes { claims, subjects, .. } = changes;
-        Ok(Decision { purpose: Purpose::Happen(happening), streams, claims, subjects })
+        Ok(Decision { purpose: Purpose::Happen(happening), other_names, streams, claims, subjects })
     }
 
     fn version(&self, key: &StreamKey) -> Version {
@@ -173,6 +176,7 @@ impl DecideLoop {
             tenant: job.tenant,
             metadata: job.metadata.clone(),
             identity: job.asked_identity(),
+            other_names: decision.other_names,
             outcome: outcome_of(job, &decision.purpose),
             streams: decision.streams,
             claims: decision.claims,
@@ -201,6 +205,7 @@ impl DecideLoop {
             tenant: job.tenant,
             metadata: job.metadata.clone(),
             identity: Identity { once_id: None, ..job.identity },
+            other_names: Vec::new(),
             streams: Vec::new(),
             claims: Vec::new(),
             subjects: SubjectChanges::default(),

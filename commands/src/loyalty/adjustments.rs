@@ -3,9 +3,11 @@
 use super::programme::programme_stream;
 use super::{adjusted_once, on_account, rules_of};
 use crate::caller::{Caller, Scope};
+use crate::customers::customer_stream;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
+use crate::other_names::also_of_duplicates;
 use domain::ids::{AdjustmentId, CustomerId};
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::commands::LoyaltyCommand;
@@ -39,7 +41,7 @@ pub async fn adjust(
     caller.require(Scope::LoyaltyAdjust)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let Adjust { customer, adjustment, points, reason, note } = request;
-    let (once, tenant) = (adjusted_once(customer, &adjustment), caller.tenant);
+    let (once, made, tenant) = (adjusted_once(customer, &adjustment), adjustment.clone(), caller.tenant);
     let request = on_account(caller, "loyalty.adjust", customer, move |states| LoyaltyCommand::Adjust {
         adjustment: adjustment.clone(),
         points,
@@ -48,6 +50,8 @@ pub async fn adjust(
         programme: rules_of(states, tenant),
         now,
     });
-    let request = request.seeing([programme_stream(tenant)]);
-    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+    let request = request.seeing([programme_stream(tenant), customer_stream(customer)]);
+    let request = request.content(content).once(once).keyed(key);
+    let facts = move |customer| [adjusted_once(customer, &made)];
+    commands.execute(caller, also_of_duplicates(request, tenant, customer, facts)).await
 }

@@ -3,10 +3,12 @@
 use super::programme::programme_stream;
 use super::{ended_once, on_account, redeemed_once, rules_of, spending};
 use crate::caller::{Caller, Scope};
+use crate::customers::customer_stream;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
 use crate::ids::new_id;
+use crate::other_names::also_of_duplicates;
 use domain::ids::{CustomerId, HoldId, OrderId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::windows::lapses_at;
@@ -82,13 +84,15 @@ pub async fn capture(
     caller.require(Scope::LoyaltyWrite)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let CaptureHold { customer, hold, order } = request;
-    let once = redeemed_once(customer, &order);
+    let (once, captured) = (redeemed_once(customer, &order), order.clone());
     let request = on_account(caller, "loyalty.hold.capture", customer, move |_| LoyaltyCommand::CaptureHold {
         hold,
         order: order.clone(),
         now,
     });
-    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+    let request = request.seeing([customer_stream(customer)]).content(content).once(once).keyed(key);
+    let facts = move |customer| [redeemed_once(customer, &captured)];
+    commands.execute(caller, also_of_duplicates(request, caller.tenant, customer, facts)).await
 }
 
 /// Gives held points back. A hold that has lapsed meanwhile needs nothing done.

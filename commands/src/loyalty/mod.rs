@@ -22,6 +22,7 @@ use crate::changes::{Change, Changes};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
+use crate::other_names::also_of_duplicates;
 use crate::states::{States, stream_of};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -109,7 +110,7 @@ pub async fn earn(
     let (on, now) = (caller.business_date(occurred_at), caller.this_moment());
     let Earn { customer, order, total, .. } = request;
     let tenant = caller.tenant;
-    let once = earned_once(customer, &order);
+    let (once, earning) = (earned_once(customer, &order), order.clone());
     let once_id = once.id(caller.tenant);
     let command = move |states: &States<'_>| match states.happened(once_id) {
         true => LoyaltyCommand::Settle { now },
@@ -121,7 +122,9 @@ pub async fn earn(
     };
     let request =
         on_account_at(occurred_at, caller, "loyalty.earn", customer, command).seeing([programme_stream(tenant)]);
-    commands.execute(caller, unless_deleted(request, customer).content(content).once(once).keyed(key)).await
+    let request = unless_deleted(request, customer).content(content).once(once).keyed(key);
+    let facts = move |customer| [earned_once(customer, &earning)];
+    commands.execute(caller, also_of_duplicates(request, tenant, customer, facts)).await
 }
 
 /// Turns points into a discount, once per order.
@@ -137,15 +140,16 @@ pub async fn redeem(
     caller.require(Scope::LoyaltyWrite)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let Redeem { customer, points, order } = request;
-    let (once, tenant) = (redeemed_once(customer, &order), caller.tenant);
+    let (once, spending_on, tenant) = (redeemed_once(customer, &order), order.clone(), caller.tenant);
     let request = spending(caller, "loyalty.redeem", customer, move |states| LoyaltyCommand::Redeem {
         points,
         order: order.clone(),
         programme: rules_of(states, tenant),
         now,
     });
-    let request = request.seeing([programme_stream(tenant)]);
-    commands.execute(caller, request.content(content).once(once).keyed(key)).await
+    let request = request.seeing([programme_stream(tenant)]).content(content).once(once).keyed(key);
+    let facts = move |customer| [redeemed_once(customer, &spending_on)];
+    commands.execute(caller, also_of_duplicates(request, tenant, customer, facts)).await
 }
 
 /// The stream of a customer's loyalty account.

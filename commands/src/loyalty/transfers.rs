@@ -7,6 +7,7 @@ use crate::changes::Changes;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
+use crate::other_names::also_of_duplicates;
 use crate::states::States;
 use domain::ids::{CustomerId, ReasonCode, TransferId};
 use domain::loyalty::commands::{LoyaltyCommand, LoyaltyError};
@@ -45,7 +46,7 @@ pub async fn transfer(
         return Err(Refusal::from(LoyaltyError::TransferToItself).into());
     }
     let (customer, content, today) = (request.customer, content_of(&request), Today::of(caller, caller.now));
-    let once = sent_once(request.customer, &request.transfer);
+    let (once, sent) = (sent_once(customer, &request.transfer), request.transfer.clone());
     let once_id = once.id(caller.tenant);
     let scope = [account_stream(request.customer), account_stream(request.to)];
     let decide = move |states: &States<'_>| match states.happened(once_id) {
@@ -53,7 +54,9 @@ pub async fn transfer(
         false => decide_transfer(states, &request, &today),
     };
     let asked = Request::new("loyalty.transfer", caller.now, scope, decide).content(content).once(once).keyed(key);
-    commands.execute(caller, unless_deleted(asked.seeing([programme_stream(caller.tenant)]), customer)).await
+    let asked = unless_deleted(asked.seeing([programme_stream(caller.tenant)]), customer);
+    let facts = move |customer| [sent_once(customer, &sent)];
+    commands.execute(caller, also_of_duplicates(asked, caller.tenant, customer, facts)).await
 }
 
 fn decide_transfer(states: &States<'_>, request: &Transfer, today: &Today) -> Result<Changes, Refusal> {

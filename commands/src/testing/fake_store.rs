@@ -241,7 +241,15 @@ impl Log {
             let happened = AppendError::AlreadyHappened { once_id, position: made.position };
             return Err(if made.fingerprint == identity.fingerprint { made.repeated() } else { happened });
         }
-        Ok(())
+        let mut happened = Ok(());
+        for name in request.other_names.iter().filter(|name| Some(name.of) == identity.once_id) {
+            let Some(made) = self.once.get(&name.once_id) else { continue };
+            if made.fingerprint == name.fingerprint {
+                return Err(made.repeated());
+            }
+            happened = happened.and(Err(AppendError::AlreadyHappened { once_id: name.of, position: made.position }));
+        }
+        happened
     }
 
     fn check_versions(&self, request: &AppendRequest) -> Result<(), AppendError> {
@@ -262,7 +270,8 @@ impl Log {
     fn check_once(&self, request: &AppendRequest) -> Result<(), AppendError> {
         let once_ids = request.streams.iter().flat_map(|append| &append.events).filter_map(|event| event.once_id);
         for once_id in once_ids {
-            if let Some(made) = self.once.get(&once_id) {
+            let others = request.other_names.iter().filter(|name| name.of == once_id).map(|name| name.once_id);
+            if let Some(made) = [once_id].into_iter().chain(others).find_map(|id| self.once.get(&id)) {
                 return Err(AppendError::AlreadyHappened { once_id, position: made.position });
             }
         }

@@ -96,6 +96,7 @@ impl World {
             tenant,
             metadata: Metadata { actor: "test".to_owned(), ..Metadata::default() },
             identity: Identity::default(),
+            other_names: vec![],
             streams: vec![StreamAppend { stream, expected: Expected::Any, events }],
             claims: vec![],
             subjects: store::SubjectChanges::default(),

@@ -8,7 +8,7 @@ use super::keys::{Purpose, catch_up};
 use super::sealing::{KeyState, Sealer, Subject};
 use super::writer::{ANSWER_WITHIN, Queued, Writer, begin_and_lock, timed_out};
 use crate::key_versions::ClaimKeysNow;
-use crate::{ClaimChange, ClaimKey, Name, Position, RecordedEvent, StreamId, TenantId, Version};
+use crate::{ClaimChange, ClaimKey, Name, OtherName, Position, RecordedEvent, StreamId, TenantId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -141,6 +141,7 @@ impl Batch<'_> {
             wanted.commands.extend(request.identity.command_id);
             wanted.once.extend(request.identity.once_id);
             wanted.once.extend(events_of(request).filter_map(|event| event.once_id));
+            wanted.once.extend(request.other_names.iter().map(|name| name.once_id));
             for change in &request.claims {
                 let (ClaimChange::Take { key, .. } | ClaimChange::Release { key, .. }) = change;
                 let row = claim_row(&wanted.keys, request.tenant, key);
@@ -288,10 +289,17 @@ impl Batch<'_> {
         let claim_hash = |tenant: TenantId, key: &ClaimKey| keys.current.hash(tenant, key);
         let others = |queued: &Queued| keys.other_fingerprints(queued.request.tenant, &queued.given);
         let others: Vec<_> = self.requests.iter().map(others).collect();
-        let batch = self.requests.iter().zip(&others).map(|(queued, other_fingerprints)| Candidate {
+        let named = |queued: &Queued| {
+            let all = |name: &OtherName| keys.fingerprints(queued.request.tenant, &name.fingerprint).collect();
+            queued.request.other_names.iter().map(all).collect()
+        };
+        let named: Vec<Vec<Vec<[u8; 16]>>> = self.requests.iter().map(named).collect();
+        let batch = self.requests.iter().zip(&others).zip(&named);
+        let batch = batch.map(|((queued, other_fingerprints), named_fingerprints)| Candidate {
             request: &queued.request,
             ticket: &queued.ticket,
             other_fingerprints,
+            named_fingerprints,
         });
         let mut judged = Judge::new(facts, &known, &claim_hash, sealer).walk(batch);
         for (stream, version) in looked_up {

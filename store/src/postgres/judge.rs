@@ -22,6 +22,8 @@ pub(super) struct Candidate<'a> {
     pub(super) ticket: &'a Ticket,
     /// How its fingerprint may stand in the log besides, where claim keys were rotated.
     pub(super) other_fingerprints: &'a [[u8; 16]],
+    /// How it may stand there under each of its other names.
+    pub(super) named_fingerprints: &'a [Vec<[u8; 16]>],
 }
 
 impl Candidate<'_> {
@@ -194,7 +196,22 @@ impl<'a> Judge<'a> {
                 false => AppendError::AlreadyHappened { once_id, position: found.position },
             });
         }
-        Ok(())
+        self.recognise_otherwise(candidate)
+    }
+
+    /// Has what the request is about happened under another name?
+    fn recognise_otherwise(&self, candidate: &Candidate<'_>) -> Result<(), AppendError> {
+        let Some(once_id) = candidate.request.identity.once_id else { return Ok(()) };
+        let names = candidate.request.other_names.iter().zip(candidate.named_fingerprints);
+        let mut happened = None;
+        for (name, fingerprints) in names.filter(|(name, _)| name.of == once_id) {
+            let Some(found) = self.facts.once.get(&name.once_id) else { continue };
+            if fingerprints.iter().any(|fingerprint| found.repeats(fingerprint)) {
+                return Err(AppendError::Repeated(found.repeat()));
+            }
+            happened = happened.or(Some(found.position));
+        }
+        happened.map_or(Ok(()), |position| Err(AppendError::AlreadyHappened { once_id, position }))
     }
 
     /// A key that comes with a fact that happened before is that request's key from now on.
@@ -230,7 +247,8 @@ impl<'a> Judge<'a> {
     fn check_once(&self, request: &AppendRequest) -> Result<(), AppendError> {
         let mut own = HashSet::new();
         for once_id in events_of(request).filter_map(|event| event.once_id) {
-            if let Some(found) = self.facts.once.get(&once_id) {
+            let others = request.other_names.iter().filter(|name| name.of == once_id).map(|name| name.once_id);
+            if let Some(found) = [once_id].into_iter().chain(others).find_map(|id| self.facts.once.get(&id)) {
                 return Err(AppendError::AlreadyHappened { once_id, position: found.position });
             }
             if !own.insert(once_id) {
@@ -458,6 +476,7 @@ pub(super) fn size_of(request: &AppendRequest) -> usize {
         .map(|event| event.payload.len() + event.personal.as_ref().map_or(0, Vec::len) + 300)
         .sum::<usize>()
         + request.outcome.as_ref().map_or(0, String::len)
+        + size_of_val(request.other_names.as_slice())
 }
 
 /// Personal data as bytes that can be cloned cheaply.
