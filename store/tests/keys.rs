@@ -13,7 +13,8 @@ use store::postgres::testing::{TestDatabase, migrated_database};
 use store::postgres::{Database, DatabaseError, Pools, PostgresStore};
 use store::{
     AppendError, AppendRequest, ClaimChange, ClaimHolder, ClaimKey, Direction, EventStore, Expected, Identity,
-    NewEvent, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Snapshot, StoreError, StreamId,
+    NewEvent, OtherName, Personal, Position, ReadAll, ReadStream, RecordedEvent, Repeat, Snapshot, StoreError,
+    StreamId,
 };
 use uuid::Uuid;
 
@@ -364,6 +365,14 @@ fn keyed(id: u128, fingerprint: u8, events: usize) -> AppendRequest {
     request
 }
 
+/// A request about a fact that happens once.
+fn recording(fact: Uuid, fingerprint: u8) -> AppendRequest {
+    let event = NewEvent { once_id: Some(fact), ..happened(1) };
+    let mut request = to(fresh_stream("contract"), Expected::NoStream, vec![event]);
+    request.identity = Identity { command_id: None, once_id: Some(fact), fingerprint: [fingerprint; 16] };
+    request
+}
+
 fn holder(owner: Uuid, values: &[&str]) -> ClaimHolder {
     ClaimHolder { tenant: TENANT, owner, claims: values.iter().map(|value| email(value)).collect() }
 }
@@ -381,6 +390,8 @@ async fn claims_and_requests_from_before_a_new_claim_key_still_count() {
     }
     old.append(keyed(1, 1, 2)).await.expect("kept");
     old.append(keyed(2, 1, 0)).await.expect("kept");
+    let (fact, today) = (fresh_id(), fresh_id());
+    old.append(recording(fact, 1)).await.expect("kept");
     let [node, other] = [world.node(1, 2).await, world.node(1, 2).await];
     node.append(taking("before", ana)).await.expect("the next key is not used before the rotation begins");
     assert_eq!(world.number("select count(*) from claims where key_version = 2").await, 0);
@@ -398,6 +409,13 @@ async fn claims_and_requests_from_before_a_new_claim_key_still_count() {
         assert!(matches!(&again, Err(AppendError::Repeated(Repeat::Outcome(body))) if body == "done"), "{again:?}");
         for id in [1, 2] {
             assert!(matches!(store.append(keyed(id, 9, 2)).await, Err(AppendError::KeyReused)));
+        }
+        for (named, is_repeat) in [(1, true), (2, false)] {
+            let mut request = recording(today, 7);
+            request.other_names = vec![OtherName { of: today, once_id: fact, fingerprint: [named; 16] }];
+            let again = store.append(request).await;
+            assert_eq!(matches!(&again, Err(AppendError::Repeated(_))), is_repeat, "{again:?}");
+            assert!(again.is_err(), "it has happened under that name");
         }
         let owners = store.claim_owners(TENANT, &[email("three"), email("nobody's"), email("after")]).await;
         assert_eq!(owners.expect("read"), [Some(ana), None, Some(eva)]);
