@@ -36,7 +36,7 @@ fn a_payload_is_compact_sorted_and_without_nulls_and_holds_nothing_personal() {
     let encoded = created().encode();
     assert_eq!(text(&encoded.payload), r#"{"kind":"individual","registered_on":"2026-01-10"}"#);
     assert_eq!(encoded.personal.as_deref().map(text), Some(r#"{"emails":["ana@example.com"]}"#));
-    assert_eq!((encoded.event_type, encoded.schema_version), ("customer.created", 1));
+    assert_eq!((encoded.event_type, encoded.schema_version), ("customer.created", 2));
     assert_eq!(text(&tenant_created().encode().payload), r#"{"name":"shop","tenant":7,"time_zone":"Europe/Madrid"}"#);
 }
 
@@ -66,9 +66,9 @@ fn an_unknown_type_a_newer_version_and_a_damaged_row_are_told_apart() {
         decode("customer.cloned", 1, "{}"),
         DecodeError::UnknownType { event_type: "customer.cloned".to_owned() }
     );
-    for schema_version in [0, 2] {
+    for schema_version in [0, 3] {
         let event_type = "customer.created".to_owned();
-        let unknown = DecodeError::UnknownVersion { event_type, schema_version, newest: 1 };
+        let unknown = DecodeError::UnknownVersion { event_type, schema_version, newest: 2 };
         assert_eq!(decode("customer.created", schema_version, "{}"), unknown);
     }
     for damaged in ["", "{}", "[]", r#"{"kind":"cat","registered_on":"2026-01-10"}"#, r#"{"kind":"individual"} x"#] {
