@@ -117,8 +117,8 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 7;
-    LoyaltyAccount => Loyalty, snapshot version 9;
-    LoyaltyProgramme => Programme, snapshot version 1;
+    LoyaltyAccount => Loyalty, snapshot version 10;
+    LoyaltyProgramme => Programme, snapshot version 2;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;

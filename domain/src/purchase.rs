@@ -31,3 +31,29 @@ clear_values! {
         pub amount: Money,
     }
 }
+
+/// What of a line has been given back by now, by all refunds together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineGivenBack {
+    /// The index of the line in the purchase, from zero.
+    pub line: u32,
+    /// How many of its articles.
+    pub quantity: u32,
+    /// What they cost by the line, in minor units.
+    pub minor: i64,
+}
+
+impl LineGivenBack {
+    /// Adds what a refund gives back to what was given back before.
+    pub fn add(given_back: &mut Vec<Self>, lines: &[RefundedLine]) {
+        for RefundedLine { line, quantity, amount, .. } in lines {
+            match given_back.iter_mut().find(|known| known.line == *line) {
+                Some(known) => {
+                    known.quantity = known.quantity.saturating_add(*quantity);
+                    known.minor = known.minor.saturating_add(amount.minor());
+                }
+                None => given_back.push(Self { line: *line, quantity: *quantity, minor: amount.minor() }),
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Bounded texts that people write: names and other systems' references. Trimmed, without control characters.
 //!
-//! All of them may tell who somebody is, so none of them is allowed in the clear part of an event.
+//! All of these may tell who somebody is, so none of them is allowed in the clear part of an event.
 
 use crate::refusal::InvalidValue;
 
@@ -47,8 +47,8 @@ macro_rules! bounded_text {
             ///
             /// # Errors
             /// When it is empty, too long or has control characters.
-            pub fn parse(text: &str) -> Result<Self, TextError> {
-                bounded(text, Self::MAX).map(|text| Self(text.to_owned()))
+            pub fn parse(text: &str) -> Result<Self, $crate::text::TextError> {
+                $crate::text::bounded(text, Self::MAX).map(|text| Self(text.to_owned()))
             }
 
             /// The text.
@@ -57,9 +57,11 @@ macro_rules! bounded_text {
             }
         }
 
-        $crate::text::string_conversions!($name, TextError);
+        $crate::text::string_conversions!($name, $crate::text::TextError);
     )*};
 }
+
+pub(crate) use bounded_text;
 
 /// What every newtype around a `String` offers: `Display`, `FromStr`, and the conversions that serde validates through.
 macro_rules! string_conversions {
@@ -120,7 +122,8 @@ bounded_text! {
     PreferenceText: 200;
 }
 
-fn bounded(text: &str, max: usize) -> Result<&str, TextError> {
+/// The trimmed text, if it is one.
+pub(crate) fn bounded(text: &str, max: usize) -> Result<&str, TextError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(TextError::Empty);

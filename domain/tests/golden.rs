@@ -35,8 +35,9 @@ use domain::ids::{
     StampCardCode, Tag, TenantId, TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
+use domain::loyalty::campaigns::{CampaignName, CampaignPoints, CampaignRules, GivenWithOrder, MatchedLines};
 use domain::loyalty::events::{
-    CampaignPoints, LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason, StampedLine,
+    LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason, StampedLine,
 };
 use domain::loyalty::flags::{FlagKind, GivenBackDay};
 use domain::loyalty::merging::{
@@ -436,7 +437,7 @@ fn loyalty() -> Vec<Example> {
     let others =
         [earned, pending(), reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
     let cards = stamps().into_iter().chain(rewards()).chain(flags());
-    let between = transfers().into_iter().chain(merged_accounts()).chain(cards);
+    let between = transfers().into_iter().chain(merged_accounts()).chain(cards).chain(campaigns());
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
 }
 
@@ -508,7 +509,40 @@ fn pending() -> Example {
 }
 
 fn campaign_points() -> CampaignPoints {
-    CampaignPoints { campaign: CampaignId::new(Uuid::from_u128(8)), version: 2, points: 12 }
+    let matched = MatchedLines { lines: vec![0, 2], articles: 3, price: money("12.00"), price_of_all: money("24.50") };
+    CampaignPoints { campaign: campaign(), version: 2, points: 12, matched: Some(matched) }
+}
+
+fn campaign() -> CampaignId {
+    CampaignId::new(Uuid::from_u128(8))
+}
+
+fn campaigns() -> [Example; 2] {
+    let published = |name, rules, until| ProgrammeEvent::CampaignPublished {
+        campaign: campaign(),
+        version: 2,
+        name: CampaignName::parse(name).unwrap(),
+        rules,
+        from: day("2026-03-01"),
+        until,
+        published_on: day("2026-02-20"),
+    };
+    let all = CampaignRules {
+        categories: vec![CategoryCode::parse("wine").unwrap()],
+        products: vec![Sku::parse("22423").unwrap()],
+        channels: vec![Channel::parse("web").unwrap()],
+        tiers: vec![Tier::Gold, Tier::Platinum],
+        minimum_amount: Some(20),
+        multiplier_percent: Some(200),
+        bonus_points: Some(100),
+        points_per_article: Some(10),
+        caps: EarnCaps { points_per_order: Some(500), points_per_day: Some(1_000) },
+    };
+    let some = CampaignRules { bonus_points: Some(100), ..CampaignRules::default() };
+    let ended =
+        ProgrammeEvent::CampaignEnded { campaign: campaign(), on: day("2026-03-10"), ended_on: day("2026-03-09") };
+    let full = published("Double points on wine, España", all, Some(day("2026-03-31")));
+    [Example::new(full, published("Anniversary", some, None)), Example::required(ended)]
 }
 
 fn absorbed_pending() -> AbsorbedPending {
@@ -532,7 +566,7 @@ fn absorbed_pending() -> AbsorbedPending {
 }
 
 fn reversed() -> Example {
-    let reversed = |currency| LoyaltyEvent::PointsReversed {
+    let reversed = |currency, campaigns| LoyaltyEvent::PointsReversed {
         order: order(),
         refund: refund_id(),
         lot: 3,
@@ -541,9 +575,11 @@ fn reversed() -> Example {
         reversed_on: day("2026-02-20"),
         currency,
         pending: false,
+        campaigns,
         balance: -2,
     };
-    Example::new(reversed(Some(currency("USD"))), reversed(None))
+    let of_campaign = CampaignPoints { points: 7, matched: None, ..campaign_points() };
+    Example::new(reversed(Some(currency("USD")), vec![of_campaign]), reversed(None, vec![]))
 }
 
 fn adjusted() -> Example {
@@ -666,11 +702,13 @@ fn transfers() -> [Example; 2] {
 
 fn merged_accounts() -> [Example; 2] {
     let (currency, on) = (currency("USD"), day("2026-02-09"));
-    let earning = |programme| AbsorbedEarning {
+    let given = GivenWithOrder { total: money("24.50"), campaigns: vec![campaign_points()] };
+    let earning = |programme, given| AbsorbedEarning {
         order: order(),
         points: 300,
         programme,
         multiplier_percent: 125,
+        given,
         reversed: 20,
         refunds: vec![refund_id()],
         expired: false,
@@ -710,7 +748,7 @@ fn merged_accounts() -> [Example; 2] {
     };
     let full = absorbed(
         vec![LotPoints { lot: 1, points: 10 }],
-        vec![lot(Some(earning(Some(2)))), lot(Some(earning(None))), lot(None)],
+        vec![lot(Some(earning(Some(2), Some(given)))), lot(Some(earning(None, None))), lot(None)],
         vec![redeemed(Some(hold()), moved_lots()), redeemed(None, vec![])],
         vec![absorbed_pending()],
         absorbed_besides(),

@@ -54,6 +54,7 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<loyalty::loyalty_programmes::LoyaltyProgrammes>(),
         Projector::of::<loyalty::loyalty_flags::LoyaltyFlags>(),
         Projector::of::<loyalty::loyalty_rehearsals::LoyaltyRehearsals>(),
+        Projector::of::<loyalty::loyalty_campaigns::LoyaltyCampaigns>(),
         Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),

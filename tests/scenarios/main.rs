@@ -5,6 +5,7 @@
 mod access;
 mod adjustments;
 mod bad_input;
+mod campaigns;
 mod command_line;
 mod customers;
 mod erasure;

@@ -28,6 +28,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 mod adjustments;
+mod campaigns;
 mod flags;
 mod holds;
 mod kpis;
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(programme::get_programme))
         .routes(routes!(programme::list_versions, programme::publish))
         .routes(routes!(rehearsals::list_rehearsals, rehearsals::rehearse))
+        .merge(campaigns::routes())
 }
 
 /// What a command did to the points of a customer.
@@ -72,6 +74,9 @@ pub(crate) struct PointsView {
     /// Points that had been redeemed for an order that was given back.
     #[serde(skip_serializing_if = "is_zero")]
     points_returned: i64,
+    /// What of the points of this purchase campaigns gave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    campaigns: Vec<campaigns::CampaignPointsView>,
     balance: Option<i64>,
     #[schema(value_type = Option<schemas::Tier>)]
     tier: Option<Tier>,
@@ -126,17 +131,22 @@ impl PointsView {
         self.cards.tell(event);
         match event {
             E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
-            E::PointsPending { points, tier, balance, .. } => Self {
+            E::PointsPending { points, tier, campaigns, balance, .. } => Self {
                 points_pending: self.points_pending + points,
+                campaigns: campaigns.iter().map(Into::into).collect(),
                 balance: Some(*balance),
                 tier: Some(*tier),
                 ..self
             },
             // Of another purchase, of an earlier day.
             E::PointsEarned { pending_since: Some(_), balance, .. } => Self { balance: Some(*balance), ..self },
-            E::PointsEarned { points, balance, tier, pending_since: None, .. } => {
-                Self { points_earned: self.points_earned + points, balance: Some(*balance), tier: Some(*tier), ..self }
-            }
+            E::PointsEarned { points, balance, tier, campaigns, pending_since: None, .. } => Self {
+                points_earned: self.points_earned + points,
+                campaigns: campaigns.iter().map(Into::into).collect(),
+                balance: Some(*balance),
+                tier: Some(*tier),
+                ..self
+            },
             E::TierUpgraded { to, .. } => Self { tier: Some(*to), tier_upgraded: Some(*to), ..self },
             E::TierDowngraded { to: tier, .. } | E::TierKept { tier, .. } => Self { tier: Some(*tier), ..self },
             E::PointsReversed { points, balance, .. } => {

@@ -313,7 +313,7 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
         let mut changes = Changes::none();
         for event in refunded {
             let account = states.get::<LoyaltyAccount>(customer.as_uuid());
-            let reverse = reversal(&event, account, rules_of(states, tenant), today.now)?;
+            let reverse = reversal(&event, bought, account, rules_of(states, tenant), today.now)?;
             let account = LoyaltyAccount::fold(account.clone(), &reverse);
             let stamps = stamps_back(&event, &account, today.now)?;
             let account = LoyaltyAccount::fold(account, &stamps);
@@ -332,15 +332,20 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
 /// What a refund takes back: nothing from who is no member or had no points for the order.
 fn reversal(
     refunded: &CustomerEvent,
+    bought: &Customer,
     account: &LoyaltyAccount,
     programme: LoyaltyProgramme,
     now: Moment,
 ) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
-    let Some(refunded) = sale_refund(refunded) else { return Ok(Vec::new()) };
-    if !account.member().is_ok_and(|member| member.has_earned(&refunded.order)) {
+    let Some(mut told) = sale_refund(refunded) else { return Ok(Vec::new()) };
+    let Some(member) = account.member().ok().filter(|member| member.has_earned(&told.order)) else {
         return Ok(Vec::new());
+    };
+    if member.asks_for_lines(&told.order) {
+        let given_back = Customer::evolve(bought.clone(), refunded);
+        told.given_back = given_back.order(&told.order).map_or_else(Vec::new, Order::lines_given_back);
     }
-    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::Reverse { refunded, programme, now })?)
+    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::Reverse { refunded: told, programme, now })?)
 }
 
 /// The stamps that a refund takes back.
@@ -360,7 +365,7 @@ fn stamps_back(
 fn sale_refund(refunded: &CustomerEvent) -> Option<SaleRefund> {
     let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining, on, .. } = refunded else { return None };
     let (order, refund, lines) = (order.clone(), refund.clone(), lines.clone());
-    Some(SaleRefund { order, refund, lines, remaining_total: *remaining, on: *on })
+    Some(SaleRefund { order, refund, lines, given_back: Vec::new(), remaining_total: *remaining, on: *on })
 }
 
 /// What a refund gives back of the points that were redeemed for the order.

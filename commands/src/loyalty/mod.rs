@@ -5,6 +5,7 @@
 //! once a year; an order is stamped once on a card, a reward is redeemed or expires once.
 
 pub mod adjustments;
+pub mod campaigns;
 pub mod due;
 pub mod flags;
 pub mod holds;

@@ -79,7 +79,12 @@ pub fn programme_stream(tenant: TenantId) -> StreamId {
     stream_of::<LoyaltyProgramme>(Uuid::from_bytes(id))
 }
 
-fn on_programme(caller: &Caller, verb: &'static str, command: ProgrammeCommand) -> Result<Request, CommandError> {
+/// A command on the tenant's programme.
+pub(super) fn on_programme(
+    caller: &Caller,
+    verb: &'static str,
+    command: ProgrammeCommand,
+) -> Result<Request, CommandError> {
     caller.require(Scope::Admin)?;
     let stream = programme_stream(caller.tenant);
     let decide = move |states: &States<'_>| {
@@ -95,7 +100,11 @@ impl Committed {
     pub fn published_version(&self) -> Option<u32> {
         self.events.iter().find_map(|recorded| match &recorded.event {
             Event::Programme(ProgrammeEvent::Published { version, .. }) => Some(*version),
-            Event::Programme(ProgrammeEvent::Rehearsed { .. })
+            Event::Programme(
+                ProgrammeEvent::Rehearsed { .. }
+                | ProgrammeEvent::CampaignPublished { .. }
+                | ProgrammeEvent::CampaignEnded { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Access(_) => None,

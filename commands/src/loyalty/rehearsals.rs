@@ -95,6 +95,24 @@ struct Programmes {
     rehearsed: LoyaltyProgramme,
 }
 
+impl Programmes {
+    /// What is rehearsed is the rules: campaigns are the same in both, and purchases find those that were known by then.
+    fn take(&mut self, event: &ProgrammeEvent) {
+        let after = |programme: &mut LoyaltyProgramme| {
+            let before = std::mem::replace(programme, LoyaltyProgramme::initial());
+            *programme = LoyaltyProgramme::evolve(before, event);
+        };
+        match event {
+            ProgrammeEvent::Published { .. } => after(&mut self.known),
+            ProgrammeEvent::CampaignPublished { .. } | ProgrammeEvent::CampaignEnded { .. } => {
+                after(&mut self.known);
+                after(&mut self.rehearsed);
+            }
+            ProgrammeEvent::Rehearsed { .. } => {}
+        }
+    }
+}
+
 struct Replay {
     caller: Caller,
     programmes: Programmes,
@@ -210,11 +228,8 @@ impl Replay {
                     }
                 }
                 Event::Loyalty(event) => self.tell(recorded, Fact::Account(event)),
-                Event::Programme(event @ ProgrammeEvent::Published { .. }) => {
-                    let known = std::mem::replace(&mut self.programmes.known, LoyaltyProgramme::initial());
-                    self.programmes.known = LoyaltyProgramme::evolve(known, &event);
-                }
-                Event::Programme(ProgrammeEvent::Rehearsed { .. }) | Event::Access(_) => {}
+                Event::Programme(event) => self.programmes.take(&event),
+                Event::Access(_) => {}
             }
             Ok(())
         })
@@ -276,5 +291,6 @@ fn fact_of(event: CustomerEvent) -> Option<Fact> {
     let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining: remaining_total, on, .. } = event else {
         return None;
     };
-    Some(Fact::Refund(SaleRefund { order, refund, lines, remaining_total, on }))
+    // What was given back before is known to who goes through the history.
+    Some(Fact::Refund(SaleRefund { order, refund, lines, given_back: Vec::new(), remaining_total, on }))
 }

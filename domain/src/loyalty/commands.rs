@@ -4,8 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use crate::calendar::Moment;
-use crate::ids::{AdjustmentId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId};
+use crate::ids::{
+    AdjustmentId, CampaignId, CustomerId, HoldId, OrderId, ReasonCode, RefundId, RehearsalId, TransferId,
+};
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
+use crate::loyalty::campaigns::{CampaignDraft, CampaignFault};
 use crate::loyalty::events::{MovedLot, RehearsalOutcome};
 use crate::loyalty::flags::FlagKind;
 use crate::loyalty::loyalty_account::{HoldEnd, Member};
@@ -574,6 +577,33 @@ pub enum ProgrammeCommand {
         /// The business date.
         on: NaiveDate,
     },
+    /// Publish a campaign.
+    BeginCampaign {
+        /// The campaign, under a new id.
+        campaign: CampaignId,
+        /// Its first version.
+        draft: CampaignDraft,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Publish another version of a campaign.
+    ChangeCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The version.
+        draft: CampaignDraft,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// End a campaign.
+    EndCampaign {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The first business date on which it gives nothing.
+        from: NaiveDate,
+        /// The business date.
+        on: NaiveDate,
+    },
 }
 
 /// Why a programme's command is refused.
@@ -601,6 +631,35 @@ pub enum ProgrammeError {
         /// How many.
         limit: usize,
     },
+    /// The rules make no campaign.
+    #[error(transparent)]
+    FaultyCampaign(CampaignFault),
+    /// There is no such campaign.
+    #[error("there is no campaign {campaign}")]
+    CampaignNotFound {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// The campaign was ended.
+    #[error("campaign {campaign} was ended: it gives nothing from {on} on")]
+    CampaignEnded {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The first business date on which it gives nothing.
+        on: NaiveDate,
+    },
+    /// More campaigns than may run or be planned at once.
+    #[error("at most {limit} campaigns run or are planned at once")]
+    TooManyCampaigns {
+        /// How many.
+        limit: usize,
+    },
+    /// More versions than campaigns may have.
+    #[error("all campaigns together have at most {limit} versions")]
+    TooManyCampaignVersions {
+        /// How many.
+        limit: usize,
+    },
 }
 
 impl ProgrammeError {
@@ -610,7 +669,11 @@ impl ProgrammeError {
             Self::Faulty(fault) => fault.code(),
             Self::RehearsalNotFound { .. } => "rehearsal_not_found",
             Self::RehearsalOfOtherRules { .. } => "rehearsal_of_other_rules",
-            Self::TooManyVersions { .. } => "too_many_versions",
+            Self::TooManyVersions { .. } | Self::TooManyCampaignVersions { .. } => "too_many_versions",
+            Self::FaultyCampaign(fault) => fault.code(),
+            Self::CampaignNotFound { .. } => "campaign_not_found",
+            Self::CampaignEnded { .. } => "campaign_ended",
+            Self::TooManyCampaigns { .. } => "too_many_campaigns",
         }
     }
 }
@@ -622,12 +685,24 @@ impl From<ProgrammeError> for Refusal {
             ProgrammeError::RehearsalNotFound { .. } | ProgrammeError::RehearsalOfOtherRules { .. } => {
                 Some("/rehearsal_id".to_owned())
             }
-            ProgrammeError::TooManyVersions { .. } => None,
+            ProgrammeError::FaultyCampaign(fault) => Some(fault.at().to_owned()),
+            ProgrammeError::TooManyVersions { .. }
+            | ProgrammeError::CampaignNotFound { .. }
+            | ProgrammeError::CampaignEnded { .. }
+            | ProgrammeError::TooManyCampaigns { .. }
+            | ProgrammeError::TooManyCampaignVersions { .. } => None,
         };
-        let facts = match &error {
+        let kind = match &error {
+            ProgrammeError::CampaignNotFound { .. } => RefusalKind::NotFound,
+            ProgrammeError::CampaignEnded { .. } => RefusalKind::Conflict,
             ProgrammeError::Faulty(fault) => return Self::of(RefusalKind::Invalid, error.code(), field, fault),
-            facts => facts,
+            ProgrammeError::FaultyCampaign(fault) => return Self::of(RefusalKind::Invalid, error.code(), field, fault),
+            ProgrammeError::RehearsalNotFound { .. }
+            | ProgrammeError::RehearsalOfOtherRules { .. }
+            | ProgrammeError::TooManyVersions { .. }
+            | ProgrammeError::TooManyCampaigns { .. }
+            | ProgrammeError::TooManyCampaignVersions { .. } => RefusalKind::Invalid,
         };
-        Self::of(RefusalKind::Invalid, error.code(), field, facts)
+        Self::of(kind, error.code(), field, &error)
     }
 }

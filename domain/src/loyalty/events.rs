@@ -10,6 +10,7 @@ use crate::ids::{
     StampCardCode, TransferId,
 };
 use crate::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
+use crate::loyalty::campaigns::{CampaignName, CampaignPoints, CampaignRules};
 use crate::loyalty::flags::{FlagKind, GivenBackDay};
 use crate::loyalty::merging::{
     AbsorbedCard, AbsorbedLot, AbsorbedPending, AbsorbedRedemption, AbsorbedReward, AbsorbedStamps,
@@ -47,19 +48,6 @@ impl MovedLot {
     /// Without the dates.
     pub const fn drawn(&self) -> LotPoints {
         LotPoints { lot: self.lot, points: self.points }
-    }
-}
-
-clear_values! {
-    /// What a campaign gave with a purchase.
-    #[serde(deny_unknown_fields)]
-    pub struct CampaignPoints {
-        /// The campaign.
-        pub campaign: CampaignId,
-        /// The version of its rules.
-        pub version: u32,
-        /// How many points, before caps.
-        pub points: i64,
     }
 }
 
@@ -293,6 +281,9 @@ events! {
             currency: Option<Currency>,
             /// Whether they were still pending: then nothing was available of them, and nothing is owed.
             pending: bool,
+            /// How much less campaigns gave by it, before the caps of the programme.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            campaigns: Vec<CampaignPoints>,
             /// Available afterwards.
             balance: i64,
         },
@@ -663,6 +654,35 @@ events! {
             /// The business date.
             rehearsed_on: NaiveDate,
         },
+        /// A campaign was published, or another version of it. Of a business date that version holds which was published last of
+        /// those whose date has come.
+        #[serde(rename = "loyalty.campaign.published")]
+        CampaignPublished {
+            /// The campaign.
+            campaign: CampaignId,
+            /// The number of the version, from one.
+            version: u32,
+            /// What it is called.
+            name: CampaignName,
+            /// What it gives.
+            rules: CampaignRules,
+            /// The first business date for which the version holds.
+            from: NaiveDate,
+            /// The last business date on which it gives anything; none: until the campaign is ended.
+            until: Option<NaiveDate>,
+            /// The business date.
+            published_on: NaiveDate,
+        },
+        /// A campaign gives nothing any more. Told once more when its end is brought forward.
+        #[serde(rename = "loyalty.campaign.ended")]
+        CampaignEnded {
+            /// The campaign.
+            campaign: CampaignId,
+            /// The first business date on which it gives nothing.
+            on: NaiveDate,
+            /// The business date of the decision.
+            ended_on: NaiveDate,
+        },
     }
 }
 
@@ -720,6 +740,11 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before programmes had caps, pending points and stamp cards.
     Upcaster { event_type: "loyalty.programme.published", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.programme.rehearsed", from: 1, lift: |_| {} },
+    // Before campaigns told for which lines they gave.
+    Upcaster { event_type: "loyalty.points.earned", from: 3, lift: |_| {} },
+    Upcaster { event_type: "loyalty.points.pending", from: 1, lift: |_| {} },
+    Upcaster { event_type: "loyalty.points.reversed", from: 3, lift: |_| {} },
+    Upcaster { event_type: "loyalty.account.absorbed", from: 3, lift: |_| {} },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

@@ -6,6 +6,7 @@
 
 mod absorbing;
 mod adjusting;
+mod campaigning;
 mod earning;
 mod flagging;
 mod holding;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Moment;
 use crate::decider::Decider;
 use crate::ids::{CustomerId, HoldId, OrderId, RefundId};
+use crate::loyalty::campaigns::GivenWithOrder;
 use crate::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot};
 use crate::loyalty::flags::{FlagKind, GivenBackDay};
@@ -112,6 +114,9 @@ struct EarnedOrder {
     points: i64,
     programme: Option<u32>,
     multiplier_percent: i64,
+    /// What campaigns gave with it, as far as it has not been taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    given: Option<Box<GivenWithOrder>>,
     reversed: i64,
     refunds: BTreeSet<RefundId>,
     earned_on: NaiveDate,
@@ -403,10 +408,12 @@ impl Member {
                 self.release_hold(*hold, &back, (*reason).into());
             }
             E::PointsRedeemed { .. } => self.add_redeemed(event),
-            E::PointsReversed { order, refund, points, reversed_on, pending: true, .. } => {
+            E::PointsReversed { order, refund, points, reversed_on, pending: true, campaigns, .. } => {
+                self.take_from_campaigns(order, campaigns);
                 self.take_back_pending(order, refund, *points, *reversed_on);
             }
-            E::PointsReversed { order, refund, points, from, reversed_on, pending: false, .. } => {
+            E::PointsReversed { order, refund, points, from, reversed_on, pending: false, campaigns, .. } => {
+                self.take_from_campaigns(order, campaigns);
                 self.add_reversed(order, refund, *points, *reversed_on);
                 self.take(from);
                 let drawn = sum_of(from.iter().map(|used| used.points));
@@ -636,7 +643,8 @@ fn discount_of(member: &Member, rules: &Programme, points: i64) -> Result<Money,
     rules.discount(points, member.currency).ok_or(not_redeemable)
 }
 
-/// Takes back `earned − already reversed − what the remaining total would have earned by the same rules at the same multiplier`.
+/// Takes back `earned − already reversed − what the remaining total would have earned by the same rules at the same multiplier`, and with
+/// the same campaigns.
 /// Points that have expired are not taken twice. It is of the day of the refund, whenever that is told, and finds the lots as they
 /// are now.
 fn reverse(
@@ -645,18 +653,20 @@ fn reverse(
     programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    let SaleRefund { order, refund, remaining_total, on: reversed_on, .. } = refunded;
-    member.require_currency(remaining_total.currency())?;
-    let Some(earned) = member.earned.get(&order) else {
+    member.require_currency(refunded.remaining_total.currency())?;
+    let Some(earned) = member.earned.get(&refunded.order) else {
         return Ok(vec![]);
     };
-    let pending = member.pending.contains_key(&order);
+    let pending = member.pending.contains_key(&refunded.order);
     let is_gone = !pending && (earned.expired || earned.expires_on <= today);
-    if earned.refunds.contains(&refund) || is_gone {
+    if earned.refunds.contains(&refunded.refund) || is_gone {
         return Ok(vec![]);
     }
     let rules = programme.version(earned.programme).rules;
-    let kept = rules.caps.of_order(rules.points(rules.base_points(remaining_total), earned.multiplier_percent));
+    let kept_of_campaigns = campaigning::kept(earned, &refunded, &rules, programme);
+    let SaleRefund { order, refund, remaining_total, on: reversed_on, .. } = refunded;
+    let by_total = rules.points(rules.base_points(remaining_total), earned.multiplier_percent);
+    let kept = rules.caps.of_order(by_total.saturating_add(campaigning::points_of(&kept_of_campaigns)));
     let points = earned.points.saturating_sub(earned.reversed).saturating_sub(kept);
     if points <= 0 {
         return Ok(vec![]);
@@ -666,6 +676,7 @@ fn reverse(
         true => (vec![], available),
         false => (member.draw(points, Some(lot)), available.saturating_sub(points)),
     };
+    let campaigns = earned.taken_from_campaigns(&kept_of_campaigns);
     let mut events = vec![LoyaltyEvent::PointsReversed {
         order,
         refund,
@@ -675,6 +686,7 @@ fn reverse(
         reversed_on,
         currency,
         pending,
+        campaigns,
         balance,
     }];
     if kept == 0 {

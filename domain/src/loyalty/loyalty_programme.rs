@@ -1,4 +1,4 @@
-//! A tenant's loyalty programme: the versions of its rules, and the rehearsals of late.
+//! A tenant's loyalty programme: the versions of its rules, its campaigns, and the rehearsals of late.
 //!
 //! The rules of a date are those of the latest published version whose date has come by then; before the first, the standard
 //! rules. So a version also takes the place of those that were published before it for a later date.
@@ -9,7 +9,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::decider::Decider;
-use crate::ids::RehearsalId;
+use crate::ids::{CampaignId, RehearsalId};
+use crate::loyalty::campaigns::{CampaignRules, CampaignVersion, Campaigns};
 use crate::loyalty::commands::{ProgrammeCommand, ProgrammeError};
 use crate::loyalty::events::{ProgrammeEvent, RehearsalOutcome};
 use crate::loyalty::programme::Programme;
@@ -24,6 +25,7 @@ pub const REHEARSALS_MAX: usize = 100;
 pub struct LoyaltyProgramme {
     versions: Arc<Vec<ProgrammeVersion>>,
     rehearsals: Arc<Vec<Rehearsal>>,
+    campaigns: Campaigns,
 }
 
 /// A version of the rules.
@@ -57,7 +59,7 @@ pub struct InForce {
 }
 
 impl LoyaltyProgramme {
-    /// A programme of one version that has always held: to work out what rules would do.
+    /// A programme of one version that has always held: to work out what rules would do. Its campaigns are those that it is told of.
     #[must_use]
     pub fn always(rules: Programme) -> Self {
         let version = ProgrammeVersion { number: 1, from: NaiveDate::MIN, rules: Arc::new(rules), rehearsal: None };
@@ -82,6 +84,17 @@ impl LoyaltyProgramme {
         &self.versions
     }
 
+    /// The campaigns that give something on a business date, by the versions that do.
+    pub fn campaigns_on(&self, date: NaiveDate) -> impl Iterator<Item = (CampaignId, &CampaignVersion)> {
+        self.campaigns.on(date)
+    }
+
+    /// The rules of a version of a campaign.
+    #[must_use]
+    pub fn campaign_rules(&self, campaign: CampaignId, version: u32) -> Option<&CampaignRules> {
+        self.campaigns.rules(campaign, version)
+    }
+
     fn rehearsal(&self, id: RehearsalId) -> Option<&Rehearsal> {
         self.rehearsals.iter().find(|rehearsal| rehearsal.id == id)
     }
@@ -89,7 +102,7 @@ impl LoyaltyProgramme {
 
 impl FromIterator<ProgrammeVersion> for LoyaltyProgramme {
     fn from_iter<I: IntoIterator<Item = ProgrammeVersion>>(versions: I) -> Self {
-        Self { versions: Arc::new(versions.into_iter().collect()), rehearsals: Arc::default() }
+        Self { versions: Arc::new(versions.into_iter().collect()), ..Self::default() }
     }
 }
 
@@ -117,6 +130,9 @@ impl Decider for LoyaltyProgramme {
             ProgrammeCommand::RecordRehearsal { rehearsal, rules, outcome, on } => {
                 record_rehearsal(state, rehearsal, rules, outcome, on)
             }
+            ProgrammeCommand::BeginCampaign { campaign, draft, on } => state.campaigns.begin(campaign, draft, on),
+            ProgrammeCommand::ChangeCampaign { campaign, draft, on } => state.campaigns.change(campaign, draft, on),
+            ProgrammeCommand::EndCampaign { campaign, from, on } => state.campaigns.end(campaign, from, on),
         }
     }
 
@@ -131,6 +147,9 @@ impl Decider for LoyaltyProgramme {
                 let rehearsals = Arc::make_mut(&mut state.rehearsals);
                 rehearsals.push(Rehearsal { id: *rehearsal, rules: rules.clone(), outcome: outcome.clone() });
                 rehearsals.drain(..rehearsals.len().saturating_sub(REHEARSALS_MAX));
+            }
+            ProgrammeEvent::CampaignPublished { .. } | ProgrammeEvent::CampaignEnded { .. } => {
+                state.campaigns.evolve(event);
             }
         }
         state

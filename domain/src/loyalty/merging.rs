@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 
 use crate::event::clear_values;
 use crate::ids::{HoldId, OrderId, RefundId, RewardCode, StampCardCode};
-use crate::loyalty::events::{CampaignPoints, MovedLot, StampedLine};
+use crate::loyalty::campaigns::{CampaignPoints, GivenWithOrder};
+use crate::loyalty::events::{MovedLot, StampedLine};
 use crate::loyalty::programme::Tier;
 use crate::money::Money;
 
@@ -39,6 +40,8 @@ clear_values! {
         pub reversed: i64,
         /// By which refunds.
         pub refunds: Vec<RefundId>,
+        /// What campaigns gave with it, as far as it has not been taken back.
+        pub given: Option<GivenWithOrder>,
         /// Whether what was left has expired.
         pub expired: bool,
         /// The first business date on which it is forgotten.

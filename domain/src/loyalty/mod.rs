@@ -15,11 +15,13 @@
 //! - A tier is reached at once and lost at a yearly review only, on the anniversary of the enrolment. A late event reopens no decision.
 //! - The rules are a tenant's [`programme::Programme`], in versions: each holds from a date on, until a later one does. A change
 //!   rewrites nothing: what an event says stays, a refund takes back by the rules that its purchase earned by.
+//! - A *campaign* gives more for some purchases, for a time. It is a tenant's, in versions; each purchase says what campaigns gave.
 //! - A *rehearsal* replays a history under other rules: it decides anew what rules decide, and takes the rest as it was.
 //! - Two aggregates: [`loyalty_account::LoyaltyAccount`], under the customer's id, and the tenant's one
 //!   [`loyalty_programme::LoyaltyProgramme`].
 
 pub mod adjustments;
+pub mod campaigns;
 pub mod commands;
 pub mod events;
 pub mod flags;

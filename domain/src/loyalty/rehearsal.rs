@@ -21,6 +21,7 @@ use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::sale::{Sale, SaleRefund};
 use crate::money::Currency;
+use crate::purchase::LineGivenBack;
 
 /// What happened to a customer, as far as it concerns points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub struct MemberRehearsal {
     vested_on: NaiveDate,
     /// What is decided when all that was due by then is told: it is recorded with it, and behind it.
     undecided: Option<Undecided>,
+    /// The programme when the facts of late were recorded: by it and its campaigns they are decided.
+    programme: Option<LoyaltyProgramme>,
+    /// What was given back of which lines, of orders that were given back by lines and of which something remains.
+    given_back: BTreeMap<OrderId, Vec<LineGivenBack>>,
     latest_purchase: Option<OrderId>,
     purchases: i64,
 }
@@ -88,22 +93,28 @@ impl MemberRehearsal {
             reviewed_on,
             vested_on,
             undecided: None,
+            programme: None,
+            given_back: BTreeMap::new(),
             latest_purchase: None,
             purchases: 0,
         }
     }
 
     /// Goes on by a fact, in the order in which they were recorded.
-    pub fn take(&mut self, told: Told, programme: &LoyaltyProgramme) {
+    pub fn take(&mut self, mut told: Told, programme: &LoyaltyProgramme) {
         let (with_the_last, is_due) = (self.recorded_at == Some(told.recorded_at), self.is_due(&told.fact));
         if !(with_the_last && is_due) {
-            self.decide_last(programme);
+            self.decide_last();
         }
         self.now = self.now.max(told.at);
         if !with_the_last {
             self.recorded_at = Some(told.recorded_at);
+            self.programme = Some(programme.clone());
             self.vest_by(told.reviewed_on, programme);
             self.review_by(told.reviewed_on, programme);
+        }
+        if let Fact::Refund(refunded) = &mut told.fact {
+            self.add_given_back(refunded);
         }
         match told.fact {
             Fact::Purchase(sale) => self.undecided = Some(Undecided::Purchase(Box::new(sale))),
@@ -116,8 +127,9 @@ impl MemberRehearsal {
     /// Takes over what a duplicate would have by the rehearsed rules, behind the fact that it took over what there was.
     pub fn absorb(&mut self, duplicate: CustomerId, mut other: Self, programme: &LoyaltyProgramme) {
         let now = self.now;
-        other.decide_last(programme);
+        other.decide_last();
         other.decide(LoyaltyCommand::Settle { now });
+        self.given_back.append(&mut other.given_back);
         self.purchases = self.purchases.saturating_add(other.purchases);
         if let Ok(member) = other.rehearsed.member() {
             let (account, programme) = (Box::new(member.clone()), programme.clone());
@@ -128,7 +140,7 @@ impl MemberRehearsal {
     /// What came of it by a moment; none when the customer is no member, or not any more.
     #[must_use]
     pub fn end(mut self, known: &LoyaltyProgramme, rehearsed: &LoyaltyProgramme, now: Moment) -> Option<MemberOutcome> {
-        self.decide_last(rehearsed);
+        self.decide_last();
         let now = self.now.max(now);
         let (enrolled_in, purchases) = (self.known.member().ok()?.currency(), self.purchases);
         let standing = |mut account: LoyaltyAccount, programme: &LoyaltyProgramme| {
@@ -139,8 +151,18 @@ impl MemberRehearsal {
         Some(MemberOutcome { currency: enrolled_in, purchases, known, rehearsed })
     }
 
-    fn decide_last(&mut self, programme: &LoyaltyProgramme) {
-        let (programme, now) = (programme.clone(), self.now);
+    /// A refund tells its own lines; an account may ask for all that were given back by then.
+    fn add_given_back(&mut self, refunded: &mut SaleRefund) {
+        let known = self.given_back.entry(refunded.order.clone()).or_default();
+        LineGivenBack::add(known, &refunded.lines);
+        refunded.given_back.clone_from(known);
+        if known.is_empty() || refunded.remaining_total.is_zero() {
+            self.given_back.remove(&refunded.order);
+        }
+    }
+
+    fn decide_last(&mut self) {
+        let (programme, now) = (self.programme.clone().unwrap_or_default(), self.now);
         match self.undecided.take() {
             None => {}
             Some(Undecided::Purchase(sale)) => self.purchase(*sale, &programme),

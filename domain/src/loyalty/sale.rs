@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use crate::ids::{Channel, OrderId, RefundId};
 use crate::money::Money;
-use crate::purchase::{PurchaseLine, RefundedLine};
+use crate::purchase::{LineGivenBack, PurchaseLine, RefundedLine};
 
 /// A purchase that may earn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct SaleRefund {
     pub refund: RefundId,
     /// What it gave back of which line; none where it was told by an amount only.
     pub lines: Vec<RefundedLine>,
+    /// What of which line has been given back by now, if the account asks for it.
+    pub given_back: Vec<LineGivenBack>,
     /// What of the order's total has not been refunded.
     pub remaining_total: Money,
     /// The business date.
@@ -48,6 +50,6 @@ impl SaleRefund {
     /// One that was told by what remains.
     #[must_use]
     pub const fn remaining(order: OrderId, refund: RefundId, remaining_total: Money, on: NaiveDate) -> Self {
-        Self { order, refund, lines: Vec::new(), remaining_total, on }
+        Self { order, refund, lines: Vec::new(), given_back: Vec::new(), remaining_total, on }
     }
 }

@@ -20,6 +20,7 @@ use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 
 mod adjustments;
+mod campaigns;
 mod flags;
 mod holds;
 mod merging;
@@ -1007,7 +1008,19 @@ fn reversed_by(refund_id: &str, order_id: &str, points: i64, balance: i64) -> Lo
     let (order, refund) = (order(order_id), refund(refund_id));
     let lot = order_id.trim_start_matches("order-").parse().unwrap();
     let (from, reversed_on, currency) = (vec![LotPoints { lot, points }], day("2026-02-20"), Some(code("USD")));
-    LoyaltyEvent::PointsReversed { order, refund, lot, points, from, reversed_on, currency, pending: false, balance }
+    let (pending, campaigns) = (false, Vec::new());
+    LoyaltyEvent::PointsReversed {
+        order,
+        refund,
+        lot,
+        points,
+        from,
+        reversed_on,
+        currency,
+        pending,
+        campaigns,
+        balance,
+    }
 }
 
 fn expired(lot: u32, points: i64, expires_on: &str, balance: i64) -> LoyaltyEvent {

@@ -7,10 +7,13 @@ use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::OrderId;
+use domain::loyalty::campaigns::CampaignPoints;
 use domain::loyalty::events::LoyaltyEvent;
 use domain::{Currency, Event, Money};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use store::postgres::Pools;
 use store::{Position, StoreError, TenantId};
 use uuid::Uuid;
@@ -88,6 +91,17 @@ impl Movement {
     }
 }
 
+/// What of the points a campaign gave, or by how much less it gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfCampaign {
+    /// The campaign.
+    pub campaign_id: Uuid,
+    /// The version of its rules.
+    pub version: u32,
+    /// How many, before the caps of the programme.
+    pub points: i64,
+}
+
 /// A row of `loyalty_ledger`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
@@ -123,6 +137,8 @@ pub struct LedgerRow {
     pub other_account: Option<Uuid>,
     /// What was paid for points earned, what points held or redeemed are worth.
     pub amount: Option<Money>,
+    /// What of points earned campaigns gave; of those taken back, by how much less.
+    pub campaigns: Vec<OfCampaign>,
     /// Business date.
     pub moved_on: NaiveDate,
     /// Business time.
@@ -137,7 +153,7 @@ pub struct LoyaltyLedger;
 
 impl ReadModel for LoyaltyLedger {
     const NAME: &'static str = "loyalty_ledger";
-    const VERSION: i32 = 8;
+    const VERSION: i32 = 9;
     const TABLES: &'static [&'static str] = &["loyalty_ledger"];
     const TABLES_SQL: &'static str = include_str!("loyalty_ledger/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_ledger/indexes.sql");
@@ -221,10 +237,11 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
     use LoyaltyEvent as E;
     let row = |kind, points, balance, moved_on| LedgerRow::of(recorded, kind, points, balance, moved_on);
     match event {
-        E::PointsEarned { order, total, points, lot, earned_on, balance, .. } => Some(LedgerRow {
+        E::PointsEarned { order, total, points, lot, earned_on, campaigns, balance, .. } => Some(LedgerRow {
             lot: Some((*lot).into()),
             order: Some(text(order)),
             amount: Some(*total),
+            campaigns: of_campaigns(campaigns),
             ..row(Movement::Earned, *points, *balance, *earned_on)
         }),
         E::HoldPlaced { .. } | E::HoldReleased { .. } => held(event, recorded),
@@ -236,12 +253,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
             // Held points had left the balance before.
             ..row(Movement::Redeemed, if hold.is_some() { 0 } else { points.saturating_neg() }, *balance, *redeemed_on)
         }),
-        E::PointsReversed { order, refund, lot, points, reversed_on, pending: false, balance, .. } => Some(LedgerRow {
-            lot: Some((*lot).into()),
-            order: Some(text(order)),
-            refund: Some(refund.as_str().to_owned()),
-            ..row(Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
-        }),
+        E::PointsReversed { pending: false, .. } => reversed(event, recorded),
         E::PointsReturned { order, refund, points, returned_on, balance, .. } => Some(LedgerRow {
             order: Some(text(order)),
             refund: Some(refund.as_str().to_owned()),
@@ -305,6 +317,20 @@ fn held(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
     })
 }
 
+/// The row of points that were taken back.
+fn reversed(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
+    let LoyaltyEvent::PointsReversed { order, refund, lot, points, reversed_on, campaigns, balance, .. } = event else {
+        return None;
+    };
+    Some(LedgerRow {
+        lot: Some((*lot).into()),
+        order: Some(text(order)),
+        refund: Some(refund.as_str().to_owned()),
+        campaigns: of_campaigns(campaigns),
+        ..LedgerRow::of(recorded, Movement::Reversed, points.saturating_neg(), *balance, *reversed_on)
+    })
+}
+
 /// The row of an account that was taken over, or that took one over.
 fn merged(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
     use LoyaltyEvent as E;
@@ -338,6 +364,15 @@ fn transferred(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
     })
 }
 
+fn of_campaigns(campaigns: &[CampaignPoints]) -> Vec<OfCampaign> {
+    let of_campaign = |CampaignPoints { campaign, version, points, .. }: &CampaignPoints| OfCampaign {
+        campaign_id: campaign.as_uuid(),
+        version: *version,
+        points: *points,
+    };
+    campaigns.iter().map(of_campaign).collect()
+}
+
 fn text(order: &OrderId) -> String {
     order.as_str().to_owned()
 }
@@ -361,6 +396,7 @@ impl LedgerRow {
             transfer: None,
             other_account: None,
             amount: None,
+            campaigns: Vec::new(),
             moved_on,
             occurred_at: recorded.occurred_at,
             recorded_at: recorded.recorded_at,
@@ -386,6 +422,7 @@ fn read(row: &PgRow) -> Result<LedgerRow, sqlx::Error> {
         transfer: get(row, "transfer_id")?,
         other_account: get(row, "other_account")?,
         amount: amount(row)?,
+        campaigns: get::<Option<Json<_>>>(row, "campaigns")?.map_or_else(Vec::new, |Json(campaigns)| campaigns),
         moved_on: get(row, "moved_on")?,
         occurred_at: get(row, "occurred_at")?,
         recorded_at: get(row, "recorded_at")?,
@@ -420,7 +457,8 @@ impl TableRow for LedgerRow {
             .put("adjustment_id", self.adjustment.as_deref())
             .put("reason", self.reason.as_deref())
             .put("transfer_id", self.transfer.as_deref())
-            .put("other_account", self.other_account);
+            .put("other_account", self.other_account)
+            .put("campaigns", (!self.campaigns.is_empty()).then_some(Json(&self.campaigns)));
     }
 }
 

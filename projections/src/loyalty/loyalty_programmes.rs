@@ -60,7 +60,11 @@ impl ReadModel for LoyaltyProgrammes {
             Event::Programme(ProgrammeEvent::Published { version, .. }) => {
                 vec![(recorded.tenant.0, version.cast_signed())]
             }
-            Event::Programme(ProgrammeEvent::Rehearsed { .. })
+            Event::Programme(
+                ProgrammeEvent::Rehearsed { .. }
+                | ProgrammeEvent::CampaignPublished { .. }
+                | ProgrammeEvent::CampaignEnded { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Access(_) => vec![],
@@ -81,7 +85,11 @@ impl ReadModel for LoyaltyProgrammes {
                     position: recorded.position,
                 })
             }
-            Event::Programme(ProgrammeEvent::Rehearsed { .. })
+            Event::Programme(
+                ProgrammeEvent::Rehearsed { .. }
+                | ProgrammeEvent::CampaignPublished { .. }
+                | ProgrammeEvent::CampaignEnded { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Access(_) => row,

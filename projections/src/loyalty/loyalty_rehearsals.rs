@@ -55,7 +55,11 @@ impl ReadModel for LoyaltyRehearsals {
             Event::Programme(ProgrammeEvent::Rehearsed { rehearsal, .. }) => {
                 vec![(recorded.tenant.0, rehearsal.as_uuid())]
             }
-            Event::Programme(ProgrammeEvent::Published { .. })
+            Event::Programme(
+                ProgrammeEvent::Published { .. }
+                | ProgrammeEvent::CampaignPublished { .. }
+                | ProgrammeEvent::CampaignEnded { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Access(_) => vec![],
@@ -75,7 +79,11 @@ impl ReadModel for LoyaltyRehearsals {
                     position: recorded.position,
                 })
             }
-            Event::Programme(ProgrammeEvent::Published { .. })
+            Event::Programme(
+                ProgrammeEvent::Published { .. }
+                | ProgrammeEvent::CampaignPublished { .. }
+                | ProgrammeEvent::CampaignEnded { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Access(_) => row,

@@ -1,6 +1,7 @@
 //! What is known of loyalty accounts.
 
 pub mod loyalty_balances;
+pub mod loyalty_campaigns;
 pub mod loyalty_flags;
 pub mod loyalty_kpis;
 pub mod loyalty_ledger;

@@ -5,7 +5,8 @@ use crate::world::{
 };
 use domain::Event;
 use domain::access::events::AccessEvent;
-use domain::ids::{Label, RehearsalId, TenantId as DomainTenant, TimeZoneName};
+use domain::ids::{CampaignId, Label, RehearsalId, TenantId as DomainTenant, TimeZoneName};
+use domain::loyalty::campaigns::{CampaignName, CampaignPoints, CampaignRules};
 use domain::loyalty::events::{LoyaltyEvent, ProgrammeEvent, RehearsalOutcome};
 use domain::loyalty::flags::FlagKind;
 use domain::loyalty::programme::Programme;
@@ -44,8 +45,9 @@ impl World {
             let home = address_added(fresh_id(), "Calle Mayor 1");
             let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
-            world.append(tenant, fresh_id(), [published(), rehearsed()]).await;
-            last = world.append(tenant, customer, [enrolled(), earned(1), flagged()]).await;
+            let campaign = CampaignId::new(fresh_id());
+            world.append(tenant, fresh_id(), [published(), rehearsed(), announced(campaign)]).await;
+            last = world.append(tenant, customer, [enrolled(), earned_with(campaign), flagged()]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();
         for name in names {
@@ -72,6 +74,21 @@ fn rehearsed() -> Event {
     let rules = Programme::clone(&Programme::standard());
     let outcome = RehearsalOutcome { position: 1, ..RehearsalOutcome::default() };
     ProgrammeEvent::Rehearsed { rehearsal, rules, outcome, rehearsed_on }.into()
+}
+
+fn announced(campaign: CampaignId) -> Event {
+    let (name, from) = (CampaignName::parse("Anniversary").unwrap(), "2026-01-10".parse().unwrap());
+    let rules = CampaignRules { bonus_points: Some(10), ..CampaignRules::default() };
+    ProgrammeEvent::CampaignPublished { campaign, version: 1, name, rules, from, until: None, published_on: from }
+        .into()
+}
+
+fn earned_with(campaign: CampaignId) -> Event {
+    let mut event = earned(1);
+    if let Event::Loyalty(LoyaltyEvent::PointsEarned { campaigns, .. }) = &mut event {
+        campaigns.push(CampaignPoints { campaign, version: 1, points: 10, matched: None });
+    }
+    event
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

@@ -4,6 +4,7 @@
 use crate::Api;
 use crate::headers::{MinPosition, Parameters, PathId};
 use crate::http::lists::{self, Asked, Cursor, ListView};
+use crate::http::loyalty::campaigns::CampaignPointsView;
 use crate::http::loyalty::not_a_member;
 use crate::http::{Found, wait_for};
 use crate::openapi::schemas;
@@ -46,6 +47,9 @@ pub(super) struct MovementView {
     amount: Option<String>,
     #[schema(value_type = Option<schemas::Currency>)]
     currency: Option<Currency>,
+    /// What of points earned campaigns gave; of those taken back, by how much less.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    campaigns: Vec<CampaignPointsView>,
     on: NaiveDate,
     occurred_at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
@@ -69,6 +73,7 @@ impl From<LedgerRow> for MovementView {
             other_customer_id: row.other_account,
             amount: row.amount.map(|amount| amount.amount()),
             currency: row.amount.map(|amount| amount.currency()),
+            campaigns: row.campaigns.into_iter().map(Into::into).collect(),
             on: row.moved_on,
             occurred_at: row.occurred_at,
             recorded_at: row.recorded_at,

@@ -54,12 +54,12 @@ pub(crate) struct RulesBody {
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CapsBody {
+pub(super) struct CapsBody {
     #[schema(minimum = 1, example = 500)]
-    points_per_order: Option<i64>,
+    pub(super) points_per_order: Option<i64>,
     /// By the business date of the purchases.
     #[schema(minimum = 1, example = 1000)]
-    points_per_day: Option<i64>,
+    pub(super) points_per_day: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -169,7 +169,7 @@ impl TierBody {
 }
 
 impl CapsBody {
-    const fn is_none(&self) -> bool {
+    pub(super) const fn is_none(&self) -> bool {
         self.points_per_order.is_none() && self.points_per_day.is_none()
     }
 }

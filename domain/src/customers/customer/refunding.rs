@@ -14,6 +14,7 @@ use crate::customers::events::{CustomerEvent, PurchaseLine, RefundedLine};
 use crate::customers::merging::AbsorbedLine;
 use crate::ids::{OrderId, RefundId, Sku};
 use crate::money::Money;
+use crate::purchase::LineGivenBack;
 
 /// A line of an order, as far as giving it back needs it. Of the article a hash: a customer has many orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +106,17 @@ impl Order {
         let whole: i128 = self.lines.iter().filter(cost).map(|line| i128::from(line.minor)).sum();
         let part: i128 = self.lines.iter().filter(cost).map(BoughtLine::refunded_minor).sum();
         (i64::try_from(part).unwrap_or(0), i64::try_from(whole).unwrap_or(i64::MAX))
+    }
+
+    /// What of which line has been given back by now; nothing is known of lines any more when nothing is left.
+    pub fn lines_given_back(&self) -> Vec<LineGivenBack> {
+        let numbered = (0..).zip(&self.lines).filter(|(_, line)| line.refunded > 0);
+        let given_back = numbered.map(|(line, bought)| LineGivenBack {
+            line,
+            quantity: bought.refunded,
+            minor: i64::try_from(bought.refunded_minor()).unwrap_or(bought.minor),
+        });
+        given_back.collect()
     }
 
     fn give_back(&mut self, refunded: Money, lines: &[RefundedLine]) {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::{EarnedOrder, Lot, Member, POINTS_MAX, expired, sum_of, tiers, vesting};
+use super::{EarnedOrder, Lot, Member, POINTS_MAX, campaigning, expired, sum_of, tiers, vesting};
 use crate::ids::OrderId;
+use crate::loyalty::campaigns::CampaignPoints;
 use crate::loyalty::commands::LoyaltyError;
-use crate::loyalty::events::{CampaignPoints, LoyaltyEvent};
+use crate::loyalty::events::LoyaltyEvent;
 use crate::loyalty::loyalty_programme::{InForce, LoyaltyProgramme};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::sale::Sale;
@@ -53,7 +54,7 @@ pub(super) fn earn(
         return Ok(vec![]); // once per order, whoever tells of it
     }
     let in_force = programme.on(on);
-    let earning = worth(member, sale, &in_force);
+    let earning = worth(member, sale, &in_force, programme);
     if earning.points == 0 {
         return Ok(vec![]);
     }
@@ -70,15 +71,16 @@ pub(super) fn earn(
     Ok(credit(member, earning, lot, rules, today))
 }
 
-fn worth(member: &Member, sale: Sale, in_force: &InForce) -> Earning {
-    let Sale { order, total, on, .. } = sale;
-    let InForce { version: programme, rules } = in_force;
-    let (tier, base_points) = (member.tier, rules.base_points(total));
+fn worth(member: &Member, sale: Sale, in_force: &InForce, programme: &LoyaltyProgramme) -> Earning {
+    let InForce { version, rules } = in_force;
+    let (tier, base_points) = (member.tier, rules.base_points(sale.total));
     let multiplier_percent = rules.multiplier_percent(tier);
-    let uncapped = rules.points(base_points, multiplier_percent);
+    let campaigns = campaigning::given(member, &sale, (rules, multiplier_percent), programme);
+    let Sale { order, total, on, .. } = sale;
+    let by_total = rules.points(base_points, multiplier_percent);
+    let uncapped = by_total.saturating_add(campaigning::points_of(&campaigns));
     let points = rules.caps.of_day(rules.caps.of_order(uncapped), member.earned_with_sales_of(on));
-    let (capped, campaigns) = (uncapped.saturating_sub(points), Vec::new());
-    let programme = *programme;
+    let (capped, programme) = (uncapped.saturating_sub(points), *version);
     Earning { order, total, programme, tier, base_points, multiplier_percent, campaigns, capped, points }
 }
 
@@ -117,10 +119,17 @@ pub(super) fn credit(
     [Some(earned), upgraded, expired].into_iter().flatten().collect()
 }
 
+impl EarnedOrder {
+    /// The business date of the purchase.
+    pub(super) fn bought_on(&self) -> NaiveDate {
+        self.pending_since.unwrap_or(self.earned_on)
+    }
+}
+
 impl Member {
     /// What the purchases of a business date earn, less what was taken back.
     fn earned_with_sales_of(&self, on: NaiveDate) -> i64 {
-        let of_day = self.earned.values().filter(|earned| earned.pending_since.unwrap_or(earned.earned_on) == on);
+        let of_day = self.earned.values().filter(|earned| earned.bought_on() == on);
         sum_of(of_day.map(|earned| earned.points.saturating_sub(earned.reversed)))
     }
 
@@ -141,7 +150,7 @@ impl Member {
     }
 
     fn remember_earned(&mut self, order: &OrderId, lot: Lot, event: &LoyaltyEvent) {
-        let LoyaltyEvent::PointsEarned { programme, multiplier_percent, .. } = event else { return };
+        let LoyaltyEvent::PointsEarned { programme, multiplier_percent, total, campaigns, .. } = event else { return };
         let Lot { number, points, earned_on, expires_on } = lot;
         self.see(earned_on);
         let remembered_until = windows::remembered_until(self.latest).max(expires_on);
@@ -150,6 +159,7 @@ impl Member {
             points,
             programme: *programme,
             multiplier_percent: *multiplier_percent,
+            given: campaigning::remembered(*total, campaigns),
             reversed: 0,
             refunds: BTreeSet::new(),
             earned_on,

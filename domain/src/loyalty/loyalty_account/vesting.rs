@@ -9,11 +9,12 @@ use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::earning::{Earning, NewLot, credit};
-use super::{EarnedOrder, Lot, Member, after, sum_of};
+use super::{EarnedOrder, Lot, Member, after, campaigning, sum_of};
 use crate::calendar::Moment;
 use crate::ids::{OrderId, RefundId};
+use crate::loyalty::campaigns::CampaignPoints;
 use crate::loyalty::commands::LoyaltyError;
-use crate::loyalty::events::{CampaignPoints, LoyaltyEvent};
+use crate::loyalty::events::LoyaltyEvent;
 use crate::loyalty::flags::GivenBackDay;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::merging::AbsorbedPending;
@@ -37,7 +38,6 @@ pub(super) struct PendingPoints {
     tier: Tier,
     base_points: i64,
     multiplier_percent: i64,
-    campaigns: Vec<CampaignPoints>,
     capped: i64,
 }
 
@@ -126,7 +126,7 @@ fn become_earned(
         tier: pending.tier,
         base_points: pending.base_points,
         multiplier_percent: pending.multiplier_percent,
-        campaigns: pending.campaigns,
+        campaigns: member.given_with(order),
         capped: pending.capped,
         points: pending.points,
     };
@@ -189,10 +189,9 @@ impl Member {
             tier: *tier,
             base_points: *base_points,
             multiplier_percent: *multiplier_percent,
-            campaigns: campaigns.clone(),
             capped: *capped,
         };
-        self.remember_pending(order, pending, (0, BTreeSet::new()));
+        self.remember_pending(order, pending, campaigns, (0, BTreeSet::new()));
     }
 
     /// The order counts as one that has earned what is pending and what was taken back of it.
@@ -200,6 +199,7 @@ impl Member {
         &mut self,
         order: &OrderId,
         pending: PendingPoints,
+        campaigns: &[CampaignPoints],
         (reversed, refunds): (i64, BTreeSet<RefundId>),
     ) {
         let since = pending.since;
@@ -210,6 +210,7 @@ impl Member {
             points: pending.points.saturating_add(reversed),
             programme: pending.programme,
             multiplier_percent: pending.multiplier_percent,
+            given: campaigning::remembered(pending.total, campaigns),
             reversed,
             refunds,
             earned_on: since,
@@ -241,7 +242,7 @@ impl Member {
                 pending_on: pending.since,
                 vests_on: pending.vests_on,
                 expires_on: pending.expires_on,
-                campaigns: pending.campaigns.clone(),
+                campaigns: self.given_with(order),
                 capped: pending.capped,
             }
         });
@@ -263,11 +264,10 @@ impl Member {
             tier: absorbed.tier,
             base_points: absorbed.base_points,
             multiplier_percent: absorbed.multiplier_percent,
-            campaigns: absorbed.campaigns.clone(),
             capped: absorbed.capped,
         };
         let taken_back = (absorbed.reversed, absorbed.refunds.iter().cloned().collect());
-        self.remember_pending(&absorbed.order, pending, taken_back);
+        self.remember_pending(&absorbed.order, pending, &absorbed.campaigns, taken_back);
     }
 
     /// The orders whose points are not pending.

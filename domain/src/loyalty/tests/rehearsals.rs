@@ -6,6 +6,8 @@ use super::*;
 use crate::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme};
 use crate::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Standing, Sums, Told};
 
+mod campaigns;
+
 fn doubling_above(units: i64) -> Programme {
     let mut rules = Programme::clone(&Programme::standard());
     rules.earn.push(EarnBand { above: units, points_per_unit: 2, of: EarnedOf::Part });

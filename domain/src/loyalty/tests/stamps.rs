@@ -55,7 +55,8 @@ fn take_back(refund_id: &str, order_id: &str, lines: &[(u32, u32)], remaining: &
         amount: usd("3.00"),
     });
     let (order, refund) = (order(order_id), refund(refund_id));
-    let refunded = SaleRefund { order, refund, lines: lines.collect(), remaining_total: usd(remaining), on: day(on) };
+    let told = SaleRefund::remaining(order, refund, usd(remaining), day(on));
+    let refunded = SaleRefund { lines: lines.collect(), ..told };
     LoyaltyCommand::TakeStampsBack { refunded, now: noon(on) }
 }
 

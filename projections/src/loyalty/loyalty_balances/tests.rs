@@ -183,6 +183,7 @@ fn any_stored_sums_make_a_row() {
         reversed_on: day("2026-02-10"),
         currency: None,
         pending: false,
+        campaigns: vec![],
         balance: i64::MIN,
     };
     let expired = LoyaltyEvent::PointsExpired {

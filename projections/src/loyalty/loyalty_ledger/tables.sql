@@ -20,7 +20,8 @@ create table loyalty_ledger (
     adjustment_id text,
     reason       text,
     transfer_id  text,
-    other_account uuid
+    other_account uuid,
+    campaigns    jsonb
 );
 comment on table loyalty_ledger is 'One row per movement of points. A row never changes.';
 comment on column loyalty_ledger.position is 'Position of the event that moved the points.';
@@ -43,3 +44,4 @@ comment on column loyalty_ledger.adjustment_id is 'Of points given or taken by h
 comment on column loyalty_ledger.reason is 'Why points were given or taken by hand: goodwill, correction, compensation, promotion or fraud. Of a transfer: a word that who asked for it chose.';
 comment on column loyalty_ledger.transfer_id is 'The transfer, as whoever asked for it numbers it.';
 comment on column loyalty_ledger.other_account is 'The account that the points came from or went to.';
+comment on column loyalty_ledger.campaigns is 'What of points earned campaigns gave, before the caps of the programme; of those taken back, by how much less they gave: [{campaign_id, version, points}]. Null where no campaign did.';

@@ -1,0 +1,325 @@
+//! Campaigns: more points for some purchases, for a time; what they gave is told, and taken back with what is given back.
+
+use crate::support::World;
+use crate::support::world::Answer;
+use chrono::{Days, NaiveDate, Utc};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const CAMPAIGNS: &str = "/v1/loyalty/campaigns";
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server's clock is the machine's, so the test needs it too")]
+fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
+fn double_wine() -> Value {
+    json!({"name": "Double points on wine", "rules": {"categories": ["wine"], "multiplier_percent": 200}})
+}
+
+async fn publish(world: &World, body: Value) -> String {
+    let published = world.post(CAMPAIGNS, body).await;
+    assert_eq!((published.status, &published.body["version"]), (201, &json!(1)), "{}", published.body);
+    text(&published.body["campaign_id"]).to_owned()
+}
+
+/// Two bottles of wine for 40.00 and bread for 10.00.
+async fn buys_wine(world: &World, customer: &str, order: &str) -> Answer {
+    let lines = json!([
+        {"sku": "red", "category": "wine", "quantity": 2, "amount": "40.00"},
+        {"sku": "loaf", "category": "bread", "quantity": 1, "amount": "10.00"},
+    ]);
+    let body = json!({"order_id": order, "total": "50.00", "currency": "EUR", "channel": "web", "lines": lines});
+    let bought = world.post(&format!("/v1/customers/{customer}/purchases"), body).await;
+    assert!([200, 201].contains(&bought.status), "{}", bought.body);
+    bought
+}
+
+async fn campaign(world: &World, id: &str) -> Value {
+    let position = world.head().await;
+    world.get(&format!("{CAMPAIGNS}/{id}?min_position={position}")).await.body
+}
+
+#[tokio::test]
+async fn double_points_on_a_category_are_given_told_and_taken_back_by_lines() {
+    let world = World::start().await;
+    let wine = publish(&world, double_wine()).await;
+    let customer = world.member("wine@example.com").await;
+    let bought = buys_wine(&world, &customer, "order-1").await;
+    assert_eq!((&bought.body["points_earned"], &bought.body["balance"]), (&json!(90), &json!(90)));
+    assert_eq!(bought.body["campaigns"], json!([{"campaign_id": wine, "version": 1, "points": 40}]));
+    let told = buys_wine(&world, &customer, "order-1").await.body;
+    assert_eq!((&told["repeated"], &told["points_earned"]), (&json!(true), &json!(90)));
+
+    let refunds = format!("/v1/customers/{customer}/refunds");
+    let back = |refund: &str, sku: &str| json!({"order_id": "order-1", "refund_id": refund, "lines": [{"sku": sku, "quantity": 1}]});
+    let bread = world.post(&refunds, back("r-1", "loaf")).await;
+    assert_eq!((bread.status, &bread.body["points_reversed"]), (201, &json!(10)), "{}", bread.body);
+    let bottle = world.post(&refunds, back("r-2", "red")).await;
+    assert_eq!((bottle.status, &bottle.body["points_reversed"]), (201, &json!(40)), "{}", bottle.body);
+    let known = campaign(&world, &wine).await;
+    assert_eq!((&known["orders"], &known["members"]), (&json!(1), &json!(1)), "{known}");
+    assert_eq!((&known["points_given"], &known["points_taken_back"]), (&json!(40), &json!(20)));
+    let rest = world.post(&refunds, json!({"order_id": "order-1", "refund_id": "r-3"})).await;
+    assert_eq!((&rest.body["points_reversed"], &rest.body["balance"]), (&json!(40), &json!(0)), "{}", rest.body);
+
+    let ledger = world
+        .get(&format!("/v1/customers/{customer}/loyalty/ledger?min_position={}", rest.position.expect("a position")))
+        .await;
+    let rows = ledger.body["items"].as_array().expect("rows").clone();
+    let campaigns: Vec<_> = rows.iter().map(|row| row["campaigns"][0]["points"].as_i64()).collect();
+    assert_eq!(campaigns, [Some(20), Some(20), None, Some(40)], "{rows:#?}");
+    assert_eq!(rows[3]["campaigns"][0]["campaign_id"], json!(wine));
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[tokio::test]
+async fn bonuses_points_for_articles_and_caps_add_up() {
+    let world = World::start().await;
+    let rules = |rules: Value| json!({"name": "More", "rules": rules});
+    let bonus = rules(json!({"bonus_points": 25, "channels": ["web"], "minimum_amount": 50}));
+    let bottles = rules(json!({"products": ["red"], "points_per_article": 30, "caps": {"points_per_day": 100}}));
+    let gold = rules(json!({"multiplier_percent": 500, "tiers": ["gold"]}));
+    let (bonus, bottles) = (publish(&world, bonus).await, publish(&world, bottles).await);
+    publish(&world, gold).await;
+    let customer = world.member("bonus@example.com").await;
+    let given = |told: &Answer| {
+        let campaigns = told.body["campaigns"].as_array().cloned().unwrap_or_default();
+        campaigns
+            .iter()
+            .map(|given| (text(&given["campaign_id"]).to_owned(), given["points"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let first = buys_wine(&world, &customer, "order-1").await;
+    assert_eq!(first.body["points_earned"], 50 + 25 + 60, "{}", first.body);
+    assert_eq!(given(&first), [(bonus.clone(), json!(25)), (bottles.clone(), json!(60))]);
+    let second = buys_wine(&world, &customer, "order-2").await;
+    assert_eq!(second.body["points_earned"], 50 + 25 + 40, "{}", second.body);
+    let third = buys_wine(&world, &customer, "order-3").await;
+    assert_eq!(given(&third), [(bonus.clone(), json!(25))], "the day is full");
+    // Only the total is told: nobody knows where it was sold, or what it was.
+    let total = world.buys(&customer, "order-4", "50.00").await;
+    assert_eq!((&total.body["points_earned"], total.body.get("campaigns")), (&json!(50), None));
+    let back = json!({"order_id": "order-1", "refund_id": "r-1", "amount": "0.01", "currency": "EUR"});
+    let less = world.post(&format!("/v1/customers/{customer}/refunds"), back).await;
+    // 49 points and the bottles' 59 remain; 49.99 are less than the bonus asked for.
+    assert_eq!(less.body["points_reversed"], 1 + 25 + 30, "{}", less.body);
+    let known = campaign(&world, &bottles).await;
+    assert_eq!((&known["orders"], &known["points_given"]), (&json!(2), &json!(100)), "{known}");
+}
+
+#[tokio::test]
+async fn a_purchase_gets_the_campaigns_of_its_date_whenever_it_is_told() {
+    let world = World::start().await;
+    let customer = world.member("dates@example.com").await;
+    let day = |ago: u64| (today() - Days::new(ago)).to_string();
+    let body = |name: &str, percent: i64, from: String, until: String| json!({"name": name, "from": from, "until": until, "rules": {"multiplier_percent": percent}});
+    let id = publish(&world, body("Double", 200, day(20), day(10))).await;
+    let told = async |order: &str, ago: u64| {
+        let body = json!({"order_id": order, "total": "10.00", "currency": "EUR", "occurred_at": day(ago)});
+        world.post(&format!("/v1/customers/{customer}/loyalty/earn"), body).await.body["points_earned"].clone()
+    };
+    for (order, ago, points) in [("order-1", 21, 10), ("order-2", 20, 20), ("order-3", 10, 20), ("order-4", 9, 10)] {
+        assert_eq!(told(order, ago).await, points, "{order}");
+    }
+    let versions = format!("{CAMPAIGNS}/{id}/versions");
+    let second = world.post(&versions, body("Triple", 300, day(15), day(0))).await;
+    assert_eq!((second.status, &second.body["version"]), (201, &json!(2)), "{}", second.body);
+    let again = world.post(&versions, body("Triple", 300, day(15), day(0))).await;
+    assert_eq!((again.status, &again.body["version"]), (200, &Value::Null), "{}", again.body);
+    for (order, ago, points) in [("order-5", 16, 20), ("order-6", 15, 30), ("order-7", 0, 30)] {
+        assert_eq!(told(order, ago).await, points, "{order}");
+    }
+    let returned = json!({"order_id": "order-2", "refund_id": "r-1"});
+    let refunded = world.post(&format!("/v1/customers/{customer}/refunds"), returned).await;
+    assert_eq!(refunded.refusal(), "422 order_not_refundable", "it is no purchase that is known here");
+
+    let end = format!("{CAMPAIGNS}/{id}/end");
+    let ended = world.post(&end, json!({"on": day(5)})).await;
+    assert_eq!((ended.status, &ended.body["repeated"]), (201, &json!(false)), "{}", ended.body);
+    assert_eq!(world.post(&end, json!({"on": day(5)})).await.status, 200);
+    assert_eq!(world.post(&end, json!({})).await.refusal(), "409 campaign_ended", "an end is not put off");
+    assert_eq!(world.post(&versions, body("Triple", 400, day(0), day(0))).await.refusal(), "409 campaign_ended");
+    assert_eq!((told("order-8", 6).await, told("order-9", 5).await), (json!(30), json!(10)));
+
+    let position = world.head().await;
+    let on = async |ago: u64| {
+        let listed = world.get(&format!("{CAMPAIGNS}?on={}&min_position={position}", day(ago))).await.body;
+        listed["items"].as_array().expect("a list").iter().map(|item| item["version"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((on(21).await, on(20).await, on(15).await), (vec![], vec![json!(1)], vec![json!(2)]));
+    assert_eq!((on(6).await, on(5).await), (vec![json!(2)], vec![]));
+    let known = campaign(&world, &id).await;
+    assert_eq!((&known["name"], &known["over_from"]), (&json!("Triple"), &json!(day(5))), "{known}");
+    let names: Vec<_> =
+        known["versions"].as_array().expect("versions").iter().map(|known| known["name"].clone()).collect();
+    assert_eq!(names, ["Double", "Triple"]);
+    assert_eq!((&known["orders"], &known["members"]), (&json!(6), &json!(1)));
+}
+
+#[tokio::test]
+async fn what_campaigns_gave_is_pending_first_and_goes_along_when_customers_are_merged() {
+    let world = World::start().await;
+    let rules = json!({
+        "earn": [{"points_per_unit": 1}],
+        "redeem": {"points_per_unit": 100, "multiple_of": 100, "minimum": 100},
+        "expiry_months": 24,
+        "tiers": [
+            {"tier": "bronze", "from_points": 0, "multiplier_percent": 100},
+            {"tier": "silver", "from_points": 1000, "multiplier_percent": 125},
+            {"tier": "gold", "from_points": 5000, "multiplier_percent": 150},
+            {"tier": "platinum", "from_points": 20000, "multiplier_percent": 200},
+        ],
+        "pending": {"vest_after_days": 14},
+    });
+    let wine = publish(&world, double_wine()).await;
+    let (survivor, double) = (world.member("ana@example.com").await, world.member("double@example.com").await);
+    buys_wine(&world, &double, "order-1").await;
+    let published = world.post("/v1/loyalty/programme/versions", json!({"rules": rules})).await;
+    assert_eq!(published.status, 201, "{}", published.body);
+    let pending = buys_wine(&world, &double, "order-2").await;
+    assert_eq!((&pending.body["points_pending"], &pending.body["campaigns"][0]["points"]), (&json!(90), &json!(40)));
+    let merged = world.post(&format!("/v1/customers/{survivor}/merges"), json!({"duplicate_id": double})).await;
+    assert_eq!((merged.status, &merged.body["balance"]), (201, &json!(90)), "{}", merged.body);
+    for (order, refund) in [("order-1", "r-1"), ("order-2", "r-2")] {
+        let bottle = json!({"order_id": order, "refund_id": refund, "lines": [{"sku": "red", "quantity": 1}]});
+        let refunded = world.post(&format!("/v1/customers/{survivor}/refunds"), bottle).await;
+        assert_eq!((refunded.status, &refunded.body["points_reversed"]), (201, &json!(40)), "{}", refunded.body);
+    }
+    let vested = world.post(&format!("/v1/customers/{survivor}/loyalty/vest"), json!({"order_id": "order-2"})).await;
+    assert_eq!((vested.status, &vested.body["points_vested"]), (201, &json!(50)), "{}", vested.body);
+    let known = campaign(&world, &wine).await;
+    assert_eq!((&known["points_given"], &known["points_taken_back"]), (&json!(80), &json!(40)), "{known}");
+    assert_eq!((&known["orders"], &known["members"]), (&json!(2), &json!(1)));
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[tokio::test]
+async fn what_makes_no_campaign_is_refused_where_it_is_wrong() {
+    let world = World::start().await;
+    let id = publish(&world, double_wine()).await;
+    let head = world.head().await;
+    let body = |rules: Value| json!({"name": "More", "rules": rules});
+    let codes: Vec<_> = (0..101).map(|number| format!("c-{number}")).collect();
+    let mut late = double_wine();
+    (late["from"], late["until"]) = (json!("2026-03-02"), json!("2026-03-01"));
+    let mut day = double_wine();
+    day["until"] = json!("soon");
+    let mut nameless = double_wine();
+    nameless["name"] = json!(" ");
+    for (body, refusal) in [
+        (late, "422 until_before_from /until until_before_from"),
+        (day, "422 validation_failed /until invalid_date"),
+        (nameless, "422 validation_failed /name empty"),
+        (body(json!({"categories": ["wine"]})), "422 nothing_given /rules nothing_given"),
+        (body(json!({"multiplier_percent": 100})), "422 out_of_range /rules/multiplier_percent out_of_range"),
+        (body(json!({"bonus_points": -5})), "422 out_of_range /rules/bonus_points out_of_range"),
+        (body(json!({"bonus_points": 5, "minimum_amount": 0})), "422 out_of_range /rules/minimum_amount out_of_range"),
+        (body(json!({"points_per_article": 5})), "422 articles_required /rules/points_per_article articles_required"),
+        (
+            body(json!({"bonus_points": 5, "caps": {"points_per_day": 0}})),
+            "422 out_of_range /rules/caps/points_per_day out_of_range",
+        ),
+        (body(json!({"bonus_points": 5, "categories": codes})), "422 too_many /rules/categories too_many"),
+        (body(json!({"bonus_points": 5, "channels": ["web", "web"]})), "422 twice /rules/channels/1 twice"),
+        (
+            body(json!({"bonus_points": 5, "products": ["a b"]})),
+            "422 validation_failed /rules/products/0 invalid_character",
+        ),
+    ] {
+        assert_eq!(world.post(CAMPAIGNS, body.clone()).await.refusal(), refusal);
+        assert_eq!(world.post(&format!("{CAMPAIGNS}/{id}/versions"), body).await.refusal(), refusal);
+    }
+    let end = format!("{CAMPAIGNS}/{id}/end");
+    assert_eq!(world.post(&end, json!({"on": "soon"})).await.refusal(), "422 validation_failed /on invalid_date");
+    let unknown = "018f0000-0000-7000-8000-000000000009";
+    for (path, body) in [("versions", double_wine()), ("end", json!({}))] {
+        let refused = world.post(&format!("{CAMPAIGNS}/{unknown}/{path}"), body).await;
+        assert_eq!(refused.refusal(), "404 campaign_not_found");
+    }
+    assert_eq!(world.get(&format!("{CAMPAIGNS}/{unknown}")).await.refusal(), "404 campaign_not_found");
+    assert_eq!(
+        world.get(&format!("{CAMPAIGNS}?on=soon")).await.refusal(),
+        "400 invalid_parameter on invalid_parameter"
+    );
+    assert_eq!(world.head().await, head);
+}
+
+#[tokio::test]
+async fn campaigns_are_published_by_admins_once_by_key_and_are_nobody_elses() {
+    let world = World::start().await;
+    let first = world.post_keyed(CAMPAIGNS, "office-1", double_wine()).await;
+    let again = world.post_keyed(CAMPAIGNS, "office-1", double_wine()).await;
+    assert_eq!((first.status, again.status, &again.body["repeated"]), (201, 200, &json!(true)), "{}", again.body);
+    assert_eq!(first.body["campaign_id"], again.body["campaign_id"]);
+    let id = text(&first.body["campaign_id"]).to_owned();
+    let reader = world.run_json(&["key", "create", "r", "--scope", "loyalty:read,loyalty:write", "--json"]);
+    let reader = Some(text(&reader["key"]));
+    let paths = [CAMPAIGNS.to_owned(), format!("{CAMPAIGNS}/{id}/versions")];
+    for path in &paths {
+        let refused = world.ask_as(reader, Method::POST, path, Some(double_wine())).await;
+        assert_eq!(refused.refusal(), "403 scope_missing");
+    }
+    let end = format!("{CAMPAIGNS}/{id}/end");
+    assert_eq!(world.ask_as(reader, Method::POST, &end, Some(json!({}))).await.refusal(), "403 scope_missing");
+    let position = world.head().await;
+    let listed = world.ask_as(reader, Method::GET, &format!("{CAMPAIGNS}?min_position={position}"), None).await;
+    assert_eq!((listed.status, &listed.body["items"][0]["campaign_id"]), (200, &json!(id)), "{}", listed.body);
+    let writer = world.run_json(&["key", "create", "w", "--scope", "customers:read", "--json"]);
+    for path in [CAMPAIGNS.to_owned(), format!("{CAMPAIGNS}/{id}")] {
+        let refused = world.ask_as(Some(text(&writer["key"])), Method::GET, &path, None).await;
+        assert_eq!(refused.refusal(), "403 scope_missing");
+    }
+    let tenant = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
+    let theirs = world.run_json(&["key", "create", "a", "--scope", "admin", "--tenant", &tenant, "--json"]);
+    let theirs = Some(text(&theirs["key"]));
+    assert_eq!(
+        world.ask_as(theirs, Method::GET, &format!("{CAMPAIGNS}/{id}"), None).await.refusal(),
+        "404 campaign_not_found"
+    );
+    assert_eq!(world.ask_as(theirs, Method::POST, &end, Some(json!({}))).await.refusal(), "404 campaign_not_found");
+    assert_eq!(world.ask_as(theirs, Method::GET, CAMPAIGNS, None).await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_rehearsal_keeps_the_campaigns_that_there_were() {
+    let world = World::start().await;
+    let customer = world.member("rehearsed@example.com").await;
+    buys_wine(&world, &customer, "order-1").await;
+    publish(&world, double_wine()).await;
+    buys_wine(&world, &customer, "order-2").await;
+    let bottle = json!({"order_id": "order-2", "refund_id": "r-1", "lines": [{"sku": "red", "quantity": 1}]});
+    world.post(&format!("/v1/customers/{customer}/refunds"), bottle).await;
+    let earn = |points: i64| {
+        let mut rules = json!({
+            "earn": [{"points_per_unit": points}],
+            "redeem": {"points_per_unit": 100, "multiple_of": 100, "minimum": 100},
+            "expiry_months": 24,
+            "tiers": [
+                {"tier": "bronze", "from_points": 0, "multiplier_percent": 100},
+                {"tier": "silver", "from_points": 1000, "multiplier_percent": 125},
+                {"tier": "gold", "from_points": 5000, "multiplier_percent": 150},
+                {"tier": "platinum", "from_points": 20000, "multiplier_percent": 200},
+            ],
+        });
+        rules["expiry_months"] = json!(24);
+        json!({"rules": rules})
+    };
+    let rehearsed = async |points: i64| {
+        let path = format!("http://{}/v1/loyalty/programme/rehearsals", world.host());
+        let request = crate::support::http().build().expect("a client").post(path);
+        let answer = request.bearer_auth(world.key()).json(&earn(points)).send().await.expect("an answer");
+        let lines = answer.text().await.expect("all of it");
+        let last: Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+        (last["rehearsal"]["points"].clone(), last["rehearsal"]["rehearsed_points"].clone())
+    };
+    // 50; 30 and 20 of the wine.
+    assert_eq!(rehearsed(1).await, (json!(100), json!(100)));
+    assert_eq!(rehearsed(3).await, (json!(100), json!(300)));
+}
