@@ -308,6 +308,16 @@ mod taking_back {
     }
 
     #[test]
+    fn what_remains_keeps_no_more_than_the_day_had_left_for_it() {
+        let campaigns = during([CampaignRules { caps: capped(None, Some(70)), ..double() }]);
+        let first = Sale { order: order("order-0"), ..sale("50.00") };
+        let before = after(&given::<LoyaltyAccount>([enrolled()]).state(), buy(first, &campaigns));
+        let capped = after(&before, buy(sale("50.00"), &campaigns));
+        let told = LoyaltyAccount::decide(&capped, give_back("r-1", "40.00", &[], &campaigns)).unwrap();
+        assert_eq!(taken(&told), (10, vec![]), "20 were given, and are kept");
+    }
+
+    #[test]
     fn articles_that_come_back_take_their_points_with_them() {
         let bottles = during([rules(|rules| {
             (rules.categories, rules.points_per_article) = (vec![category("wine")], Some(30));

@@ -52,7 +52,11 @@ impl Story {
         };
         match command {
             LoyaltyCommand::Earn { sale, .. } => self.tell(Fact::Purchase(sale), occurred, now),
-            LoyaltyCommand::Reverse { refunded, .. } => self.tell(Fact::Refund(refunded), now, now),
+            LoyaltyCommand::Reverse { refunded, .. } => {
+                // The log tells of each refund what it gave back itself.
+                let refunded = SaleRefund { given_back: Vec::new(), ..refunded };
+                self.tell(Fact::Refund(refunded), now, now);
+            }
             _ => {}
         }
         for event in events {

@@ -119,6 +119,19 @@ proptest! {
 }
 
 #[test]
+fn a_refund_by_lines_is_rehearsed_with_those_that_came_back_before() {
+    let campaign =
+        CampaignRules { categories: vec![category("a")], multiplier_percent: Some(200), ..CampaignRules::default() };
+    let story = WithCampaigns::new()
+        .publish(&published(1, 1, campaign, ("2026-02-01", None)))
+        .when((earn("order-1", "100.00", "2026-02-01"), false))
+        .when((reverse_by("refund-1", "order-1", "97.00", "2026-02-02"), false))
+        .when((reverse_by("refund-2", "order-1", "94.00", "2026-02-03"), false));
+    let outcome = story.rehearsed(&Programme::standard(), "2026-02-04");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (94 + 44, 94 + 44));
+}
+
+#[test]
 fn other_rules_give_more_of_a_multiplier_and_the_same_bonus() {
     let campaign = CampaignRules { multiplier_percent: Some(200), bonus_points: Some(30), ..CampaignRules::default() };
     let story = || {
