@@ -68,6 +68,18 @@ impl From<RewardRow> for RewardView {
     }
 }
 
+impl RewardView {
+    fn told_by(event: &LoyaltyEvent) -> Option<Self> {
+        let (LoyaltyEvent::RewardEarned { reward, card, code, earned_on, expires_on, .. }
+        | LoyaltyEvent::RewardReturned { reward, card, code, earned_on, expires_on, .. }) = event
+        else {
+            return None;
+        };
+        let (code, card) = (code.as_str().to_owned(), card.as_str().to_owned());
+        Some(Self { reward: *reward, code, card, earned_on: *earned_on, expires_on: *expires_on })
+    }
+}
+
 /// The stamps that an order brought to a card, or took from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct StampsView {
@@ -107,20 +119,16 @@ impl CardsView {
         if let LoyaltyEvent::StampRemoved { card, stamps, on_card, .. } = event {
             self.put(card.as_str(), -i64::from(*stamps), *on_card);
         }
-        if let LoyaltyEvent::RewardEarned { reward, card, code, earned_on, expires_on, on_card, .. } = event {
+        if let LoyaltyEvent::RewardEarned { card, on_card, .. } = event {
             self.put(card.as_str(), 0, *on_card);
-            let (code, card) = (code.as_str().to_owned(), card.as_str().to_owned());
-            let (earned_on, expires_on) = (*earned_on, *expires_on);
-            self.rewards_earned.push(RewardView { reward: *reward, code, card, earned_on, expires_on });
+            self.rewards_earned.extend(RewardView::told_by(event));
         }
         if let LoyaltyEvent::RewardWithdrawn { reward, card, on_card, .. } = event {
             self.put(card.as_str(), 0, *on_card);
             self.rewards_withdrawn.push(*reward);
         }
-        if let LoyaltyEvent::RewardReturned { reward, card, code, earned_on, expires_on, .. } = event {
-            let (code, card) = (code.as_str().to_owned(), card.as_str().to_owned());
-            let (earned_on, expires_on) = (*earned_on, *expires_on);
-            self.rewards_returned.push(RewardView { reward: *reward, code, card, earned_on, expires_on });
+        if let LoyaltyEvent::RewardReturned { .. } = event {
+            self.rewards_returned.extend(RewardView::told_by(event));
         }
     }
 

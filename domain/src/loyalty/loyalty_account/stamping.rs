@@ -370,15 +370,15 @@ impl Member {
     }
 
     pub(super) fn add_reward(&mut self, event: &LoyaltyEvent) {
-        if let LoyaltyEvent::RewardEarned { reward, card, code, stamps, earned_on, expires_on, on_card, .. } = event {
+        if let LoyaltyEvent::RewardEarned { card, on_card, .. } = event {
             self.stamps.put_on_card(card, *on_card);
-            let (number, card, code, stamps) = (*reward, card.clone(), code.clone(), *stamps);
-            let (earned_on, expires_on) = (*earned_on, *expires_on);
-            self.stamps.add_open(Reward { number, card, code, stamps, earned_on, expires_on });
         }
-        if let LoyaltyEvent::RewardReturned { reward, redeemed, card, code, stamps, earned_on, expires_on, .. } = event
-        {
+        if let LoyaltyEvent::RewardReturned { redeemed, .. } = event {
             self.stamps.redeemed.retain(|before| before.reward.number != *redeemed);
+        }
+        if let LoyaltyEvent::RewardEarned { reward, card, code, stamps, earned_on, expires_on, .. }
+        | LoyaltyEvent::RewardReturned { reward, card, code, stamps, earned_on, expires_on, .. } = event
+        {
             let (number, card, code, stamps) = (*reward, card.clone(), code.clone(), *stamps);
             let (earned_on, expires_on) = (*earned_on, *expires_on);
             self.stamps.add_open(Reward { number, card, code, stamps, earned_on, expires_on });
