@@ -482,17 +482,23 @@ impl Member {
     }
 
     fn add_reversed(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
-        if let Some(earned) = self.earned.get_mut(order) {
-            earned.reversed = earned.reversed.saturating_add(points);
-            earned.refunds.insert(refund.clone());
-            if let Some(day) = self.earned_by_day.get_mut(&earned.earned_on) {
-                *day = day.saturating_sub(points);
-            }
-            if earned.reversed >= earned.points {
-                self.count_given_back(GivenBackDay { on, orders: 1 });
-            }
+        let earned_on = self.take_from_order(order, refund, points, on);
+        if let Some(day) = earned_on.and_then(|earned_on| self.earned_by_day.get_mut(&earned_on)) {
+            *day = day.saturating_sub(points);
         }
         self.see(on);
+    }
+
+    /// A refund leaves an order so many points less; one that is given back whole is counted. Tells the day on which it had earned.
+    fn take_from_order(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) -> Option<NaiveDate> {
+        let earned = self.earned.get_mut(order)?;
+        earned.reversed = earned.reversed.saturating_add(points);
+        earned.refunds.insert(refund.clone());
+        let (earned_on, is_whole) = (earned.earned_on, earned.reversed >= earned.points);
+        if is_whole {
+            self.count_given_back(GivenBackDay { on, orders: 1 });
+        }
+        Some(earned_on)
     }
 
     fn add_expired(&mut self, lot: u32, on: NaiveDate) {

@@ -15,7 +15,6 @@ use crate::ids::{OrderId, RefundId};
 use crate::loyalty::campaigns::CampaignPoints;
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::LoyaltyEvent;
-use crate::loyalty::flags::GivenBackDay;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::merging::AbsorbedPending;
 use crate::loyalty::programme::{PendingRule, Tier};
@@ -277,13 +276,7 @@ impl Member {
 
     /// A refund takes pending points back: nothing was to be spent, and nothing is owed.
     pub(super) fn take_back_pending(&mut self, order: &OrderId, refund: &RefundId, points: i64, on: NaiveDate) {
-        if let Some(earned) = self.earned.get_mut(order) {
-            earned.reversed = earned.reversed.saturating_add(points);
-            earned.refunds.insert(refund.clone());
-            if earned.reversed >= earned.points {
-                self.count_given_back(GivenBackDay { on, orders: 1 });
-            }
-        }
+        self.take_from_order(order, refund, points, on);
         if let Some(pending) = self.pending.get_mut(order) {
             pending.points = pending.points.saturating_sub(points);
         }
