@@ -68,6 +68,7 @@ async fn enrol(commands: &Commands, number: usize) -> anyhow::Result<CustomerId>
         currency: None,
         source: None,
         enrol_in: Some(currency),
+        referrer: None,
     };
     let registered = commands::customers::register(commands, &caller(), None, register).await?;
     let customer = registered.customer().ok_or_else(|| anyhow::anyhow!("a registration without a customer"))?;

@@ -95,7 +95,8 @@ impl Node {
         let emails = vec![Email::parse(&format!("member.{nth}@example.com")).unwrap()];
         let (kind, enrol_in) = (CustomerKind::Individual, Some(euro()));
         let contact = Contact { emails, ..Contact::default() };
-        let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+        let request =
+            Register { kind, contact, language: None, currency: None, source: None, enrol_in, referrer: None };
         let customer = register(&self.commands, &caller(THEN), None, request).await.unwrap().customer().unwrap();
         let (order, total) = (OrderId::parse("order-1").unwrap(), Money::parse("7", euro()).unwrap());
         earn(&self.commands, &caller(THEN), None, Earn { customer, order, total, at: None }).await.unwrap();

@@ -59,7 +59,8 @@ impl World {
     async fn member_with(&self, points: i64) -> CustomerId {
         let contact = Contact { emails: vec![Email::parse("ana@example.com").unwrap()], ..Contact::default() };
         let (kind, enrol_in) = (CustomerKind::Individual, Some(euro()));
-        let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+        let request =
+            Register { kind, contact, language: None, currency: None, source: None, enrol_in, referrer: None };
         let customer = register(&self.commands, &caller(), None, request).await.unwrap().customer().unwrap();
         let total = Money::parse(&points.to_string(), euro()).unwrap();
         let request = Earn { customer, order: order("first"), total, at: None };

@@ -82,7 +82,8 @@ impl World {
     async fn customer(&self, email: &str, enrol_in: Option<Currency>) -> CustomerId {
         let contact = Contact { emails: vec![Email::parse(email).unwrap()], ..Contact::default() };
         let kind = CustomerKind::Individual;
-        let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+        let request =
+            Register { kind, contact, language: None, currency: None, source: None, enrol_in, referrer: None };
         register(&self.node.commands, &caller(), None, request).await.unwrap().customer().unwrap()
     }
 

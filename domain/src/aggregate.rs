@@ -116,7 +116,7 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 7;
+    Customer => Customer, snapshot version 8;
     LoyaltyAccount => Loyalty, snapshot version 10;
     LoyaltyProgramme => Programme, snapshot version 2;
     Tenant => Tenant, snapshot version 1;

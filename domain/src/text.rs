@@ -2,6 +2,9 @@
 //!
 //! All of these may tell who somebody is, so none of them is allowed in the clear part of an event.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
 use crate::refusal::InvalidValue;
 
 /// Why a text is not taken.
@@ -120,6 +123,11 @@ bounded_text! {
     Instructions: 500;
     /// What a customer wants or does not want.
     PreferenceText: 200;
+}
+
+/// A text in small letters without accents: for comparisons, not to be shown.
+pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.nfkd().filter(|character| !is_combining_mark(*character)).flat_map(char::to_lowercase)
 }
 
 /// The trimmed text, if it is one.

@@ -217,6 +217,7 @@ fn standing() -> Vec<Example> {
             permissions: vec![PortalPermission::Orders, PortalPermission::Profile],
         }),
         Example::required(CustomerEvent::PortalRevoked {}),
+        Example::required(CustomerEvent::Referred { by: other_customer(), looks_alike: true, on: day("2026-02-09") }),
         blocked(),
         Example::required(CustomerEvent::Unblocked { on: day("2026-02-09") }),
         terms(),

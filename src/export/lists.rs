@@ -91,6 +91,7 @@ const CUSTOMERS: &[Cell] = &[
     Plain("currency"),
     Plain("time_zone"),
     Text("source"),
+    Plain("referrer_id"),
     Plain("lifecycle"),
     Plain("lifecycle_since"),
     Plain("purchase_count"),

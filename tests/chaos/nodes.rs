@@ -123,6 +123,7 @@ fn registration(email: &str) -> Register {
         currency: None,
         source: None,
         enrol_in: Some(euro()),
+        referrer: None,
     }
 }
 

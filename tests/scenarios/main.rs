@@ -30,6 +30,7 @@ mod proofs;
 mod publishing;
 mod reactors;
 mod rebuild;
+mod referrals;
 mod refunds;
 mod rehearsing;
 mod restoring;

@@ -45,6 +45,7 @@ mod overview;
 mod preferences;
 mod profile;
 mod references;
+mod referrals;
 mod search;
 mod standing;
 mod terms;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(erase::erase_customer))
         .routes(routes!(erase::get_erasure))
         .merge(references::routes())
+        .merge(referrals::routes())
         .merge(standing::routes())
         .merge(merges::routes())
 }
@@ -106,6 +108,9 @@ struct RegisterBody {
     currency: Option<String>,
     #[schema(example = "shop")]
     source: Option<String>,
+    /// The customer that sent this one.
+    #[schema(value_type = Option<Uuid>)]
+    referrer_id: Option<String>,
     #[serde(default)]
     loyalty: LoyaltyChoice,
 }
@@ -151,6 +156,7 @@ impl RegisterBody {
         let language = fields.keep_optional("/language", self.language.as_ref(), Language::parse);
         let currency = fields.keep_optional("/currency", self.currency.as_ref(), Currency::parse);
         let source = fields.keep_optional("/source", self.source.as_ref(), Source::parse);
+        let referrer = fields.keep_optional("/referrer_id", self.referrer_id.as_ref(), CustomerId::parse);
         let enrol_in = match &self.loyalty {
             LoyaltyChoice::InCustomersCurrency(false) => Some(None),
             LoyaltyChoice::InCustomersCurrency(true) => {
@@ -169,6 +175,7 @@ impl RegisterBody {
                 currency: currency?,
                 source: source?,
                 enrol_in: enrol_in?,
+                referrer: referrer?,
             })
         };
         fields.end(read())
@@ -226,8 +233,8 @@ struct RegisteredView {
     responses(
         (status = 201, description = "Registered", body = RegisteredView,
             headers(("Location" = String, description = "Path of the customer"))),
-        (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, reference_already_linked, document_taken"),
-        (status = 422, description = "contact_required, company_required, too_many, in_the_future"),
+        (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, reference_already_linked, document_taken, referrer_erased, referrer_deleted, referrer_merged, referrer_blocked"),
+        (status = 422, description = "contact_required, company_required, too_many, in_the_future, referrer_not_found"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]
@@ -545,6 +552,8 @@ struct CustomerView {
     currency: Option<String>,
     #[schema(example = "shop")]
     source: Option<String>,
+    /// The customer that sent this one.
+    referrer_id: Option<Uuid>,
     #[schema(example = json!(["wholesale"]))]
     tags: Vec<String>,
     /// Who of ours looks after the customer.
@@ -671,6 +680,7 @@ impl CustomerView {
             language: row.language,
             currency: row.currency,
             source: row.source,
+            referrer_id: row.referrer,
             tags: row.tags.into_iter().collect(),
             rep: row.rep,
             route: row.route,

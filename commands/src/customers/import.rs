@@ -206,6 +206,7 @@ fn newcomer(row: &PurchaseRow, options: &ImportOptions) -> Register {
         currency: None,
         source: options.source.clone(),
         enrol_in: Some(currency),
+        referrer: None,
     }
 }
 

@@ -86,7 +86,7 @@ impl Merging {
         if !known.duplicates().iter().all(|other| self.others.contains(other)) {
             return Err(refusals::outdated());
         }
-        let absorb = CustomerCommand::Absorb { id: duplicate, duplicate: Box::new(known.clone()), on };
+        let absorb = CustomerCommand::Absorb { into: survivor, id: duplicate, duplicate: Box::new(known.clone()), on };
         changes = changes.and(customer_stream(survivor), Customer::decide(takes_over, absorb)?);
         changes = changes.and(customer_stream(duplicate), merged);
         self.merge_accounts(states, &mut changes)?;

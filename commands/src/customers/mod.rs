@@ -14,6 +14,7 @@ mod person;
 mod profile;
 pub mod reactors;
 pub mod receipt;
+mod referring;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use profile::{
     AddAddress, ChangeAddress, ChangePreferences, RemoveAddress, add_address, change_address, change_preferences,
     remove_address,
 };
+pub use referring::{Refer, refer};
 pub use standing::{
     Assign, Block, ChangeLifecycle, GrantPortal, Tags, assign, block, change_lifecycle, grant_portal, revoke_portal,
     tag, unblock, untag,
@@ -81,6 +83,9 @@ pub struct Register {
     pub source: Option<Source>,
     /// Becomes a member of the loyalty programme too, earning in this currency.
     pub enrol_in: Option<Currency>,
+    /// Who sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub referrer: Option<CustomerId>,
 }
 
 /// A purchase to be remembered.
@@ -213,8 +218,10 @@ fn registration(request: Register, also: Vec<CustomerCommand>, occurred_at: Date
     let streams = [customer_stream(customer), account_stream(customer)];
     let scope = if request.enrol_in.is_some() { &streams[..] } else { &streams[..1] };
     let scope = scope.to_vec();
+    let referrer = request.referrer.map(customer_stream);
     let decide = move |states: &States<'_>| decide_registration(states, customer, (&request, &also), on);
-    Request::new("customers.register", occurred_at, scope.clone(), decide).content(content).creating(scope)
+    let asked = Request::new("customers.register", occurred_at, scope.clone(), decide).content(content);
+    asked.creating(scope).seeing(referrer)
 }
 
 fn decide_registration(
@@ -233,9 +240,10 @@ fn decide_registration(
     };
     let state = states.get::<Customer>(customer.as_uuid());
     let mut registered = Customer::decide(state, register)?;
-    for command in also {
+    let referred = request.referrer.map(|referrer| referring::referring(states, customer, referrer, on));
+    for command in also.iter().cloned().chain(referred) {
         let so_far = Customer::fold(state.clone(), &registered);
-        registered.extend(Customer::decide(&so_far, command.clone())?);
+        registered.extend(Customer::decide(&so_far, command)?);
     }
     let mut changes = Changes::of(customer_stream(customer), registered);
     if let Some(currency) = request.enrol_in {

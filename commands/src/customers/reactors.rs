@@ -39,6 +39,7 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::Assigned { .. }
             | CustomerEvent::PortalGranted { .. }
             | CustomerEvent::PortalRevoked {}
+            | CustomerEvent::Referred { .. }
             | CustomerEvent::Blocked { .. }
             | CustomerEvent::Unblocked { .. }
             | CustomerEvent::TermsChanged { .. }

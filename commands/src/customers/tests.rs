@@ -47,6 +47,7 @@ fn person(email: &str) -> Register {
         currency: None,
         source: None,
         enrol_in: Some(currency("EUR")),
+        referrer: None,
     }
 }
 

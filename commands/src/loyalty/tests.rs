@@ -32,7 +32,7 @@ fn redeeming(customer: CustomerId, order: &str, points: i64) -> Redeem {
 async fn customer(node: &Node, enrol_in: Option<Currency>) -> CustomerId {
     let contact = Contact { emails: vec![Email::parse("ana@example.com").unwrap()], ..Contact::default() };
     let kind = CustomerKind::Individual;
-    let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+    let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in, referrer: None };
     register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap()
 }
 
@@ -231,7 +231,7 @@ async fn an_adjustment_is_made_once_by_who_may() {
 async fn member_called(node: &Node, email: &str, currency: Currency) -> CustomerId {
     let contact = Contact { emails: vec![Email::parse(email).unwrap()], ..Contact::default() };
     let (kind, enrol_in) = (CustomerKind::Individual, Some(currency));
-    let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in };
+    let request = Register { kind, contact, language: None, currency: None, source: None, enrol_in, referrer: None };
     register(&node.commands, &caller(), None, request).await.unwrap().customer().unwrap()
 }
 

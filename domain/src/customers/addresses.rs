@@ -88,6 +88,11 @@ impl Addresses {
         }
     }
 
+    /// Where they are, as far as that is known.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Address> {
+        self.0.values().filter_map(|held| held.address.known())
+    }
+
     /// The address that is used when none is named.
     pub fn default_of(&self, kind: AddressKind) -> Option<Uuid> {
         self.0.iter().find(|(_, held)| held.kind == kind && held.is_default).map(|(id, _)| *id)

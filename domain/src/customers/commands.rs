@@ -10,7 +10,7 @@ use crate::birth_date::BirthDate;
 use crate::customers::address::{Address, AddressKind, AddressPatch};
 use crate::customers::assignment::Assignment;
 use crate::customers::blocking::{BlockNote, BlockReason};
-use crate::customers::customer::ActiveCustomer;
+use crate::customers::customer::{ActiveCustomer, Customer};
 use crate::customers::events::{
     Contact, CustomerKind, ErasureGround, ExportFormat, ExternalReference, LifecycleStage, PurchaseLine,
 };
@@ -130,6 +130,17 @@ pub enum CustomerCommand {
     GrantPortal(BTreeSet<PortalPermission>),
     /// Let the customer see and do nothing for itself.
     RevokePortal,
+    /// Remember that another customer sent this one.
+    Refer {
+        /// This one.
+        id: CustomerId,
+        /// The other one.
+        by: CustomerId,
+        /// As it is.
+        referrer: Box<Customer>,
+        /// The business date.
+        on: NaiveDate,
+    },
     /// Let the customer spend no points.
     Block {
         /// Why.
@@ -169,6 +180,8 @@ pub enum CustomerCommand {
     },
     /// Take over what a duplicate had.
     Absorb {
+        /// The survivor.
+        into: CustomerId,
         /// The duplicate.
         id: CustomerId,
         /// As it is.
@@ -286,6 +299,39 @@ pub enum CustomerError {
         /// Who it is.
         survivor: CustomerId,
     },
+    /// A customer cannot have sent itself.
+    #[error("a customer is not referred by itself")]
+    SelfReferral,
+    /// There is no such referrer.
+    #[error("the referrer is not known")]
+    ReferrerNotFound,
+    /// Nobody knows any more who the referrer was.
+    #[error("the referrer was erased")]
+    ReferrerErased,
+    /// The referrer was deleted.
+    #[error("the referrer was deleted: restore it first")]
+    ReferrerDeleted,
+    /// The referrer turned out to be another customer.
+    #[error("the referrer was merged into {survivor}: name that one")]
+    ReferrerMerged {
+        /// Who it is.
+        survivor: CustomerId,
+    },
+    /// The referrer is blocked.
+    #[error("the referrer is blocked")]
+    ReferrerBlocked,
+    /// Another customer had sent it already.
+    #[error("the customer was referred by {referrer} before")]
+    AlreadyReferred {
+        /// Who that is.
+        referrer: CustomerId,
+    },
+    /// Who has bought needs nobody who sends it.
+    #[error("the customer has bought: it cannot be referred any more")]
+    AlreadyBought,
+    /// Two that would have sent each other.
+    #[error("the referrer was referred by this customer")]
+    CircularReferral,
     /// Together the two have more of something than a customer may have.
     #[error("together they would have more than {limit} {items}")]
     MergeTooMany {
@@ -457,6 +503,15 @@ impl CustomerError {
             Self::DuplicateDeleted => "duplicate_deleted",
             Self::DuplicateBlocked => "duplicate_blocked",
             Self::AlreadyMerged { .. } => "already_merged",
+            Self::SelfReferral => "self_referral",
+            Self::ReferrerNotFound => "referrer_not_found",
+            Self::ReferrerErased => "referrer_erased",
+            Self::ReferrerDeleted => "referrer_deleted",
+            Self::ReferrerMerged { .. } => "referrer_merged",
+            Self::ReferrerBlocked => "referrer_blocked",
+            Self::AlreadyReferred { .. } => "already_referred",
+            Self::AlreadyBought => "already_bought",
+            Self::CircularReferral => "circular_referral",
             Self::MergeTooMany { .. } => "too_many",
             Self::AddressNotFound => "address_not_found",
             Self::AddressKnown => "address_already_known",
@@ -497,6 +552,13 @@ impl CustomerError {
             | Self::DuplicateDeleted
             | Self::DuplicateBlocked
             | Self::AlreadyMerged { .. }
+            | Self::ReferrerErased
+            | Self::ReferrerDeleted
+            | Self::ReferrerMerged { .. }
+            | Self::ReferrerBlocked
+            | Self::AlreadyReferred { .. }
+            | Self::AlreadyBought
+            | Self::CircularReferral
             | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ReferenceLinked { .. }
@@ -505,6 +567,8 @@ impl CustomerError {
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
             Self::MergeWithItself
             | Self::DuplicateNotFound
+            | Self::SelfReferral
+            | Self::ReferrerNotFound
             | Self::MergeTooMany { .. }
             | Self::DefaultAddressNeeded
             | Self::QuantityRequired { .. }
@@ -538,6 +602,13 @@ impl CustomerError {
             | Self::DuplicateBlocked
             | Self::AlreadyMerged { .. }
             | Self::MergeTooMany { .. } => Some("/duplicate_id".to_owned()),
+            Self::SelfReferral
+            | Self::ReferrerNotFound
+            | Self::ReferrerErased
+            | Self::ReferrerDeleted
+            | Self::ReferrerMerged { .. }
+            | Self::ReferrerBlocked
+            | Self::CircularReferral => Some("/referrer_id".to_owned()),
             Self::CompanyRequired => Some("/company".to_owned()),
             Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
             Self::ReferenceLinked { .. } => Some("/system".to_owned()),
@@ -564,6 +635,8 @@ impl CustomerError {
             | Self::AddressNotFound
             | Self::AddressKnown
             | Self::AlreadyRegistered
+            | Self::AlreadyReferred { .. }
+            | Self::AlreadyBought
             | Self::ContactRequired
             | Self::Blocked { .. }
             | Self::OrderAlreadyRecorded { .. }

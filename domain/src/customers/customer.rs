@@ -26,6 +26,7 @@ use crate::customers::merging::{self, Purchases};
 use crate::customers::metadata::{self, Metadata};
 use crate::customers::portal::{self, PortalPermission};
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
+use crate::customers::referring::{self, Referral};
 use crate::customers::tags::Tags;
 use crate::customers::terms::{self, Terms, TermsPatch};
 use crate::decider::Decider;
@@ -79,6 +80,7 @@ pub struct ActiveCustomer {
     pub(super) refunds: BTreeMap<RefundId, RecordedRefund>,
     pub(super) purchases: Purchases,
     pub(super) duplicates: BTreeSet<CustomerId>,
+    pub(super) referral: Option<Referral>,
     pub(super) lifecycle: Lifecycle,
     user: Option<UserId>,
     tags: Tags,
@@ -177,7 +179,10 @@ impl Decider for Customer {
             CustomerCommand::Assign(assignment) => Ok(assignment::assign(&state.active()?.assignment, assignment)),
             CustomerCommand::MergeInto { into, on } => merging::merge_into(state, into, on),
             CustomerCommand::FollowMerge { from, into, on } => Ok(merging::follow_merge(state, from, into, on)),
-            CustomerCommand::Absorb { id, duplicate, on } => merging::absorb(state.active()?, id, &duplicate, on),
+            CustomerCommand::Absorb { into, id, duplicate, on } => {
+                merging::absorb((into, id), (state.active()?, &duplicate), on)
+            }
+            CustomerCommand::Refer { id, by, referrer, on } => referring::refer(state, (id, by), &referrer, on),
             CustomerCommand::Delete { reason, on } => deletion::delete(state, reason, on),
             CustomerCommand::Restore { on } => deletion::restore(state, on),
             CustomerCommand::Export { format, events } => export(state, format, events),
@@ -231,7 +236,7 @@ impl Customer {
     }
 
     /// The customer, unless it is not known, or nobody knows any more who it was.
-    fn known(&self) -> Result<&ActiveCustomer, CustomerError> {
+    pub(super) fn known(&self) -> Result<&ActiveCustomer, CustomerError> {
         let customer = self.active()?;
         customer.contact.known().map(|_| customer).ok_or(CustomerError::Erased)
     }
@@ -254,6 +259,7 @@ impl ActiveCustomer {
             refunds: BTreeMap::new(),
             purchases: Purchases::default(),
             duplicates: BTreeSet::new(),
+            referral: None,
             lifecycle: Lifecycle::new(),
             user: None,
             tags: Tags::default(),
@@ -318,6 +324,9 @@ impl ActiveCustomer {
             E::Unblocked { .. } => self.block = None,
             E::TermsChanged { terms } => self.terms = terms.clone(),
             E::MetadataChanged { personal } => self.metadata = personal.clone(),
+            E::Referred { by, looks_alike, .. } => {
+                self.referral = Some(Referral { by: *by, looks_alike: *looks_alike });
+            }
             E::DuplicateAbsorbed { .. } => return self.absorbing(event),
             E::Created { .. }
             | E::Merged { .. }
@@ -394,6 +403,16 @@ impl ActiveCustomer {
     /// When it is blocked.
     pub fn require_unblocked(&self) -> Result<(), CustomerError> {
         self.block.as_ref().map_or(Ok(()), |block| Err(CustomerError::Blocked { reason: block.reason }))
+    }
+
+    /// Whether it has bought anything, given back since or not.
+    pub const fn has_bought(&self) -> bool {
+        self.purchases.count > 0
+    }
+
+    /// Whom it was referred by.
+    pub const fn referral(&self) -> Option<Referral> {
+        self.referral
     }
 
     /// How far it has come with us.

@@ -197,6 +197,16 @@ events! {
         /// The customer may see and do nothing for itself any more.
         #[serde(rename = "customer.portal.revoked")]
         PortalRevoked {},
+        /// Another customer had sent this one.
+        #[serde(rename = "customer.referred")]
+        Referred {
+            /// The other customer.
+            by: CustomerId,
+            /// Whether the two may have been one person, by what was known of them.
+            looks_alike: bool,
+            /// The business date.
+            on: NaiveDate,
+        },
         /// The customer may not spend points any more.
         #[serde(rename = "customer.blocked")]
         Blocked {

@@ -14,6 +14,7 @@ use crate::customers::customer::{
     ActiveCustomer, Customer, DOCUMENTS_MAX, EMAILS_MAX, Order, PHONES_MAX, REFERENCES_MAX, RecordedRefund,
 };
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, ExternalReference, LinkedReference, LinkedUser};
+use crate::customers::referring;
 use crate::document::Document;
 use crate::email::Email;
 use crate::event::clear_values;
@@ -133,9 +134,8 @@ pub(super) fn follow_merge(state: &Customer, from: CustomerId, into: CustomerId,
 
 /// What becomes of the survivor.
 pub(super) fn absorb(
-    customer: &ActiveCustomer,
-    id: CustomerId,
-    duplicate: &ActiveCustomer,
+    (into, id): (CustomerId, CustomerId),
+    (customer, duplicate): (&ActiveCustomer, &ActiveCustomer),
     on: NaiveDate,
 ) -> Result<Vec<CustomerEvent>, CustomerError> {
     let duplicates: BTreeSet<_> = duplicate.duplicates.iter().copied().chain([id]).collect();
@@ -143,6 +143,7 @@ pub(super) fn absorb(
     at_most("orders", MERGED_ORDERS_MAX, duplicate.orders.len())?;
     let mut events = gains(customer, duplicate)?;
     events.extend(parts(customer, id, duplicate, on));
+    events.extend(referring::taken_over((into, id), (customer, duplicate), on));
     let (from, to) = (customer.lifecycle().stage(), customer.lifecycle().joined(duplicate.lifecycle()));
     events.extend((from != to).then_some(CustomerEvent::LifecycleChanged { from, to, on }));
     Ok(events)
@@ -284,6 +285,8 @@ impl ActiveCustomer {
         };
         self = self.seen(*on);
         self.duplicates.extend(duplicates.iter().copied().chain([*duplicate]));
+        // Who turns out to be the one that had sent it, was sent by nobody.
+        self.referral = self.referral.filter(|referral| !self.duplicates.contains(&referral.by));
         self.purchases.add(&Purchases { count: *purchases, first_on: *first_purchase_on, last_on: *last_purchase_on });
         self.lifecycle.absorbed(*last_purchase_on);
         for absorbed in orders {

@@ -13,6 +13,7 @@
 //! - What a customer may do in the *portal* is a set of words. A business may have *terms* of its own. *Metadata* are others' notes.
 //! - A customer's *stage* follows from its purchases, or from what a person says of it ([`lifecycle`]).
 //! - Who is *blocked* spends no points; what happens is recorded all the same ([`blocking`]).
+//! - Who has not bought yet may have been *referred* by another customer, the *referrer* ([`referring`]).
 //! - Two that turn out to be one are *merged*: the *duplicate* into the *survivor*, which takes over what it had ([`merging`]). Credit, once
 //!   there is any, stays where it is: a merge of two that both have some is to be refused.
 //! - One that is *deleted* can be restored. With an open credit balance, once there is any, it is to be refused but by who may force it.
@@ -34,6 +35,7 @@ pub mod merging;
 pub mod metadata;
 pub mod portal;
 pub mod preferences;
+pub mod referring;
 pub mod tags;
 pub mod terms;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod links;
 mod merging;
 mod profile;
+mod referring;
 mod refunds;
 mod standing;
 mod terms;

@@ -1,10 +1,7 @@
 //! The verdict on a company: its name, its value added tax number, and whether the e-mail address could be one of its own.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
 use crate::country::Country;
-use crate::text::CompanyName;
+use crate::text::{CompanyName, folded};
 use crate::validators::{Check, Checks, vat};
 
 /// What is known of a company.
@@ -155,10 +152,6 @@ fn words(name: &str) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect()
-}
-
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.nfkd().filter(|character| !is_combining_mark(*character)).flat_map(char::to_lowercase)
 }
 
 /// The labels that somebody chose: neither the top-level domain, nor what countries put before it for all.

@@ -115,73 +115,79 @@ impl TableRow for AuditRow {
 
 /// The order that an event is about: by what people ask for it.
 const fn order(event: &Event) -> Option<&OrderId> {
+    match event {
+        Event::Customer(event) => order_of_customer(event),
+        Event::Loyalty(event) => order_of_account(event),
+        Event::Programme(_) | Event::Access(_) => None,
+    }
+}
+
+const fn order_of_customer(event: &CustomerEvent) -> Option<&OrderId> {
     use CustomerEvent as C;
+    match event {
+        C::PurchaseRecorded { order, .. } | C::PurchaseRefunded { order, .. } => Some(order),
+        C::Created { .. }
+        | C::Updated { .. }
+        | C::AddressAdded { .. }
+        | C::AddressChanged { .. }
+        | C::AddressRemoved { .. }
+        | C::PreferencesChanged { .. }
+        | C::LifecycleChanged { .. }
+        | C::ReferenceLinked { .. }
+        | C::ReferenceUnlinked { .. }
+        | C::UserLinked { .. }
+        | C::UserUnlinked {}
+        | C::Tagged { .. }
+        | C::Untagged { .. }
+        | C::Assigned { .. }
+        | C::PortalGranted { .. }
+        | C::PortalRevoked {}
+        | C::Referred { .. }
+        | C::Blocked { .. }
+        | C::Unblocked { .. }
+        | C::TermsChanged { .. }
+        | C::MetadataChanged { .. }
+        | C::Merged { .. }
+        | C::DuplicateAbsorbed { .. }
+        | C::Deleted { .. }
+        | C::Restored { .. }
+        | C::Exported { .. }
+        | C::Erased { .. } => None,
+    }
+}
+
+const fn order_of_account(event: &LoyaltyEvent) -> Option<&OrderId> {
     use LoyaltyEvent as L;
     match event {
-        Event::Customer(C::PurchaseRecorded { order, .. } | C::PurchaseRefunded { order, .. })
-        | Event::Loyalty(
-            L::PointsPending { order, .. }
-            | L::PointsEarned { order, .. }
-            | L::HoldPlaced { order, .. }
-            | L::HoldReleased { order, .. }
-            | L::PointsRedeemed { order, .. }
-            | L::PointsReversed { order, .. }
-            | L::PointsReturned { order, .. }
-            | L::StampAdded { order, .. }
-            | L::StampRemoved { order, .. }
-            | L::RewardEarned { order: Some(order), .. }
-            | L::RewardWithdrawn { order, .. }
-            | L::RewardRedeemed { order, .. }
-            | L::RewardReturned { order, .. }
-            | L::PointsExpired { order: Some(order), .. },
-        ) => Some(order),
-        Event::Customer(
-            C::Created { .. }
-            | C::Updated { .. }
-            | C::AddressAdded { .. }
-            | C::AddressChanged { .. }
-            | C::AddressRemoved { .. }
-            | C::PreferencesChanged { .. }
-            | C::LifecycleChanged { .. }
-            | C::ReferenceLinked { .. }
-            | C::ReferenceUnlinked { .. }
-            | C::UserLinked { .. }
-            | C::UserUnlinked {}
-            | C::Tagged { .. }
-            | C::Untagged { .. }
-            | C::Assigned { .. }
-            | C::PortalGranted { .. }
-            | C::PortalRevoked {}
-            | C::Blocked { .. }
-            | C::Unblocked { .. }
-            | C::TermsChanged { .. }
-            | C::MetadataChanged { .. }
-            | C::Merged { .. }
-            | C::DuplicateAbsorbed { .. }
-            | C::Deleted { .. }
-            | C::Restored { .. }
-            | C::Exported { .. }
-            | C::Erased { .. },
-        )
-        | Event::Loyalty(
-            L::Enrolled { .. }
-            | L::TierUpgraded { .. }
-            | L::TierDowngraded { .. }
-            | L::TierKept { .. }
-            | L::PointsAdjusted { .. }
-            | L::PointsExpired { order: None, .. }
-            | L::RewardEarned { order: None, .. }
-            | L::RewardExpired { .. }
-            | L::FlagRaised { .. }
-            | L::FlagCleared { .. }
-            | L::TransferSent { .. }
-            | L::TransferReceived { .. }
-            | L::Merged { .. }
-            | L::Absorbed { .. }
-            | L::Closed { .. },
-        )
-        | Event::Programme(_)
-        | Event::Access(_) => None,
+        L::PointsPending { order, .. }
+        | L::PointsEarned { order, .. }
+        | L::HoldPlaced { order, .. }
+        | L::HoldReleased { order, .. }
+        | L::PointsRedeemed { order, .. }
+        | L::PointsReversed { order, .. }
+        | L::PointsReturned { order, .. }
+        | L::StampAdded { order, .. }
+        | L::StampRemoved { order, .. }
+        | L::RewardEarned { order: Some(order), .. }
+        | L::RewardWithdrawn { order, .. }
+        | L::RewardRedeemed { order, .. }
+        | L::RewardReturned { order, .. }
+        | L::PointsExpired { order: Some(order), .. } => Some(order),
+        L::Enrolled { .. }
+        | L::TierUpgraded { .. }
+        | L::TierDowngraded { .. }
+        | L::TierKept { .. }
+        | L::PointsAdjusted { .. }
+        | L::PointsExpired { order: None, .. }
+        | L::RewardEarned { order: None, .. }
+        | L::RewardExpired { .. }
+        | L::FlagRaised { .. }
+        | L::FlagCleared { .. }
+        | L::TransferSent { .. }
+        | L::TransferReceived { .. }
+        | L::Merged { .. }
+        | L::Absorbed { .. }
+        | L::Closed { .. } => None,
     }
 }
 

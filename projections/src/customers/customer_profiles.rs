@@ -149,6 +149,7 @@ fn touches(event: &CustomerEvent) -> bool {
         | E::Assigned { .. }
         | E::PortalGranted { .. }
         | E::PortalRevoked {}
+        | E::Referred { .. }
         | E::Blocked { .. }
         | E::Unblocked { .. }
         | E::TermsChanged { .. }
@@ -199,6 +200,7 @@ impl ProfileRow {
             | E::Assigned { .. }
             | E::PortalGranted { .. }
             | E::PortalRevoked {}
+            | E::Referred { .. }
             | E::Blocked { .. }
             | E::Unblocked { .. }
             | E::TermsChanged { .. }

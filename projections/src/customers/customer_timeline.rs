@@ -138,6 +138,7 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Assigned { rep, route } => json!({"rep": rep, "route": route}),
         E::PortalGranted { permissions } => json!({"permissions": permissions}),
         E::PortalRevoked {} | E::MetadataChanged { personal: _ } => json!({}),
+        E::Referred { by, looks_alike, on } => json!({"referrer_id": by, "looks_alike": looks_alike, "on": on}),
         E::Blocked { reason, on, personal: _ } => json!({"reason": reason, "on": on}),
         E::Unblocked { on } => json!({"on": on}),
         E::TermsChanged { terms } => json!({"payment_days": terms.payment_days}),

@@ -112,6 +112,8 @@ pub struct CustomerRow {
     pub currency: Option<String>,
     /// Where the customer came from.
     pub source: Option<String>,
+    /// The customer that sent it.
+    pub referrer: Option<Uuid>,
     /// Purchases recorded, those given back later included.
     pub purchase_count: i64,
     /// Business date of the first purchase.
@@ -158,7 +160,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 11;
+    const VERSION: i32 = 12;
     const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
@@ -246,6 +248,7 @@ fn changed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
         E::ReferenceLinked { .. } | E::ReferenceUnlinked { .. } | E::UserLinked { .. } | E::UserUnlinked {} => {
             links::applied(row, event)
         }
+        E::Referred { by, .. } => CustomerRow { referrer: Some(by.as_uuid()), ..row },
         E::Tagged { tags } => tags::added(row, tags),
         E::Untagged { tags } => tags::removed(row, tags),
         E::Assigned { rep, route } => {
@@ -286,6 +289,7 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         language: language.as_ref().map(|language| language.as_str().to_owned()),
         currency: currency.map(|currency| currency.code().to_owned()),
         source: source.as_ref().map(|source| source.as_str().to_owned()),
+        referrer: None,
         purchase_count: 0,
         first_purchase_on: None,
         last_purchase_on: None,
@@ -312,7 +316,7 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
     })
 }
 
-/// What does not tell who it was stays: sums and lists still add up. What it was filed under may have told.
+/// What does not tell who it was stays: sums and lists still add up. What it was filed under may have told, and whom it knew.
 fn blank(row: CustomerRow) -> CustomerRow {
     CustomerRow {
         status: CustomerStatus::Erased,
@@ -323,6 +327,7 @@ fn blank(row: CustomerRow) -> CustomerRow {
         user_id: None,
         stripe_customer_id: None,
         birth_date: None,
+        referrer: None,
         references: BTreeSet::new(),
         tags: BTreeSet::new(),
         standing: row.standing.blank(),
@@ -387,6 +392,7 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         language: get(row, "language")?,
         currency: get(row, "currency")?,
         source: get(row, "source")?,
+        referrer: get(row, "referrer_id")?,
         purchase_count: get(row, "purchase_count")?,
         first_purchase_on: get(row, "first_purchase_on")?,
         last_purchase_on: get(row, "last_purchase_on")?,
@@ -435,6 +441,7 @@ impl TableRow for CustomerRow {
             .put("language", self.language.as_deref())
             .put("currency", self.currency.as_deref())
             .put("source", self.source.as_deref())
+            .put("referrer_id", self.referrer)
             .put("purchase_count", self.purchase_count)
             .put("first_purchase_on", self.first_purchase_on)
             .put("last_purchase_on", self.last_purchase_on)

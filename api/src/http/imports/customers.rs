@@ -155,6 +155,7 @@ impl CustomerBody {
                 currency: currency?,
                 source: Some(common.source.clone()),
                 enrol_in: common.enrol_in,
+                referrer: None,
             };
             let assignment = Assignment { rep: rep?, route: route? };
             Some(CustomerRow { register, tags: tags?, assignment, since: since.flatten() })

@@ -32,6 +32,7 @@ fn person(name: &str, enrol_in: Option<&str>) -> Register {
         currency: None,
         source: None,
         enrol_in: enrol_in.map(|code| Currency::parse(code).unwrap()),
+        referrer: None,
     }
 }
 

@@ -22,7 +22,7 @@ fn merged(into: CustomerId) -> CustomerEvent {
 
 fn absorb(id: CustomerId, duplicate: &Customer) -> CustomerCommand {
     let duplicate = Box::new(duplicate.active().unwrap().clone());
-    CustomerCommand::Absorb { id, duplicate, on: day("2026-03-01") }
+    CustomerCommand::Absorb { into: SURVIVOR, id, duplicate, on: day("2026-03-01") }
 }
 
 fn known_by(contact: Contact) -> Customer {

@@ -19,13 +19,19 @@ pub(super) fn restored(row: CustomerRow) -> CustomerRow {
 }
 
 pub(super) fn absorbed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
-    let CustomerEvent::DuplicateAbsorbed { purchases, first_purchase_on, last_purchase_on, .. } = event else {
+    let CustomerEvent::DuplicateAbsorbed {
+        duplicate, duplicates, purchases, first_purchase_on, last_purchase_on, ..
+    } = event
+    else {
         return row;
     };
+    let is_one = |referrer: &Uuid| duplicates.iter().chain([duplicate]).any(|one| one.as_uuid() == *referrer);
     CustomerRow {
         purchase_count: row.purchase_count.saturating_add(*purchases),
         first_purchase_on: row.first_purchase_on.into_iter().chain(*first_purchase_on).min(),
         last_purchase_on: row.last_purchase_on.max(*last_purchase_on),
+        // Nobody sends itself.
+        referrer: row.referrer.filter(|referrer| !is_one(referrer)),
         ..row
     }
 }

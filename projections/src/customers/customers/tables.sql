@@ -39,7 +39,8 @@ create table customers (
     metadata           jsonb       not null default '{}',
     merged_into        uuid,
     merged_position    bigint,
-    birth_date         date
+    birth_date         date,
+    referrer_id        uuid
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -70,6 +71,7 @@ comment on column customers.version is 'Version of the stream after that event.'
 comment on column customers.lifecycle is 'How far the customer has come with us.';
 comment on column customers.lifecycle_since is 'Business date since which it is so; none for a prospect.';
 comment on column customers.tags is 'What the customer is filed under.';
+comment on column customers.referrer_id is 'The customer that sent this one.';
 comment on column customers.rep is 'Who of ours looks after the customer.';
 comment on column customers.route is 'The round on which the customer is visited or supplied.';
 comment on column customers.time_zone is 'Where the clocks of the customer are (IANA).';

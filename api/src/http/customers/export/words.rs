@@ -77,6 +77,7 @@ fn of_customer(event: &CustomerEvent) -> String {
             format!("In our portal you may see {}", parts.join(", "))
         }
         E::PortalRevoked {} => "In our portal you may see nothing any more".to_owned(),
+        E::Referred { .. } => "It was noted that another customer had sent you".to_owned(),
         E::Blocked { reason, .. } => format!("You were blocked ({})", words(reason.as_str())),
         E::Unblocked { .. } => "You were unblocked".to_owned(),
         E::TermsChanged { .. } => "The terms on which you buy were changed".to_owned(),
