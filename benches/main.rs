@@ -12,6 +12,7 @@ mod append;
 mod baselines;
 mod batch_steps;
 mod bulk_import;
+mod campaigns;
 mod cluster;
 mod command;
 mod cpu;
@@ -74,6 +75,7 @@ const NAMES: &[&str] = &[
     "verify",
     "start",
     "validators",
+    "campaigns",
     "rehearsal",
 ];
 
@@ -184,6 +186,10 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "start" => start::run(settings, table).await,
         "validators" => {
             validators::run(settings, table);
+            Ok(())
+        }
+        "campaigns" => {
+            campaigns::run(settings, table);
             Ok(())
         }
         "rehearsal" => rehearsals::run(settings, table).await,

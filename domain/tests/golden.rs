@@ -35,7 +35,9 @@ use domain::ids::{
     StampCardCode, Tag, TenantId, TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
-use domain::loyalty::campaigns::{CampaignName, CampaignPoints, CampaignRules, GivenWithOrder, MatchedLines};
+use domain::loyalty::campaigns::{
+    BirthdayRule, CampaignName, CampaignPoints, CampaignRules, GivenWithOrder, MatchedLines,
+};
 use domain::loyalty::events::{
     LotPoints, LoyaltyEvent, MovedLot, ProgrammeEvent, RehearsalOutcome, ReleaseReason, StampedLine,
 };
@@ -533,6 +535,7 @@ fn campaigns() -> [Example; 2] {
         products: vec![Sku::parse("22423").unwrap()],
         channels: vec![Channel::parse("web").unwrap()],
         tiers: vec![Tier::Gold, Tier::Platinum],
+        birthday: Some(BirthdayRule { within_days: 3, points_per_birthday: Some(500) }),
         minimum_amount: Some(20),
         multiplier_percent: Some(200),
         bonus_points: Some(100),

@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use crate::support::world::Answer;
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{Datelike, Days, NaiveDate, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -322,4 +322,60 @@ async fn a_rehearsal_keeps_the_campaigns_that_there_were() {
     // 50; 30 and 20 of the wine.
     assert_eq!(rehearsed(1).await, (json!(100), json!(100)));
     assert_eq!(rehearsed(3).await, (json!(100), json!(300)));
+}
+
+#[tokio::test]
+async fn a_birthday_is_celebrated_once_by_a_purchase_around_it_and_a_rehearsal_says_the_same() {
+    let world = World::start().await;
+    let day = |days: u64| today() + Days::new(days);
+    let rules = json!({"bonus_points": 300, "birthday": {"within_days": 3, "points_per_birthday": 500}});
+    let wrong = world
+        .post(CAMPAIGNS, json!({"name": "X", "rules": {"bonus_points": 1, "birthday": {"within_days": 61}}}))
+        .await;
+    assert_eq!(
+        (wrong.refusal(), &wrong.body["errors"][0]["pointer"]),
+        ("422 out_of_range".to_owned(), &json!("/rules/birthday/within_days")),
+        "{}",
+        wrong.body
+    );
+    let birthday = publish(&world, json!({"name": "Happy birthday", "rules": rules})).await;
+    let born_on = day(2).with_year(1984).unwrap_or_else(|| NaiveDate::from_ymd_opt(1984, 2, 28).expect("a day"));
+    let person = |email: &str, born: Option<NaiveDate>| {
+        json!({
+            "kind": "individual", "name": "Ana", "emails": [email], "birth_date": born, "loyalty": {"currency": "EUR"},
+        })
+    };
+    let register = async |email: &str, born| {
+        let known = world.post("/v1/customers", person(email, born)).await;
+        assert_eq!(known.status, 201, "{}", known.body);
+        text(&known.body["customer_id"]).to_owned()
+    };
+    let ana = register("ana@example.com", Some(born_on)).await;
+    let bea = register("bea@example.com", born_on.checked_add_days(Days::new(100))).await;
+    let nobody = register("nobody@example.com", None).await;
+    let earned =
+        async |customer: &str, order: &str| buys_wine(&world, customer, order).await.body["points_earned"].clone();
+    assert_eq!((earned(&bea, "order-1").await, earned(&nobody, "order-1").await), (json!(50), json!(50)));
+    assert_eq!([earned(&ana, "order-1").await, earned(&ana, "order-2").await], [350, 250].map(|points| json!(points)));
+    assert_eq!(earned(&ana, "order-3").await, json!(50), "the birthday has had its 500");
+    assert_eq!(earned(&ana, "order-1").await, json!(350), "told again");
+
+    // Who tells the date later, or corrects it, has a birthday from then on.
+    let corrected = world.patch(&format!("/v1/customers/{bea}"), None, json!({"birth_date": born_on})).await;
+    assert_eq!(corrected.status, 200, "{}", corrected.body);
+    assert_eq!(earned(&bea, "order-2").await, json!(350));
+    let by_hand = json!({"order_id": "till-9", "total": "10.00", "currency": "EUR"});
+    let earned_there = world.post(&format!("/v1/customers/{bea}/loyalty/earn"), by_hand).await;
+    assert_eq!(earned_there.body["points_earned"], json!(210), "{}", earned_there.body);
+
+    let known = campaign(&world, &birthday).await;
+    assert_eq!((&known["points_given"], &known["members"]), (&json!(1_000), &json!(2)), "{known}");
+    assert_eq!(known["rules"], rules);
+    let standard = world.get("/v1/loyalty/programme").await.body["rules"].clone();
+    let lines = world.post("/v1/loyalty/programme/rehearsals", json!({"rules": standard})).await;
+    let end: Value = serde_json::from_str(text(&lines.body).lines().last().expect("a line")).expect("JSON");
+    let rehearsed = &end["rehearsal"]["outcome"];
+    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(1_260), &json!(1_260)), "{end}");
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

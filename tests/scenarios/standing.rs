@@ -143,6 +143,29 @@ async fn customers_are_found_by_what_they_are_filed_under_and_by_who_looks_after
 }
 
 #[tokio::test]
+async fn members_are_found_by_their_tier_in_pages() {
+    let world = World::start().await;
+    let mut gold = Vec::new();
+    let mut last = world.buys(&world.member("bronze@example.com").await, "order-1", "10.00").await;
+    for number in 0..3 {
+        let customer = world.member(&format!("gold{number}@example.com")).await;
+        last = world.buys(&customer, "order-1", "5000.00").await;
+        gold.push(customer);
+    }
+    let first = seen(&world, "/v1/customers?tier=gold&limit=2", &last).await.body;
+    assert_eq!(ids(&first), gold[..2]);
+    let cursor = first["next_cursor"].as_str().expect("there is more");
+    let second = seen(&world, &format!("/v1/customers?tier=gold&limit=2&cursor={cursor}"), &last).await.body;
+    assert_eq!((ids(&second), &second["next_cursor"]), (vec![gold[2].as_str()], &Value::Null));
+    let merge = json!({"duplicate_id": gold[0]});
+    let merged = world.post(&format!("/v1/customers/{}/merges", gold[1]), merge).await;
+    assert_eq!(ids(&seen(&world, "/v1/customers?tier=gold", &merged).await.body), gold[1..]);
+    assert_eq!(ids(&seen(&world, "/v1/customers?tier=platinum", &merged).await.body).len(), 0);
+    assert_eq!(world.get("/v1/customers?tier=iron").await.refusal(), "400 invalid_parameter");
+    assert_eq!(world.get("/v1/customers?tier=gold&cursor=b7").await.refusal(), "400 invalid_cursor");
+}
+
+#[tokio::test]
 async fn who_is_blocked_redeems_and_holds_nothing_and_buys_as_ever() {
     let world = World::start().await;
     let customer = world.member("ana@example.com").await;

@@ -62,7 +62,7 @@ use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
-use domain::loyalty::sale::{Sale, SaleRefund};
+use domain::loyalty::sale::{Buyer, KnownBuyer, Sale, SaleRefund};
 use domain::phone::Phone;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
@@ -268,9 +268,11 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
         let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
-        let sale = Sale { order: order.clone(), channel: channel.clone(), lines: lines.clone(), total, on };
+        let known = states.get::<Customer>(customer.as_uuid());
+        let buyer = buyer_of(known);
+        let sale = Sale { order: order.clone(), channel: channel.clone(), lines: lines.clone(), total, on, buyer };
         let command = CustomerCommand::RecordPurchase { order, channel, lines, total, on };
-        let recorded = Customer::decide(states.get::<Customer>(customer.as_uuid()), command)?;
+        let recorded = Customer::decide(known, command)?;
         let mut changes = Changes::none();
         for event in recorded {
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
@@ -286,6 +288,12 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let asked = Request::new("customers.record_purchase", occurred_at, scope, decide).content(content).once(once);
     let facts = move |customer| [recorded_once(customer, &order), loyalty::earned_once(customer, &order)];
     also_of_duplicates(asked.seeing([programme_stream(tenant)]), tenant, customer, facts)
+}
+
+/// What campaigns ask of who buys.
+pub(crate) fn buyer_of(customer: &Customer) -> Buyer {
+    let contact = customer.active().ok().and_then(|customer| customer.contact().known());
+    Buyer::Known(KnownBuyer { birth_date: contact.and_then(|contact| contact.birth_date) })
 }
 
 /// A purchase is remembered.

@@ -20,6 +20,7 @@ pub mod vesting;
 
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::changes::{Change, Changes};
+use crate::customers::buyer_of;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
@@ -116,7 +117,10 @@ pub async fn earn(
     let command = move |states: &States<'_>| match states.happened(once_id) {
         true => LoyaltyCommand::Settle { now },
         false => LoyaltyCommand::Earn {
-            sale: Sale::of_total(order.clone(), total, on),
+            sale: Sale {
+                buyer: buyer_of(states.get::<Customer>(customer.as_uuid())),
+                ..Sale::of_total(order.clone(), total, on)
+            },
             programme: rules_of(states, tenant),
             now,
         },

@@ -18,11 +18,11 @@ use domain::loyalty::events::{LoyaltyEvent, ProgrammeEvent, RehearsalOutcome};
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::loyalty::programme::Programme;
 use domain::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Sums, Told};
-use domain::loyalty::sale::{Sale, SaleRefund};
+use domain::loyalty::sale::{Buyer, Sale, SaleRefund};
 use domain::{Decider, Event, Moment, Refusal};
 use futures::TryStreamExt;
 use futures::stream::{BoxStream, StreamExt};
-use std::collections::{HashMap, hash_map};
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 use store::{Filter, Metadata, Position, ReadAll, RecordedEvent, StoreError, TypePattern};
 use uuid::Uuid;
@@ -286,7 +286,9 @@ fn is_imported(recorded: &RecordedEvent) -> bool {
 /// The customer's part that concerns points.
 fn fact_of(event: CustomerEvent) -> Option<Fact> {
     if let CustomerEvent::PurchaseRecorded { order, channel, lines, total, on } = event {
-        return Some(Fact::Purchase(Sale { order, channel, lines, total, on }));
+        // Who bought is not opened; what was earned tells what there is to know.
+        let buyer = Buyer::AsRecorded { campaigns: BTreeSet::new() };
+        return Some(Fact::Purchase(Sale { order, channel, lines, total, on, buyer }));
     }
     let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining: remaining_total, on, .. } = event else {
         return None;

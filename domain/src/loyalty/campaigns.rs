@@ -51,6 +51,9 @@ clear_values! {
         /// Only for members of these tiers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub tiers: Vec<Tier>,
+        /// Only around a member's birthday.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub birthday: Option<BirthdayRule>,
         /// Only if at least so many whole units were paid for what it is for.
         pub minimum_amount: Option<i64>,
         /// What multiplies the points of what it is for, in percent; 200 doubles them.
@@ -62,6 +65,15 @@ clear_values! {
         /// The most that it gives to a member, with an order and with all orders of a business date.
         #[serde(default, skip_serializing_if = "EarnCaps::is_none")]
         pub caps: EarnCaps,
+    }
+
+    /// Which days are around a birthday, and how much is given for one.
+    #[serde(deny_unknown_fields)]
+    pub struct BirthdayRule {
+        /// For so many days before it and after it, and on the day.
+        pub within_days: u32,
+        /// The most points for one birthday.
+        pub points_per_birthday: Option<i64>,
     }
 
     /// The lines of a purchase that a campaign is for.

@@ -740,6 +740,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before programmes had caps, pending points and stamp cards.
     Upcaster { event_type: "loyalty.programme.published", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.programme.rehearsed", from: 1, lift: |_| {} },
+    // Before campaigns could be for birthdays.
+    Upcaster { event_type: "loyalty.campaign.published", from: 1, lift: |_| {} },
     // Before campaigns told for which lines they gave.
     Upcaster { event_type: "loyalty.points.earned", from: 3, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.pending", from: 1, lift: |_| {} },

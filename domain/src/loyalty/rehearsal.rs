@@ -19,7 +19,7 @@ use crate::loyalty::events::{LoyaltyEvent, RehearsalOutcome, ReleaseReason};
 use crate::loyalty::loyalty_account::{LoyaltyAccount, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
-use crate::loyalty::sale::{Sale, SaleRefund};
+use crate::loyalty::sale::{Buyer, Sale, SaleRefund};
 use crate::money::Currency;
 use crate::purchase::LineGivenBack;
 
@@ -102,6 +102,7 @@ impl MemberRehearsal {
 
     /// Goes on by a fact, in the order in which they were recorded.
     pub fn take(&mut self, mut told: Told, programme: &LoyaltyProgramme) {
+        self.hear_of_campaigns(&told.fact);
         let (with_the_last, is_due) = (self.recorded_at == Some(told.recorded_at), self.is_due(&told.fact));
         if !(with_the_last && is_due) {
             self.decide_last();
@@ -149,6 +150,16 @@ impl MemberRehearsal {
         };
         let (known, rehearsed) = (standing(self.known, known)?, standing(self.rehearsed, rehearsed)?);
         Some(MemberOutcome { currency: enrolled_in, purchases, known, rehearsed })
+    }
+
+    /// Whom a campaign was for is told with what was earned, which stands behind the purchase and is told before that is decided.
+    fn hear_of_campaigns(&mut self, fact: &Fact) {
+        let (Some(Undecided::Purchase(sale)), Fact::Account(event)) = (&mut self.undecided, fact) else { return };
+        if let LoyaltyEvent::PointsPending { order, .. } | LoyaltyEvent::PointsEarned { order, .. } = event
+            && *order == sale.order
+        {
+            sale.buyer = buyer_of(event);
+        }
     }
 
     /// A refund tells its own lines; an account may ask for all that were given back by then.
@@ -206,7 +217,8 @@ impl MemberRehearsal {
             | LoyaltyEvent::PointsEarned { order, total, earned_on: on, pending_since: None, .. }
                 if self.latest_purchase.as_ref() != Some(order) =>
             {
-                self.purchase(Sale::of_total(order.clone(), *total, *on), programme);
+                let sale = Sale::of_total(order.clone(), *total, *on);
+                self.purchase(Sale { buyer: buyer_of(event), ..sale }, programme);
             }
             LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
                 self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
@@ -320,6 +332,15 @@ impl MemberRehearsal {
     fn decide(&mut self, command: LoyaltyCommand) {
         decide(&mut self.rehearsed, command);
     }
+}
+
+/// Who bought, as far as it is told by what was earned.
+fn buyer_of(event: &LoyaltyEvent) -> Buyer {
+    let given = match event {
+        LoyaltyEvent::PointsPending { campaigns, .. } | LoyaltyEvent::PointsEarned { campaigns, .. } => &campaigns[..],
+        _ => &[],
+    };
+    Buyer::AsRecorded { campaigns: given.iter().map(|given| given.campaign).collect() }
 }
 
 /// A day, or the last one before what was due in reality and had not been done.

@@ -1,8 +1,11 @@
 //! What was sold to a member, and what of it came back: the facts that the rules look at.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 
-use crate::ids::{Channel, OrderId, RefundId};
+use crate::birth_date::BirthDate;
+use crate::ids::{CampaignId, Channel, OrderId, RefundId};
 use crate::money::Money;
 use crate::purchase::{LineGivenBack, PurchaseLine, RefundedLine};
 
@@ -19,13 +22,53 @@ pub struct Sale {
     pub total: Money,
     /// The business date.
     pub on: NaiveDate,
+    /// Who bought.
+    pub buyer: Buyer,
+}
+
+/// What campaigns ask of who buys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Buyer {
+    /// Somebody who is known.
+    Known(KnownBuyer),
+    /// Somebody in a history in which nobody's data are opened: whom a campaign was for is told by what it gave.
+    AsRecorded {
+        /// The campaigns that gave something.
+        campaigns: BTreeSet<CampaignId>,
+    },
+}
+
+/// What is known of who buys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownBuyer {
+    /// The day of birth.
+    pub birth_date: Option<BirthDate>,
+}
+
+impl Buyer {
+    /// Whether a campaign for birthdays is for a purchase of this date.
+    pub(in crate::loyalty) fn has_birthday(&self, campaign: CampaignId, within_days: u32, on: NaiveDate) -> bool {
+        match self {
+            Self::Known(KnownBuyer { birth_date }) => {
+                birth_date.is_some_and(|born| born.is_birthday_within(within_days, on))
+            }
+            Self::AsRecorded { campaigns } => campaigns.contains(&campaign),
+        }
+    }
+}
+
+impl Default for Buyer {
+    fn default() -> Self {
+        Self::Known(KnownBuyer::default())
+    }
 }
 
 impl Sale {
     /// One of which only the total was told.
     #[must_use]
     pub const fn of_total(order: OrderId, total: Money, on: NaiveDate) -> Self {
-        Self { order, channel: None, lines: Vec::new(), total, on }
+        let buyer = Buyer::Known(KnownBuyer { birth_date: None });
+        Self { order, channel: None, lines: Vec::new(), total, on, buyer }
     }
 }
 

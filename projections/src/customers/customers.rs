@@ -6,6 +6,7 @@
 
 use crate::customers::customer_profiles::CustomerProfiles;
 use crate::customers::customer_profiles::contacts::ContactKind;
+use crate::loyalty::loyalty_balances::LoyaltyBalances;
 use crate::query::{AsOf, Page, as_of, failed, get, lowest_position, word};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
@@ -17,6 +18,7 @@ use domain::birth_date::BirthDate;
 use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, LifecycleStage};
 use domain::email::Email;
 use domain::event::Personal;
+use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -636,6 +638,22 @@ pub async fn find_by_tag(
     registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql).bind(tag)), after, limit).await
 }
 
+/// The members of a tier, the oldest customers first, behind one of them.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_tier(
+    pools: &Pools,
+    tenant: TenantId,
+    tier: Tier,
+    after: Uuid,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow, Uuid>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_tier.sql"));
+    let query = (&[Customers::NAME, LoyaltyBalances::NAME][..], sqlx::query(sql).bind(tier.as_str()).bind(after));
+    page(pools, tenant, query, limit, |row| row.id).await
+}
+
 /// The customers with an identity document of one of these numbers, the oldest first, behind a place in the list of registrations:
 /// documents of two countries may have one number.
 ///
@@ -661,13 +679,24 @@ async fn registered_after(
     after: Position,
     limit: usize,
 ) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    page(pools, tenant, (projectors, query.bind(after.0)), limit, |row| row.created_position).await
+}
+
+/// A page of customers. The query still needs how many they may be.
+async fn page<N>(
+    pools: &Pools,
+    tenant: TenantId,
+    (projectors, query): (&[&'static str], Query<'_, Postgres, PgArguments>),
+    limit: usize,
+    place: impl Fn(&CustomerRow) -> N,
+) -> Result<AsOf<Page<CustomerRow, N>>, StoreError> {
     // An answer says what it reflects, also when it is empty; so the position is read before.
     let position = lowest_position(pools, tenant, projectors).await?;
-    let query = query.bind(after.0).bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+    let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
     let found = pools.request.fetch_all(tenant, query).await.map_err(failed("customers"))?;
     let shown = found.iter().take(limit).map(read).collect::<Result<Vec<_>, _>>();
     let rows = shown.map_err(failed("customers"))?;
-    let next = rows.last().filter(|_| found.len() > rows.len()).map(|row| row.created_position);
+    let next = rows.last().filter(|_| found.len() > rows.len()).map(place);
     Ok(AsOf { value: Page { rows, next }, position })
 }
 

@@ -275,7 +275,7 @@ pub struct LoyaltyBalances;
 
 impl ReadModel for LoyaltyBalances {
     const NAME: &'static str = "loyalty_balances";
-    const VERSION: i32 = 11;
+    const VERSION: i32 = 12;
     const TABLES: &'static [&'static str] = &["loyalty_balances"];
     const TABLES_SQL: &'static str = include_str!("loyalty_balances/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_balances/indexes.sql");

@@ -50,6 +50,7 @@ const LOOKS: &[Look] = &[
     look("/v1/customers", "/v1/customers?user_id=plantedlogin99", 200, NOBODY),
     look("/v1/customers", "/v1/customers?tag=vip", 200, NOBODY),
     look("/v1/customers", "/v1/customers?rep=rep-1", 200, NOBODY),
+    look("/v1/customers", "/v1/customers?tier=bronze", 200, NOBODY),
     look("/v1/customers", "/v1/customers?all=true", 200, |answer| is_blank(&answer["items"][0])),
     look("/v1/customers", "/v1/customers?name=planted", 200, NOBODY),
     look("/v1/customers", "/v1/customers?name=quixotte", 200, NOBODY),

@@ -6,17 +6,20 @@ use crate::Api;
 use crate::headers::{MinPosition, Parameters};
 use crate::http::lists::{self, Cursor, ListView, wrong};
 use crate::http::{Found, wait_for};
+use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::document::{self, Document};
 use domain::email::Email;
 use domain::ids::{ExternalSystem, RepCode, Tag};
+use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
 use domain::text::{ReferenceText, UserId};
 use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
 use projections::customers::customers::{self, CustomerRow, Customers};
+use projections::loyalty::loyalty_balances::LoyaltyBalances;
 use projections::{AsOf, Page, ReadModel, lowest_position};
 use serde::Deserialize;
 use std::fmt::Display;
@@ -51,6 +54,9 @@ pub(super) struct Asked {
     /// By who of ours looks after them.
     #[param(example = "rep-12")]
     rep: Option<String>,
+    /// By their tier in the loyalty programme.
+    #[param(value_type = Option<schemas::Tier>)]
+    tier: Option<String>,
     /// `true`: all customers, whatever their standing, in the order of their registrations.
     #[param(example = true)]
     all: Option<bool>,
@@ -73,6 +79,8 @@ enum Search {
     Document(Vec<String>, Position),
     Tag(Tag, Position),
     Rep(RepCode, Position),
+    /// Behind this customer.
+    Tier(Tier, Uuid),
     All(Position),
     Name(NameQuery, Option<NamePlace>),
 }
@@ -88,7 +96,7 @@ enum One {
 
 /// Looks customers up by exactly one criterion, or lists all.
 ///
-/// One of telephone number, e-mail address, reference, user, document, tag, representative and name.
+/// One of telephone number, e-mail address, reference, user, document, tag, representative, tier and name.
 #[utoipa::path(
     get, path = "/v1/customers", tag = "customers", operation_id = "find_customers",
     params(Asked, MinPosition),
@@ -125,6 +133,9 @@ pub(super) async fn find(
         Search::Rep(rep, after) => {
             Found::list(customers::find_by_rep(pools, tenant, rep.as_str(), after, limit).await?, view)
         }
+        Search::Tier(tier, after) => {
+            Found::list(customers::find_by_tier(pools, tenant, tier, after, limit).await?, view)
+        }
         Search::All(after) => Found::list(customers::list(pools, tenant, after, limit).await?, view),
         Search::Name(query, after) => {
             Found::list(by_name::find_by_name(pools, tenant, &query, after, limit).await?, view)
@@ -134,7 +145,7 @@ pub(super) async fn find(
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let Self { phone, email, reference, document, user_id, tag, rep, all, name, cursor, limit: _ } = self;
+        let Self { phone, email, reference, document, user_id, tag, rep, tier, all, name, cursor, limit: _ } = self;
         let given = [
             ("phone", phone),
             ("email", email),
@@ -143,6 +154,7 @@ impl Asked {
             ("document", document),
             ("tag", tag),
             ("rep", rep),
+            ("tier", tier),
             ("all", all.map(|all| all.to_string())),
             ("name", name),
         ];
@@ -150,7 +162,8 @@ impl Asked {
         match (given.next(), given.next()) {
             (Some((criterion, text)), None) => by(criterion, &text, cursor.as_deref()),
             _ => {
-                let detail = "give exactly one of phone, email, reference, user_id, document, tag, rep, name and all";
+                let detail =
+                    "give exactly one of phone, email, reference, user_id, document, tag, rep, tier, name and all";
                 Err(Problem::bad_request("one_criterion_needed", detail))
             }
         }
@@ -166,6 +179,7 @@ fn by(criterion: &str, text: &str, cursor: Option<&str>) -> Result<Search, Probl
         "all" if text == "true" => return Ok(Search::All(place(cursor)?)),
         "all" => return Err(wrong("all", "can only be true")),
         "rep" => return Ok(Search::Rep(read("rep", text)?, place(cursor)?)),
+        "tier" => return by_tier(text, cursor),
         "phone" => by_phone(text)?,
         "email" => One::Email(Email::parse_known(text).map_err(|error| wrong("email", &error.to_string()))?),
         "user_id" => One::User(read("user_id", text)?),
@@ -179,6 +193,12 @@ fn by(criterion: &str, text: &str, cursor: Option<&str>) -> Result<Search, Probl
 
 fn read<T: FromStr<Err: Display>>(criterion: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error: T::Err| wrong(criterion, &error.to_string()))
+}
+
+fn by_tier(text: &str, cursor: Option<&str>) -> Result<Search, Problem> {
+    let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == text).copied();
+    let tier = tier.ok_or_else(|| wrong("tier", "must be bronze, silver, gold or platinum"))?;
+    Ok(Search::Tier(tier, cursor.map(Uuid::parse).transpose()?.unwrap_or(Uuid::nil())))
 }
 
 /// Where a list of registrations goes on.
@@ -227,6 +247,7 @@ impl Search {
         match self {
             Self::One(one) => one.projectors(),
             Self::Document(..) => WITH_PROFILES,
+            Self::Tier(..) => &[Customers::NAME, LoyaltyBalances::NAME],
             Self::Tag(..) | Self::Rep(..) | Self::All(_) | Self::Name(..) => &[Customers::NAME],
         }
     }
@@ -277,6 +298,19 @@ impl Cursor for NamePlace {
         // Not every text may go to the database.
         let is_a_word = word.chars().all(char::is_alphanumeric) && word.chars().count() <= NameQuery::CHARS_MAX;
         is_a_word.then_some(Self { word, customer: Uuid::try_parse(customer).ok()? })
+    }
+}
+
+const CUSTOMER_CURSOR_PREFIX: &str = "c";
+
+/// The customer behind whom a list goes on.
+impl Cursor for Uuid {
+    fn text(&self) -> String {
+        format!("{CUSTOMER_CURSOR_PREFIX}{}", self.simple())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::try_parse(text.strip_prefix(CUSTOMER_CURSOR_PREFIX)?).ok()
     }
 }
 

@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 use commands::loyalty::campaigns::{EndCampaign, PublishCampaign};
 use commands::{Caller, Committed, Scope};
 use domain::ids::{CampaignId, CategoryCode, Channel, Sku};
-use domain::loyalty::campaigns::{CampaignName, CampaignPoints, CampaignRules};
+use domain::loyalty::campaigns::{BirthdayRule, CampaignName, CampaignPoints, CampaignRules};
 use domain::loyalty::programme::{EarnCaps, Tier};
 use projections::ReadModel;
 use projections::loyalty::loyalty_campaigns::{self, CampaignStory, KnownCampaign, KnownVersion, LoyaltyCampaigns};
@@ -77,6 +77,9 @@ pub(super) struct CampaignRulesBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 4, value_type = Vec<schemas::Tier>)]
     tiers: Vec<Tier>,
+    /// Only around a member's birthday; nothing for whom none is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birthday: Option<BirthdayBody>,
     /// Only if at least so many whole units were paid for what it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000_000, example = 20)]
@@ -98,6 +101,19 @@ pub(super) struct CampaignRulesBody {
     caps: CapsBody,
 }
 
+/// Which days are around a birthday, and how much is given for one.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BirthdayBody {
+    /// For so many days before it and after it, and on the day. Who was born on the 29th of February has it on the 28th in other years.
+    #[schema(maximum = 60, example = 3)]
+    within_days: u32,
+    /// The most points for one birthday, whatever is bought around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, example = 500)]
+    points_per_birthday: Option<i64>,
+}
+
 impl CampaignRulesBody {
     fn read(&self, pointer: &str, fields: &mut Fields) -> Option<CampaignRules> {
         let categories = fields.keep_all(&format!("{pointer}/categories"), &self.categories, CategoryCode::parse);
@@ -109,6 +125,10 @@ impl CampaignRulesBody {
             products: products?,
             channels: channels?,
             tiers: self.tiers.clone(),
+            birthday: self.birthday.as_ref().map(|rule| BirthdayRule {
+                within_days: rule.within_days,
+                points_per_birthday: rule.points_per_birthday,
+            }),
             minimum_amount: self.minimum_amount,
             multiplier_percent: self.multiplier_percent,
             bonus_points: self.bonus_points,
@@ -126,6 +146,10 @@ impl From<&CampaignRules> for CampaignRulesBody {
             products: rules.products.iter().map(|product| product.as_str().to_owned()).collect(),
             channels: rules.channels.iter().map(|channel| channel.as_str().to_owned()).collect(),
             tiers: rules.tiers.clone(),
+            birthday: rules.birthday.as_ref().map(|rule| BirthdayBody {
+                within_days: rule.within_days,
+                points_per_birthday: rule.points_per_birthday,
+            }),
             minimum_amount: rules.minimum_amount,
             multiplier_percent: rules.multiplier_percent,
             bonus_points: rules.bonus_points,

@@ -12,6 +12,8 @@ const POINTS_MAX: i64 = 1_000_000;
 const PERCENT_MAX: i64 = 10_000;
 /// The most categories, products or channels.
 const CODES_MAX: usize = 100;
+/// The most days before and after a birthday. Purchases for one birthday are never further apart than twice as many, those for two always.
+const BIRTHDAY_DAYS_MAX: i64 = 60;
 /// The most whole units that may be asked for.
 const AMOUNT_MAX: i64 = 1_000_000_000;
 
@@ -109,6 +111,10 @@ impl CampaignRules {
         within("points_per_article", self.points_per_article, 1, POINTS_MAX)?;
         within("caps/points_per_order", self.caps.points_per_order, 1, ACCOUNT_POINTS_MAX)?;
         within("caps/points_per_day", self.caps.points_per_day, 1, ACCOUNT_POINTS_MAX)?;
+        if let Some(birthday) = &self.birthday {
+            within("birthday/within_days", Some(birthday.within_days.into()), 0, BIRTHDAY_DAYS_MAX)?;
+            within("birthday/points_per_birthday", birthday.points_per_birthday, 1, ACCOUNT_POINTS_MAX)?;
+        }
         if self.points_per_article.is_some() && !self.is_for_articles() {
             return Err(CampaignFault::ArticlesRequired { at: "/rules/points_per_article".to_owned() });
         }
@@ -136,6 +142,7 @@ fn each_once<T: PartialEq>(field: &str, codes: &[T]) -> Checked {
 mod tests {
     use super::*;
     use crate::ids::{CategoryCode, Channel, Sku};
+    use crate::loyalty::campaigns::BirthdayRule;
     use crate::loyalty::programme::{EarnCaps, Tier};
 
     fn day(text: &str) -> NaiveDate {
@@ -171,6 +178,16 @@ mod tests {
         assert_eq!(fault(|rules| rules.caps = caps(Some(1), Some(1))), None);
         assert_eq!(fault(|rules| rules.caps = caps(Some(0), None)), at("out_of_range", "/rules/caps/points_per_order"));
         assert_eq!(fault(|rules| rules.caps = caps(None, Some(-5))), at("out_of_range", "/rules/caps/points_per_day"));
+    }
+
+    #[test]
+    fn a_birthday_has_no_more_days_around_it_than_lie_between_two() {
+        let around = |within_days, points_per_birthday| {
+            fault(|rules| rules.birthday = Some(BirthdayRule { within_days, points_per_birthday }))
+        };
+        assert_eq!([around(0, None), around(60, Some(1))], [None, None]);
+        assert_eq!(around(61, None), at("out_of_range", "/rules/birthday/within_days"));
+        assert_eq!(around(3, Some(0)), at("out_of_range", "/rules/birthday/points_per_birthday"));
     }
 
     #[test]

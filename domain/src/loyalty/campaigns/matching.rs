@@ -1,6 +1,7 @@
 //! What of a purchase a campaign is for, and what that is worth; of one that came back in part, as of what remains of it.
 
-use super::{CampaignRules, MatchedLines};
+use super::{BirthdayRule, CampaignRules, MatchedLines};
+use crate::ids::CampaignId;
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::sale::Sale;
 use crate::money::Money;
@@ -26,9 +27,12 @@ struct Share {
 
 impl CampaignRules {
     /// Whether it is for purchases of this kind at all.
-    pub(in crate::loyalty) fn is_for(&self, sale: &Sale, tier: Tier) -> bool {
+    pub(in crate::loyalty) fn is_for(&self, campaign: CampaignId, sale: &Sale, tier: Tier) -> bool {
         let sold_there = || sale.channel.as_ref().is_some_and(|channel| self.channels.contains(channel));
-        (self.tiers.is_empty() || self.tiers.contains(&tier)) && (self.channels.is_empty() || sold_there())
+        let has_birthday = |rule: &BirthdayRule| sale.buyer.has_birthday(campaign, rule.within_days, sale.on);
+        (self.tiers.is_empty() || self.tiers.contains(&tier))
+            && (self.channels.is_empty() || sold_there())
+            && self.birthday.as_ref().is_none_or(has_birthday)
     }
 
     /// Whether it is for some articles only.

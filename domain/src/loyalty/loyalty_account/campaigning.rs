@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{EarnedOrder, Member, sum_of};
 use crate::ids::{CampaignId, OrderId};
-use crate::loyalty::campaigns::{CampaignPoints, CampaignVersion, GivenWithOrder, Purchase};
+use crate::loyalty::campaigns::{CampaignPoints, CampaignRules, CampaignVersion, GivenWithOrder, Purchase};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::Programme;
 use crate::loyalty::sale::{Sale, SaleRefund};
@@ -31,15 +31,13 @@ fn given_by(
     rules: (&Programme, i64),
 ) -> Option<CampaignPoints> {
     let campaign_rules = &version.rules;
-    if !campaign_rules.is_for(sale, member.tier) {
+    if !campaign_rules.is_for(campaign, sale, member.tier) {
         return None;
     }
     let matched = if campaign_rules.is_for_articles() { Some(campaign_rules.lines_of(sale)?) } else { None };
     let purchase = Purchase { total: sale.total, remaining: sale.total, given_back: &[] };
     let points = campaign_rules.points(matched.as_ref(), purchase, rules);
-    let is_capped = campaign_rules.caps.points_per_day.is_some();
-    let points =
-        if is_capped { campaign_rules.caps.of_day(points, member.given_on(sale.on, campaign)) } else { points };
+    let points = member.capped(points, (campaign, campaign_rules), sale.on);
     (points > 0).then_some(CampaignPoints { campaign, version: version.number, points, matched })
 }
 
@@ -102,10 +100,23 @@ impl Member {
         given.iter().filter(|given| given.points > 0).cloned().collect()
     }
 
-    /// What a campaign gave with the purchases of a business date, less what was taken back.
-    fn given_on(&self, on: NaiveDate, campaign: CampaignId) -> i64 {
-        let of_day = self.earned.values().filter(|earned| earned.bought_on() == on);
-        let given = of_day.flat_map(EarnedOrder::campaigns).filter(|given| given.campaign == campaign);
+    /// What the caps of a campaign leave of points beside what it has given: for the day, and for the birthday.
+    fn capped(&self, points: i64, (campaign, rules): (CampaignId, &CampaignRules), on: NaiveDate) -> i64 {
+        let of_day = rules.caps.points_per_day.map(|most| (most, 0));
+        let of_birthday = rules.birthday.as_ref().and_then(|rule| {
+            // Purchases for one birthday are never further apart, those for two always are.
+            Some((rule.points_per_birthday?, rule.within_days.saturating_mul(2)))
+        });
+        [of_day, of_birthday].into_iter().flatten().fold(points, |points, (most, days)| {
+            points.min(most.saturating_sub(self.given_around(on, days, campaign)).max(0))
+        })
+    }
+
+    /// What a campaign gave with the purchases of a business date and so many days around it, less what was taken back.
+    fn given_around(&self, on: NaiveDate, days: u32, campaign: CampaignId) -> i64 {
+        let is_near = |date: NaiveDate| date.signed_duration_since(on).num_days().unsigned_abs() <= days.into();
+        let near = self.earned.values().filter(|earned| is_near(earned.bought_on()));
+        let given = near.flat_map(EarnedOrder::campaigns).filter(|given| given.campaign == campaign);
         sum_of(given.map(|given| given.points))
     }
 

@@ -1,13 +1,15 @@
 //! Campaigns give more for some purchases, for a time; a refund takes back what the rest would not have earned.
 
 use super::*;
+use crate::birth_date::BirthDate;
 use crate::ids::{CampaignId, CategoryCode, Channel, Sku};
 use crate::loyalty::campaigns::{
-    CAMPAIGN_VERSIONS_MAX, CampaignDraft, CampaignName, CampaignPoints, CampaignRules, RUNNING_MAX,
+    BirthdayRule, CAMPAIGN_VERSIONS_MAX, CampaignDraft, CampaignName, CampaignPoints, CampaignRules, RUNNING_MAX,
 };
 use crate::loyalty::commands::{ProgrammeCommand, ProgrammeError};
 use crate::loyalty::events::ProgrammeEvent;
 use crate::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme};
+use crate::loyalty::sale::{Buyer, KnownBuyer};
 use crate::purchase::{LineGivenBack, PurchaseLine};
 
 const ON: &str = "2026-02-09";
@@ -28,6 +30,15 @@ fn double() -> CampaignRules {
 
 fn double_wine() -> CampaignRules {
     CampaignRules { categories: vec![category("wine")], ..double() }
+}
+
+fn birthday(within_days: u32, points_per_birthday: Option<i64>) -> BirthdayRule {
+    BirthdayRule { within_days, points_per_birthday }
+}
+
+/// Who was born on that day.
+pub(super) fn born(on: &str) -> Buyer {
+    Buyer::Known(KnownBuyer { birth_date: Some(BirthDate::parse(on).unwrap()) })
 }
 
 fn bonus(points: i64) -> CampaignRules {
@@ -234,6 +245,63 @@ mod giving {
         assert_eq!(LoyaltyAccount::decide(&bought, give_back("r-1", "40.00", &[], &campaigns)), Ok(vec![]));
         let told = LoyaltyAccount::decide(&bought, give_back("r-1", "30.00", &[], &campaigns)).unwrap();
         assert_eq!(taken(&told), (10, vec![(1, 20)]), "what campaigns gave is told as it was before these caps");
+    }
+}
+
+mod birthdays {
+    use super::*;
+
+    fn around(within_days: u32, points_per_birthday: Option<i64>) -> CampaignRules {
+        CampaignRules { birthday: Some(birthday(within_days, points_per_birthday)), ..bonus(100) }
+    }
+
+    fn of(buyer: Buyer, order_id: &str, on: &str) -> Sale {
+        Sale { buyer, order: order(order_id), on: day(on), ..sale("50.00") }
+    }
+
+    #[test]
+    fn a_campaign_gives_around_a_birthday_and_to_nobody_whose_day_is_not_known() {
+        let campaigns = during([around(3, None)]);
+        let told = |buyer: Buyer, on: &str| points(of(buyer, "order-1", on), &campaigns).0;
+        let days = ["2026-02-05", "2026-02-06", "2026-02-09", "2026-02-12", "2026-02-13"];
+        assert_eq!(days.map(|on| told(born("1990-02-09"), on)), [50, 150, 150, 150, 50]);
+        assert_eq!(told(Buyer::default(), ON), 50);
+        let only_the_day = during([around(0, None)]);
+        let told =
+            ["2026-02-08", "2026-02-09"].map(|on| points(of(born("1990-02-09"), "order-1", on), &only_the_day).0);
+        assert_eq!(told, [50, 150]);
+    }
+
+    #[test]
+    fn what_is_given_for_one_birthday_is_capped_and_for_the_next_one_again() {
+        let campaigns = during([around(10, Some(150))]);
+        let mut state = given::<LoyaltyAccount>([enrolled()]).state();
+        let mut told = Vec::new();
+        for (nth, on) in ["2025-12-31", "2026-01-10", "2026-01-10", "2026-12-30"].into_iter().enumerate() {
+            let buying = buy(of(born("1990-01-04"), &format!("order-{nth}"), on), &campaigns);
+            let events = LoyaltyAccount::decide(&state, buying).unwrap();
+            told.push(earned_of(&events).0);
+            state = LoyaltyAccount::fold(state, &events);
+        }
+        assert_eq!(told, [150, 100, 50, 150]);
+    }
+
+    #[test]
+    fn what_a_refund_takes_back_frees_the_birthday_again() {
+        let campaigns = during([around(10, Some(100))]);
+        let state = given::<LoyaltyAccount>([enrolled()]).state();
+        let bought = after(&state, buy(of(born("1990-02-09"), "order-1", ON), &campaigns));
+        let again = || buy(of(born("1990-02-09"), "order-2", "2026-02-10"), &campaigns);
+        assert_eq!(earned_of(&LoyaltyAccount::decide(&bought, again()).unwrap()).0, 50);
+        let returned = after(&bought, give_back("r-1", "0.00", &[], &campaigns));
+        assert_eq!(earned_of(&LoyaltyAccount::decide(&returned, again()).unwrap()).0, 150);
+    }
+
+    #[test]
+    fn a_history_tells_whom_it_was_for() {
+        let campaigns = during([around(3, None), around(3, None)]);
+        let recorded = Buyer::AsRecorded { campaigns: [id(2)].into() };
+        assert_eq!(points(of(recorded, "order-1", "2026-07-07"), &campaigns), (150, vec![(2, 100)]));
     }
 }
 
@@ -453,16 +521,17 @@ pub(super) fn any_campaign() -> impl Strategy<Value = CampaignRules> {
     let points = |max: i64| prop::option::of(1..max);
     let caps = (prop::option::of(1_i64..200), prop::option::of(1_i64..300));
     let gives = (prop::option::of(101_i64..400), points(100), points(20));
-    (articles, prop::option::of(1_i64..60), gives, caps).prop_map(|(articles, minimum_amount, gives, caps)| {
-        CampaignRules {
-            categories: articles.into_iter().map(category).collect(),
-            minimum_amount,
-            multiplier_percent: gives.0,
-            bonus_points: gives.1,
-            points_per_article: gives.2,
-            caps: capped(caps.0, caps.1),
-            ..CampaignRules::default()
-        }
+    let birthday = (0_u32..60, points(300)).prop_map(|(days, most)| birthday(days, most));
+    let asks = (articles, prop::option::of(1_i64..60), prop::option::weighted(0.3, birthday));
+    (asks, gives, caps).prop_map(|((articles, minimum_amount, birthday), gives, caps)| CampaignRules {
+        birthday,
+        categories: articles.into_iter().map(category).collect(),
+        minimum_amount,
+        multiplier_percent: gives.0,
+        bonus_points: gives.1,
+        points_per_article: gives.2,
+        caps: capped(caps.0, caps.1),
+        ..CampaignRules::default()
     })
 }
 

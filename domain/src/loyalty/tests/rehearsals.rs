@@ -5,6 +5,8 @@ use super::pending::{any_asked, under};
 use super::*;
 use crate::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme};
 use crate::loyalty::rehearsal::{Fact, MemberOutcome, MemberRehearsal, Standing, Sums, Told};
+use crate::loyalty::sale::Buyer;
+use std::collections::BTreeSet;
 
 mod campaigns;
 
@@ -51,7 +53,11 @@ impl Story {
             _ => now,
         };
         match command {
-            LoyaltyCommand::Earn { sale, .. } => self.tell(Fact::Purchase(sale), occurred, now),
+            LoyaltyCommand::Earn { sale, .. } => {
+                // The log tells who bought, but nobody opens it.
+                let buyer = Buyer::AsRecorded { campaigns: BTreeSet::new() };
+                self.tell(Fact::Purchase(Sale { buyer, ..sale }), occurred, now);
+            }
             LoyaltyCommand::Reverse { refunded, .. } => {
                 // The log tells of each refund what it gave back itself.
                 let refunded = SaleRefund { given_back: Vec::new(), ..refunded };

@@ -43,7 +43,7 @@ fn coffees(quantity: u32) -> Vec<PurchaseLine> {
 
 fn stamp(order_id: &str, lines: Vec<PurchaseLine>, on: &str, programme: &LoyaltyProgramme) -> LoyaltyCommand {
     let channel = Some(Channel::parse("pos").unwrap());
-    let sale = Sale { order: order(order_id), channel, lines, total: usd("30.00"), on: day(on) };
+    let sale = Sale { channel, lines, ..Sale::of_total(order(order_id), usd("30.00"), day(on)) };
     LoyaltyCommand::Stamp { sale, programme: programme.clone(), now: noon(on) }
 }
 

@@ -1,9 +1,9 @@
 //! Rehearsals keep the campaigns that there were, each purchase those of its time.
 
-use super::super::campaigns::{any_campaign, category, published};
+use super::super::campaigns::{any_campaign, born, category, published};
 use super::*;
 use crate::ids::Sku;
-use crate::loyalty::campaigns::CampaignRules;
+use crate::loyalty::campaigns::{BirthdayRule, CampaignRules};
 use crate::loyalty::events::ProgrammeEvent;
 use crate::purchase::{LineGivenBack, PurchaseLine, RefundedLine};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl WithCampaigns {
     fn when(mut self, (command, by_import): (LoyaltyCommand, bool)) -> Self {
         let command = match command {
             LoyaltyCommand::Earn { sale, now, .. } => {
-                let sale = Sale { lines: lines_of(sale.total), ..sale };
+                let sale = Sale { lines: lines_of(sale.total), buyer: born("1984-02-29"), ..sale };
                 LoyaltyCommand::Earn { sale, programme: self.programme.clone(), now }
             }
             LoyaltyCommand::Reverse { refunded, now, .. } => self.refund(refunded, now),
@@ -144,4 +144,21 @@ fn other_rules_give_more_of_a_multiplier_and_the_same_bonus() {
     assert_eq!((outcome.known.points, outcome.rehearsed.points), (100 + 230, 100 + 230));
     let outcome = story().rehearsed(&doubling_above(50), "2026-02-03");
     assert_eq!(outcome.rehearsed.points, 150 + 150 + 150 + 30);
+}
+
+#[test]
+fn a_birthday_is_that_of_who_bought_though_nobody_asks_when_they_were_born() {
+    let birthday = BirthdayRule { within_days: 2, points_per_birthday: Some(70) };
+    let campaign = CampaignRules { bonus_points: Some(50), birthday: Some(birthday), ..CampaignRules::default() };
+    let story = || {
+        WithCampaigns::new()
+            .publish(&published(1, 1, campaign.clone(), ("2026-02-01", None)))
+            .when((earn("order-1", "100.00", "2026-02-25"), false))
+            .when((earn("order-2", "100.00", "2026-02-26"), false))
+            .when((earn("order-3", "100.00", "2026-03-01"), false))
+    };
+    let outcome = story().rehearsed(&Programme::standard(), "2026-03-03");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (300 + 50 + 20, 300 + 50 + 20));
+    let outcome = story().rehearsed(&doubling_above(50), "2026-03-03");
+    assert_eq!(outcome.rehearsed.points, 450 + 50 + 20);
 }
