@@ -117,7 +117,7 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 8;
-    LoyaltyAccount => Loyalty, snapshot version 10;
+    LoyaltyAccount => Loyalty, snapshot version 11;
     LoyaltyProgramme => Programme, snapshot version 3;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;

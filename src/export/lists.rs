@@ -121,6 +121,8 @@ const LEDGER: &[Cell] = &[
     Plain("on"),
     Plain("occurred_at"),
     Plain("recorded_at"),
+    Text("transfer_id"),
+    Plain("other_customer_id"),
 ];
 
 pub(super) async fn run(common: &CommonFlags, command: Command) -> anyhow::Result<ExitCode> {

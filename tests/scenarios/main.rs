@@ -45,5 +45,6 @@ mod support;
 mod tenants;
 mod time_travel;
 mod transfers;
+mod two_doors;
 mod validators;
 mod verifying;

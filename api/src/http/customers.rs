@@ -427,15 +427,7 @@ impl RefundBody {
         let mut fields = Fields::default();
         let order = fields.keep("/order_id", OrderId::parse(&self.order_id));
         let refund = fields.keep("/refund_id", RefundId::parse(&self.refund_id));
-        let currency = fields.keep_optional("/currency", self.currency.as_ref(), Currency::parse);
-        let amount = match (&self.amount, currency) {
-            (None, _) => Some(None),
-            (Some(_), Some(None)) => {
-                fields.blame("/currency", "missing_field", "an amount needs its currency");
-                None
-            }
-            (Some(amount), currency) => fields.money("/amount", amount, currency.flatten()).map(Some),
-        };
+        let amount = fields.optional_money("/amount", self.amount.as_ref(), self.currency.as_ref());
         let lines = self.lines.as_deref().unwrap_or_default();
         if self.lines.is_some() && lines.is_empty() {
             // Otherwise nothing would give everything back.
@@ -444,7 +436,6 @@ impl RefundBody {
         let lines = fields.keep_each("/lines", lines, RefundLineBody::read);
         let at = fields.when("/occurred_at", self.occurred_at.as_ref());
         let read = || {
-            currency?;
             let at = at?.map(|when| when.moment(caller));
             Some(Refund { customer, refund: refund?, order: order?, amount: amount?, lines: lines?, at })
         };
@@ -484,7 +475,7 @@ struct RefundView {
         (status = 201, description = "Given back", body = RefundView),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "refund_already_recorded, customer_erased, customer_merged, customer_deleted"),
-        (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, line_not_bought, line_exceeds_purchase, quantity_required, too_many, currency_mismatch, in_the_future, too_long_ago"),
+        (status = 422, description = "order_not_refundable, refund_not_positive, refund_exceeds_purchase, refund_before_purchase, line_not_bought, line_exceeds_purchase, quantity_required, too_many, currency_mismatch, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]

@@ -22,6 +22,7 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalance, LoyaltyBalanc
 use projections::loyalty::loyalty_programmes::{self, LoyaltyProgrammes};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,6 +35,7 @@ mod holds;
 mod kpis;
 mod ledger;
 mod programme;
+mod refunds;
 mod rehearsals;
 mod rewards;
 mod transfers;
@@ -44,6 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(enrol, get_loyalty))
         .routes(routes!(earn))
         .routes(routes!(redeem))
+        .routes(routes!(refunds::give_back))
         .routes(routes!(adjustments::adjust))
         .routes(routes!(vesting::vest))
         .routes(routes!(holds::place))
@@ -62,6 +65,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(campaigns::routes())
 }
 
+/// A command has been carried out: its answer waits no longer for a figure that it merely shows.
+const BALANCE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What a command did to the points of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PointsView {
@@ -74,9 +80,13 @@ pub(crate) struct PointsView {
     /// Points that had been redeemed for an order that was given back.
     #[serde(skip_serializing_if = "is_zero")]
     points_returned: i64,
+    /// How many more points it would have been without the caps of the programme.
+    #[serde(skip_serializing_if = "is_zero")]
+    points_capped: i64,
     /// What of the points of this purchase campaigns gave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     campaigns: Vec<campaigns::CampaignPointsView>,
+    /// None for who is no member; none, too, when it is not known yet.
     balance: Option<i64>,
     #[schema(value_type = Option<schemas::Tier>)]
     tier: Option<Tier>,
@@ -98,6 +108,12 @@ impl PointsView {
         // A request that was made of a duplicate, before it was merged, is told as it was then.
         let told = Self::told_by(committed, committed.customer().map_or(account, |customer| customer.as_uuid()));
         if told.balance.is_some() && told.tier.is_some() {
+            return told;
+        }
+        // What it tells has to be as of the position that it names.
+        let patience = BALANCE_PATIENCE.min(api.config.min_position_timeout);
+        if api.projections.wait_for(&[LoyaltyBalances::NAME], committed.position, patience).await.is_err() {
+            tracing::warn!(position = committed.position.0, "a balance is not known yet");
             return told;
         }
         match loyalty_balances::find(&api.pools, caller.tenant, account, caller.this_moment()).await {
@@ -131,8 +147,9 @@ impl PointsView {
         self.cards.tell(event);
         match event {
             E::Enrolled { .. } => Self { balance: Some(0), tier: Some(Tier::Bronze), ..self },
-            E::PointsPending { points, tier, campaigns, balance, .. } => Self {
+            E::PointsPending { points, capped, tier, campaigns, balance, .. } => Self {
                 points_pending: self.points_pending + points,
+                points_capped: self.points_capped + capped,
                 campaigns: campaigns.iter().map(Into::into).collect(),
                 balance: Some(*balance),
                 tier: Some(*tier),
@@ -140,8 +157,9 @@ impl PointsView {
             },
             // Of another purchase, of an earlier day.
             E::PointsEarned { pending_since: Some(_), balance, .. } => Self { balance: Some(*balance), ..self },
-            E::PointsEarned { points, balance, tier, campaigns, pending_since: None, .. } => Self {
+            E::PointsEarned { points, capped, balance, tier, campaigns, pending_since: None, .. } => Self {
                 points_earned: self.points_earned + points,
+                points_capped: self.points_capped + capped,
                 campaigns: campaigns.iter().map(Into::into).collect(),
                 balance: Some(*balance),
                 tier: Some(*tier),
@@ -275,7 +293,7 @@ struct EarnedView {
     responses(
         (status = 201, description = "Earned", body = EarnedView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "account_closed, customer_erased, customer_merged, customer_deleted"),
+        (status = 409, description = "account_closed, customer_erased, customer_merged, customer_deleted, order_already_earned"),
         (status = 422, description = "currency_mismatch, negative_total, points_limit, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
@@ -369,6 +387,9 @@ async fn redeem(
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LoyaltyView {
     customer_id: Uuid,
+    /// Whose account took over what there was, when the customer was merged into another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_into: Option<Uuid>,
     #[schema(value_type = schemas::Currency)]
     currency: Currency,
     balance: i64,
@@ -419,6 +440,7 @@ impl From<LoyaltyBalance> for LoyaltyView {
         let expiries = known.expiries.into_iter();
         Self {
             customer_id: known.account,
+            merged_into: known.merged_into,
             currency: known.currency,
             balance: known.available,
             pending: known.pending,

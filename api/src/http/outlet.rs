@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use axum::body::Body;
 use bytes::Bytes;
 use commands::CommandError;
-use futures::stream;
+use futures::{StreamExt, stream};
 use std::future::Future;
 use std::io;
 use store::StoreError;
@@ -101,20 +101,23 @@ where
         }
     };
     tokio::spawn(to_its_end.in_current_span());
-    Body::from_stream(stream::unfold(Some(pieces), |pieces| async {
+    let said = stream::unfold(Some(pieces), |pieces| async {
         let mut pieces = pieces?;
         match pieces.recv().await {
             Some(Said::Piece(piece)) => Some((Ok(piece), Some(pieces))),
             Some(Said::End) => None,
             None => Some((Err(io::Error::other("it could not be written to its end")), None)),
         }
-    }))
+    });
+    // Who compresses it asks once more behind its end.
+    Body::from_stream(said.fuse())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Broken, Outlet, PIECE, body};
     use crate::problem::Problem;
+    use futures::StreamExt;
 
     async fn read(body: axum::body::Body) -> Result<usize, String> {
         axum::body::to_bytes(body, usize::MAX).await.map(|bytes| bytes.len()).map_err(|error| error.to_string())
@@ -126,6 +129,13 @@ mod tests {
         }
         outlet.write("end").await?;
         Ok(outlet)
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_as_often_as_somebody_asks() {
+        let mut pieces = body(much).into_data_stream();
+        while pieces.next().await.is_some() {}
+        assert!(pieces.next().await.is_none());
     }
 
     #[tokio::test]

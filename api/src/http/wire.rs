@@ -102,6 +102,24 @@ impl Fields {
         self.keep(pointer, Money::parse(amount.as_str(), currency?))
     }
 
+    /// Reads an amount that need not be there, with its currency beside it in `/currency`.
+    pub(crate) fn optional_money(
+        &mut self,
+        pointer: &str,
+        amount: Option<&AmountText>,
+        currency: Option<&String>,
+    ) -> Option<Option<Money>> {
+        let currency = self.keep_optional("/currency", currency, Currency::parse)?;
+        match (amount, currency) {
+            (None, _) => Some(None),
+            (Some(_), None) => {
+                self.blame("/currency", "missing_field", "an amount needs its currency");
+                None
+            }
+            (Some(amount), currency) => self.money(pointer, amount, currency).map(Some),
+        }
+    }
+
     /// Reads a time or a date.
     pub(crate) fn when(&mut self, pointer: &str, text: Option<&String>) -> Option<Option<When>> {
         let Some(text) = text else { return Some(None) };

@@ -1,9 +1,8 @@
 //! Points given and taken by hand. Who may do so is few; who did it stands with the event.
 
 use super::programme::programme_stream;
-use super::{adjusted_once, on_account, rules_of};
+use super::{adjusted_once, on_account, rules_of, unless_deleted};
 use crate::caller::{Caller, Scope};
-use crate::customers::customer_stream;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
 use crate::identity::IdempotencyKey;
@@ -50,7 +49,7 @@ pub async fn adjust(
         programme: rules_of(states, tenant),
         now,
     });
-    let request = request.seeing([programme_stream(tenant), customer_stream(customer)]);
+    let request = unless_deleted(request.seeing([programme_stream(tenant)]), customer);
     let request = request.content(content).once(once).keyed(key);
     let facts = move |customer| [adjusted_once(customer, &made)];
     commands.execute(caller, also_of_duplicates(request, tenant, customer, facts)).await

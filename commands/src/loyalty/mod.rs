@@ -11,6 +11,7 @@ pub mod flags;
 pub mod holds;
 pub mod jobs;
 pub mod programme;
+pub mod refunds;
 pub mod rehearsals;
 pub mod rewards;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use crate::other_names::also_of_duplicates;
 use crate::states::{States, stream_of};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use domain::customers::customer::Customer;
+use domain::customers::customer::{Customer, Order};
 use domain::ids::{AdjustmentId, CustomerId, HoldId, OrderId, RefundId};
 use domain::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use domain::loyalty::events::LoyaltyEvent;
@@ -112,24 +113,36 @@ pub async fn earn(
     let (on, now) = (caller.business_date(occurred_at), caller.this_moment());
     let Earn { customer, order, total, .. } = request;
     let tenant = caller.tenant;
-    let (once, earning) = (earned_once(customer, &order), order.clone());
+    let (once, earning, told) = (earned_once(customer, &order), order.clone(), order.clone());
     let once_id = once.id(caller.tenant);
-    let command = move |states: &States<'_>| match states.happened(once_id) {
-        true => LoyaltyCommand::Settle { now },
-        false => LoyaltyCommand::Earn {
-            sale: Sale {
-                buyer: buyer_of(states.get::<Customer>(customer.as_uuid())),
-                ..Sale::of_total(order.clone(), total, on)
-            },
-            programme: rules_of(states, tenant),
-            now,
-        },
+    let command = move |states: &States<'_>| {
+        if states.happened(once_id) {
+            return LoyaltyCommand::Settle { now };
+        }
+        let known = states.get::<Customer>(customer.as_uuid());
+        let total = not_given_back(known, &order, total);
+        let (sale, buyer) = (Sale::of_total(order.clone(), total, on), buyer_of(known));
+        LoyaltyCommand::Earn { sale: Sale { buyer, ..sale }, programme: rules_of(states, tenant), now }
     };
     let request =
         on_account_at(occurred_at, caller, "loyalty.earn", customer, command).seeing([programme_stream(tenant)]);
-    let request = unless_deleted(request, customer).content(content).once(once).keyed(key);
+    let request = provided(unless_deleted(request, customer), move |states| {
+        let is_recorded = states.get::<Customer>(customer.as_uuid()).order(&told).is_some();
+        match states.get::<LoyaltyAccount>(customer.as_uuid()) {
+            LoyaltyAccount::Member(member) if !is_recorded => Ok(member.require_total(&told, total)?),
+            _ => Ok(()),
+        }
+    });
+    let request = request.content(content).once(once).keyed(key);
     let facts = move |customer| [earned_once(customer, &earning)];
     commands.execute(caller, also_of_duplicates(request, tenant, customer, facts)).await
+}
+
+/// Of what was recorded as a purchase no more earns than what was not given back.
+fn not_given_back(known: &Customer, order: &OrderId, total: Money) -> Money {
+    let remaining = known.order(order).map(Order::remaining);
+    let less = remaining.filter(|left| left.currency() == total.currency() && left.minor() < total.minor());
+    less.unwrap_or(total)
 }
 
 /// Turns points into a discount, once per order.
@@ -163,7 +176,8 @@ pub fn account_stream(customer: CustomerId) -> StreamId {
     stream_of::<LoyaltyAccount>(customer.as_uuid())
 }
 
-/// What a purchase does for a member: it earns points, unless its order has before, and its articles are stamped.
+/// What a purchase does for a member: it earns points, unless its order has before or it was paid in another currency than the account
+/// earns in, and its articles are stamped.
 pub(crate) fn sold(
     account: &LoyaltyAccount,
     (sale, has_earned): (Sale, bool),
@@ -171,9 +185,11 @@ pub(crate) fn sold(
     now: Moment,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     let has_cards = !programme.on(sale.on).rules.stamp_cards.is_empty();
-    let mut events = match has_earned {
-        true => Vec::new(),
-        false => {
+    let member = account.member()?;
+    let earns = !has_earned && !member.has_earned(&sale.order) && member.currency() == sale.total.currency();
+    let mut events = match earns {
+        false => Vec::new(),
+        true => {
             let (sale, programme) = (sale.clone(), programme.clone());
             LoyaltyAccount::decide(account, LoyaltyCommand::Earn { sale, programme, now })?
         }
@@ -208,15 +224,22 @@ fn spending(
     command: impl Fn(&States<'_>) -> LoyaltyCommand + Send + Sync + 'static,
 ) -> Request {
     let asked = unless_deleted(on_account(caller, verb, customer, command), customer);
-    let decide = asked.decide;
-    let decide = move |states: &States<'_>| {
-        // Who is not there, or not any more, has no account either, and is told so.
-        if let Ok(known) = states.get::<Customer>(customer.as_uuid()).active() {
-            known.require_unblocked()?;
-        }
-        decide(states)
-    };
-    Request { decide: Box::new(decide), ..asked }
+    provided(asked, move |states| require_unblocked(states, customer))
+}
+
+/// Who is not there, or not any more, has no account either, and is told so.
+fn require_unblocked(states: &States<'_>, customer: CustomerId) -> Result<(), Refusal> {
+    match states.get::<Customer>(customer.as_uuid()).active() {
+        Ok(known) => Ok(known.require_unblocked()?),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A request that is refused for a reason of its own before it is decided.
+fn provided(request: Request, check: impl Fn(&States<'_>) -> Result<(), Refusal> + Send + Sync + 'static) -> Request {
+    let decide = request.decide;
+    let decide = move |states: &States<'_>| check(states).and_then(|()| decide(states));
+    Request { decide: Box::new(decide), ..request }
 }
 
 /// A command on one account about something that happened at a time of its own.

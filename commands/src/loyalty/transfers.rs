@@ -1,14 +1,16 @@
 //! Points that go from one account to another: one append on both.
 
 use super::programme::programme_stream;
-use super::{Today, account_stream, rules_of, unless_deleted};
+use super::{Today, account_stream, require_unblocked, rules_of, unless_deleted};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
+use crate::customers::customer_stream;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::{IdempotencyKey, Once};
 use crate::other_names::also_of_duplicates;
 use crate::states::States;
+use domain::customers::customer::Customer;
 use domain::ids::{CustomerId, ReasonCode, TransferId};
 use domain::loyalty::commands::{LoyaltyCommand, LoyaltyError};
 use domain::loyalty::events::{LoyaltyEvent, MovedLot};
@@ -48,7 +50,7 @@ pub async fn transfer(
     let (customer, content, today) = (request.customer, content_of(&request), Today::of(caller, caller.now));
     let (once, sent) = (sent_once(customer, &request.transfer), request.transfer.clone());
     let once_id = once.id(caller.tenant);
-    let scope = [account_stream(request.customer), account_stream(request.to)];
+    let scope = [account_stream(request.customer), account_stream(request.to), customer_stream(request.to)];
     let decide = move |states: &States<'_>| match states.happened(once_id) {
         true => Err(LoyaltyError::TransferAlreadyMade { transfer: request.transfer.clone() }.into()),
         false => decide_transfer(states, &request, &today),
@@ -61,6 +63,10 @@ pub async fn transfer(
 
 fn decide_transfer(states: &States<'_>, request: &Transfer, today: &Today) -> Result<Changes, Refusal> {
     let Transfer { customer, transfer, to, points, reason } = request.clone();
+    require_unblocked(states, customer)?;
+    if matches!(states.get::<Customer>(to.as_uuid()), Customer::Deleted(_)) {
+        return Err(LoyaltyError::ReceiverDeleted.into());
+    }
     let (now, sender) = (today.now, states.get::<LoyaltyAccount>(customer.as_uuid()));
     let (id, why, programme) = (transfer.clone(), reason.clone(), rules_of(states, today.tenant));
     let send = LoyaltyCommand::SendTransfer { transfer: id, to, points, reason: why, programme, now };

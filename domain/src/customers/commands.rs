@@ -481,6 +481,14 @@ pub enum CustomerError {
         /// How many may still be given back.
         remaining: u32,
     },
+    /// Something given back before it was bought.
+    #[error("order {order} was bought on {bought_on}: it cannot have been given back before")]
+    RefundBeforePurchase {
+        /// The order.
+        order: OrderId,
+        /// The business date of the purchase.
+        bought_on: NaiveDate,
+    },
     /// More than was bought and not yet given back.
     #[error("only {remaining} of the order remain to be refunded")]
     RefundExceedsPurchase {
@@ -539,6 +547,7 @@ impl CustomerError {
             Self::LineNotBought { .. } => "line_not_bought",
             Self::LineExceedsPurchase { .. } => "line_exceeds_purchase",
             Self::RefundExceedsPurchase { .. } => "refund_exceeds_purchase",
+            Self::RefundBeforePurchase { .. } => "refund_before_purchase",
         }
     }
 
@@ -589,6 +598,7 @@ impl CustomerError {
             | Self::RefundCurrency { .. }
             | Self::LineNotBought { .. }
             | Self::LineExceedsPurchase { .. }
+            | Self::RefundBeforePurchase { .. }
             | Self::RefundExceedsPurchase { .. } => RefusalKind::Invalid,
         }
     }
@@ -628,6 +638,7 @@ impl CustomerError {
             Self::RefundNotPositive | Self::RefundCurrency { .. } | Self::RefundExceedsPurchase { .. } => {
                 Some("/amount".to_owned())
             }
+            Self::RefundBeforePurchase { .. } => Some("/occurred_at".to_owned()),
             Self::NotFound
             | Self::Erased
             | Self::Merged { .. }

@@ -296,7 +296,7 @@ pub enum LoyaltyError {
         minimum: i64,
     },
     /// More points than are available.
-    #[error("{available} points are available")]
+    #[error("{}", said_of(*available))]
     InsufficientPoints {
         /// The points asked for.
         points: i64,
@@ -363,6 +363,9 @@ pub enum LoyaltyError {
     /// Who is to receive points has no account any more.
     #[error("the account that is to receive the points was closed")]
     ReceiverClosed,
+    /// Who is to receive points was deleted.
+    #[error("who is to receive the points was deleted: restore the customer first")]
+    ReceiverDeleted,
     /// The account that is to receive points was merged into another one.
     #[error("the account that is to receive the points was merged into that of {survivor}")]
     ReceiverMerged {
@@ -390,6 +393,26 @@ pub enum LoyaltyError {
         order: OrderId,
         /// What it has redeemed.
         points: i64,
+    },
+    /// The order has earned by another total.
+    #[error("order {order} has already earned, by a total of {total}")]
+    OrderAlreadyEarned {
+        /// The order.
+        order: OrderId,
+        /// What was told of it.
+        total: Money,
+    },
+    /// The order is a recorded purchase, which is given back as such.
+    #[error("order {order} is a recorded purchase: its refund gives its points back, too")]
+    OrderRecorded {
+        /// The order.
+        order: OrderId,
+    },
+    /// The account has neither earned nor spent anything with the order.
+    #[error("the account has neither earned nor spent anything with order {order}")]
+    OrderNotKnown {
+        /// The order.
+        order: OrderId,
     },
     /// Points are held for the order already: other ones than asked for, or they were to be spent beside the hold.
     #[error("{points} points are held for order {order}: capture or release hold {hold} first")]
@@ -463,6 +486,13 @@ pub enum LoyaltyError {
     },
 }
 
+fn said_of(available: i64) -> String {
+    match available {
+        ..0 => format!("no points are available: {} are owed", available.unsigned_abs()),
+        _ => format!("{available} points are available"),
+    }
+}
+
 impl LoyaltyError {
     /// Stable, `snake_case`.
     pub const fn code(&self) -> &'static str {
@@ -490,9 +520,13 @@ impl LoyaltyError {
             Self::TransferAlreadyMade { .. } => "transfer_already_made",
             Self::ReceiverNotAMember => "receiver_not_a_member",
             Self::ReceiverClosed => "receiver_closed",
+            Self::ReceiverDeleted => "receiver_deleted",
             Self::ReceiverCurrency { .. } => "currency_mismatch",
             Self::ReceiverLimit { .. } => "points_limit",
             Self::OrderAlreadyRedeemed { .. } => "order_already_redeemed",
+            Self::OrderAlreadyEarned { .. } => "order_already_earned",
+            Self::OrderRecorded { .. } => "order_recorded",
+            Self::OrderNotKnown { .. } => "order_not_known",
             Self::OrderAlreadyHeld { .. } => "order_already_held",
             Self::TooManyHolds { .. } => "too_many_holds",
             Self::TooManyPending { .. } => "too_many_pending",
@@ -514,6 +548,7 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::HoldNotFound { .. }
             | LoyaltyError::RewardNotFound { .. }
             | LoyaltyError::NotFlagged { .. }
+            | LoyaltyError::OrderNotKnown { .. }
             | LoyaltyError::PointsNotPending { .. } => (RefusalKind::NotFound, None),
             LoyaltyError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             LoyaltyError::NegativeTotal { .. } | LoyaltyError::PointsLimit { .. } => {
@@ -529,6 +564,7 @@ impl From<LoyaltyError> for Refusal {
             LoyaltyError::TransferToItself
             | LoyaltyError::ReceiverNotAMember
             | LoyaltyError::ReceiverClosed
+            | LoyaltyError::ReceiverDeleted
             | LoyaltyError::ReceiverMerged { .. }
             | LoyaltyError::ReceiverCurrency { .. } => (RefusalKind::Invalid, Some("/to")),
             LoyaltyError::AdjustmentAlreadyMade { .. } => (RefusalKind::Conflict, Some("/adjustment_id")),
@@ -542,6 +578,8 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::AccountMerged { .. }
             | LoyaltyError::CustomerDeleted
             | LoyaltyError::OrderAlreadyRedeemed { .. }
+            | LoyaltyError::OrderAlreadyEarned { .. }
+            | LoyaltyError::OrderRecorded { .. }
             | LoyaltyError::OrderAlreadyHeld { .. }
             | LoyaltyError::TooManyHolds { .. }
             | LoyaltyError::TooManyPending { .. }
@@ -640,6 +678,12 @@ pub enum ProgrammeError {
         /// The campaign.
         campaign: CampaignId,
     },
+    /// There is one that says the same.
+    #[error("campaign {campaign} gives the same for the same time, under the same name")]
+    CampaignExists {
+        /// The other one.
+        campaign: CampaignId,
+    },
     /// The campaign was ended.
     #[error("campaign {campaign} was ended: it gives nothing from {on} on")]
     CampaignEnded {
@@ -672,6 +716,7 @@ impl ProgrammeError {
             Self::TooManyVersions { .. } | Self::TooManyCampaignVersions { .. } => "too_many_versions",
             Self::FaultyCampaign(fault) => fault.code(),
             Self::CampaignNotFound { .. } => "campaign_not_found",
+            Self::CampaignExists { .. } => "campaign_exists",
             Self::CampaignEnded { .. } => "campaign_ended",
             Self::TooManyCampaigns { .. } => "too_many_campaigns",
         }
@@ -688,13 +733,14 @@ impl From<ProgrammeError> for Refusal {
             ProgrammeError::FaultyCampaign(fault) => Some(fault.at().to_owned()),
             ProgrammeError::TooManyVersions { .. }
             | ProgrammeError::CampaignNotFound { .. }
+            | ProgrammeError::CampaignExists { .. }
             | ProgrammeError::CampaignEnded { .. }
             | ProgrammeError::TooManyCampaigns { .. }
             | ProgrammeError::TooManyCampaignVersions { .. } => None,
         };
         let kind = match &error {
             ProgrammeError::CampaignNotFound { .. } => RefusalKind::NotFound,
-            ProgrammeError::CampaignEnded { .. } => RefusalKind::Conflict,
+            ProgrammeError::CampaignExists { .. } | ProgrammeError::CampaignEnded { .. } => RefusalKind::Conflict,
             ProgrammeError::Faulty(fault) => return Self::of(RefusalKind::Invalid, error.code(), field, fault),
             ProgrammeError::FaultyCampaign(fault) => return Self::of(RefusalKind::Invalid, error.code(), field, fault),
             ProgrammeError::RehearsalNotFound { .. }

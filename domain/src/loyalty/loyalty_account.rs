@@ -114,6 +114,9 @@ struct EarnedOrder {
     points: i64,
     programme: Option<u32>,
     multiplier_percent: i64,
+    /// What was paid, in the smallest unit of the account's currency; not known of an order that a duplicate handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paid: Option<i64>,
     /// What campaigns gave with it, as far as it has not been taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given: Option<Box<GivenWithOrder>>,
@@ -328,6 +331,19 @@ impl Member {
     /// Whether an order is remembered to have earned.
     pub fn has_earned(&self, order: &OrderId) -> bool {
         self.earned.contains_key(order)
+    }
+
+    /// An order that has earned is told with the total by which it did.
+    ///
+    /// # Errors
+    /// When it was another one.
+    pub fn require_total(&self, order: &OrderId, told: Money) -> Result<(), LoyaltyError> {
+        let paid = self.earned.get(order).and_then(|earned| earned.paid);
+        let known = paid.and_then(|minor| Money::from_minor(minor, self.currency).ok());
+        match known.filter(|total| *total != told) {
+            Some(total) => Err(LoyaltyError::OrderAlreadyEarned { order: order.clone(), total }),
+            None => Ok(()),
+        }
     }
 
     fn reference(&self, on: NaiveDate) -> NaiveDate {

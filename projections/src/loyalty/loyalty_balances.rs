@@ -174,6 +174,8 @@ pub struct LoyaltyBalanceRow {
     pub review_on: Option<NaiveDate>,
     /// Business date on which the account was closed.
     pub closed_on: Option<NaiveDate>,
+    /// Whose account took over what it had.
+    pub merged_into: Option<Uuid>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -261,6 +263,8 @@ pub struct LoyaltyBalance {
     pub projected_tier: Option<Tier>,
     /// Business date on which the account was closed.
     pub closed_on: Option<NaiveDate>,
+    /// Whose account took over what it had.
+    pub merged_into: Option<Uuid>,
     /// When something happened to it last.
     pub updated_at: DateTime<Utc>,
     /// Position of its last event.
@@ -425,6 +429,7 @@ impl LoyaltyBalanceRow {
             expired_until: None,
             review_on: None,
             closed_on: None,
+            merged_into: None,
             updated_at: recorded.occurred_at,
             position: recorded.position,
             version: recorded.version,
@@ -507,8 +512,9 @@ impl LoyaltyBalanceRow {
 
     /// All that went to another account, or came from one, because their customers turned out to be one.
     fn merge(&mut self, event: &LoyaltyEvent) {
-        if let LoyaltyEvent::Merged { points, on, .. } = event {
+        if let LoyaltyEvent::Merged { into, points, on, .. } = event {
             self.transferred_out = self.transferred_out.saturating_add(*points);
+            self.merged_into = Some(into.as_uuid());
             self.close(*on);
         }
         let LoyaltyEvent::Absorbed { points, debt_from, lots, paid_debt, pending, latest_earned_on, balance, .. } =
@@ -775,6 +781,7 @@ impl LoyaltyBalanceRow {
             review_on: self.review_on,
             projected_tier,
             closed_on: self.closed_on,
+            merged_into: self.merged_into,
             updated_at: self.updated_at,
             position: self.position,
             version: self.version,
@@ -879,6 +886,7 @@ fn read(row: &PgRow) -> Result<LoyaltyBalanceRow, sqlx::Error> {
         expired_until: get(row, "expired_until")?,
         review_on: get(row, "review_on")?,
         closed_on: get(row, "closed_on")?,
+        merged_into: get(row, "merged_into")?,
         updated_at: get(row, "updated_at")?,
         position: Position(get(row, "position")?),
         version: get(row, "version")?,
@@ -919,6 +927,7 @@ impl TableRow for LoyaltyBalanceRow {
             .put("expired_until", self.expired_until)
             .put("review_on", self.review_on)
             .put("closed_on", self.closed_on)
+            .put("merged_into", self.merged_into)
             .put("adjusted", self.adjusted)
             .put("returned", self.returned)
             .put("pending_points", Json(&self.pending_points))

@@ -210,12 +210,12 @@ async fn members_of_a_tier_are_listed_by_their_index_under_row_level_security() 
         .execute(
             "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, purchase_count, registered_on, created_at, \
              updated_at, created_position, position, version) \
-             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'prospect', 0, '2026-01-10', now(), now(), n, n, 1 \
+             select lpad(n::text, 32, '0')::uuid, 1 + n % 2, 'individual', 'active', 'prospect', 0, '2026-01-10', now(), now(), n, n, 1 \
              from generate_series(1, 20000) n; \
              insert into loyalty_balances_g1.loyalty_balances (account, tenant, currency, available, pending, held, lifetime_earned, \
              redeemed, expired, reversed, earned_last_12_months, tier, enrolled_on, lots, updated_at, position, version, holds, adjusted, \
              transferred_in, transferred_out, returned, pending_points, stamp_cards, rewards) \
-             select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'EUR', 0, 0, 0, 0, 0, 0, 0, 0, \
+             select lpad(n::text, 32, '0')::uuid, 1 + n % 2, 'EUR', 0, 0, 0, 0, 0, 0, 0, 0, \
              case when n % 7 = 0 then 'gold' else 'bronze' end, '2026-01-10', '[]', now(), n, 1, '[]', 0, 0, 0, 0, '[]', '[]', '[]' \
              from generate_series(1, 20000) n",
         )
@@ -228,13 +228,15 @@ async fn members_of_a_tier_are_listed_by_their_index_under_row_level_security() 
         .await
         .unwrap();
     let mut request = world.as_role(Role::Request).await;
-    request.execute("set app.tenant = '7'").await.unwrap();
+    request.execute("set app.tenant = '1'").await.unwrap();
     let by_tier = include_str!("../../src/customers/customers/by_tier.sql");
-    for tier in ["'gold'", "'bronze'"] {
+    for (tier, is_rare) in [("'gold'", true), ("'bronze'", false)] {
         let after = "'00000000-0000-0000-0000-000000009000'";
         let statement = by_tier.replace("$1", tier).replace("$2", after).replace("$3", "51");
         let plan = plan(&mut request, &format!("select c.id {statement}")).await;
-        assert!(plan.contains("idx_loyalty_balances_tier") && plan.contains("customers_pkey"), "{plan}");
+        assert!(plan.contains("customers_pkey"), "{plan}");
+        // Of a tier that most have, all accounts are walked in their order.
+        assert!(!is_rare || plan.contains("idx_loyalty_balances_tier"), "{plan}");
         assert!(!plan.contains("Seq Scan") && !plan.contains("Sort"), "{plan}");
     }
 }

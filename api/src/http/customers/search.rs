@@ -196,7 +196,7 @@ fn read<T: FromStr<Err: Display>>(criterion: &str, text: &str) -> Result<T, Prob
 }
 
 fn by_tier(text: &str, cursor: Option<&str>) -> Result<Search, Problem> {
-    let tier = Tier::ALL.into_iter().find(|tier| tier.as_str() == text).copied();
+    let tier = Tier::ALL.iter().copied().find(|tier| tier.as_str() == text);
     let tier = tier.ok_or_else(|| wrong("tier", "must be bronze, silver, gold or platinum"))?;
     Ok(Search::Tier(tier, cursor.map(Uuid::parse).transpose()?.unwrap_or(Uuid::nil())))
 }

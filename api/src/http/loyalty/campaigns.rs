@@ -216,6 +216,7 @@ impl PublishedCampaignView {
     responses(
         (status = 201, description = "Published", body = PublishedCampaignView,
             headers(("Location" = String, description = "Path of the campaign"))),
+        (status = 409, description = "campaign_exists"),
         (status = 422, description = "until_before_from, nothing_given, articles_required, out_of_range, twice, too_many, \
             too_many_campaigns, too_many_versions"),
     ),

@@ -66,8 +66,8 @@ pub(super) struct TransferredView {
     responses(
         (status = 201, description = "Transferred", body = TransferredView),
         (status = 404, description = "not_a_member, customer_not_found"),
-        (status = 409, description = "transfer_already_made, account_closed, customer_erased, customer_merged, customer_deleted"),
-        (status = 422, description = "points_not_positive, insufficient_points, points_limit, transfer_to_itself, receiver_not_a_member, receiver_closed, receiver_merged, currency_mismatch"),
+        (status = 409, description = "transfer_already_made, account_closed, customer_erased, customer_merged, customer_deleted, customer_blocked"),
+        (status = 422, description = "points_not_positive, insufficient_points, points_limit, transfer_to_itself, receiver_not_a_member, receiver_closed, receiver_deleted, receiver_merged, currency_mismatch"),
     ),
     security(("key" = [Scope::LoyaltyAdjust])),
 )]

@@ -209,6 +209,9 @@ pub(super) fn refund(customer: &ActiveCustomer, wanted: Refund) -> Result<Vec<Cu
         Some(bought) if today < bought.refundable_until() => bought,
         Some(_) | None => return Err(CustomerError::OrderNotRefundable { order }),
     };
+    if on < bought.on {
+        return Err(CustomerError::RefundBeforePurchase { order, bought_on: bought.on });
+    }
     let remaining = bought.remaining();
     if bought.is_over {
         return Err(CustomerError::RefundExceedsPurchase { remaining });

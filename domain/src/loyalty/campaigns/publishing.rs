@@ -33,6 +33,11 @@ impl Campaigns {
         if self.find(campaign).is_some() {
             return Ok(vec![]);
         }
+        // Both would give points for the same purchases.
+        let is_same = |known: &&Campaign| known.versions.last().is_some_and(|last| last.is(&draft));
+        if let Some(known) = self.0.iter().find(|known| !known.is_over(published_on) && is_same(known)) {
+            return Err(ProgrammeError::CampaignExists { campaign: known.id });
+        }
         self.publish(campaign, draft, published_on)
     }
 

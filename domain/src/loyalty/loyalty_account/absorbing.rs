@@ -277,6 +277,7 @@ impl Member {
             points: earning.points,
             programme: earning.programme,
             multiplier_percent: earning.multiplier_percent,
+            paid: earning.given.as_ref().map(|given| given.total.minor()),
             given: earning.given.clone().map(Box::new),
             reversed: earning.reversed,
             refunds: earning.refunds.iter().cloned().collect(),

@@ -55,7 +55,8 @@ pub(super) fn earn(
     }
     let in_force = programme.on(on);
     let earning = worth(member, sale, &in_force, programme);
-    if earning.points == 0 {
+    // What a cap has cut to nothing is told: else the order could earn on another day.
+    if earning.points == 0 && earning.capped == 0 {
         return Ok(vec![]);
     }
     let (available, points, limit) = (member.available(), earning.points, POINTS_MAX);
@@ -64,7 +65,7 @@ pub(super) fn earn(
         return Err(LoyaltyError::PointsLimit { available, points, limit });
     }
     let rules = &in_force.rules;
-    if let Some(rule) = rules.pending {
+    if let Some(rule) = rules.pending.filter(|_| earning.points > 0) {
         return vesting::set_pending(member, earning, (on, rule), programme, today);
     }
     let lot = NewLot { number: member.next_lot, earned_on: on, expires_on: rules.expires_on(on), pending_since: None };
@@ -159,6 +160,7 @@ impl Member {
             points,
             programme: *programme,
             multiplier_percent: *multiplier_percent,
+            paid: Some(total.minor()),
             given: campaigning::remembered(*total, campaigns),
             reversed: 0,
             refunds: BTreeSet::new(),

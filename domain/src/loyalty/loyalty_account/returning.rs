@@ -8,8 +8,10 @@ use chrono::NaiveDate;
 use super::{Lot, Member, after, holding, stamping, sum_of};
 use crate::calendar::Moment;
 use crate::ids::{HoldId, OrderId, RefundId};
+use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{LotPoints, LoyaltyEvent, MovedLot, ReleaseReason};
 use crate::loyalty::holds;
+use crate::money::Money;
 
 /// What was refunded of an order by now.
 pub(super) struct Return {
@@ -23,6 +25,23 @@ impl Member {
     /// Whether points are remembered to have been redeemed for an order, or are held for it, or rewards were redeemed with it.
     pub fn has_spent(&self, order: &OrderId) -> bool {
         self.redeemed.contains_key(order) || self.hold_for(order).is_some() || self.has_redeemed_reward_with(order)
+    }
+
+    /// How much of an order was given back when so much of its total remains, as a part and the whole: all of it when nothing does. Of
+    /// one whose total is not known nothing came back before.
+    ///
+    /// # Errors
+    /// When what remains is less than nothing, or in another currency.
+    pub fn share_given_back(&self, order: &OrderId, remaining: Money) -> Result<(i64, i64), LoyaltyError> {
+        self.require_currency(remaining.currency())?;
+        if remaining.is_negative() {
+            return Err(LoyaltyError::NegativeTotal { total: remaining });
+        }
+        Ok(match self.earned.get(order).and_then(|earned| earned.paid) {
+            _ if remaining.is_zero() => (1, 1),
+            Some(paid) if paid > remaining.minor() => (paid.saturating_sub(remaining.minor()), paid),
+            Some(_) | None => (0, 1),
+        })
     }
 
     /// The lots that points are drawn from: those of a hold, or of the account.

@@ -209,6 +209,7 @@ impl Member {
             points: pending.points.saturating_add(reversed),
             programme: pending.programme,
             multiplier_percent: pending.multiplier_percent,
+            paid: Some(pending.total.minor()),
             given: campaigning::remembered(pending.total, campaigns),
             reversed,
             refunds,

@@ -24,6 +24,7 @@ create table loyalty_balances (
     expired_until         date,
     review_on             date,
     closed_on             date,
+    merged_into           uuid,
     adjusted              bigint      not null,
     transferred_in        bigint      not null,
     transferred_out       bigint      not null,
@@ -64,5 +65,6 @@ comment on column loyalty_balances.next_expiry_on is 'The first day on which poi
 comment on column loyalty_balances.expired_until is 'The latest such day whose expiry is recorded.';
 comment on column loyalty_balances.review_on is 'The anniversary of the enrolment on which the tier is reviewed next; none for the lowest tier, which cannot be lost.';
 comment on column loyalty_balances.closed_on is 'Business date on which the account was closed, because its customer was erased or merged into another one: nothing is left on it.';
+comment on column loyalty_balances.merged_into is 'Whose account took over what it had, when the customer was merged into another one.';
 comment on column loyalty_balances.stamp_cards is 'What is on stamp cards: {card, stamps}; below zero when the stamps had earned a reward that is spent. Cards with nothing on them are not told.';
 comment on column loyalty_balances.rewards is 'The rewards that can be redeemed, in the order in which they expire: {reward, card, code, earned_on, expires_on}. Those whose day has come since the last event are still in it.';
