@@ -332,12 +332,7 @@ async fn a_birthday_is_celebrated_once_by_a_purchase_around_it_and_a_rehearsal_s
     let wrong = world
         .post(CAMPAIGNS, json!({"name": "X", "rules": {"bonus_points": 1, "birthday": {"within_days": 61}}}))
         .await;
-    assert_eq!(
-        (wrong.refusal(), &wrong.body["errors"][0]["pointer"]),
-        ("422 out_of_range".to_owned(), &json!("/rules/birthday/within_days")),
-        "{}",
-        wrong.body
-    );
+    assert_eq!(wrong.refusal(), "422 out_of_range /rules/birthday/within_days out_of_range");
     let birthday = publish(&world, json!({"name": "Happy birthday", "rules": rules})).await;
     let born_on = day(2).with_year(1984).unwrap_or_else(|| NaiveDate::from_ymd_opt(1984, 2, 28).expect("a day"));
     let person = |email: &str, born: Option<NaiveDate>| {
@@ -374,8 +369,8 @@ async fn a_birthday_is_celebrated_once_by_a_purchase_around_it_and_a_rehearsal_s
     let standard = world.get("/v1/loyalty/programme").await.body["rules"].clone();
     let lines = world.post("/v1/loyalty/programme/rehearsals", json!({"rules": standard})).await;
     let end: Value = serde_json::from_str(text(&lines.body).lines().last().expect("a line")).expect("JSON");
-    let rehearsed = &end["rehearsal"]["outcome"];
-    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(1_260), &json!(1_260)), "{end}");
+    let rehearsed = &end["rehearsal"];
+    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(1_310), &json!(1_310)), "{end}");
     let checked = world.run(&["check", "--all"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

@@ -161,8 +161,11 @@ async fn members_are_found_by_their_tier_in_pages() {
     let merged = world.post(&format!("/v1/customers/{}/merges", gold[1]), merge).await;
     assert_eq!(ids(&seen(&world, "/v1/customers?tier=gold", &merged).await.body), gold[1..]);
     assert_eq!(ids(&seen(&world, "/v1/customers?tier=platinum", &merged).await.body).len(), 0);
-    assert_eq!(world.get("/v1/customers?tier=iron").await.refusal(), "400 invalid_parameter");
-    assert_eq!(world.get("/v1/customers?tier=gold&cursor=b7").await.refusal(), "400 invalid_cursor");
+    assert_eq!(world.get("/v1/customers?tier=iron").await.refusal(), "400 invalid_parameter tier invalid_parameter");
+    assert_eq!(
+        world.get("/v1/customers?tier=gold&cursor=b7").await.refusal(),
+        "400 invalid_cursor cursor invalid_cursor"
+    );
 }
 
 #[tokio::test]
