@@ -12,6 +12,7 @@ use crate::identity::{IdempotencyKey, Once, command_id, fingerprint};
 use crate::refusals;
 use crate::states::States;
 use chrono::{DateTime, Utc};
+use domain::ids::CustomerId;
 use domain::{Event, Refusal};
 use serde::Serialize;
 use serde_json::Value;
@@ -67,6 +68,9 @@ pub type Decide = Box<dyn Fn(&States<'_>) -> Result<Changes, Refusal> + Send + S
 /// Under which other names the once-only facts of a request may stand in the log, by the states that it is decided on.
 pub type OtherNames = Box<dyn Fn(&States<'_>) -> Vec<OtherName> + Send + Sync>;
 
+/// The same request, of the customer that another one turned out to be.
+pub type OfSurvivor = Box<dyn Fn(CustomerId) -> Request + Send + Sync>;
+
 /// Commands that must happen in the order in which they were taken in, or not yet: when one is answered that it may happen
 /// later, those behind it are answered so too. Clones are the same series.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +116,8 @@ pub struct Request {
     pub cause: Option<String>,
     /// Business time of its events.
     pub occurred_at: DateTime<Utc>,
+    /// What is asked instead, of a survivor, when it is refused because its customer was merged. For who cannot be told: a reactor.
+    pub of_survivor: Option<OfSurvivor>,
     /// The decision.
     pub decide: Decide,
 }
@@ -137,6 +143,7 @@ impl Request {
             forgetful: false,
             cause: None,
             occurred_at,
+            of_survivor: None,
             decide: Box::new(decide),
         }
     }
@@ -189,6 +196,12 @@ impl Request {
     #[must_use]
     pub fn forgetful(self) -> Self {
         Self { forgetful: true, ..self }
+    }
+
+    /// Which is asked of the survivor when its customer was merged, if a reactor asks it.
+    #[must_use]
+    pub fn of_survivor(self, asked: impl Fn(CustomerId) -> Self + Send + Sync + 'static) -> Self {
+        Self { of_survivor: Some(Box::new(asked)), ..self }
     }
 
     /// Which follows from an event.

@@ -57,7 +57,7 @@ pub struct Occurrence {
 /// All reactors of this build.
 #[must_use]
 pub fn reactors() -> Vec<Reactor> {
-    vec![crate::customers::reactors::LIFECYCLE]
+    vec![crate::customers::reactors::LIFECYCLE, crate::loyalty::reactors::REFERRAL_BONUS]
 }
 
 /// What names a command for ever: the event that it follows from, and which of the event's commands it is. With the actor

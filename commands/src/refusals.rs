@@ -1,5 +1,6 @@
 //! Refusals that the log gives rather than the domain: what must be unique is taken, what may happen once has happened.
 
+use domain::ids::CustomerId;
 use domain::{Refusal, RefusalKind};
 use serde_json::Map;
 use store::Version;
@@ -17,6 +18,12 @@ pub(crate) fn taken(kind: &str) -> Refusal {
 /// A fact that may happen once has happened, by another request.
 pub(crate) fn already_happened() -> Refusal {
     refusal("already_happened", "this has already happened, by another request")
+}
+
+/// The customer that one turned out to be who was merged, if that is why something is refused.
+pub(crate) fn survivor(refusal: &Refusal) -> Option<CustomerId> {
+    let survivor = refusal.facts.get("survivor").filter(|_| refusal.code == "customer_merged")?;
+    CustomerId::parse(survivor.as_str()?).ok()
 }
 
 /// The customer was erased.

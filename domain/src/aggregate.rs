@@ -117,8 +117,8 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 8;
-    LoyaltyAccount => Loyalty, snapshot version 11;
-    LoyaltyProgramme => Programme, snapshot version 3;
+    LoyaltyAccount => Loyalty, snapshot version 12;
+    LoyaltyProgramme => Programme, snapshot version 4;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;

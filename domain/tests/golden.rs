@@ -46,6 +46,7 @@ use domain::loyalty::merging::{
     AbsorbedCard, AbsorbedEarning, AbsorbedLot, AbsorbedPending, AbsorbedRedemption, AbsorbedReward, AbsorbedStamps,
 };
 use domain::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, StampCard, Tier};
+use domain::loyalty::referrals::{ReferralStatus, RewardedReferral};
 use domain::phone::Phone;
 use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
@@ -439,7 +440,7 @@ fn loyalty() -> Vec<Example> {
     let required = [enrolled, upgraded, closed].map(Example::required);
     let others =
         [earned, pending(), reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
-    let cards = stamps().into_iter().chain(rewards()).chain(flags());
+    let cards = stamps().into_iter().chain(rewards()).chain(flags()).chain([referral()]);
     let between = transfers().into_iter().chain(merged_accounts()).chain(cards).chain(campaigns());
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
 }
@@ -540,6 +541,8 @@ fn campaigns() -> [Example; 2] {
         multiplier_percent: Some(200),
         bonus_points: Some(100),
         points_per_article: Some(10),
+        referred: true,
+        referrer_points: Some(200),
         caps: EarnCaps { points_per_order: Some(500), points_per_day: Some(1_000) },
     };
     let some = CampaignRules { bonus_points: Some(100), ..CampaignRules::default() };
@@ -604,7 +607,7 @@ fn adjusted() -> Example {
     let given = Some((4, day("2028-02-20")));
     Example::new(
         adjusted(750, AdjustmentReason::Compensation, given, lots(), Some(note)),
-        adjusted(-750, AdjustmentReason::Correction, None, vec![], None),
+        adjusted(-750, AdjustmentReason::Referral, None, vec![], None),
     )
 }
 
@@ -744,6 +747,7 @@ fn merged_accounts() -> [Example; 2] {
         stamp_cards: besides.cards,
         rewards: besides.rewards,
         stamped: besides.stamped,
+        referrals: besides.referrals,
         flags: besides.flags,
         given_back: besides.given_back,
         latest_earned_on,
@@ -768,6 +772,7 @@ struct Besides {
     cards: Vec<AbsorbedCard>,
     rewards: Vec<AbsorbedReward>,
     stamped: Vec<AbsorbedStamps>,
+    referrals: Vec<RewardedReferral>,
     flags: Vec<FlagKind>,
     given_back: Vec<GivenBackDay>,
 }
@@ -797,6 +802,7 @@ fn absorbed_besides() -> Besides {
             reward(None, None, None),
         ],
         stamped: vec![stamped(vec![refund_id()]), stamped(vec![])],
+        referrals: vec![rewarded_referral()],
         flags: vec![FlagKind::BuyRefundLoop],
         given_back: vec![GivenBackDay { on: day("2026-02-09"), orders: 2 }],
     }
@@ -876,10 +882,27 @@ fn rewards() -> [Example; 5] {
     ]
 }
 
+fn rewarded_referral() -> RewardedReferral {
+    RewardedReferral {
+        customer: CustomerId::new(Uuid::from_u128(7)),
+        order: order(),
+        referrer: other_customer(),
+        points: 200,
+        campaigns: vec![CampaignPoints { matched: None, ..campaign_points() }],
+        is_pending: true,
+    }
+}
+
+fn referral() -> Example {
+    let RewardedReferral { customer, order, referrer, points, campaigns, .. } = rewarded_referral();
+    let (status, on) = (ReferralStatus::Earned, day("2026-02-09"));
+    Example::required(LoyaltyEvent::ReferralChanged { customer, order, referrer, points, campaigns, status, on })
+}
+
 fn flags() -> [Example; 2] {
     let flag = FlagKind::BuyRefundLoop;
     let (since, raised_on) = (day("2026-02-01"), day("2026-02-12"));
-    let raised = LoyaltyEvent::FlagRaised { flag, orders: 5, since, raised_on };
+    let raised = LoyaltyEvent::FlagRaised { flag: FlagKind::SelfReferral, orders: 1, since, raised_on };
     let cleared = |reason| LoyaltyEvent::FlagCleared { flag, reason, cleared_on: day("2026-02-13") };
     let reason = ReasonCode::parse("talked-to").unwrap();
     [Example::required(raised), Example::new(cleared(Some(reason)), cleared(None))]

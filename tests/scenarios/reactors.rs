@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until the reactors have dealt with the whole log and nothing more follows.
-async fn settled(world: &World) -> i64 {
+pub(crate) async fn settled(world: &World) -> i64 {
     let began = Instant::now();
     loop {
         // The head last: what a reactor adds stands in the log before the reactor has passed what it follows from.

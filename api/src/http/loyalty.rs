@@ -190,6 +190,7 @@ impl PointsView {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. } => self,
         }

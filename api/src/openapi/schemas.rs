@@ -92,7 +92,7 @@ by_hand! {
     /// Somebody's own name for a correction of points.
     AdjustmentId => identifier("The adjustment, in the words of who makes it", "case-4711/1");
     /// Why points are given or taken by hand.
-    AdjustmentReason => one_of(domain::loyalty::adjustments::AdjustmentReason::ALL.into_iter().map(domain::loyalty::adjustments::AdjustmentReason::as_str));
+    AdjustmentReason => one_of(domain::loyalty::adjustments::AdjustmentReason::BY_HAND.into_iter().map(domain::loyalty::adjustments::AdjustmentReason::as_str));
     /// Somebody's own name for a transfer of points.
     TransferId => identifier("The transfer, in the words of whoever asks for it", "transfer-7");
     /// Why something was done.

@@ -18,6 +18,7 @@ use crate::refusals;
 use crate::states::States;
 use domain::customers::commands::{CustomerCommand, CustomerError};
 use domain::customers::customer::{ActiveCustomer, Customer};
+use domain::customers::referring::one_sent_the_other;
 use domain::ids::CustomerId;
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
@@ -89,7 +90,11 @@ impl Merging {
         let absorb = CustomerCommand::Absorb { into: survivor, id: duplicate, duplicate: Box::new(known.clone()), on };
         changes = changes.and(customer_stream(survivor), Customer::decide(takes_over, absorb)?);
         changes = changes.and(customer_stream(duplicate), merged);
-        self.merge_accounts(states, &mut changes)?;
+        let account = self.merge_accounts(states, &mut changes)?;
+        if one_sent_the_other((survivor, takes_over.active()?), (duplicate, known)) && account.member().is_ok() {
+            let flag = LoyaltyCommand::FlagSelfReferral { now: self.today.now };
+            self.today.append(&mut changes, survivor, LoyaltyAccount::decide(&account, flag)?);
+        }
         self.follow(states, known, &mut changes)?;
         for claim in held_claims(gone) {
             changes.release(claim.clone(), duplicate.as_uuid());
@@ -99,24 +104,25 @@ impl Merging {
         Ok(changes)
     }
 
-    /// What is due at the duplicate's account lapses and expires there, before the other one takes over.
-    fn merge_accounts(&self, states: &States<'_>, changes: &mut Changes) -> Result<(), Refusal> {
+    /// What is due at the duplicate's account lapses and expires there, before the other one takes over. Tells what that comes to.
+    fn merge_accounts(&self, states: &States<'_>, changes: &mut Changes) -> Result<LoyaltyAccount, Refusal> {
         let (Merge { survivor, duplicate }, now) = (self.request.clone(), self.today.now);
         let account = states.get::<LoyaltyAccount>(duplicate.as_uuid());
+        let takes_over = states.get::<LoyaltyAccount>(survivor.as_uuid());
         if account.member().is_err() {
-            return Ok(());
+            return Ok(takes_over.clone());
         }
         let due = LoyaltyAccount::decide(account, LoyaltyCommand::Settle { now })?;
         let settled = LoyaltyAccount::fold(account.clone(), &due);
         let merged = LoyaltyAccount::decide(&settled, LoyaltyCommand::MergeInto { into: survivor, now })?;
         let account = Box::new(settled.member()?.clone());
         let programme = rules_of(states, self.tenant);
-        let takes_over = states.get::<LoyaltyAccount>(survivor.as_uuid());
         let absorbed =
             LoyaltyAccount::decide(takes_over, LoyaltyCommand::Absorb { duplicate, account, programme, now })?;
+        let joined = LoyaltyAccount::fold(takes_over.clone(), &absorbed);
         self.today.append(changes, survivor, absorbed);
         self.today.append(changes, duplicate, due.into_iter().chain(merged).collect());
-        Ok(())
+        Ok(joined)
     }
 
     /// Who was merged into the duplicate before is told who it is now: no answer leads over two.

@@ -54,15 +54,16 @@ use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::birth_date::BirthDate;
 use domain::customers::commands::{CustomerCommand, RefundLine};
-use domain::customers::customer::{Customer, Order};
+use domain::customers::customer::{ActiveCustomer, Customer, Order};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
+use domain::customers::referring::Referral;
 use domain::document::Document;
 use domain::email::Email;
 use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
-use domain::loyalty::sale::{Buyer, KnownBuyer, Sale, SaleRefund};
+use domain::loyalty::sale::{Buyer, KnownBuyer, Referred, Sale, SaleRefund};
 use domain::phone::Phone;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
@@ -269,7 +270,7 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     let decide = move |states: &States<'_>| {
         let RecordPurchase { customer, order, channel, lines, total, .. } = request.clone();
         let known = states.get::<Customer>(customer.as_uuid());
-        let buyer = buyer_of(known);
+        let buyer = buyer_with_purchase(customer, known);
         let sale = Sale { order: order.clone(), channel: channel.clone(), lines: lines.clone(), total, on, buyer };
         let command = CustomerCommand::RecordPurchase { order, channel, lines, total, on };
         let recorded = Customer::decide(known, command)?;
@@ -290,10 +291,22 @@ fn purchase(caller: &Caller, request: RecordPurchase) -> Request {
     also_of_duplicates(asked.seeing([programme_stream(tenant)]), tenant, customer, facts)
 }
 
-/// What campaigns ask of who buys.
+/// What campaigns ask of who buys, where no purchase is recorded: nobody knows whether it is the first one.
 pub(crate) fn buyer_of(customer: &Customer) -> Buyer {
+    Buyer::Known(known_buyer(customer))
+}
+
+/// What campaigns ask of who buys, as the purchase is recorded.
+fn buyer_with_purchase(id: CustomerId, customer: &Customer) -> Buyer {
+    let is_first = |known: &&ActiveCustomer| !known.has_bought();
+    let referral = customer.active().ok().filter(is_first).and_then(ActiveCustomer::referral);
+    let referred = referral.map(|Referral { by, looks_alike }| Referred { customer: id, by, looks_alike });
+    Buyer::Known(KnownBuyer { referred, ..known_buyer(customer) })
+}
+
+fn known_buyer(customer: &Customer) -> KnownBuyer {
     let contact = customer.active().ok().and_then(|customer| customer.contact().known());
-    Buyer::Known(KnownBuyer { birth_date: contact.and_then(|contact| contact.birth_date) })
+    KnownBuyer { birth_date: contact.and_then(|contact| contact.birth_date), referred: None }
 }
 
 /// A purchase is remembered.
@@ -333,10 +346,13 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
             let account = LoyaltyAccount::fold(account.clone(), &reverse);
             let stamps = stamps_back(&event, &account, today.now)?;
             let account = LoyaltyAccount::fold(account, &stamps);
+            let referral = referral_back(&event, &account, today.now)?;
+            let account = LoyaltyAccount::fold(account, &referral);
             let give_back = giving_back(&event, bought, &account, today.now)?;
             changes.push(Change::new(customer_stream(customer), event).once(once_id));
             today.append(&mut changes, customer, reverse);
             today.append(&mut changes, customer, stamps);
+            today.append(&mut changes, customer, referral);
             today.append(&mut changes, customer, give_back);
         }
         Ok(changes)
@@ -375,6 +391,19 @@ fn stamps_back(
         return Ok(Vec::new());
     }
     Ok(LoyaltyAccount::decide(account, LoyaltyCommand::TakeStampsBack { refunded, now })?)
+}
+
+/// What who sent the customer is given no more.
+fn referral_back(
+    refunded: &CustomerEvent,
+    account: &LoyaltyAccount,
+    now: Moment,
+) -> Result<Vec<domain::loyalty::events::LoyaltyEvent>, Refusal> {
+    let Some(refunded) = sale_refund(refunded) else { return Ok(Vec::new()) };
+    if !account.member().is_ok_and(|member| member.has_referral_with(&refunded.order)) {
+        return Ok(Vec::new());
+    }
+    Ok(LoyaltyAccount::decide(account, LoyaltyCommand::GiveReferralBack { refunded, now })?)
 }
 
 /// What a refund tells a loyalty account.

@@ -11,6 +11,8 @@ pub mod flags;
 pub mod holds;
 pub mod jobs;
 pub mod programme;
+pub mod reactors;
+mod referrals;
 pub mod refunds;
 pub mod rehearsals;
 pub mod rewards;
@@ -177,7 +179,7 @@ pub fn account_stream(customer: CustomerId) -> StreamId {
 }
 
 /// What a purchase does for a member: it earns points, unless its order has before or it was paid in another currency than the account
-/// earns in, and its articles are stamped.
+/// earns in, who sent the member is given some, and its articles are stamped.
 pub(crate) fn sold(
     account: &LoyaltyAccount,
     (sale, has_earned): (Sale, bool),
@@ -194,11 +196,34 @@ pub(crate) fn sold(
             LoyaltyAccount::decide(account, LoyaltyCommand::Earn { sale, programme, now })?
         }
     };
+    let referral = noted_referral(account, &events, (&sale, &programme), now)?;
+    events.extend(referral);
     if has_cards {
         let earned = LoyaltyAccount::fold(account.clone(), &events);
         events.extend(LoyaltyAccount::decide(&earned, LoyaltyCommand::Stamp { sale, programme, now })?);
     }
     Ok(events)
+}
+
+/// What who sent the customer is given for its first purchase, which has earned so far what is told.
+fn noted_referral(
+    account: &LoyaltyAccount,
+    earned: &[LoyaltyEvent],
+    (sale, programme): (&Sale, &LoyaltyProgramme),
+    now: Moment,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    if sale.buyer.referred().is_none() {
+        return Ok(Vec::new());
+    }
+    let tier = earned.iter().find_map(|event| match event {
+        LoyaltyEvent::PointsEarned { order, tier, .. } | LoyaltyEvent::PointsPending { order, tier, .. } => {
+            (*order == sale.order).then_some(*tier)
+        }
+        _ => None,
+    });
+    let account = LoyaltyAccount::fold(account.clone(), earned);
+    let (sale, programme) = (sale.clone(), programme.clone());
+    LoyaltyAccount::decide(&account, LoyaltyCommand::NoteReferral { sale, tier, programme, now })
 }
 
 /// The rules of a tenant; the request has to be seeing [`programme_stream`].
@@ -344,6 +369,8 @@ impl Today {
                 let begins = beginning_of(*on, self.zone);
                 Some(if *on < self.now.today { begins } else { begins.max(self.occurred_at) })
             }
+            // Whenever the purchase was: the other account is given its points now.
+            E::ReferralChanged { .. } => Some(self.now.at),
             E::TierUpgraded { on, .. } => Some(beginning_of(*on, self.zone).max(self.occurred_at)),
             E::HoldReleased { released_at, .. } => Some(*released_at),
             E::Enrolled { .. }
@@ -408,6 +435,9 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         }
         LoyaltyEvent::RewardRedeemed { reward, .. } => Some(rewards::redeemed_once(customer, *reward)),
         LoyaltyEvent::RewardExpired { reward, .. } => Some(Once::new(account, "expire_reward", reward.to_string())),
+        LoyaltyEvent::ReferralChanged { customer, order, status, .. } => {
+            Some(Once::new(account, "change_referral", format!("{customer} {order} {}", status.as_str())))
+        }
         LoyaltyEvent::Enrolled { .. }
         | LoyaltyEvent::RewardEarned { .. }
         | LoyaltyEvent::RewardWithdrawn { .. }

@@ -11,8 +11,10 @@ use super::{Occurrence, Reactor, key_of};
 use crate::caller::{Caller, Door};
 use crate::encoding::decode;
 use crate::error::CommandError;
-use crate::execute::{Commands, Request};
+use crate::execute::{Commands, Committed, Request};
+use crate::identity::IdempotencyKey;
 use crate::leased::Lease;
+use crate::refusals;
 use chrono_tz::Tz;
 use domain::{DecodeError, Event};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -261,8 +263,7 @@ impl Runner {
         for (index, request) in requests.into_iter().enumerate() {
             let Some(key) = key_of(&event.id(), index) else { return Ok(Err("its id is no key".to_owned())) };
             let verb = request.verb;
-            let request = request.keyed(Some(key)).forgetful().caused_by(event.id());
-            match self.around.commands.execute(&caller, request).await {
+            match self.carry_out(&caller, request, (key, event.id())).await {
                 // Under this key it was carried out before, by a build that said it in other words: it counts once.
                 Ok(_) | Err(CommandError::KeyReused) => {}
                 Err(error @ (CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy)) => {
@@ -278,6 +279,25 @@ impl Runner {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Of who was merged meanwhile, its survivor is asked where the request says how.
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        mut request: Request,
+        (key, cause): (IdempotencyKey, String),
+    ) -> Result<Committed, CommandError> {
+        loop {
+            let of_survivor = request.of_survivor.take();
+            let asked = request.keyed(Some(key.clone())).forgetful().caused_by(cause.clone());
+            let answer = self.around.commands.execute(caller, asked).await;
+            let survivor = answer.as_ref().err().and_then(CommandError::refusal).and_then(refusals::survivor);
+            match (survivor, of_survivor) {
+                (Some(survivor), Some(asked_of)) => request = asked_of(survivor),
+                _ => return answer,
+            }
+        }
     }
 
     /// What follows from an event; why that cannot be said, when it is the event's fault.

@@ -81,6 +81,18 @@ pub(super) fn taken_over(
     Some(CustomerEvent::Referred { by, looks_alike, on })
 }
 
+/// Whether one of two had sent the other, by whichever of its names.
+#[must_use]
+pub fn one_sent_the_other(
+    (first_id, first): (CustomerId, &ActiveCustomer),
+    (second_id, second): (CustomerId, &ActiveCustomer),
+) -> bool {
+    let sent_by = |referral: Option<Referral>, id: CustomerId, by: &ActiveCustomer| {
+        referral.is_some_and(|referral| referral.by == id || by.duplicates().contains(&referral.by))
+    };
+    sent_by(first.referral(), second_id, second) || sent_by(second.referral(), first_id, first)
+}
+
 /// Whether two may be one person: they have the same name, an address in common, or the same birthday and the same last name.
 fn look_alike(one: &ActiveCustomer, other: &ActiveCustomer) -> bool {
     let (Some(own), Some(others)) = (one.contact().known(), other.contact().known()) else { return false };

@@ -20,6 +20,8 @@ pub enum AdjustmentReason {
     Promotion,
     /// The points were come by dishonestly.
     Fraud,
+    /// For a customer that this one sent, or because that one gave back what it had bought. Nobody says so by hand.
+    Referral,
 }
 
 /// A text that names no reason.
@@ -34,8 +36,8 @@ impl InvalidValue for UnknownAdjustmentReason {
 }
 
 impl AdjustmentReason {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Goodwill, Self::Correction, Self::Compensation, Self::Promotion, Self::Fraud];
+    /// Those that a person may give.
+    pub const BY_HAND: [Self; 5] = [Self::Goodwill, Self::Correction, Self::Compensation, Self::Promotion, Self::Fraud];
 
     /// The wire name.
     pub const fn as_str(self) -> &'static str {
@@ -45,15 +47,16 @@ impl AdjustmentReason {
             Self::Compensation => "compensation",
             Self::Promotion => "promotion",
             Self::Fraud => "fraud",
+            Self::Referral => "referral",
         }
     }
 
-    /// Reads a wire name.
+    /// Reads the wire name of a reason that a person may give.
     ///
     /// # Errors
-    /// When no reason has it.
+    /// When no such reason has it.
     pub fn parse(text: &str) -> Result<Self, UnknownAdjustmentReason> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownAdjustmentReason)
+        Self::BY_HAND.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownAdjustmentReason)
     }
 }
 

@@ -54,6 +54,9 @@ clear_values! {
         /// Only around a member's birthday.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub birthday: Option<BirthdayRule>,
+        /// Only for the first purchase of a customer that another one sent.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pub referred: bool,
         /// Only if at least so many whole units were paid for what it is for.
         pub minimum_amount: Option<i64>,
         /// What multiplies the points of what it is for, in percent; 200 doubles them.
@@ -62,6 +65,9 @@ clear_values! {
         pub bonus_points: Option<i64>,
         /// Points for each of the articles.
         pub points_per_article: Option<i64>,
+        /// What who sent the customer is given. No multiplier and no cap is for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub referrer_points: Option<i64>,
         /// The most that it gives to a member, with an order and with all orders of a business date.
         #[serde(default, skip_serializing_if = "EarnCaps::is_none")]
         pub caps: EarnCaps,
@@ -110,6 +116,11 @@ clear_values! {
         /// What each of them gave.
         pub campaigns: Vec<CampaignPoints>,
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A campaign of a tenant.

@@ -13,7 +13,7 @@ use crate::loyalty::events::{MovedLot, RehearsalOutcome};
 use crate::loyalty::flags::FlagKind;
 use crate::loyalty::loyalty_account::{HoldEnd, Member};
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
-use crate::loyalty::programme::{Programme, ProgrammeFault};
+use crate::loyalty::programme::{Programme, ProgrammeFault, Tier};
 use crate::loyalty::sale::{Sale, SaleRefund};
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -162,12 +162,35 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Remember what who sent the customer is given for its first purchase.
+    NoteReferral {
+        /// The purchase, with who sent the customer.
+        sale: Sale,
+        /// The tier before it, if that is another one by now.
+        tier: Option<Tier>,
+        /// The campaigns; those of the date of the purchase hold.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Have it that nothing more is due to who sent the customer, when nothing is left of that purchase.
+    GiveReferralBack {
+        /// The refund.
+        refunded: SaleRefund,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Hand a reward over.
     RedeemReward {
         /// Its number.
         reward: u32,
         /// The order with which it is handed over.
         order: OrderId,
+        /// When it is asked.
+        now: Moment,
+    },
+    /// Tell that the customer turned out to be one with who had sent it.
+    FlagSelfReferral {
         /// When it is asked.
         now: Moment,
     },

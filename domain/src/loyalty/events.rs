@@ -16,6 +16,7 @@ use crate::loyalty::merging::{
     AbsorbedCard, AbsorbedLot, AbsorbedPending, AbsorbedRedemption, AbsorbedReward, AbsorbedStamps,
 };
 use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::referrals::{ReferralStatus, RewardedReferral};
 use crate::money::{Currency, Money};
 
 /// Points out of one lot. Written down with each use, so that the order of use may change without rewriting history.
@@ -522,12 +523,30 @@ events! {
             /// The first day on which it is gone.
             expires_on: NaiveDate,
         },
+        /// Another customer had sent this one, and is given points for its first purchase; or no more.
+        #[serde(rename = "loyalty.referral.changed")]
+        ReferralChanged {
+            /// Who was sent, as it was called then.
+            customer: CustomerId,
+            /// Its first purchase.
+            order: OrderId,
+            /// Who sent it, as it was called then.
+            referrer: CustomerId,
+            /// How many points.
+            points: i64,
+            /// The campaigns that give them.
+            campaigns: Vec<CampaignPoints>,
+            /// What has become of it.
+            status: ReferralStatus,
+            /// The business date.
+            on: NaiveDate,
+        },
         /// Something about the account is to be looked at by a person. Nothing is refused because of it.
         #[serde(rename = "loyalty.flag.raised")]
         FlagRaised {
             /// What.
             flag: FlagKind,
-            /// How many orders were bought and given back.
+            /// How many orders it is about: those that were bought and given back, or the first purchase.
             orders: u32,
             /// The business date of the first of them.
             since: NaiveDate,
@@ -597,6 +616,9 @@ events! {
             /// The orders whose stamps may be taken back.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             stamped: Vec<AbsorbedStamps>,
+            /// What who sent it is given for its first purchase.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            referrals: Vec<RewardedReferral>,
             /// What was to be looked at.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             flags: Vec<FlagKind>,
@@ -747,6 +769,12 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     Upcaster { event_type: "loyalty.points.pending", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.reversed", from: 3, lift: |_| {} },
     Upcaster { event_type: "loyalty.account.absorbed", from: 3, lift: |_| {} },
+    // Before customers sent others.
+    Upcaster { event_type: "loyalty.points.adjusted", from: 1, lift: |_| {} },
+    Upcaster { event_type: "loyalty.account.absorbed", from: 4, lift: |_| {} },
+    Upcaster { event_type: "loyalty.campaign.published", from: 2, lift: |_| {} },
+    Upcaster { event_type: "loyalty.flag.raised", from: 1, lift: |_| {} },
+    Upcaster { event_type: "loyalty.flag.cleared", from: 1, lift: |_| {} },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

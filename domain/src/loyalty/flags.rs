@@ -16,16 +16,19 @@ pub const LOOP_DAYS: u64 = 30;
 pub enum FlagKind {
     /// Orders are bought and given back, again and again.
     BuyRefundLoop,
+    /// Somebody may have sent itself to be rewarded for it.
+    SelfReferral,
 }
 
 impl FlagKind {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::BuyRefundLoop];
+    pub const ALL: &[Self] = &[Self::BuyRefundLoop, Self::SelfReferral];
 
     /// The wire name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BuyRefundLoop => "buy_refund_loop",
+            Self::SelfReferral => "self_referral",
         }
     }
 
@@ -38,7 +41,7 @@ impl FlagKind {
 
 /// No flag is called so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no flag is called so; buy_refund_loop is one")]
+#[error("no flag is called so; they are buy_refund_loop and self_referral")]
 pub struct UnknownFlag;
 
 impl std::str::FromStr for FlagKind {

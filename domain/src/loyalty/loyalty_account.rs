@@ -11,6 +11,7 @@ mod earning;
 mod flagging;
 mod holding;
 mod moving;
+mod referring;
 mod rehearsing;
 mod returning;
 mod stamping;
@@ -33,6 +34,7 @@ use crate::loyalty::flags::{FlagKind, GivenBackDay};
 use crate::loyalty::holds::GivenBack;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::referrals::RewardedReferral;
 use crate::loyalty::sale::SaleRefund;
 use crate::loyalty::windows;
 use crate::money::{Currency, Money};
@@ -86,6 +88,8 @@ pub struct Member {
     adjustments: Vec<adjusting::Adjustment>,
     transfers: Vec<moving::RecordedTransfer>,
     stamps: stamping::Stamps,
+    /// What who sent the customer is given.
+    referrals: Vec<RewardedReferral>,
     /// What a person is to look at.
     flags: BTreeSet<FlagKind>,
     /// The orders that were given back whole of late, by day.
@@ -194,18 +198,13 @@ impl Decider for LoyaltyAccount {
                     moving::receive(member, (transfer, from), &lots, (reason, currency), now.today)
                 })
             }
-            LoyaltyCommand::Stamp { sale, programme, now } => {
-                after_due(state, now, |member| Ok(stamping::stamp(member, &sale, &programme, now.today)))
-            }
-            LoyaltyCommand::TakeStampsBack { refunded, now } => {
-                after_due(state, now, |member| Ok(stamping::take_back(member, &refunded)))
-            }
-            LoyaltyCommand::RedeemReward { reward, order, now } => {
-                after_due(state, now, |member| stamping::redeem(member, reward, order, now.today))
-            }
-            LoyaltyCommand::ClearFlag { flag, reason, now } => {
-                after_due(state, now, |member| flagging::clear(member, flag, reason, now.today))
-            }
+            command @ (LoyaltyCommand::Stamp { .. }
+            | LoyaltyCommand::TakeStampsBack { .. }
+            | LoyaltyCommand::NoteReferral { .. }
+            | LoyaltyCommand::GiveReferralBack { .. }
+            | LoyaltyCommand::RedeemReward { .. }
+            | LoyaltyCommand::FlagSelfReferral { .. }
+            | LoyaltyCommand::ClearFlag { .. }) => beside_points(state, command),
             LoyaltyCommand::MergeInto { into, now } => absorbing::merge_into(state, into, now),
             LoyaltyCommand::Absorb { duplicate, account, programme, now } => {
                 let rules = programme.on(now.today).rules;
@@ -255,6 +254,7 @@ impl Decider for LoyaltyAccount {
                 | E::RewardRedeemed { .. }
                 | E::RewardReturned { .. }
                 | E::RewardExpired { .. }
+                | E::ReferralChanged { .. }
                 | E::FlagRaised { .. }
                 | E::FlagCleared { .. }
                 | E::Absorbed { .. },
@@ -393,6 +393,7 @@ impl Member {
             adjustments: Vec::new(),
             transfers: Vec::new(),
             stamps: stamping::Stamps::new(),
+            referrals: Vec::new(),
             flags: BTreeSet::new(),
             given_back: Vec::new(),
             earned_by_day: BTreeMap::new(),
@@ -460,6 +461,7 @@ impl Member {
                 self.hand_reward_over(*reward, order, *redeemed_on);
             }
             E::RewardExpired { reward, .. } => self.lose_reward(*reward),
+            E::ReferralChanged { .. } => self.change_referral(event),
             E::FlagRaised { flag, .. } => {
                 self.flags.insert(*flag);
             }
@@ -544,6 +546,34 @@ impl Member {
             self.transfers.retain(|transfer| on < transfer.remembered_until);
             self.stamps.see(on);
         }
+    }
+}
+
+/// Stamps and rewards, what who sent the customer is given, and what a person is to look at; nothing is asked of it by others.
+fn beside_points(state: &LoyaltyAccount, command: LoyaltyCommand) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    match command {
+        LoyaltyCommand::Stamp { sale, programme, now } => {
+            after_due(state, now, |member| Ok(stamping::stamp(member, &sale, &programme, now.today)))
+        }
+        LoyaltyCommand::TakeStampsBack { refunded, now } => {
+            after_due(state, now, |member| Ok(stamping::take_back(member, &refunded)))
+        }
+        LoyaltyCommand::NoteReferral { sale, tier, programme, now } => {
+            after_due(state, now, |member| Ok(referring::note(member, &sale, tier, &programme, now.today)))
+        }
+        LoyaltyCommand::GiveReferralBack { refunded, now } => {
+            after_due(state, now, |member| Ok(referring::give_back(member, &refunded, now.today)))
+        }
+        LoyaltyCommand::RedeemReward { reward, order, now } => {
+            after_due(state, now, |member| stamping::redeem(member, reward, order, now.today))
+        }
+        LoyaltyCommand::FlagSelfReferral { now } => after_due(state, now, |member| {
+            Ok(flagging::raise_self_referral(member, (0, now.today), now.today).into_iter().collect())
+        }),
+        LoyaltyCommand::ClearFlag { flag, reason, now } => {
+            after_due(state, now, |member| flagging::clear(member, flag, reason, now.today))
+        }
+        _ => Ok(vec![]),
     }
 }
 

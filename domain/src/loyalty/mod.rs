@@ -30,6 +30,7 @@ pub mod loyalty_account;
 pub mod loyalty_programme;
 pub mod merging;
 pub mod programme;
+pub mod referrals;
 pub mod rehearsal;
 pub mod sale;
 #[cfg(test)]

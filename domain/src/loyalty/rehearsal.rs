@@ -102,6 +102,10 @@ impl MemberRehearsal {
 
     /// Goes on by a fact, in the order in which they were recorded.
     pub fn take(&mut self, mut told: Told, programme: &LoyaltyProgramme) {
+        // It comes with what it is about, and moves no points of this account.
+        if matches!(told.fact, Fact::Account(LoyaltyEvent::ReferralChanged { .. })) {
+            return;
+        }
         self.hear_of_campaigns(&told.fact);
         let (with_the_last, is_due) = (self.recorded_at == Some(told.recorded_at), self.is_due(&told.fact));
         if !(with_the_last && is_due) {
@@ -249,6 +253,7 @@ impl MemberRehearsal {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. }
             | E::Absorbed { .. }

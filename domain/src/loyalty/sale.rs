@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use crate::birth_date::BirthDate;
-use crate::ids::{CampaignId, Channel, OrderId, RefundId};
+use crate::ids::{CampaignId, Channel, CustomerId, OrderId, RefundId};
 use crate::money::Money;
 use crate::purchase::{LineGivenBack, PurchaseLine, RefundedLine};
 
@@ -43,16 +43,47 @@ pub enum Buyer {
 pub struct KnownBuyer {
     /// The day of birth.
     pub birth_date: Option<BirthDate>,
+    /// Who sent it; with the first purchase only.
+    pub referred: Option<Referred>,
+}
+
+/// A customer that another one sent, as it buys for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Referred {
+    /// Who was sent.
+    pub customer: CustomerId,
+    /// Who sent it.
+    pub by: CustomerId,
+    /// Whether the two may be one person.
+    pub looks_alike: bool,
 }
 
 impl Buyer {
     /// Whether a campaign for birthdays is for a purchase of this date.
     pub(in crate::loyalty) fn has_birthday(&self, campaign: CampaignId, within_days: u32, on: NaiveDate) -> bool {
         match self {
-            Self::Known(KnownBuyer { birth_date }) => {
+            Self::Known(KnownBuyer { birth_date, .. }) => {
                 birth_date.is_some_and(|born| born.is_birthday_within(within_days, on))
             }
             Self::AsRecorded { campaigns } => campaigns.contains(&campaign),
+        }
+    }
+}
+
+impl Buyer {
+    /// Whether a campaign for referred customers is for this purchase.
+    pub(in crate::loyalty) fn is_referred(&self, campaign: CampaignId) -> bool {
+        match self {
+            Self::Known(known) => known.referred.is_some(),
+            Self::AsRecorded { campaigns } => campaigns.contains(&campaign),
+        }
+    }
+
+    /// Who sent the buyer, if this is its first purchase. A history tells it by events of its own.
+    pub const fn referred(&self) -> Option<Referred> {
+        match self {
+            Self::Known(known) => known.referred,
+            Self::AsRecorded { .. } => None,
         }
     }
 }
@@ -67,7 +98,7 @@ impl Sale {
     /// One of which only the total was told.
     #[must_use]
     pub const fn of_total(order: OrderId, total: Money, on: NaiveDate) -> Self {
-        let buyer = Buyer::Known(KnownBuyer { birth_date: None });
+        let buyer = Buyer::Known(KnownBuyer { birth_date: None, referred: None });
         Self { order, channel: None, lines: Vec::new(), total, on, buyer }
     }
 }

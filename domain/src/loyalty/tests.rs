@@ -26,6 +26,7 @@ mod holds;
 mod merging;
 mod pending;
 mod programmes;
+mod referrals;
 mod rehearsals;
 mod returns;
 mod reviews;
@@ -650,6 +651,7 @@ mod any_history {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. } => None,
         }
@@ -696,6 +698,7 @@ mod any_history {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. }
             | E::HoldReleased { .. } => 0,
@@ -765,7 +768,10 @@ mod any_history {
             | C::ReceiveTransfer { now, .. }
             | C::Stamp { now, .. }
             | C::TakeStampsBack { now, .. }
+            | C::NoteReferral { now, .. }
+            | C::GiveReferralBack { now, .. }
             | C::RedeemReward { now, .. }
+            | C::FlagSelfReferral { now }
             | C::ClearFlag { now, .. }
             | C::MergeInto { now, .. }
             | C::Absorb { now, .. }

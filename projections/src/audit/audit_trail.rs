@@ -172,6 +172,7 @@ const fn order_of_account(event: &LoyaltyEvent) -> Option<&OrderId> {
         | L::RewardWithdrawn { order, .. }
         | L::RewardRedeemed { order, .. }
         | L::RewardReturned { order, .. }
+        | L::ReferralChanged { order, .. }
         | L::PointsExpired { order: Some(order), .. } => Some(order),
         L::Enrolled { .. }
         | L::TierUpgraded { .. }

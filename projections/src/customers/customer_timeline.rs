@@ -207,6 +207,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
         | E::RewardRedeemed { .. }
         | E::RewardReturned { .. }
         | E::RewardExpired { .. } => of_stamp_cards(event),
+        E::ReferralChanged { order, referrer, points, status, on, .. } => json!({
+            "order_id": order, "referrer_id": referrer, "referrer_points": points, "status": status, "on": on,
+        }),
         E::FlagRaised { flag, orders, since, raised_on } => {
             json!({"flag": flag, "orders": orders, "since": since, "on": raised_on})
         }

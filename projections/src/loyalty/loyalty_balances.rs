@@ -385,7 +385,8 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
         E::StampAdded { .. } | E::StampRemoved { .. } => row.stamp(event),
         E::RewardEarned { .. } | E::RewardReturned { .. } => row.add_reward(event),
         E::RewardWithdrawn { .. } | E::RewardRedeemed { .. } | E::RewardExpired { .. } => row.lose_reward(event),
-        E::FlagRaised { .. } | E::FlagCleared { .. } => {} // told by loyalty_flags
+        // Told by loyalty_flags; and what another account is given.
+        E::FlagRaised { .. } | E::FlagCleared { .. } | E::ReferralChanged { .. } => {}
         E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
@@ -1007,6 +1008,7 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. }
             | E::Merged { .. }

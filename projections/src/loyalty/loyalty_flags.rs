@@ -23,7 +23,7 @@ pub struct FlagRow {
     pub flag: FlagKind,
     /// Whose account.
     pub tenant: TenantId,
-    /// How many orders were bought and given back.
+    /// How many orders it is about.
     pub orders: i32,
     /// Business date of the first of them.
     pub since: NaiveDate,
@@ -43,7 +43,7 @@ pub struct LoyaltyFlags;
 
 impl ReadModel for LoyaltyFlags {
     const NAME: &'static str = "loyalty_flags";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["loyalty_flags"];
     const TABLES_SQL: &'static str = include_str!("loyalty_flags/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("loyalty_flags/indexes.sql");
@@ -67,7 +67,29 @@ impl ReadModel for LoyaltyFlags {
             E::FlagRaised { flag, .. } | E::FlagCleared { flag, .. } => std::slice::from_ref(flag),
             E::Absorbed { flags, .. } => flags,
             E::Merged { .. } | E::Closed { .. } => FlagKind::ALL,
-            _ => &[], // not handled
+            E::Enrolled { .. }
+            | E::PointsPending { .. }
+            | E::PointsEarned { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::HoldPlaced { .. }
+            | E::HoldReleased { .. }
+            | E::PointsRedeemed { .. }
+            | E::PointsReversed { .. }
+            | E::PointsAdjusted { .. }
+            | E::PointsReturned { .. }
+            | E::PointsExpired { .. }
+            | E::TransferSent { .. }
+            | E::TransferReceived { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::ReferralChanged { .. } => &[],
         };
         flags.iter().map(|flag| (recorded.stream.id, *flag)).collect()
     }
@@ -79,10 +101,34 @@ impl ReadModel for LoyaltyFlags {
             E::FlagRaised { orders, since, raised_on, .. } => {
                 Some(FlagRow::raised(*key, (*orders, *since), *raised_on, recorded))
             }
-            E::Absorbed { given_back, on, .. } => Some(FlagRow::raised(*key, counted(given_back, *on), *on, recorded)),
+            E::Absorbed { given_back, on, .. } => {
+                Some(FlagRow::raised(*key, counted(key.1, given_back, *on), *on, recorded))
+            }
             E::FlagCleared { reason, cleared_on, .. } => Some(row?.cleared(*cleared_on, reason.as_ref())),
             E::Merged { on, .. } | E::Closed { on, .. } => Some(row?.cleared(*on, None)),
-            _ => row, // not handled
+            E::Enrolled { .. }
+            | E::PointsPending { .. }
+            | E::PointsEarned { .. }
+            | E::TierUpgraded { .. }
+            | E::TierDowngraded { .. }
+            | E::TierKept { .. }
+            | E::HoldPlaced { .. }
+            | E::HoldReleased { .. }
+            | E::PointsRedeemed { .. }
+            | E::PointsReversed { .. }
+            | E::PointsAdjusted { .. }
+            | E::PointsReturned { .. }
+            | E::PointsExpired { .. }
+            | E::TransferSent { .. }
+            | E::TransferReceived { .. }
+            | E::StampAdded { .. }
+            | E::StampRemoved { .. }
+            | E::RewardEarned { .. }
+            | E::RewardWithdrawn { .. }
+            | E::RewardRedeemed { .. }
+            | E::RewardReturned { .. }
+            | E::RewardExpired { .. }
+            | E::ReferralChanged { .. } => row,
         }
     }
 
@@ -122,8 +168,12 @@ impl FlagRow {
     }
 }
 
-/// How many orders, and the day of the first of them.
-fn counted(given_back: &[GivenBackDay], on: NaiveDate) -> (u32, NaiveDate) {
+/// How many orders it is about, and the day of the first of them. Which purchase it was of who may have sent itself, its own account says.
+fn counted(flag: FlagKind, given_back: &[GivenBackDay], on: NaiveDate) -> (u32, NaiveDate) {
+    match flag {
+        FlagKind::BuyRefundLoop => {}
+        FlagKind::SelfReferral => return (0, on),
+    }
     let orders = given_back.iter().map(|day| day.orders).fold(0, u32::saturating_add);
     (orders, given_back.first().map_or(on, |day| day.on))
 }

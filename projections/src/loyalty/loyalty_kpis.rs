@@ -206,6 +206,7 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         | E::RewardRedeemed { .. }
         | E::RewardReturned { .. }
         | E::RewardExpired { .. }
+        | E::ReferralChanged { .. }
         | E::FlagRaised { .. }
         | E::FlagCleared { .. }
         | E::HoldPlaced { .. }
@@ -243,6 +244,7 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         | E::RewardRedeemed { .. }
         | E::RewardReturned { .. }
         | E::RewardExpired { .. }
+        | E::ReferralChanged { .. }
         | E::FlagRaised { .. }
         | E::FlagCleared { .. }
         | E::HoldPlaced { .. }
@@ -283,6 +285,7 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         | E::RewardRedeemed { .. }
         | E::RewardReturned { .. }
         | E::RewardExpired { .. }
+        | E::ReferralChanged { .. }
         | E::FlagRaised { .. }
         | E::FlagCleared { .. }
         | E::HoldPlaced { .. }

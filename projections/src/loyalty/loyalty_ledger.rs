@@ -209,6 +209,7 @@ impl ReadModel for LoyaltyLedger {
                 | E::RewardRedeemed { .. }
                 | E::RewardReturned { .. }
                 | E::RewardExpired { .. }
+                | E::ReferralChanged { .. }
                 | E::FlagRaised { .. }
                 | E::FlagCleared { .. } => vec![],
             },
@@ -290,6 +291,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
         | E::RewardRedeemed { .. }
         | E::RewardReturned { .. }
         | E::RewardExpired { .. }
+        | E::ReferralChanged { .. }
         | E::FlagRaised { .. }
         | E::FlagCleared { .. } => None,
     }

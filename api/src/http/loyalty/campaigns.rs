@@ -57,7 +57,8 @@ impl From<OfCampaign> for CampaignPointsView {
     }
 }
 
-/// Which purchases a campaign is for, and what it gives: at least one of `multiplier_percent`, `bonus_points` and `points_per_article`.
+/// Which purchases a campaign is for, and what it gives: at least one of `multiplier_percent`, `bonus_points`, `points_per_article` and
+/// `referrer_points`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CampaignRulesBody {
@@ -80,6 +81,10 @@ pub(super) struct CampaignRulesBody {
     /// Only around a member's birthday; nothing for whom none is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     birthday: Option<BirthdayBody>,
+    /// Only for the first purchase of a customer that another one sent, as it is recorded; points earned without a purchase are none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schema(example = false)]
+    referred: bool,
     /// Only if at least so many whole units were paid for what it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000_000, example = 20)]
@@ -96,9 +101,19 @@ pub(super) struct CampaignRulesBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1_000_000, example = 10)]
     points_per_article: Option<i64>,
+    /// Points for who sent the customer, given when those of the purchase are, if it is a member then; needs `referred`. No multiplier and
+    /// no cap is for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    referrer_points: Option<i64>,
     /// The most that it gives to a member.
     #[serde(default, skip_serializing_if = "CapsBody::is_none")]
     caps: CapsBody,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Which days are around a birthday, and how much is given for one.
@@ -133,6 +148,8 @@ impl CampaignRulesBody {
             multiplier_percent: self.multiplier_percent,
             bonus_points: self.bonus_points,
             points_per_article: self.points_per_article,
+            referred: self.referred,
+            referrer_points: self.referrer_points,
             caps: EarnCaps { points_per_order, points_per_day },
         })
     }
@@ -154,6 +171,8 @@ impl From<&CampaignRules> for CampaignRulesBody {
             multiplier_percent: rules.multiplier_percent,
             bonus_points: rules.bonus_points,
             points_per_article: rules.points_per_article,
+            referred: rules.referred,
+            referrer_points: rules.referrer_points,
             caps: CapsBody { points_per_order, points_per_day },
         }
     }
@@ -217,7 +236,7 @@ impl PublishedCampaignView {
         (status = 201, description = "Published", body = PublishedCampaignView,
             headers(("Location" = String, description = "Path of the campaign"))),
         (status = 409, description = "campaign_exists"),
-        (status = 422, description = "until_before_from, nothing_given, articles_required, out_of_range, twice, too_many, \
+        (status = 422, description = "until_before_from, nothing_given, articles_required, referred_required, out_of_range, twice, too_many, \
             too_many_campaigns, too_many_versions"),
     ),
     security(("key" = [Scope::Admin])),
@@ -247,7 +266,7 @@ async fn publish(
         (status = 201, description = "Published", body = PublishedCampaignView),
         (status = 404, description = "campaign_not_found"),
         (status = 409, description = "campaign_ended"),
-        (status = 422, description = "until_before_from, nothing_given, articles_required, out_of_range, twice, too_many, \
+        (status = 422, description = "until_before_from, nothing_given, articles_required, referred_required, out_of_range, twice, too_many, \
             too_many_campaigns, too_many_versions"),
     ),
     security(("key" = [Scope::Admin])),

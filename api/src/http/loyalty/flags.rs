@@ -1,4 +1,4 @@
-//! What about accounts a person is to look at: orders that are bought and given back, again and again.
+//! What about accounts a person is to look at: orders that are bought and given back, again and again, and who may have sent itself.
 
 use crate::Api;
 use crate::body::JsonBody;
@@ -25,10 +25,11 @@ use uuid::Uuid;
 #[derive(Serialize, ToSchema)]
 pub(super) struct FlagView {
     customer_id: Uuid,
-    /// What is to be looked at: at least five orders that had earned were given back whole within thirty days.
+    /// What is to be looked at: `buy_refund_loop`, at least five orders that had earned were given back whole within thirty days;
+    /// `self_referral`, who sent the customer may be the same person, or turned out to be.
     #[schema(example = "buy_refund_loop")]
     flag: &'static str,
-    /// How many orders it was when it was flagged.
+    /// How many orders it was when it was flagged; of `self_referral` the first purchase, or none.
     #[schema(example = 5)]
     orders: i32,
     /// The business date of the first of them.

@@ -39,6 +39,12 @@ pub enum CampaignFault {
         /// Where.
         at: String,
     },
+    /// Points for who sent a customer, of whom nobody sent.
+    #[error("only a campaign for referred customers gives something to who sent them")]
+    ReferredRequired {
+        /// Where.
+        at: String,
+    },
     /// A number outside its bounds.
     #[error("must lie between {min} and {max}")]
     OutOfRange {
@@ -72,6 +78,7 @@ impl CampaignFault {
             Self::UntilBeforeFrom { .. } => "until_before_from",
             Self::NothingGiven { .. } => "nothing_given",
             Self::ArticlesRequired { .. } => "articles_required",
+            Self::ReferredRequired { .. } => "referred_required",
             Self::OutOfRange { .. } => "out_of_range",
             Self::Twice { .. } => "twice",
             Self::TooMany { .. } => "too_many",
@@ -84,6 +91,7 @@ impl CampaignFault {
             Self::UntilBeforeFrom { at }
             | Self::NothingGiven { at }
             | Self::ArticlesRequired { at }
+            | Self::ReferredRequired { at }
             | Self::OutOfRange { at, .. }
             | Self::Twice { at }
             | Self::TooMany { at, .. } => at,
@@ -102,13 +110,15 @@ impl CampaignRules {
         if until.is_some_and(|until| until < from) {
             return Err(CampaignFault::UntilBeforeFrom { at: "/until".to_owned() });
         }
-        if self.multiplier_percent.or(self.bonus_points).or(self.points_per_article).is_none() {
+        let given = [self.multiplier_percent, self.bonus_points, self.points_per_article, self.referrer_points];
+        if given.iter().all(Option::is_none) {
             return Err(CampaignFault::NothingGiven { at: "/rules".to_owned() });
         }
         within("minimum_amount", self.minimum_amount, 1, AMOUNT_MAX)?;
         within("multiplier_percent", self.multiplier_percent, 101, PERCENT_MAX)?;
         within("bonus_points", self.bonus_points, 1, POINTS_MAX)?;
         within("points_per_article", self.points_per_article, 1, POINTS_MAX)?;
+        within("referrer_points", self.referrer_points, 1, POINTS_MAX)?;
         within("caps/points_per_order", self.caps.points_per_order, 1, ACCOUNT_POINTS_MAX)?;
         within("caps/points_per_day", self.caps.points_per_day, 1, ACCOUNT_POINTS_MAX)?;
         if let Some(birthday) = &self.birthday {
@@ -117,6 +127,9 @@ impl CampaignRules {
         }
         if self.points_per_article.is_some() && !self.is_for_articles() {
             return Err(CampaignFault::ArticlesRequired { at: "/rules/points_per_article".to_owned() });
+        }
+        if self.referrer_points.is_some() && !self.referred {
+            return Err(CampaignFault::ReferredRequired { at: "/rules/referrer_points".to_owned() });
         }
         each_once("categories", &self.categories)?;
         each_once("products", &self.products)?;
@@ -178,6 +191,19 @@ mod tests {
         assert_eq!(fault(|rules| rules.caps = caps(Some(1), Some(1))), None);
         assert_eq!(fault(|rules| rules.caps = caps(Some(0), None)), at("out_of_range", "/rules/caps/points_per_order"));
         assert_eq!(fault(|rules| rules.caps = caps(None, Some(-5))), at("out_of_range", "/rules/caps/points_per_day"));
+    }
+
+    #[test]
+    fn who_sent_a_customer_is_given_something_by_campaigns_for_such_customers_only() {
+        let gives = |referred, referrer_points| {
+            let rules = CampaignRules { referred, referrer_points, ..CampaignRules::default() };
+            let found = rules.check(day("2026-03-01"), None).err();
+            found.map(|fault| (fault.code(), fault.at().to_owned()))
+        };
+        assert_eq!(gives(true, Some(1)), None);
+        assert_eq!(gives(true, None), at("nothing_given", "/rules"));
+        assert_eq!(gives(false, Some(1)), at("referred_required", "/rules/referrer_points"));
+        assert_eq!(gives(true, Some(1_000_001)), at("out_of_range", "/rules/referrer_points"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl CampaignRules {
         (self.tiers.is_empty() || self.tiers.contains(&tier))
             && (self.channels.is_empty() || sold_there())
             && self.birthday.as_ref().is_none_or(has_birthday)
+            && (!self.referred || sale.buyer.is_referred(campaign))
     }
 
     /// Whether it is for some articles only.
@@ -56,6 +57,15 @@ impl CampaignRules {
             || line.category.as_ref().is_some_and(|category| self.categories.contains(category))
     }
 
+    /// Whether enough was paid for a purchase, or for its matching lines.
+    pub(in crate::loyalty) fn is_reached(&self, matched: Option<&MatchedLines>, purchase: Purchase<'_>) -> bool {
+        self.is_enough(purchase.share(matched).paid)
+    }
+
+    fn is_enough(&self, paid: Money) -> bool {
+        paid.minor() > 0 && paid.whole_units() >= self.minimum_amount.unwrap_or(0)
+    }
+
     /// The points for a purchase, or for its matching lines, by the rules and the multiplier that it earned by. Nothing for what was free.
     pub(in crate::loyalty) fn points(
         &self,
@@ -64,7 +74,7 @@ impl CampaignRules {
         (programme, multiplier_percent): (&Programme, i64),
     ) -> i64 {
         let Share { paid, articles } = purchase.share(matched);
-        if paid.minor() <= 0 || paid.whole_units() < self.minimum_amount.unwrap_or(0) {
+        if !self.is_enough(paid) {
             return 0;
         }
         let more = i128::from(self.multiplier_percent.unwrap_or(100).saturating_sub(100));

@@ -18,6 +18,7 @@ use crate::loyalty::events::{LoyaltyEvent, MovedLot};
 use crate::loyalty::flags::{FlagKind, GivenBackDay};
 use crate::loyalty::merging::{AbsorbedCard, AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
+use crate::loyalty::referrals::RewardedReferral;
 use crate::loyalty::windows;
 
 /// The most orders that an account hands over.
@@ -102,7 +103,7 @@ fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) 
     let (mut owed, mut balance) = (member.debt, member.available());
     let of_part = |part: usize| {
         let besides = if part == 0 { Besides::of(other) } else { Besides::default() };
-        let Besides { debt, stamp_cards, flags, given_back } = besides;
+        let Besides { debt, stamp_cards, referrals, flags, given_back } = besides;
         let (lots, redeemed) = (lots.next().unwrap_or_default(), redeemed.next().unwrap_or_default());
         let left = sum_of(lots.iter().map(|lot| lot.points));
         let paid_debt = owed.min(left);
@@ -124,6 +125,7 @@ fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) 
             stamp_cards,
             rewards: rewards.next().unwrap_or_default().to_vec(),
             stamped: stamped.next().unwrap_or_default().to_vec(),
+            referrals,
             flags,
             given_back,
             latest_earned_on: other.latest_earned_on,
@@ -139,6 +141,7 @@ fn parts(member: &Member, duplicate: CustomerId, other: &Member, on: NaiveDate) 
 struct Besides {
     debt: i64,
     stamp_cards: Vec<AbsorbedCard>,
+    referrals: Vec<RewardedReferral>,
     flags: Vec<FlagKind>,
     given_back: Vec<GivenBackDay>,
 }
@@ -146,7 +149,8 @@ struct Besides {
 impl Besides {
     fn of(other: &Member) -> Self {
         let (flags, given_back) = (other.flags().collect(), other.given_back.clone());
-        Self { debt: other.debt, stamp_cards: other.cards_handed_over(), flags, given_back }
+        let (stamp_cards, referrals) = (other.cards_handed_over(), other.referrals.clone());
+        Self { debt: other.debt, stamp_cards, referrals, flags, given_back }
     }
 }
 
@@ -239,9 +243,12 @@ impl Member {
         self
     }
 
-    /// Stamp cards, and what is to be looked at.
+    /// Stamp cards, what who sent it is given, and what is to be looked at.
     fn absorb_besides(&mut self, event: &LoyaltyEvent) {
-        let LoyaltyEvent::Absorbed { stamp_cards, rewards, stamped, flags, given_back, .. } = event else { return };
+        let LoyaltyEvent::Absorbed { stamp_cards, rewards, stamped, referrals, flags, given_back, .. } = event else {
+            return;
+        };
+        self.absorb_referrals(referrals);
         self.absorb_stamps(stamp_cards, rewards, stamped);
         self.flags.extend(flags);
         given_back.iter().for_each(|day| self.count_given_back(*day));

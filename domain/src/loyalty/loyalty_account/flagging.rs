@@ -1,4 +1,5 @@
-//! What may be abuse is flagged for a person to look at: orders that earn and are given back whole, again and again.
+//! What may be abuse is flagged for a person to look at: orders that earn and are given back whole, again and again, and who may have sent
+//! itself.
 
 use chrono::{Days, NaiveDate};
 
@@ -15,6 +16,16 @@ pub(super) fn raise(member: &Member, raised_on: NaiveDate) -> Option<LoyaltyEven
     let since = member.given_back.first()?.on;
     let is_new = orders >= LOOP_ORDERS && !member.flags.contains(&flag);
     is_new.then_some(LoyaltyEvent::FlagRaised { flag, orders, since, raised_on })
+}
+
+/// Who may have sent itself, until somebody has looked at it.
+pub(super) fn raise_self_referral(
+    member: &Member,
+    (orders, since): (u32, NaiveDate),
+    raised_on: NaiveDate,
+) -> Option<LoyaltyEvent> {
+    let flag = FlagKind::SelfReferral;
+    (!member.flags.contains(&flag)).then_some(LoyaltyEvent::FlagRaised { flag, orders, since, raised_on })
 }
 
 /// Somebody has looked at it: what was counted so far counts no more.
@@ -50,6 +61,9 @@ impl Member {
 
     pub(super) fn clear_flag(&mut self, flag: FlagKind) {
         self.flags.remove(&flag);
-        self.given_back.clear();
+        match flag {
+            FlagKind::BuyRefundLoop => self.given_back.clear(),
+            FlagKind::SelfReferral => {}
+        }
     }
 }

@@ -69,6 +69,7 @@ impl Member {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. }
             | E::Merged { .. }

@@ -9,7 +9,7 @@ use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::earning::{Earning, NewLot, credit};
-use super::{EarnedOrder, Lot, Member, after, campaigning, sum_of};
+use super::{EarnedOrder, Lot, Member, after, campaigning, referring, sum_of};
 use crate::calendar::Moment;
 use crate::ids::{OrderId, RefundId};
 use crate::loyalty::campaigns::CampaignPoints;
@@ -129,7 +129,9 @@ fn become_earned(
         capped: pending.capped,
         points: pending.points,
     };
-    credit(member, earning, lot, &programme.on(on).rules, today)
+    let mut events = credit(member, earning, lot, &programme.on(on).rules, today);
+    events.extend(referring::vested(member, order, today));
+    events
 }
 
 impl Member {

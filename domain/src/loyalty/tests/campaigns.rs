@@ -38,7 +38,7 @@ fn birthday(within_days: u32, points_per_birthday: Option<i64>) -> BirthdayRule 
 
 /// Who was born on that day.
 pub(super) fn born(on: &str) -> Buyer {
-    Buyer::Known(KnownBuyer { birth_date: Some(BirthDate::parse(on).unwrap()) })
+    Buyer::Known(KnownBuyer { birth_date: BirthDate::parse(on).ok(), referred: None })
 }
 
 fn bonus(points: i64) -> CampaignRules {

@@ -233,6 +233,7 @@ pub(super) fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> Lo
         | C::Adjust { programme, .. }
         | C::SendTransfer { programme, .. }
         | C::Stamp { programme, .. }
+        | C::NoteReferral { programme, .. }
         | C::Vest { programme, .. }
         | C::Absorb { programme, .. }
         | C::Review { programme, .. } => *programme = rules.clone(),
@@ -244,7 +245,9 @@ pub(super) fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> Lo
         | C::MergeInto { .. }
         | C::Settle { .. }
         | C::TakeStampsBack { .. }
+        | C::GiveReferralBack { .. }
         | C::RedeemReward { .. }
+        | C::FlagSelfReferral { .. }
         | C::ClearFlag { .. }
         | C::Close { .. } => {}
     }

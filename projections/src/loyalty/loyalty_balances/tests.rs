@@ -304,6 +304,7 @@ impl Sums {
             | E::RewardRedeemed { .. }
             | E::RewardReturned { .. }
             | E::RewardExpired { .. }
+            | E::ReferralChanged { .. }
             | E::FlagRaised { .. }
             | E::FlagCleared { .. }
             | E::HoldPlaced { .. }

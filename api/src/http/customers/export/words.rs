@@ -4,7 +4,10 @@ use super::details::words;
 use domain::customers::address::AddressKind;
 use domain::customers::events::{CustomerEvent, ExportFormat};
 use domain::ids::Tag;
+use domain::loyalty::adjustments::AdjustmentReason;
 use domain::loyalty::events::{LoyaltyEvent, ReleaseReason};
+use domain::loyalty::flags::FlagKind;
+use domain::loyalty::referrals::ReferralStatus;
 use domain::{Event, Money};
 use projections::access::api_keys::ApiKeyRow;
 use projections::loyalty::loyalty_ledger::Movement;
@@ -121,6 +124,12 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsReturned { points, order, .. } => {
             format!("{points} points that you had spent came back, because order {order} was given back")
         }
+        E::PointsAdjusted { points, reason: AdjustmentReason::Referral, .. } => match *points < 0 {
+            true => {
+                format!("{} points were taken back, because whom you sent gave back the order", points.saturating_neg())
+            }
+            false => format!("{points} points were given to you, because a customer whom you had sent bought"),
+        },
         E::PointsAdjusted { points, reason, .. } => {
             let (moved, points) =
                 if *points < 0 { ("taken from", points.saturating_neg()) } else { ("given to", *points) };
@@ -144,13 +153,37 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
             format!("You may have {} again, because order {order} was given back", words(code.as_str()))
         }
         E::RewardExpired { code, .. } => format!("The reward {} expired", words(code.as_str())),
-        E::FlagRaised { orders, since, .. } => {
-            format!("It was noted that you gave back {orders} orders since {since}, for somebody to look at")
-        }
-        E::FlagCleared { .. } => "Somebody has looked at what was noted about orders you gave back".to_owned(),
+        E::ReferralChanged { .. } | E::FlagRaised { .. } | E::FlagCleared { .. } => of_referral_or_flag(event),
         E::Merged { points, .. } => format!("{points} points went to your other account, which goes on alone"),
         E::Absorbed { points, .. } => format!("{points} points came from your other account"),
         E::Closed { .. } => "The account was closed".to_owned(),
+    }
+}
+
+/// Who sent the customer, and what a person is to look at.
+fn of_referral_or_flag(event: &LoyaltyEvent) -> String {
+    use LoyaltyEvent as E;
+    match event {
+        E::ReferralChanged { order, points, status, .. } => match status {
+            ReferralStatus::Pending => format!("Who sent you will be given {points} points for order {order}"),
+            ReferralStatus::Earned => format!("Who sent you is given {points} points for order {order}"),
+            ReferralStatus::Cancelled | ReferralStatus::Reversed => {
+                format!("Who sent you is given no points for order {order}, because it was given back")
+            }
+        },
+        E::FlagRaised { flag: FlagKind::SelfReferral, .. } => {
+            "It was noted that who sent you may be yourself, for somebody to look at".to_owned()
+        }
+        E::FlagRaised { flag: FlagKind::BuyRefundLoop, orders, since, .. } => {
+            format!("It was noted that you gave back {orders} orders since {since}, for somebody to look at")
+        }
+        E::FlagCleared { flag: FlagKind::SelfReferral, .. } => {
+            "Somebody has looked at what was noted about who sent you".to_owned()
+        }
+        E::FlagCleared { flag: FlagKind::BuyRefundLoop, .. } => {
+            "Somebody has looked at what was noted about orders you gave back".to_owned()
+        }
+        event => words(event.event_type()),
     }
 }
 
