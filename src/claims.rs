@@ -55,12 +55,21 @@ impl Compared {
                 Wrong::Surplus => say!("  {kind} is held by {owner} (tenant {tenant}), but no event says so")?,
             }
         }
+        if self.differences.iter().any(is_left_of_a_merge) {
+            say!("  a user that no event tells of was the login of a customer that an earlier version merged: PUT")?;
+            say!("  /v1/customers/{{id}}/user of the holder makes it the holder's, DELETE then frees it")?;
+        }
         for unreadable in self.unreadable.iter().take(TOLD_MAX) {
             say!("  events cannot be read: {unreadable}")?;
         }
         let all = self.differences.len() + self.unreadable.len();
         say!("  {} differences in all", thousands(all as u64))
     }
+}
+
+/// Whether a merge took a login over without an event that says so, as merges did once.
+fn is_left_of_a_merge(difference: &ClaimDifference) -> bool {
+    difference.kind == "user" && matches!(difference.wrong, Wrong::Surplus)
 }
 
 /// Compares all claims, while others may write.

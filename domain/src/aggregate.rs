@@ -116,7 +116,7 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 8;
+    Customer => Customer, snapshot version 9;
     LoyaltyAccount => Loyalty, snapshot version 12;
     LoyaltyProgramme => Programme, snapshot version 4;
     Tenant => Tenant, snapshot version 1;

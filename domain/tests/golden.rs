@@ -204,7 +204,10 @@ fn links() -> Vec<Example> {
     vec![
         Example::required(CustomerEvent::ReferenceLinked { system: system(), personal: reference.into() }),
         Example::required(CustomerEvent::ReferenceUnlinked { system: system() }),
-        Example::required(CustomerEvent::UserLinked { personal: user.into() }),
+        Example::new(
+            CustomerEvent::UserLinked { besides: true, personal: user.clone().into() },
+            CustomerEvent::UserLinked { besides: false, personal: user.into() },
+        ),
         Example::required(CustomerEvent::UserUnlinked {}),
     ]
 }

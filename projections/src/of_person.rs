@@ -28,6 +28,7 @@ use Holds::{Few, Many, Nothing, WhatEventsSay};
 pub const READ_MODELS: &[(&str, Holds)] = &[
     ("customers", Few("id")),
     ("customer_references", Few("customer_id")),
+    ("customer_users", Few("customer_id")),
     ("customer_tags", Few("customer_id")),
     ("customer_words", Few("customer_id")),
     ("customer_contacts", Few("customer_id")),

@@ -83,6 +83,7 @@ const CUSTOMERS: &[Cell] = &[
     Plain("phone"),
     References("references"),
     Text("user_id"),
+    Texts("other_user_ids"),
     Plain("birth_date"),
     Texts("tags"),
     Text("rep"),

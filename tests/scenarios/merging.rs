@@ -73,6 +73,44 @@ async fn two_customers_become_one_with_all_they_had() {
 }
 
 #[tokio::test]
+async fn both_logins_lead_to_the_survivor_until_they_are_taken_away() {
+    let world = World::start().await;
+    let (ana, double) = (member(&world, "ana", "+34600111222").await, member(&world, "double", "+34600333444").await);
+    let user = async |customer: &str, user: &str| {
+        let path = format!("/v1/customers/{customer}/user");
+        world.ask_as(Some(world.key()), Method::PUT, &path, Some(json!({"user_id": user}))).await
+    };
+    for (customer, name) in [(&ana, "login-a"), (&double, "login-b")] {
+        assert_eq!(user(customer, name).await.status, 200);
+    }
+    let third = member(&world, "third", "+34600555666").await;
+    let position = merge(&world, &ana, &double).await;
+    let found = async |user: &str, position: i64| {
+        let found = world.get(&format!("/v1/customers?user_id={user}&min_position={position}")).await.body;
+        found["items"][0]["customer_id"].clone()
+    };
+    assert_eq!((found("login-a", position).await, found("login-b", position).await), (json!(ana), json!(ana)));
+    let shown = world.get(&format!("/v1/customers/{ana}")).await.body;
+    assert_eq!((&shown["user_id"], &shown["other_user_ids"]), (&json!("login-a"), &json!(["login-b"])));
+    assert_eq!(user(&third, "login-b").await.refusal(), "409 user_taken");
+    let export = world.open(None, &format!("/v1/customers/{ana}/export?format=html"), None).await;
+    assert!(export.text().await.expect("a page").contains("login-a, login-b"));
+    let checked = world.run(&["check", "claims"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+
+    let position = merge(&world, &third, &ana).await;
+    assert_eq!((found("login-a", position).await, found("login-b", position).await), (json!(third), json!(third)));
+    assert!(world.run(&["check", "claims"]).status.success());
+    let path = format!("/v1/customers/{third}/user");
+    assert_eq!(world.ask_as(Some(world.key()), Method::DELETE, &path, None).await.status, 200);
+    let eva = member(&world, "eva", "+34600777888").await;
+    let taken = user(&eva, "login-b").await;
+    assert_eq!(taken.status, 200, "it is free: {}", taken.body);
+    assert_eq!(found("login-b", taken.position.expect("a position")).await, json!(eva));
+    assert!(world.run(&["check", "--all"]).status.success());
+}
+
+#[tokio::test]
 async fn the_history_of_both_is_told_with_the_survivors_and_each_alone() {
     let world = World::start().await;
     let (ana, double) = (member(&world, "ana", "+34600111222").await, member(&world, "double", "+34600333444").await);

@@ -532,6 +532,9 @@ struct CustomerView {
     /// The user of the authentication service as whom the customer logs in.
     #[schema(example = "auth0|5f7c8ec7c33c6c004bbafe82")]
     user_id: Option<String>,
+    /// Users whom its duplicates logged in as: they lead to it, too.
+    #[schema(example = json!([]))]
+    other_user_ids: Vec<String>,
     /// When the person was born; shown to keys with `customers:pii` only.
     #[schema(value_type = Option<schemas::BirthDate>)]
     birth_date: Option<NaiveDate>,
@@ -662,6 +665,7 @@ impl CustomerView {
             status: row.status.as_str(),
             references: references.collect(),
             user_id: row.user_id.map(|text| shown(text, masked_text)),
+            other_user_ids: row.other_user_ids.into_iter().map(|text| shown(text, masked_text)).collect(),
             name: row.name.map(|text| shown(text, masked_text)),
             company: row.company.map(|text| shown(text, masked_text)),
             email: row.email.map(|text| shown(text, masked_email)),

@@ -82,7 +82,7 @@ pub async fn unlink_reference(
     commands.execute(caller, asked.keyed(key)).await
 }
 
-/// Remembers as whom a customer logs in, instead of anybody before.
+/// Remembers as whom a customer logs in, instead of the one before.
 ///
 /// # Errors
 /// As [`CommandError`] says; [`CommandError::Claimed`] when another customer logs in so.
@@ -100,7 +100,7 @@ pub async fn link_user(
     commands.execute(caller, asked.keyed(key)).await
 }
 
-/// Forgets as whom a customer logs in.
+/// Forgets as whom a customer logs in, also as its duplicates did.
 ///
 /// # Errors
 /// As [`CommandError`] says.

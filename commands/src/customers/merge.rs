@@ -18,6 +18,7 @@ use crate::refusals;
 use crate::states::States;
 use domain::customers::commands::{CustomerCommand, CustomerError};
 use domain::customers::customer::{ActiveCustomer, Customer};
+use domain::customers::events::CustomerEvent;
 use domain::customers::referring::one_sent_the_other;
 use domain::ids::CustomerId;
 use domain::loyalty::commands::LoyaltyCommand;
@@ -88,7 +89,8 @@ impl Merging {
             return Err(refusals::outdated());
         }
         let absorb = CustomerCommand::Absorb { into: survivor, id: duplicate, duplicate: Box::new(known.clone()), on };
-        changes = changes.and(customer_stream(survivor), Customer::decide(takes_over, absorb)?);
+        let absorbed = Customer::decide(takes_over, absorb)?;
+        changes = changes.and(customer_stream(survivor), absorbed.iter().cloned());
         changes = changes.and(customer_stream(duplicate), merged);
         let account = self.merge_accounts(states, &mut changes)?;
         if one_sent_the_other((survivor, takes_over.active()?), (duplicate, known)) && account.member().is_ok() {
@@ -96,12 +98,23 @@ impl Merging {
             self.today.append(&mut changes, survivor, LoyaltyAccount::decide(&account, flag)?);
         }
         self.follow(states, known, &mut changes)?;
-        for claim in held_claims(gone) {
-            changes.release(claim.clone(), duplicate.as_uuid());
-            changes.take(claim, survivor.as_uuid());
-        }
+        self.move_claims(states, &absorbed, &mut changes);
         changes.link(survivor.as_uuid(), duplicate.as_uuid());
         Ok(changes)
+    }
+
+    /// What was the duplicate's is the survivor's, as far as its events say so: what no event tells of would be nobody's for ever.
+    fn move_claims(&self, states: &States<'_>, absorbed: &[CustomerEvent], changes: &mut Changes) {
+        let (survivor, duplicate) = (self.request.survivor.as_uuid(), self.request.duplicate.as_uuid());
+        for claim in held_claims(states.get::<Customer>(duplicate)) {
+            changes.release(claim, duplicate);
+        }
+        let takes_over = states.get::<Customer>(survivor);
+        let before = held_claims(takes_over);
+        let after = held_claims(&Customer::fold(takes_over.clone(), absorbed));
+        for claim in after.into_iter().filter(|claim| !before.contains(claim)) {
+            changes.take(claim, survivor);
+        }
     }
 
     /// What is due at the duplicate's account lapses and expires there, before the other one takes over. Tells what that comes to.

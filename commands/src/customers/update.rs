@@ -96,5 +96,5 @@ fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey
 pub(crate) fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
     let Some(customer) = customer.holder() else { return Vec::new() };
     let contact = customer.contact().known().map(claims_of).unwrap_or_default();
-    contact.into_iter().chain(customer.user().map(user_claim)).collect()
+    contact.into_iter().chain(customer.logins().all().map(user_claim)).collect()
 }

@@ -21,7 +21,7 @@ use crate::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, PurchaseLine,
 };
 use crate::customers::lifecycle::Lifecycle;
-use crate::customers::links;
+use crate::customers::links::{self, Logins};
 use crate::customers::merging::{self, Purchases};
 use crate::customers::metadata::{self, Metadata};
 use crate::customers::portal::{self, PortalPermission};
@@ -34,7 +34,6 @@ use crate::event::Personal;
 use crate::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
-use crate::text::UserId;
 use refunding::BoughtLine;
 
 /// For so many months after the purchase an order can be given back.
@@ -82,7 +81,7 @@ pub struct ActiveCustomer {
     pub(super) duplicates: BTreeSet<CustomerId>,
     pub(super) referral: Option<Referral>,
     pub(super) lifecycle: Lifecycle,
-    user: Option<UserId>,
+    logins: Logins,
     tags: Tags,
     assignment: Assignment,
     portal: BTreeSet<PortalPermission>,
@@ -261,7 +260,7 @@ impl ActiveCustomer {
             duplicates: BTreeSet::new(),
             referral: None,
             lifecycle: Lifecycle::new(),
-            user: None,
+            logins: Logins::default(),
             tags: Tags::default(),
             assignment: Assignment::default(),
             portal: BTreeSet::new(),
@@ -311,8 +310,10 @@ impl ActiveCustomer {
                     self.contact = contact.unlinked(system).into();
                 }
             }
-            E::UserLinked { personal } => self.user = personal.known().map(|linked| linked.user.clone()),
-            E::UserUnlinked {} => self.user = None,
+            E::UserLinked { besides, personal } => {
+                self.logins.linked(*besides, personal.known().map(|linked| &linked.user));
+            }
+            E::UserUnlinked {} => self.logins = Logins::default(),
             E::Tagged { tags } => self.tags.put(tags),
             E::Untagged { tags } => self.tags.take(tags),
             E::Assigned { rep, route } => self.assignment = Assignment { rep: rep.clone(), route: route.clone() },
@@ -383,8 +384,8 @@ impl ActiveCustomer {
     }
 
     /// As whom it logs in.
-    pub const fn user(&self) -> Option<&UserId> {
-        self.user.as_ref()
+    pub const fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     /// What we file it under.

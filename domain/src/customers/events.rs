@@ -159,13 +159,16 @@ events! {
             /// The other system: all its names for the customer are gone.
             system: ExternalSystem,
         },
-        /// The customer logs in as this user; as no other any more.
+        /// The customer logs in as this user, instead of the one before, or besides.
         #[serde(rename = "customer.user.linked")]
         UserLinked {
+            /// Whether it is a login beside the customer's own: one that a duplicate had. Since version 2.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            besides: bool,
             /// The user.
             personal: Personal<LinkedUser>,
         },
-        /// The customer logs in as nobody any more.
+        /// The customer logs in as nobody any more: all its logins are gone.
         #[serde(rename = "customer.user.unlinked")]
         UserUnlinked {},
         /// The customer was filed under something.
@@ -310,6 +313,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before dates of birth. What was said reads the same.
     Upcaster { event_type: "customer.created", from: 1, lift: |_| {} },
     Upcaster { event_type: "customer.updated", from: 2, lift: |_| {} },
+    // Before a customer could have more than one login.
+    Upcaster { event_type: "customer.user.linked", from: 1, lift: |_| {} },
     // Before purchases were given back by their lines.
     Upcaster { event_type: "customer.purchase.refunded", from: 1, lift: |_| {} },
 ];

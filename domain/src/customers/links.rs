@@ -1,10 +1,16 @@
-//! What others call a customer: other systems, one reference each, and the service that it logs in with.
+//! What others call a customer: other systems, one reference each, and the service that it logs in with. One that took over duplicates
+//! may have more.
+
+use serde::{Deserialize, Serialize};
 
 use crate::customers::commands::CustomerError;
 use crate::customers::customer::{ActiveCustomer, REFERENCES_MAX, at_most, check_contact};
 use crate::customers::events::{Contact, CustomerEvent, ExternalReference, LinkedReference, LinkedUser};
 use crate::ids::ExternalSystem;
 use crate::text::UserId;
+
+/// The most logins of a customer beside its own.
+pub const OTHER_USERS_MAX: usize = 20;
 
 pub(super) fn link_reference(
     customer: &ActiveCustomer,
@@ -46,14 +52,64 @@ pub(super) fn check_systems(references: &[ExternalReference]) -> Result<(), Cust
 }
 
 pub(super) fn link_user(customer: &ActiveCustomer, user: UserId) -> Vec<CustomerEvent> {
-    if customer.user() == Some(&user) {
+    if customer.logins().own() == Some(&user) {
         return vec![];
     }
-    vec![CustomerEvent::UserLinked { personal: LinkedUser { user }.into() }]
+    vec![CustomerEvent::UserLinked { besides: false, personal: LinkedUser { user }.into() }]
 }
 
 pub(super) fn unlink_user(customer: &ActiveCustomer) -> Vec<CustomerEvent> {
-    customer.user().map(|_| CustomerEvent::UserUnlinked {}).into_iter().collect()
+    customer.logins().all().next().map(|_| CustomerEvent::UserUnlinked {}).into_iter().collect()
+}
+
+/// As whom a customer logs in: as one user of its own, and as those whom its duplicates logged in as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logins {
+    own: Option<UserId>,
+    others: Vec<UserId>,
+}
+
+impl Logins {
+    /// The user that is the customer's own.
+    pub const fn own(&self) -> Option<&UserId> {
+        self.own.as_ref()
+    }
+
+    /// All of them, its own first.
+    pub fn all(&self) -> impl Iterator<Item = &UserId> {
+        self.own.iter().chain(&self.others)
+    }
+
+    /// Those of a duplicate that are not among these: the first becomes the customer's own where it has none.
+    pub(super) fn gained(&self, duplicate: &Self) -> Result<Vec<CustomerEvent>, CustomerError> {
+        let mut logins = self.clone();
+        let mut events = Vec::new();
+        for user in duplicate.all().filter(|user| !self.all().any(|known| known == *user)) {
+            let besides = logins.own.is_some();
+            logins.linked(besides, Some(user));
+            events.push(CustomerEvent::UserLinked { besides, personal: LinkedUser { user: user.clone() }.into() });
+        }
+        if logins.others.len() > OTHER_USERS_MAX {
+            return Err(CustomerError::MergeTooMany { items: "user_ids", limit: OTHER_USERS_MAX });
+        }
+        Ok(events)
+    }
+
+    /// Whoever is one of the others already changes places with the customer's own, so that no login is lost.
+    pub(super) fn linked(&mut self, besides: bool, user: Option<&UserId>) {
+        if besides {
+            let is_new = |user: &&UserId| !self.all().any(|known| known == *user);
+            let new = user.filter(is_new).cloned();
+            self.others.extend(new);
+            return;
+        }
+        let is_other = user.is_some_and(|user| self.others.contains(user));
+        let before = std::mem::replace(&mut self.own, user.cloned());
+        if is_other {
+            self.others.retain(|other| Some(other) != user);
+            self.others.extend(before);
+        }
+    }
 }
 
 impl Contact {

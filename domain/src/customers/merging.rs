@@ -13,7 +13,7 @@ use crate::customers::commands::CustomerError;
 use crate::customers::customer::{
     ActiveCustomer, Customer, DOCUMENTS_MAX, EMAILS_MAX, Order, PHONES_MAX, REFERENCES_MAX, RecordedRefund,
 };
-use crate::customers::events::{Contact, CustomerEvent, CustomerField, ExternalReference, LinkedReference, LinkedUser};
+use crate::customers::events::{Contact, CustomerEvent, CustomerField, ExternalReference, LinkedReference};
 use crate::customers::referring;
 use crate::document::Document;
 use crate::email::Email;
@@ -168,8 +168,7 @@ fn gains(customer: &ActiveCustomer, duplicate: &ActiveCustomer) -> Result<Vec<Cu
         system,
         personal: LinkedReference { reference }.into(),
     }));
-    let user = duplicate.user().filter(|_| customer.user().is_none());
-    events.extend(user.map(|user| CustomerEvent::UserLinked { personal: LinkedUser { user: user.clone() }.into() }));
+    events.extend(customer.logins().gained(duplicate.logins())?);
     // Labels are ours, not the customer's: those that are too many are left behind.
     events.extend(customer.tags().add(duplicate.tags().iter().cloned().collect()).unwrap_or_default());
     if *customer.assignment() == Assignment::default() && *duplicate.assignment() != Assignment::default() {

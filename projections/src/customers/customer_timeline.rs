@@ -133,7 +133,7 @@ fn of_customer(event: &CustomerEvent) -> Value {
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
         E::ReferenceLinked { system, personal: _ } | E::ReferenceUnlinked { system } => json!({"system": system}),
-        E::UserLinked { personal: _ } | E::UserUnlinked {} => json!({}),
+        E::UserLinked { besides: _, personal: _ } | E::UserUnlinked {} => json!({}),
         E::Tagged { tags } | E::Untagged { tags } => json!({"tags": tags}),
         E::Assigned { rep, route } => json!({"rep": rep, "route": route}),
         E::PortalGranted { permissions } => json!({"permissions": permissions}),

@@ -1,5 +1,5 @@
-//! Table `customers` with its children `customer_references`, `customer_tags` and `customer_words`: one row per customer, for the
-//! till's search and the profile.
+//! Table `customers` with its children `customer_references`, `customer_users`, `customer_tags` and `customer_words`: one row per
+//! customer, for the till's search and the profile.
 //!
 //! It holds personal data in plain, because people search for it; what was erased is blank. Uniqueness is not kept here:
 //! claims of the log keep it.
@@ -104,6 +104,8 @@ pub struct CustomerRow {
     pub phone: Option<String>,
     /// The user of the authentication service.
     pub user_id: Option<String>,
+    /// Users whom its duplicates logged in as.
+    pub other_user_ids: Vec<String>,
     /// The customer of Stripe.
     pub stripe_customer_id: Option<String>,
     /// When the person was born.
@@ -162,8 +164,9 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 12;
-    const TABLES: &'static [&'static str] = &["customers", "customer_references", "customer_tags", "customer_words"];
+    const VERSION: i32 = 13;
+    const TABLES: &'static [&'static str] =
+        &["customers", "customer_references", "customer_users", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customers/indexes.sql");
     const PERSONAL: &'static [&'static str] = &[
@@ -172,6 +175,7 @@ impl ReadModel for Customers {
         "email",
         "phone",
         "user_id",
+        "other_user_ids",
         "stripe_customer_id",
         "birth_date",
         "reference",
@@ -208,6 +212,7 @@ impl ReadModel for Customers {
     async fn write(writer: &mut Writer<'_>, changes: &[ChangeOf<Self>]) -> Result<(), sqlx::Error> {
         writer.put(made(changes)).await?;
         replace_references(writer, changes).await?;
+        links::replace_users(writer, changes).await?;
         tags::replace(writer, changes).await?;
         words::replace(writer, changes).await
     }
@@ -286,6 +291,7 @@ fn created(event: &CustomerEvent, recorded: &Recorded) -> Option<CustomerRow> {
         email: None,
         phone: None,
         user_id: None,
+        other_user_ids: Vec::new(),
         stripe_customer_id: None,
         birth_date: None,
         language: language.as_ref().map(|language| language.as_str().to_owned()),
@@ -327,6 +333,7 @@ fn blank(row: CustomerRow) -> CustomerRow {
         email: None,
         phone: None,
         user_id: None,
+        other_user_ids: Vec::new(),
         stripe_customer_id: None,
         birth_date: None,
         referrer: None,
@@ -389,6 +396,7 @@ fn read(row: &PgRow) -> Result<CustomerRow, sqlx::Error> {
         email: get(row, "email")?,
         phone: get(row, "phone")?,
         user_id: get(row, "user_id")?,
+        other_user_ids: get(row, "other_user_ids")?,
         stripe_customer_id: get(row, "stripe_customer_id")?,
         birth_date: get(row, "birth_date")?,
         language: get(row, "language")?,
@@ -438,6 +446,7 @@ impl TableRow for CustomerRow {
             .put("email", self.email.as_deref())
             .put("phone", self.phone.as_deref())
             .put("user_id", self.user_id.as_deref())
+            .put_list("other_user_ids", &self.other_user_ids)
             .put("stripe_customer_id", self.stripe_customer_id.as_deref())
             .put("birth_date", self.birth_date)
             .put("language", self.language.as_deref())
@@ -577,7 +586,7 @@ pub async fn find_by_reference(
     one(pools, tenant, sqlx::query(sql).bind(system).bind(reference)).await
 }
 
-/// The customer who logs in as this user.
+/// The customer who logs in as this user, be it as one whom a duplicate logged in as.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
@@ -589,7 +598,8 @@ pub async fn find_by_user(
     let sql = concat!(
         include_str!("customers/columns.sql"),
         include_str!("customers/as_of.sql"),
-        "where c.user_id = $1 and c.status in ('active', 'blocked') order by c.created_position limit 1"
+        "where c.id = any(array(select u.customer_id from customer_users u where u.user_id = $1)) ",
+        "and c.status in ('active', 'blocked') order by c.created_position limit 1"
     );
     one(pools, tenant, sqlx::query(sql).bind(user)).await
 }

@@ -1,7 +1,8 @@
 //! Analysts: their login decides what they see, and they see it over rebuilds.
 
 use crate::world::{
-    OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, preferring, registered, tagged,
+    OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, logging_in, preferring, registered,
+    tagged,
 };
 use domain::Event;
 use domain::access::events::AccessEvent;
@@ -45,6 +46,7 @@ impl World {
             let home = address_added(fresh_id(), "Calle Mayor 1");
             let profile = [crate::world::documented("12345678Z"), home, preferring("web", "no nuts"), tagged("vip")];
             world.append(tenant, customer, profile).await;
+            world.append(tenant, customer, [logging_in(&format!("ana{number}"))]).await;
             let campaign = CampaignId::new(fresh_id());
             world.append(tenant, fresh_id(), [published(), rehearsed(), announced(campaign)]).await;
             last = world.append(tenant, customer, [enrolled(), earned_with(campaign), flagged()]).await;

@@ -5,7 +5,7 @@ use domain::access::events::{AccessEvent, KeyDigest};
 use domain::access::scope::Scope;
 use domain::country::Country;
 use domain::customers::address::{Address, AddressKind};
-use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference};
+use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LinkedUser};
 use domain::customers::preferences::{PersonalPreferences, Preferences};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
@@ -250,6 +250,11 @@ pub(crate) fn preferring(channel: &str, restriction: &str) -> Event {
 
 pub(crate) fn tagged(tag: &str) -> Event {
     CustomerEvent::Tagged { tags: vec![tag.parse().unwrap()] }.into()
+}
+
+pub(crate) fn logging_in(user: &str) -> Event {
+    let personal = LinkedUser { user: user.parse().unwrap() }.into();
+    CustomerEvent::UserLinked { besides: false, personal }.into()
 }
 
 pub(crate) fn enrolled() -> Event {

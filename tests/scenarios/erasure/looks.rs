@@ -222,6 +222,7 @@ const TABLES: &[(&str, Leaves)] = &[
     ("customer_documents", Nothing),
     ("customer_preferences", Nothing),
     ("customer_references", Nothing),
+    ("customer_users", Nothing),
     ("customer_tags", Nothing),
     ("customer_timeline", Facts),
     ("customer_words", Nothing),

@@ -93,7 +93,9 @@ struct UserBody {
     user_id: String,
 }
 
-/// Tells as whom a customer logs in, instead of anybody before.
+/// Tells as whom a customer logs in, instead of the one before.
+///
+/// One whom a duplicate logged in as changes places with it. The others of duplicates stay.
 #[utoipa::path(
     put, path = "/v1/customers/{id}/user", tag = "customers", operation_id = "link_user",
     params(PathId, Guards),
@@ -122,7 +124,7 @@ async fn link_user(
     Ok(ChangeDone::answer(id, &committed))
 }
 
-/// Forgets as whom a customer logs in.
+/// Forgets as whom a customer logs in, also as its duplicates did.
 #[utoipa::path(
     delete, path = "/v1/customers/{id}/user", tag = "customers", operation_id = "unlink_user",
     params(PathId, Guards),

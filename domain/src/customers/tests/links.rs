@@ -56,15 +56,41 @@ fn the_last_contact_may_not_go_whatever_is_linked_beside() {
 #[test]
 fn a_customer_logs_in_as_one_user_at_a_time() {
     let state = given::<Customer>([created()]).when(link_user("ana")).then([user_linked("ana")]);
-    assert_eq!(state.active().unwrap().user().map(ToString::to_string).as_deref(), Some("ana"));
+    assert_eq!(state.active().unwrap().logins().own().map(ToString::to_string).as_deref(), Some("ana"));
     given::<Customer>([created(), user_linked("ana")]).when(link_user("ana")).then([]);
     let state = given::<Customer>([created(), user_linked("ana")]).when(link_user("eva")).then([user_linked("eva")]);
-    assert_eq!(state.active().unwrap().user().map(ToString::to_string).as_deref(), Some("eva"));
+    assert_eq!(state.active().unwrap().logins().own().map(ToString::to_string).as_deref(), Some("eva"));
     let nobody = given::<Customer>([created(), user_linked("ana")])
         .when(CustomerCommand::UnlinkUser)
         .then([CustomerEvent::UserUnlinked {}]);
-    assert_eq!(nobody.active().unwrap().user(), None);
+    assert_eq!(nobody.active().unwrap().logins().own(), None);
     given::<Customer>([created()]).when(CustomerCommand::UnlinkUser).then([]);
+}
+
+#[test]
+fn a_login_that_came_with_a_duplicate_stays_until_all_are_taken_away() {
+    let besides = |user: &str| CustomerEvent::UserLinked {
+        besides: true,
+        personal: LinkedUser { user: user.parse().unwrap() }.into(),
+    };
+    let logins = |state: &Customer| {
+        let logins = state.active().unwrap().logins();
+        (logins.own().map(ToString::to_string), logins.all().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let history = || [created(), user_linked("ana"), besides("double")];
+    let state = given::<Customer>(history()).when(link_user("double")).then([user_linked("double")]);
+    assert_eq!(
+        logins(&state),
+        (Some("double".to_owned()), vec!["double".to_owned(), "ana".to_owned()]),
+        "changed places"
+    );
+    let state = given::<Customer>(history()).when(link_user("eva")).then([user_linked("eva")]);
+    assert_eq!(logins(&state).1, ["eva", "double"], "the own one is replaced");
+    let state = given::<Customer>(history()).when(CustomerCommand::UnlinkUser).then([CustomerEvent::UserUnlinked {}]);
+    assert_eq!(logins(&state).1, [""; 0]);
+    let erased = CustomerEvent::UserLinked { besides: true, personal: Personal::Erased };
+    let state = given::<Customer>([created(), user_linked("ana"), erased]).state();
+    assert_eq!(logins(&state).1, ["ana"]);
 }
 
 #[test]
@@ -76,9 +102,9 @@ fn nobody_and_who_was_erased_are_called_nothing() {
     for command in commands() {
         given::<Customer>([created_as(Personal::Erased)]).when(command).then_refused(CustomerError::Erased);
     }
-    let erased = CustomerEvent::UserLinked { personal: Personal::Erased };
+    let erased = CustomerEvent::UserLinked { besides: false, personal: Personal::Erased };
     let state = given::<Customer>([created(), erased]).state();
-    assert_eq!(state.active().unwrap().user(), None);
+    assert_eq!(state.active().unwrap().logins().own(), None);
 }
 
 fn created_as(personal: Personal<Contact>) -> CustomerEvent {
@@ -118,5 +144,5 @@ fn link_user(user: &str) -> CustomerCommand {
 }
 
 fn user_linked(user: &str) -> CustomerEvent {
-    CustomerEvent::UserLinked { personal: LinkedUser { user: user.parse().unwrap() }.into() }
+    CustomerEvent::UserLinked { besides: false, personal: LinkedUser { user: user.parse().unwrap() }.into() }
 }

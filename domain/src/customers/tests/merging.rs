@@ -5,6 +5,7 @@ use crate::birth_date::BirthDate;
 use crate::customers::blocking::{BlockNote, BlockReason};
 use crate::customers::commands::RefundLine;
 use crate::customers::customer::EMAILS_MAX;
+use crate::customers::links::OTHER_USERS_MAX;
 use crate::customers::merging::{DUPLICATES_MAX, MERGED_ORDERS_MAX};
 use crate::ids::{CustomerId, ReasonCode};
 
@@ -104,6 +105,24 @@ fn two_references_of_one_system_are_both_kept_the_survivors_own_first() {
     let survivor = absorbed(&of("cus_1"), &of("cus_2"));
     let contact = survivor.active().unwrap().contact().known().unwrap();
     assert_eq!(contact.references, [reference("cus_1"), reference("cus_2")]);
+}
+
+#[test]
+fn all_logins_lead_to_the_survivor() {
+    let logs_in = |state: &Customer, user: &str| after(state, CustomerCommand::LinkUser(user.parse().unwrap()));
+    let logins = |state: &Customer| state.active().unwrap().logins().all().map(ToString::to_string).collect::<Vec<_>>();
+    let (own, other) = (logs_in(&registered(), "ana"), logs_in(&known_by(by_phone()), "double"));
+    let survivor = absorbed(&own, &other);
+    assert_eq!(logins(&survivor), ["ana", "double"]);
+    assert_eq!(logins(&absorbed(&registered(), &survivor)), ["ana", "double"], "the first becomes its own");
+    assert_eq!(logins(&absorbed(&survivor, &logs_in(&known_by(by_reference()), "third"))), ["ana", "double", "third"]);
+    let mut many = own;
+    for nth in 0..OTHER_USERS_MAX {
+        let duplicate = logs_in(&known_by(by_phone()), &format!("user-{nth}"));
+        many = after(&many, absorb(CustomerId::new(Uuid::from_u128(100 + nth as u128)), &duplicate));
+    }
+    let refused = Customer::decide(&many, absorb(THIRD, &other));
+    assert_eq!(refused, Err(CustomerError::MergeTooMany { items: "user_ids", limit: OTHER_USERS_MAX }));
 }
 
 #[test]

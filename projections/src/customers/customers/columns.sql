@@ -1,4 +1,4 @@
-select c.id, c.tenant, c.kind, c.status, c.name, c.company, c.email, c.phone, c.user_id, c.stripe_customer_id, c.language,
+select c.id, c.tenant, c.kind, c.status, c.name, c.company, c.email, c.phone, c.user_id, c.other_user_ids, c.stripe_customer_id, c.language,
        c.currency, c.source, c.purchase_count, c.first_purchase_on, c.last_purchase_on, c.registered_on, c.created_at,
        c.updated_at, c.created_position, c.position, c.version, c.lifecycle, c.lifecycle_since, c.tags,
        c.rep, c.route, c.time_zone, c.portal, c.blocked_reason, c.blocked_since, c.block_note, c.milestones, c.volume_discount,

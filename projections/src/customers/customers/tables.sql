@@ -9,6 +9,7 @@ create table customers (
     email              text,
     phone              text,
     user_id            text,
+    other_user_ids     text[]      not null default '{}',
     stripe_customer_id text,
     language           text,
     currency           text,
@@ -54,6 +55,7 @@ comment on column customers.company is 'The company.';
 comment on column customers.email is 'The primary e-mail address, normalised.';
 comment on column customers.phone is 'The primary phone, E.164.';
 comment on column customers.user_id is 'The user of the authentication service.';
+comment on column customers.other_user_ids is 'Users of it whom the duplicates of the customer logged in as.';
 comment on column customers.stripe_customer_id is 'The customer of Stripe.';
 comment on column customers.birth_date is 'When the person was born, where that is known.';
 comment on column customers.language is 'The language to write in.';
@@ -95,6 +97,16 @@ comment on column customer_references.tenant is 'Whose customer.';
 comment on column customer_references.customer_id is 'The customer.';
 comment on column customer_references.system is 'The other system.';
 comment on column customer_references.reference is 'Its name for the customer.';
+create table customer_users (
+    tenant      int  not null,
+    customer_id uuid not null,
+    user_id     text not null,
+    primary key (customer_id, user_id)
+);
+comment on table customer_users is 'The users of the authentication service as whom the customers log in.';
+comment on column customer_users.tenant is 'Whose customer.';
+comment on column customer_users.customer_id is 'The customer.';
+comment on column customer_users.user_id is 'A user: its own, or one whom a duplicate logged in as.';
 create table customer_tags (
     tenant           int    not null,
     customer_id      uuid   not null,

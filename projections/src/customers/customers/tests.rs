@@ -206,7 +206,7 @@ fn who_logs_in_what_it_is_filed_under_and_who_looks_after_it_stand_in_the_row() 
     let (rep, route) = (Some(RepCode::parse("rep-1").unwrap()), Some(RouteCode::parse("north").unwrap()));
     let told = [
         created(ana().into()),
-        CustomerEvent::UserLinked { personal: user.into() },
+        CustomerEvent::UserLinked { besides: false, personal: user.into() },
         CustomerEvent::Tagged { tags: tags(&["b2b", "vip"]) },
         CustomerEvent::Untagged { tags: tags(&["b2b"]) },
         CustomerEvent::Assigned { rep, route },
@@ -223,6 +223,27 @@ fn who_logs_in_what_it_is_filed_under_and_who_looks_after_it_stand_in_the_row() 
     let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
     let row = row_of(told.into_iter().chain([erased])).unwrap();
     assert_eq!((row.user_id, row.tags.len()), (None, 0));
+}
+
+#[test]
+fn logins_of_duplicates_stand_beside_its_own() {
+    let linked = |besides, user: &str| {
+        let user = LinkedUser { user: UserId::parse(user).unwrap() };
+        CustomerEvent::UserLinked { besides, personal: user.into() }
+    };
+    let told = [created(ana().into()), linked(false, "ana"), linked(true, "double"), linked(true, "third")];
+    let logins = |told: Vec<CustomerEvent>| {
+        let row = row_of(told).unwrap();
+        (row.user_id, row.other_user_ids)
+    };
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(logins(told.to_vec()), (Some("ana".to_owned()), texts(&["double", "third"])));
+    let then = |event| told.iter().cloned().chain([event]).collect();
+    assert_eq!(logins(then(linked(false, "double"))), (Some("double".to_owned()), texts(&["third", "ana"])));
+    assert_eq!(logins(then(linked(false, "eva"))), (Some("eva".to_owned()), texts(&["double", "third"])));
+    assert_eq!(logins(then(CustomerEvent::UserUnlinked {})), (None, vec![]));
+    let erased = CustomerEvent::Erased { ground: ErasureGround::Request, subjects: vec![], on: day("2026-03-03") };
+    assert_eq!(logins(then(erased)), (None, vec![]));
 }
 
 #[test]

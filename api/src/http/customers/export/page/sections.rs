@@ -24,7 +24,6 @@ use projections::loyalty::loyalty_balances::{self, LoyaltyBalance};
 use projections::loyalty::loyalty_ledger::{self, LedgerRow};
 use projections::{AsOf, Back};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Rows that are read at a time.
 const ROWS: usize = 500;
@@ -91,7 +90,7 @@ fn of_customer(row: &CustomerRow) -> Vec<Detail> {
         ("Filed under", joined(&row.tags)),
         ("Looked after by", row.rep.clone()),
         ("On the round", row.route.clone()),
-        ("Logs in as", row.user_id.clone()),
+        ("Logs in as", joined(row.user_id.iter().chain(&row.other_user_ids))),
         ("Time zone", row.time_zone.clone()),
         ("Purchases", Some(row.purchase_count.to_string())),
     ];
@@ -128,8 +127,9 @@ fn discount(discount: &VolumeDiscount) -> String {
 }
 
 /// Nothing, when there is none.
-fn joined(words: &BTreeSet<String>) -> Option<String> {
-    (!words.is_empty()).then(|| words.iter().cloned().collect::<Vec<_>>().join(", "))
+fn joined<'a>(words: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    let words: Vec<_> = words.into_iter().map(String::as_str).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 pub(super) async fn you(subjects: &[Vec<Detail>], outlet: &mut Outlet) -> Result<(), Broken> {
