@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Columns, in any order, each of which may be missing: reference (what the other system calls the customer), kind (individual or
     /// business), name, company, email, phone, document, document_kind, document_country, language, currency, tags (several with ; between
     /// them), rep, route, registered_on. Capitals, spaces and hyphens make no difference: "Registered on" is registered_on. Other columns are
-    /// left out; --column NAME=COLUMN names one that is called otherwise.
+    /// left out and named; --column NAME=COLUMN names one that is called otherwise.
     ///
     /// A row is known by its reference; one without by its e-mail, else its phone, else its document. Who is known stays as it is, so
     /// importing a file again changes nothing. Rows are taken in the order of the file, one batch after the other, whatever --lanes says. Rows
@@ -141,7 +141,8 @@ async fn import(common: &CommonFlags, args: Running, goal: Goal, form: impl Form
     let note = ProgressFile::of(&settings.data_dir, &args.identity(&client, &goal)?);
     let confirmed = if args.from_start { 0 } else { note.confirmed(head) };
     let rejects = Rejects::open(args.rejects_file()?, reader.header(), confirmed > 0)?;
-    let import = Import { args, goal, client, note, confirmed, begun: Instant::now() };
+    let left_out = reader.left_out();
+    let import = Import { args, goal, client, note, confirmed, left_out, begun: Instant::now() };
     import.carry_out(reader, rejects).await
 }
 
@@ -167,6 +168,8 @@ struct Import {
     note: ProgressFile,
     /// Rows that an earlier run has confirmed.
     confirmed: u64,
+    /// Columns of the file that are not sent.
+    left_out: Vec<String>,
     begun: Instant,
 }
 
@@ -174,6 +177,9 @@ impl Import {
     async fn carry_out(self, mut reader: Reader<impl Form>, rejects: Rejects) -> anyhow::Result<ExitCode> {
         let mut tally = Tally::new(self.confirmed, rejects);
         let progress = Progress::new(self.args.json, "rows", self.confirmed);
+        if !self.left_out.is_empty() {
+            progress.says(format_args!("columns that are left out: {}", self.left_out.join(", ")));
+        }
         if self.confirmed > 0 {
             let row = thousands(self.confirmed);
             progress.says(format_args!("going on after row {row}; --from-start sends all rows again"));
@@ -224,7 +230,7 @@ impl Import {
             "rows": tally.rows(), "recorded": tally.recorded, "already_there": tally.repeated,
             "confirmed_before": self.confirmed, "rejected": tally.rejected, "customers": tally.customers(),
             "seconds": self.begun.elapsed().as_secs_f64(), (format!("{}_per_second", self.goal.rows)): self.rate(tally),
-            "rejects_file": tally.rejects_file(),
+            "rejects_file": tally.rejects_file(), "columns_left_out": self.left_out,
         })
     }
 

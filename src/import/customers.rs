@@ -92,6 +92,10 @@ impl rows::Form for Form {
         Ok(())
     }
 
+    fn takes(&self, place: usize) -> bool {
+        self.places.iter().any(|(_, taken)| *taken == place)
+    }
+
     fn read(&mut self, header: &Header, row: u64, fields: &ByteRecord) -> Result<(String, Value), Wrong> {
         let mut told = Map::new();
         for (name, place) in &self.places {
@@ -105,10 +109,10 @@ impl rows::Form for Form {
     }
 }
 
-/// The place of the only column that is called so, whatever its capitals, spaces and hyphens.
+/// The place of the only column that is called so, whatever its capitals, spaces and hyphens: `E-mail` is `email`.
 fn only(header: &Header, name: &str) -> anyhow::Result<Option<usize>> {
-    let called = |column: String| column.to_lowercase().replace([' ', '-'], "_");
-    let mut places = header.names().enumerate().filter(|(_, column)| called(column.clone()) == name);
+    let called = |column: &str| column.to_lowercase().replace([' ', '-', '_'], "");
+    let mut places = header.names().enumerate().filter(|(_, column)| called(column) == called(name));
     let (place, second) = (places.next(), places.next());
     if second.is_some() {
         bail!(
@@ -170,6 +174,17 @@ mod tests {
                 json!({"row": 2, "email": "eva@example.com"}),
             ]
         );
+    }
+
+    #[test]
+    fn a_hyphen_makes_no_difference_and_columns_that_are_not_taken_are_told() {
+        let file = "E-mail,Document-Kind,document,shoe size,Phone 2\nana@example.com,dni,12345678Z,42,\n";
+        assert_eq!(
+            read(file, &[]),
+            [json!({"row": 1, "email": "ana@example.com", "document": {"kind": "dni", "number": "12345678Z"}})]
+        );
+        assert_eq!(open(file, &[]).unwrap().left_out(), ["shoe size", "Phone 2"]);
+        assert_eq!(open(file, &[("phone", "Phone 2")]).unwrap().left_out(), ["shoe size"]);
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl rows::Form for Form {
         Ok(())
     }
 
+    fn takes(&self, place: usize) -> bool {
+        let Places { customer, date, total, order } = self.places;
+        [Some(customer), Some(date), Some(total), order].contains(&Some(place))
+    }
+
     fn read(&mut self, header: &Header, row: u64, fields: &ByteRecord) -> Result<(String, Value), Wrong> {
         let customer = header.text(fields, self.places.customer)?;
         ReferenceText::parse(&customer).map_err(|error| header.wrong(self.places.customer, &error))?;

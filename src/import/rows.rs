@@ -47,6 +47,9 @@ pub(super) trait Form: Send + 'static {
     /// Finds its columns.
     fn fit(&mut self, header: &Header) -> anyhow::Result<()>;
 
+    /// Whether the column at a place is one of them.
+    fn takes(&self, place: usize) -> bool;
+
     /// The lane of a row, and what is sent of it.
     fn read(&mut self, header: &Header, row: u64, fields: &ByteRecord) -> Result<(String, Value), Wrong>;
 }
@@ -164,6 +167,12 @@ impl<F: Form> Reader<F> {
     /// The names of the columns.
     pub(super) fn header(&self) -> &ByteRecord {
         &self.header.0
+    }
+
+    /// The columns that are not sent: a name that was written otherwise is among them.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let names = self.header.names().enumerate();
+        names.filter(|(place, _)| !self.form.takes(*place)).map(|(_, name)| name).collect()
     }
 
     /// How much has been read; goes on changing.

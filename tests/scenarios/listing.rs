@@ -34,10 +34,10 @@ Reference,Name,Company,E-mail,Phone,Document,Document kind,Tags,Rep,Registered o
 #[tokio::test]
 async fn customers_of_a_file_are_registered_once_and_what_cannot_be_taken_is_kept_with_its_reason() {
     let world = World::start().await;
-    let flags =
-        ["--system", "erp", "--column", "email=E-mail", "--country", "ES", "--enrol-in", "EUR", "--source", "crm"];
+    let flags = ["--system", "erp", "--country", "ES", "--enrol-in", "EUR", "--source", "crm"];
     let (summary, code) = imported(&world, "customers.csv", FILE, &flags);
     assert_eq!(code, Some(3), "{summary}");
+    assert_eq!(summary["columns_left_out"], json!(["Shoe size"]));
     let counts = ["rows", "recorded", "already_there", "rejected"].map(|name| summary[name].as_u64().expect("a count"));
     let rejects = world.folder().join(summary["rejects_file"].as_str().expect("a file"));
     let mut lines: Vec<String> = Vec::new();
@@ -66,6 +66,30 @@ async fn customers_of_a_file_are_registered_once_and_what_cannot_be_taken_is_kep
     let (again, _) = imported(&world, "customers.csv", FILE, &flags);
     assert_eq!((&again["recorded"], &again["already_there"], &again["rejected"]), (&json!(0), &json!(3), &json!(4)));
     assert_eq!(world.head().await, head, "a second time changes nothing");
+}
+
+#[tokio::test]
+async fn a_kind_that_is_none_refuses_its_row_and_no_other() {
+    let world = World::start().await;
+    let file = "E-mail,Kind,Document,Document kind,Hair\n\
+                ana@example.com,persona,,,red\n\
+                eva@example.com,Individual,12345678Z,DNI,\n\
+                zoe@example.com,,12345679S,carnet,\n\
+                leo@example.com,,,,\n";
+    let path = world.folder().join("kinds.csv");
+    fs::write(&path, file).expect("it is ours");
+    let output = world.run(&["import", "customers", path.to_str().expect("text")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("columns that are left out: Hair"), "{told}");
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    let rejects = fs::read_to_string(world.folder().join("kinds.rejects.csv")).expect("a file");
+    for line in ["1,2,invalid_value,\"/kind: must be one of", "3,4,invalid_value,\"/document/kind: must be one of"] {
+        assert!(rejects.contains(line), "{rejects}");
+    }
+    let head = world.head().await;
+    let eva = world.get(&format!("/v1/customers?email=eva@example.com&min_position={head}")).await.body;
+    assert_eq!(eva["items"][0]["kind"], "individual");
+    assert_eq!(world.get("/v1/customers?email=leo@example.com").await.body["items"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

@@ -30,6 +30,23 @@ impl Fields {
         }
     }
 
+    /// Keeps one of a few words, in whatever letters.
+    pub(crate) fn keep_word<T: Copy>(
+        &mut self,
+        pointer: &str,
+        text: &str,
+        words: &[T],
+        name: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let written = text.trim();
+        let found = words.iter().copied().find(|word| name(*word).eq_ignore_ascii_case(written));
+        if found.is_none() {
+            let known: Vec<_> = words.iter().map(|word| name(*word)).collect();
+            self.blame(pointer, "invalid_value", &format!("must be one of {}", known.join(", ")));
+        }
+        found
+    }
+
     /// Keeps what is to become of a field: none when its new value is wrong.
     pub(crate) fn keep_patch<S, T>(
         &mut self,

@@ -330,6 +330,9 @@ pub enum CustomerKind {
 }
 
 impl CustomerKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Individual, Self::Business];
+
     /// The wire name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -45,7 +45,7 @@ impl NumberKind {
 
     /// Reads a wire name, in whatever letters: callers write DNI.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::all().find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        Self::all().find(|kind| kind.as_str().eq_ignore_ascii_case(text.trim()))
     }
 }
 

@@ -23,8 +23,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DocumentBody {
+    /// What it is, in whatever letters.
     #[schema(value_type = schemas::DocumentKind)]
-    kind: DocumentKind,
+    kind: String,
     #[schema(example = "12345678Z")]
     number: String,
     /// Who issued it. Not needed of kinds that only Spain has.
@@ -34,7 +35,9 @@ pub(crate) struct DocumentBody {
 
 impl DocumentBody {
     pub(crate) fn read(&self, pointer: &str, fields: &mut Fields) -> Option<Document> {
-        let country = match (&self.country, self.kind.only_in()) {
+        let kind =
+            fields.keep_word(&format!("{pointer}/kind"), &self.kind, &DocumentKind::ALL, DocumentKind::as_str)?;
+        let country = match (&self.country, kind.only_in()) {
             (Some(code), _) => fields.keep(&format!("{pointer}/country"), Country::parse(code)),
             (None, Some(country)) => Some(country),
             (None, None) => {
@@ -43,7 +46,7 @@ impl DocumentBody {
                 None
             }
         };
-        fields.keep(&format!("{pointer}/number"), Document::parse(self.kind, &self.number, country?))
+        fields.keep(&format!("{pointer}/number"), Document::parse(kind, &self.number, country?))
     }
 }
 

@@ -51,9 +51,9 @@ struct CustomerBody {
     /// The customer, in the words of the system.
     #[schema(example = "4711")]
     reference: Option<String>,
-    /// A business when there is a company and nothing is said.
+    /// In whatever letters. A business when there is a company and nothing is said.
     #[schema(value_type = Option<schemas::CustomerKind>)]
-    kind: Option<CustomerKind>,
+    kind: Option<String>,
     #[schema(example = "Ana Torres")]
     name: Option<String>,
     #[schema(example = "Torres S.L.")]
@@ -146,10 +146,12 @@ impl CustomerBody {
         if since == Some(None) {
             fields.blame("/registered_on", "invalid_date", "must be a date such as 1998-06-30");
         }
+        let kind = self.kind.as_deref();
+        let kind = kind.map(|text| fields.keep_word("/kind", text, &CustomerKind::ALL, CustomerKind::as_str));
         let usual = if self.company.is_some() { CustomerKind::Business } else { CustomerKind::Individual };
         let read = || {
             let register = Register {
-                kind: self.kind.unwrap_or(usual),
+                kind: kind.map_or(Some(usual), |kind| kind)?,
                 contact: contact?,
                 language: language?,
                 currency: currency?,
