@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for AmountText {
         match token.as_bytes().first() {
             Some(b'"') => serde_json::from_str(token).map(Self).map_err(D::Error::custom),
             Some(b'-' | b'0'..=b'9') => Ok(Self(token.to_owned())),
-            _ => Err(D::Error::custom("invalid type: expected an amount, a decimal string or a number")),
+            _ => Err(D::Error::custom("invalid type: must be an amount: a decimal string or a number")),
         }
     }
 }

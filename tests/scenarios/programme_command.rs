@@ -135,7 +135,7 @@ async fn rules_that_make_no_programme_are_refused_with_the_field_and_nothing_hap
         (
             "/rules/expiry_months",
             json!("12"),
-            "validation_failed: /rules/expiry_months: invalid type: string \"12\", expected u32",
+            "validation_failed: /rules/expiry_months: must be a whole number from 0 to 4294967295",
         ),
         (
             "/rules/redeem",

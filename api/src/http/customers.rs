@@ -78,7 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RegisterBody {
-    #[serde(default = "individual")]
+    #[serde(default = "individual", deserialize_with = "crate::body::word")]
     #[schema(value_type = schemas::CustomerKind)]
     kind: CustomerKind,
     #[schema(example = "Ana Torres")]

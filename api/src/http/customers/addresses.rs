@@ -34,6 +34,7 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub(super) struct AddressBody {
     #[schema(value_type = schemas::AddressKind)]
+    #[serde(deserialize_with = "crate::body::word")]
     kind: AddressKind,
     #[serde(default)]
     is_default: bool,

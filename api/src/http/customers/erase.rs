@@ -24,7 +24,7 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub(super) struct EraseBody {
     /// Why: the person asked for it, or nothing allows to keep the data any longer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::word")]
     ground: Ground,
 }
 

@@ -147,6 +147,7 @@ async fn assign(
 struct PortalBody {
     /// All that the customer may then.
     #[schema(value_type = Vec<schemas::PortalPermission>, min_items = 1)]
+    #[serde(deserialize_with = "crate::body::words")]
     permissions: BTreeSet<PortalPermission>,
 }
 
@@ -207,6 +208,7 @@ async fn revoke_portal(
 #[serde(deny_unknown_fields)]
 struct BlockBody {
     #[schema(value_type = schemas::BlockReason)]
+    #[serde(deserialize_with = "crate::body::word")]
     reason: BlockReason,
     /// The same in words.
     #[schema(example = "two invoices of last year", max_length = 500)]
@@ -274,6 +276,7 @@ async fn unblock(
 #[serde(deny_unknown_fields)]
 struct LifecycleBody {
     #[schema(value_type = schemas::LifecycleStage)]
+    #[serde(deserialize_with = "crate::body::word")]
     stage: LifecycleStage,
 }
 

@@ -75,7 +75,7 @@ pub(super) struct CampaignRulesBody {
     #[schema(max_items = 100, example = json!(["web"]))]
     channels: Vec<String>,
     /// Only for members of these tiers, as they are before the purchase.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::body::words")]
     #[schema(max_items = 4, value_type = Vec<schemas::Tier>)]
     tiers: Vec<Tier>,
     /// Only around a member's birthday; nothing for whom none is known.

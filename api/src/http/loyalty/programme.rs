@@ -105,7 +105,7 @@ struct EarnBandBody {
     #[schema(minimum = 0, maximum = 1_000_000, example = 1)]
     points_per_unit: i64,
     /// `part`: of what lies above the band's beginning, the rest earns as below. `total`: of the whole total.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::word")]
     #[schema(value_type = schemas::EarnedOf)]
     of: EarnedOf,
 }
@@ -126,6 +126,7 @@ struct RedeemRuleBody {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TierBody {
+    #[serde(deserialize_with = "crate::body::word")]
     #[schema(value_type = schemas::Tier)]
     tier: Tier,
     /// Points earned within twelve months that reach it.
