@@ -2,7 +2,7 @@
 
 use crate::access::tenant_name_claim;
 use crate::cache::StreamKey;
-use crate::customers::held_claims;
+use crate::customers::Held;
 use crate::encoding::decode;
 use crate::loading::{LoadError, load};
 use crate::states::stream_of;
@@ -107,18 +107,21 @@ fn of_tenant(event: &RecordedEvent) -> Result<ClaimHolder, LoadError> {
         Event::Access(AccessEvent::TenantCreated { name, .. }) => vec![tenant_name_claim(&name)],
         _ => Vec::new(),
     };
-    Ok(ClaimHolder { tenant: EVERYWHERE, owner: event.stream.id, claims })
+    Ok(ClaimHolder { tenant: EVERYWHERE, owner: event.stream.id, claims, besides: Vec::new() })
 }
 
 async fn of_customer(store: &dyn EventStore, tenant: TenantId, stream: StreamId) -> Result<ClaimHolder, LoadError> {
     let held = load(store, StreamKey { tenant, stream }).await?;
-    let claims = match &held.state {
-        AggregateState::Customer(customer) => held_claims(customer),
+    let (claims, besides) = match &held.state {
+        AggregateState::Customer(customer) => {
+            let Held { certain, newer } = Held::by(customer);
+            (certain, newer)
+        }
         AggregateState::Loyalty(_)
         | AggregateState::Programme(_)
         | AggregateState::Tenant(_)
         | AggregateState::ApiKey(_)
-        | AggregateState::Projection(_) => Vec::new(),
+        | AggregateState::Projection(_) => (Vec::new(), Vec::new()),
     };
-    Ok(ClaimHolder { tenant, owner: stream.id, claims })
+    Ok(ClaimHolder { tenant, owner: stream.id, claims, besides })
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::refusal::InvalidValue;
 use crate::validators::address::{self, Address, AddressError};
+use crate::validators::mail_domain::MailDomain;
 
 /// Why a text is not taken as an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,31 @@ impl Email {
     /// The form that uniqueness is judged by: all in lower case, as nearly all providers do.
     pub fn normalized(&self) -> String {
         self.0.to_lowercase()
+    }
+
+    /// The form that all ways to write the mailbox have in common: in lower case, the domain as machines write it.
+    pub fn mailbox(&self) -> String {
+        self.with_domain(|domain| domain.ascii().to_owned())
+    }
+
+    /// The forms of which each is one customer's, [`normalized`](Self::normalized) first. Of nearly all addresses there is one; where the
+    /// domain has other letters than a to z, it stands for the others in which it may be told.
+    pub fn claimed(&self) -> Vec<String> {
+        let mut forms = vec![self.normalized()];
+        for form in [self.mailbox(), self.with_domain(|domain| domain.unicode().to_owned())] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+
+    /// One that the rules of today do not allow stands as it was kept.
+    fn with_domain(&self, form: impl FnOnce(&MailDomain) -> String) -> String {
+        let normalized = self.normalized();
+        let read =
+            normalized.rsplit_once('@').and_then(|(local, domain)| Some((local, MailDomain::parse(domain).ok()?)));
+        read.map(|(local, domain)| format!("{local}@{}", form(&domain))).unwrap_or(normalized)
     }
 
     /// The part after the at sign, in lower case.
@@ -186,6 +212,23 @@ mod tests {
             assert_eq!((email.as_str(), email.normalized().as_str()), (kept, claimed), "{written}");
             assert_eq!(Email::parse(kept).unwrap(), email, "{written}");
         }
+    }
+
+    #[test]
+    fn a_mailbox_has_one_form_however_its_domain_is_written() {
+        let claimed = |text: &str| Email::parse(text).unwrap().claimed();
+        assert_eq!(claimed("Ana@Example.com"), ["ana@example.com"]);
+        let both = ["ana@españa.es", "ana@xn--espaa-rta.es"];
+        assert_eq!(claimed("Ana@España.es"), both);
+        assert_eq!(claimed("ana@XN--espaa-rta.es"), [both[1], both[0]]);
+        assert_eq!(claimed("a@ｅｘ.es"), ["a@ｅｘ.es", "a@ex.es"]);
+        for (text, mailbox) in
+            [("José@MÜNCHEN.de", "josé@xn--mnchen-3ya.de"), ("a@ｅｘ.es", "a@ex.es"), ("A@b.es", "a@b.es")]
+        {
+            assert_eq!(Email::parse(text).unwrap().mailbox(), mailbox);
+        }
+        let of_old: Email = serde_json::from_str("\"Ana@☃.com\"").unwrap();
+        assert_eq!(of_old.claimed(), ["ana@☃.com"]);
     }
 
     #[test]

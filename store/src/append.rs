@@ -64,6 +64,8 @@ pub struct ClaimHolder {
     pub owner: Uuid,
     /// What is held.
     pub claims: Vec<ClaimKey>,
+    /// What may be held besides.
+    pub besides: Vec<ClaimKey>,
 }
 
 /// A claim taken or released together with the events.

@@ -374,7 +374,12 @@ fn recording(fact: Uuid, fingerprint: u8) -> AppendRequest {
 }
 
 fn holder(owner: Uuid, values: &[&str]) -> ClaimHolder {
-    ClaimHolder { tenant: TENANT, owner, claims: values.iter().map(|value| email(value)).collect() }
+    ClaimHolder {
+        tenant: TENANT,
+        owner,
+        claims: values.iter().map(|value| email(value)).collect(),
+        besides: Vec::new(),
+    }
 }
 
 fn only_second_claim_key(world: &World) -> Keys {

@@ -116,3 +116,21 @@ async fn an_address_belongs_to_one_customer() {
     assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 email_taken");
     assert_eq!(world.head().await, head);
 }
+
+/// One mailbox is one customer's, however its domain is written.
+#[tokio::test]
+async fn a_mailbox_is_one_customers_and_found_in_whatever_letters_its_domain_is_written() {
+    let world = World::start().await;
+    let ana = world.member("ana@españa.es").await;
+    for email in ["ana@xn--espaa-rta.es", "ANA@ESPAÑA.es", "ana@ｅspaña.es"] {
+        let taken = world.post("/v1/customers", json!({"emails": ["other@example.com", email]})).await;
+        assert_eq!(taken.refusal(), "409 email_taken /emails/1 email_taken", "{email}: {}", taken.body);
+        let found = world.get(&format!("/v1/customers?email={email}&min_position={}", world.head().await)).await.body;
+        assert_eq!(found["items"][0]["customer_id"], json!(ana), "{email}: {found}");
+    }
+    assert!(world.run(&["check", "claims"]).status.success());
+    let changed = world.patch(&format!("/v1/customers/{ana}"), None, json!({"emails": ["ana@example.com"]})).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    world.member("ana@xn--espaa-rta.es").await;
+    assert!(world.run(&["check", "claims"]).status.success());
+}

@@ -5,7 +5,7 @@
 //!
 //! Rule for the credit context, once it is there: a merge of two that both have a credit line is refused; else it stays where it is.
 
-use super::update::held_claims;
+use super::update::{held_claims, moved_claims};
 use super::{customer_stream, person};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -109,10 +109,8 @@ impl Merging {
         for claim in held_claims(states.get::<Customer>(duplicate)) {
             changes.release(claim, duplicate);
         }
-        let takes_over = states.get::<Customer>(survivor);
-        let before = held_claims(takes_over);
-        let after = held_claims(&Customer::fold(takes_over.clone(), absorbed));
-        for claim in after.into_iter().filter(|claim| !before.contains(claim)) {
+        let (_, taken) = moved_claims(states.get::<Customer>(survivor), absorbed);
+        for claim in taken {
             changes.take(claim, survivor);
         }
     }

@@ -38,7 +38,7 @@ pub use standing::{
     Assign, Block, ChangeLifecycle, GrantPortal, Tags, assign, block, change_lifecycle, grant_portal, revoke_portal,
     tag, unblock, untag,
 };
-pub(crate) use update::held_claims;
+pub(crate) use update::Held;
 pub use update::{Update, update};
 
 use crate::caller::{Caller, Scope, beginning_of};
@@ -169,7 +169,7 @@ pub async fn refund(
     commands.execute(caller, refunding(caller, request).keyed(key)).await
 }
 
-/// The claim of an e-mail address.
+/// The claim of an e-mail address, as it always was.
 #[must_use]
 pub fn email_claim(email: &Email) -> ClaimKey {
     ClaimKey { kind: "email".to_owned(), value: email.normalized() }
@@ -199,7 +199,19 @@ pub fn customer_stream(customer: CustomerId) -> StreamId {
     stream_of::<Customer>(customer.as_uuid())
 }
 
+/// All claims of a contact.
 fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
+    certain_claims(contact).into_iter().chain(newer_claims(contact)).collect()
+}
+
+/// The claims of the other forms in which mailboxes may be told. Customers of before may hold none of them.
+fn newer_claims(contact: &Contact) -> impl Iterator<Item = ClaimKey> {
+    let forms = contact.emails.iter().flat_map(|email| email.claimed().into_iter().skip(1));
+    forms.map(|value| ClaimKey { kind: "email".to_owned(), value })
+}
+
+/// The claims that whoever has the contact holds.
+fn certain_claims(contact: &Contact) -> Vec<ClaimKey> {
     let emails = contact.emails.iter().map(email_claim);
     let phones = contact.phones.iter().map(phone_claim);
     let documents = contact.documents.iter().map(document_claim);

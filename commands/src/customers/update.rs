@@ -1,6 +1,6 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
-use super::{claims_of, customer_stream, require_born, user_claim};
+use super::{certain_claims, customer_stream, newer_claims, require_born, user_claim};
 use crate::access::require_zone;
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -83,18 +83,111 @@ pub(super) fn with_claims(
 }
 
 /// The claims that are a customer's no more, and those that have become so.
-fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey>, Vec<ClaimKey>) {
-    let before = held_claims(customer);
-    let after =
-        if updated.is_empty() { before.clone() } else { held_claims(&Customer::fold(customer.clone(), updated)) };
-    let free = before.iter().filter(|claim| !after.contains(claim)).cloned().collect();
-    let taken = after.into_iter().filter(|claim| !before.contains(claim)).collect();
+pub(super) fn moved_claims(customer: &Customer, updated: &[CustomerEvent]) -> (Vec<ClaimKey>, Vec<ClaimKey>) {
+    if updated.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let before = Held::by(customer);
+    let after = Held::by(&Customer::fold(customer.clone(), updated));
+    let certain = after.certain.iter().filter(|claim| !before.certain.contains(claim));
+    // What was not claimed of a customer of before is left as it is: it may be somebody else's.
+    let newer = after.newer.iter().filter(|claim| !before.has(claim) && !after.certain.contains(claim));
+    let taken = certain.chain(newer).cloned().collect();
+    let free = before.certain.iter().chain(&before.newer).filter(|claim| !after.has(claim)).cloned().collect();
     (free, taken)
 }
 
 /// The claims that are a customer's, as its events say.
+pub(crate) struct Held {
+    /// Those that it holds.
+    pub(crate) certain: Vec<ClaimKey>,
+    /// Those that it holds if it has come to them since they are claimed at all.
+    pub(crate) newer: Vec<ClaimKey>,
+}
+
+impl Held {
+    pub(crate) fn by(customer: &Customer) -> Self {
+        let Some(customer) = customer.holder() else { return Self { certain: Vec::new(), newer: Vec::new() } };
+        let contact = customer.contact().known();
+        let certain = contact.map(certain_claims).unwrap_or_default();
+        let newer = contact.map(|contact| newer_claims(contact).collect()).unwrap_or_default();
+        Self { certain: certain.into_iter().chain(customer.logins().all().map(user_claim)).collect(), newer }
+    }
+
+    fn has(&self, claim: &ClaimKey) -> bool {
+        self.certain.contains(claim) || self.newer.contains(claim)
+    }
+}
+
+/// All of them.
 pub(crate) fn held_claims(customer: &Customer) -> Vec<ClaimKey> {
-    let Some(customer) = customer.holder() else { return Vec::new() };
-    let contact = customer.contact().known().map(claims_of).unwrap_or_default();
-    contact.into_iter().chain(customer.logins().all().map(user_claim)).collect()
+    let Held { certain, newer } = Held::by(customer);
+    certain.into_iter().chain(newer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, moved_claims};
+    use domain::Decider;
+    use domain::customers::customer::Customer;
+    use domain::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind};
+    use domain::email::Email;
+    use domain::text::PersonName;
+
+    const SPOKEN: &str = "ana@españa.es";
+    const ENCODED: &str = "ana@xn--espaa-rta.es";
+
+    fn mail(texts: &[&str]) -> Contact {
+        let emails = texts.iter().map(|text| Email::parse(text).unwrap()).collect();
+        Contact { emails, ..Contact::default() }
+    }
+
+    fn customer(contact: Contact) -> Customer {
+        let created = CustomerEvent::Created {
+            kind: CustomerKind::Individual,
+            language: None,
+            currency: None,
+            source: None,
+            registered_on: "2026-01-10".parse().unwrap(),
+            personal: contact.into(),
+        };
+        Customer::fold(Customer::initial(), &[created])
+    }
+
+    fn changed(field: CustomerField, contact: Contact) -> [CustomerEvent; 1] {
+        let (changed, personal) = (vec![field], contact.into());
+        [CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, personal }]
+    }
+
+    fn moved(before: &[&str], events: &[CustomerEvent]) -> (Vec<String>, Vec<String>) {
+        let (free, taken) = moved_claims(&customer(mail(before)), events);
+        let values = |claims: Vec<store::ClaimKey>| claims.into_iter().map(|claim| claim.value).collect();
+        (values(free), values(taken))
+    }
+
+    fn told(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn all_forms_of_a_mailbox_are_given_back_with_it() {
+        let emails = |texts: &[&str]| changed(CustomerField::Emails, mail(texts));
+        assert_eq!(moved(&[SPOKEN], &emails(&["b@c.es"])), (told(&[SPOKEN, ENCODED]), told(&["b@c.es"])));
+        assert_eq!(moved(&["b@c.es"], &emails(&[SPOKEN])), (told(&["b@c.es"]), told(&[SPOKEN, ENCODED])));
+    }
+
+    #[test]
+    fn what_a_customer_of_before_never_claimed_is_taken_only_when_it_is_told_so() {
+        let name = Contact { name: PersonName::parse("Ana").ok(), ..Contact::default() };
+        assert_eq!(moved(&[SPOKEN], &changed(CustomerField::Name, name)), (vec![], vec![]));
+        let emails = |texts: &[&str]| changed(CustomerField::Emails, mail(texts));
+        assert_eq!(moved(&[SPOKEN], &emails(&[SPOKEN, "b@c.es"])), (vec![], told(&["b@c.es"])));
+        assert_eq!(moved(&[SPOKEN], &emails(&[ENCODED])), (vec![], told(&[ENCODED])), "the other it holds");
+        assert_eq!(moved(&[SPOKEN], &emails(&[SPOKEN, ENCODED])), (vec![], told(&[ENCODED])));
+        let Held { certain, newer } = Held::by(&customer(mail(&[SPOKEN])));
+        assert_eq!(
+            (certain[0].value.as_str(), newer[0].value.as_str(), certain.len() + newer.len()),
+            (SPOKEN, ENCODED, 2)
+        );
+    }
 }

@@ -47,7 +47,7 @@ pub struct CustomerProfiles;
 
 impl ReadModel for CustomerProfiles {
     const NAME: &'static str = "customer_profiles";
-    const VERSION: i32 = 3;
+    const VERSION: i32 = 4;
     const TABLES: &'static [&'static str] =
         &["customer_contacts", "customer_documents", "customer_addresses", "customer_preferences"];
     const TABLES_SQL: &'static str = include_str!("customer_profiles/tables.sql");

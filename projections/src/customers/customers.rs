@@ -553,7 +553,7 @@ pub async fn find_by_email(
     tenant: TenantId,
     email: &Email,
 ) -> Result<Option<AsOf<CustomerRow>>, StoreError> {
-    by_contact(pools, tenant, ContactKind::Email, &email.normalized()).await
+    by_contact(pools, tenant, ContactKind::Email, &email.mailbox()).await
 }
 
 async fn by_contact(

@@ -59,10 +59,15 @@ impl PostgresStore {
         for holder in holders {
             let mut rows = held.remove(&(holder.tenant, holder.owner)).unwrap_or_default();
             let mut missing = Vec::new();
-            for claim in distinct(&holder.claims) {
+            for claim in distinct(holder.claims.iter()) {
                 let mut hashes = keys.hashes(holder.tenant, claim);
                 if !hashes.any(|hash| rows.remove(&(claim.kind.clone(), hash.to_vec()))) {
                     missing.push(claim.clone());
+                }
+            }
+            for claim in &holder.besides {
+                for hash in keys.hashes(holder.tenant, claim) {
+                    rows.remove(&(claim.kind.clone(), hash.to_vec()));
                 }
             }
             let others = self.reader.claim_owners(holder.tenant, &missing).await?;
@@ -201,7 +206,7 @@ struct Rehashed<'a> {
 
 fn rehashed<'a>(keys: &'a ClaimKeysNow, holder: &'a ClaimHolder) -> impl Iterator<Item = Rehashed<'a>> {
     let (tenant, owner) = (holder.tenant, holder.owner);
-    distinct(&holder.claims).into_iter().flat_map(move |claim| {
+    distinct(holder.claims.iter().chain(&holder.besides)).into_iter().flat_map(move |claim| {
         let after = keys.current.hash(tenant, claim);
         let before = keys.others.iter().map(move |key| key.hash(tenant, claim));
         before.map(move |before| Rehashed { tenant, kind: &claim.kind, before, after, owner })
@@ -209,7 +214,7 @@ fn rehashed<'a>(keys: &'a ClaimKeysNow, holder: &'a ClaimHolder) -> impl Iterato
 }
 
 /// The same telephone number may stand twice in somebody's contact.
-fn distinct(claims: &[ClaimKey]) -> Vec<&ClaimKey> {
+fn distinct<'a>(claims: impl Iterator<Item = &'a ClaimKey>) -> Vec<&'a ClaimKey> {
     let mut seen = HashSet::new();
-    claims.iter().filter(|claim| seen.insert((&claim.kind, &claim.value))).collect()
+    claims.filter(|claim| seen.insert((&claim.kind, &claim.value))).collect()
 }

@@ -1,9 +1,10 @@
 //! Merges through the whole pipeline: points, claims and refunds go with the survivor, from any node, once.
 
+use super::held_claims;
 use super::{Merge, merge};
 use crate::customers::{
-    Delete, Erase, RecordPurchase, Refund, Register, delete, email_claim, erase, held_claims, record_purchase, refund,
-    register, restore,
+    Delete, Erase, RecordPurchase, Refund, Register, delete, email_claim, erase, record_purchase, refund, register,
+    restore,
 };
 use crate::encoding::decode;
 use crate::identity::IdempotencyKey;

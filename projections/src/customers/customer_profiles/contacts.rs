@@ -44,12 +44,12 @@ pub struct ContactRow {
     pub rank: i32,
     /// The address as it is written to, or the phone.
     pub value: String,
-    /// What it is found by, and unique by: the address in small letters, or the phone.
+    /// What it is found by: the address in small letters with its domain as machines write it, or the phone.
     pub normalized: String,
 }
 
 pub(super) fn put_emails(contacts: &mut Vec<ContactRow>, emails: &[Email]) {
-    put(contacts, ContactKind::Email, emails.iter().map(|email| (email.as_str(), email.normalized())));
+    put(contacts, ContactKind::Email, emails.iter().map(|email| (email.as_str(), email.mailbox())));
 }
 
 pub(super) fn put_phones(contacts: &mut Vec<ContactRow>, phones: &[Phone]) {

@@ -14,7 +14,7 @@ comment on column customer_contacts.customer_id is 'The customer.';
 comment on column customer_contacts.kind is 'What it is: email or phone.';
 comment on column customer_contacts.rank is '1 is the primary one of its kind.';
 comment on column customer_contacts.value is 'The address as it is written to, or the phone as E.164.';
-comment on column customer_contacts.normalized is 'What it is found by: the address in small letters, or the phone as E.164.';
+comment on column customer_contacts.normalized is 'What it is found by: the address in small letters with its domain as machines write it, or the phone as E.164.';
 create table customer_documents (
     tenant      int  not null,
     customer_id uuid not null,
