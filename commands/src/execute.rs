@@ -21,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{EventStore, Identity, Metadata, OtherName, Position, StreamId, Version};
+use store::{ClaimKey, EventStore, Identity, Metadata, OtherName, Position, StreamId, Version};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -118,6 +118,8 @@ pub struct Request {
     pub occurred_at: DateTime<Utc>,
     /// What is asked instead, of a survivor, when it is refused because its customer was merged. For who cannot be told: a reactor.
     pub of_survivor: Option<OfSurvivor>,
+    /// Where what it claims stands in what its caller sent, as JSON pointers.
+    pub claimed_at: Vec<(ClaimKey, String)>,
     /// The decision.
     pub decide: Decide,
 }
@@ -144,8 +146,15 @@ impl Request {
             cause: None,
             occurred_at,
             of_survivor: None,
+            claimed_at: Vec::new(),
             decide: Box::new(decide),
         }
+    }
+
+    /// With the places of what it claims: one that is another's is named by its place.
+    #[must_use]
+    pub fn claiming(self, claimed_at: Vec<(ClaimKey, String)>) -> Self {
+        Self { claimed_at, ..self }
     }
 
     /// With the caller's name for it.

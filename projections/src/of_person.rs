@@ -58,7 +58,7 @@ pub const OTHERS: &[(&str, Holds)] = &[
     ("claims", WhatEventsSay("keyed hashes of contacts, documents and references")),
     ("subject_links", WhatEventsSay("which ids are one person: they are told together")),
     ("parked_events", WhatEventsSay("positions of events that a reactor could not act on")),
-    ("command_outcomes", Nothing("codes of refusals under hashes of requests, for some months; nobody's")),
+    ("command_outcomes", Nothing("codes of refusals and ids under hashes of requests, for some months")),
     ("job_runs", Nothing("counts, and the account at which a run was interrupted")),
     ("subject_keys", Nothing("the key that seals; without what it seals it says nothing")),
     ("erasures", Nothing("receipts of who was erased: nothing is known of them any more")),

@@ -2,6 +2,7 @@
 
 use crate::{BoxError, Metadata, Name, NewEvent, Position, StreamId, TenantId, Version};
 use chrono::{DateTime, Utc};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::oneshot;
@@ -47,12 +48,19 @@ pub struct OtherName {
 }
 
 /// Something that only one owner of a tenant may have: an e-mail address, a reference in another system.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClaimKey {
     /// Kind of value, for example `email` or `reference:erp`.
     pub kind: String,
     /// The value, normalised. It is stored as a keyed hash, never in clear.
     pub value: String,
+}
+
+/// The value tells who somebody is, and is not for logs.
+impl fmt::Debug for ClaimKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimKey").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// Somebody who claims something, and what it is as the events say.
@@ -187,10 +195,10 @@ pub enum AppendError {
         position: Position,
     },
     /// Another owner holds a claim.
-    #[error("{kind} is already taken")]
+    #[error("{} is already taken", .key.kind)]
     Claimed {
-        /// Kind of the claim.
-        kind: String,
+        /// The claim.
+        key: ClaimKey,
         /// Who holds it.
         owner: Uuid,
     },

@@ -113,7 +113,7 @@ async fn an_address_belongs_to_one_customer() {
     world.member("ana@example.com").await;
     let head = world.head().await;
     let same = json!({"name": "Eva", "emails": ["ANA@example.com"]});
-    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 email_taken");
+    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 email_taken /emails/0 email_taken");
     assert_eq!(world.head().await, head);
 }
 

@@ -275,11 +275,11 @@ async fn nobody_else_takes_what_the_duplicate_was_known_by() {
     let third = world.member("third@example.com").await;
     let merged = merges(&world, &ana, &double).await;
     let taken = world.post("/v1/customers", json!({"emails": ["double@example.com"]})).await;
-    assert_eq!(taken.refusal(), "409 email_taken");
+    assert_eq!(taken.refusal(), "409 email_taken /emails/0 email_taken");
     let third = format!("/v1/customers/{third}");
     let emails = |emails: &[&str]| json!({"emails": emails});
     let taken = world.patch(&third, None, emails(&["third@example.com", "double@example.com"])).await;
-    assert_eq!(taken.refusal(), "409 email_taken");
+    assert_eq!(taken.refusal(), "409 email_taken /emails/1 email_taken");
     let refused = world.patch(&format!("/v1/customers/{double}"), None, emails(&["new@example.com"])).await;
     assert_eq!((refused.refusal().as_str(), &refused.body["survivor"]), ("409 customer_merged", &json!(ana)));
     let position = merged.position.expect("a position");

@@ -53,7 +53,7 @@ async fn two_customers_become_one_with_all_they_had() {
         assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{search}: {found}");
     }
     let taken = world.post("/v1/customers", json!({"emails": ["double@example.com"]})).await;
-    assert_eq!(taken.refusal(), "409 email_taken");
+    assert_eq!(taken.refusal(), "409 email_taken /emails/0 email_taken");
 
     let account = world.loyalty_at(&ana, Some(position)).await;
     assert_eq!((&account["balance"], &account["earned_last_12_months"]), (&json!(1300), &json!(1300)));
@@ -92,7 +92,7 @@ async fn both_logins_lead_to_the_survivor_until_they_are_taken_away() {
     assert_eq!((found("login-a", position).await, found("login-b", position).await), (json!(ana), json!(ana)));
     let shown = world.get(&format!("/v1/customers/{ana}")).await.body;
     assert_eq!((&shown["user_id"], &shown["other_user_ids"]), (&json!("login-a"), &json!(["login-b"])));
-    assert_eq!(user(&third, "login-b").await.refusal(), "409 user_taken");
+    assert_eq!(user(&third, "login-b").await.refusal(), "409 user_taken /user_id user_taken");
     let export = world.open(None, &format!("/v1/customers/{ana}/export?format=html"), None).await;
     assert!(export.text().await.expect("a page").contains("login-a, login-b"));
     let checked = world.run(&["check", "claims"]);
@@ -249,7 +249,21 @@ async fn a_deleted_customer_is_kept_and_nothing_happens_to_it_until_it_is_restor
     assert_eq!((&seen["status"], &seen["name"]), (&json!("deleted"), &json!("ana")));
     let found = world.get(&format!("/v1/customers?phone=%2B34600111222&min_position={position}")).await.body;
     assert_eq!(found["items"], json!([]), "it is not found at the till");
-    assert_eq!(world.post("/v1/customers", json!({"phones": ["+34600111222"]})).await.refusal(), "409 phone_taken");
+    let again = || json!({"emails": ["new@example.com"], "phones": ["+34600111222"]});
+    let taken = world.post_keyed("/v1/customers", "till-7", again()).await;
+    assert_eq!(taken.refusal(), "409 phone_taken /phones/0 phone_taken");
+    assert_eq!((&taken.body["customer_id"], &taken.body["customer_status"]), (&json!(ana), &json!("deleted")));
+    assert_eq!(
+        world.post_keyed("/v1/customers", "till-7", again()).await.body["customer_id"],
+        json!(ana),
+        "told again"
+    );
+    let writer = world.run_json(&["key", "create", "till", "--scope", "customers:write", "--json"]);
+    let blind = world.ask_as(writer["key"].as_str(), Method::POST, "/v1/customers", Some(again())).await;
+    assert_eq!(
+        (blind.refusal().as_str(), &blind.body["customer_id"]),
+        ("409 phone_taken /phones/0 phone_taken", &Value::Null)
+    );
     let order = json!({"order_id": "order-2", "total": "1.00", "currency": "EUR"});
     let points = json!({"order_id": "order-3", "points": 100});
     for (called, body) in [

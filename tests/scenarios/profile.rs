@@ -43,7 +43,7 @@ async fn a_customer_changes_and_is_found_by_what_is_new() {
     }
     assert_eq!(world.post("/v1/customers", json!({"emails": ["ana@example.com"]})).await.status, 201, "it is free");
     let taken = world.patch(&path, None, json!({"emails": ["ana@example.com"]})).await;
-    assert_eq!(taken.refusal(), "409 email_taken");
+    assert_eq!(taken.refusal(), "409 email_taken /emails/0 email_taken");
 
     let head = world.head().await;
     let again = world.patch(&path, None, patch).await;
@@ -219,7 +219,7 @@ async fn contacts_documents_and_preferences_are_seen_as_they_were_given() {
         assert_eq!(refused.refusal(), "400 invalid_parameter document invalid_parameter", "{odd}");
     }
     let same = json!({"documents": [{"kind": "dni", "number": "12345678Z"}]});
-    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 document_taken");
+    assert_eq!(world.post("/v1/customers", same).await.refusal(), "409 document_taken /documents/0 document_taken");
 
     let preferences = format!("{path}/preferences");
     let nothing = world.get(&preferences).await;

@@ -173,7 +173,7 @@ async fn assert_all_is_there(world: &World, others: &[String]) {
     let found = world.get("/v1/customers?email=stays-7@example.org").await;
     assert_eq!(found.body["items"][0]["customer_id"], json!(others[7]), "{}", found.body);
     let taken = world.post("/v1/customers", json!({"emails": ["stays-3@example.org"]})).await;
-    assert_eq!(taken.refusal(), "409 email_taken");
+    assert_eq!(taken.refusal(), "409 email_taken /emails/0 email_taken");
     let checked = world.run(&["check", "--all"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

@@ -67,8 +67,8 @@ async fn a_customer_is_found_by_each_contact_that_nobody_else_may_have() {
     let nobody = found("email=%2B34612345679@example.com").await;
     assert_eq!((names(&nobody.body).len(), nobody.position), (0, Some(last)));
     for (taken, refusal) in [
-        (json!({"phones": ["+34612345679"]}), "409 phone_taken"),
-        (json!({"emails": ["ana.paz@example.com"]}), "409 email_taken"),
+        (json!({"phones": ["+34612345679"]}), "409 phone_taken /phones/0 phone_taken"),
+        (json!({"emails": ["ana.paz@example.com"]}), "409 email_taken /emails/0 email_taken"),
     ] {
         assert_eq!(world.post("/v1/customers", taken).await.refusal(), refusal);
     }

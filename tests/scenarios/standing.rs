@@ -48,9 +48,12 @@ async fn a_customer_is_found_by_what_others_call_it_until_they_do_not_any_more()
 
     let eva = world.member("eva@example.com").await;
     let eva = format!("/v1/customers/{eva}");
-    assert_eq!(world.post(&format!("{eva}/references"), stripe.clone()).await.refusal(), "409 reference_taken");
+    assert_eq!(
+        world.post(&format!("{eva}/references"), stripe.clone()).await.refusal(),
+        "409 reference_taken /reference reference_taken"
+    );
     let taken = put(&world, &format!("{eva}/user"), json!({"user_id": "auth0|7"})).await;
-    assert_eq!(taken.refusal(), "409 user_taken");
+    assert_eq!(taken.refusal(), "409 user_taken /user_id user_taken");
     for what in ["references/stripe", "user"] {
         let gone = world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/{what}"), None).await;
         assert_eq!((gone.status, &gone.body["changed"]), (200, &json!(true)), "{}", gone.body);

@@ -2,7 +2,7 @@
 //! people have changed since. So made again it changes nothing.
 
 use super::import::{Line, REFERENCES_AT_ONCE, RowOutcome};
-use super::{Register, claims_of, reference_claim, registration, require_born};
+use super::{Register, claims_of, reference_claim, registration, require_born, taken};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed};
@@ -49,7 +49,8 @@ pub async fn import_customers(
             outcomes[index] = Some(RowOutcome::Refused(refusal));
             continue;
         }
-        let request = || registration(row.register.clone(), row.also(), occurred_at, on);
+        let claimed_at = || taken::in_row(&row.register.contact);
+        let request = || registration(row.register.clone(), row.also(), occurred_at, on).claiming(claimed_at());
         line.submit(request, index, |index, answer| outcomes[index] = Some(outcome(&rows[index], answer))).await;
     }
     line.finish(|index, answer| outcomes[index] = Some(outcome(&rows[index], answer))).await;

@@ -2,6 +2,7 @@
 //! unlinks it.
 
 use super::update::asking;
+use super::{reference_claim, taken};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -59,9 +60,10 @@ pub async fn link_reference(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
     let content = content_of(&request);
+    let claimed_at = vec![(reference_claim(&request.reference), "/reference".to_owned())];
     let command = CustomerCommand::LinkReference(request.reference);
     let asked = asking(caller, ("customers.link_reference", content), request.customer, command, seen);
-    commands.execute(caller, asked.keyed(key)).await
+    taken::execute(commands, caller, asked.claiming(claimed_at).keyed(key)).await
 }
 
 /// Forgets what another system calls a customer; what it did not call anything is left as it is.
@@ -95,9 +97,10 @@ pub async fn link_user(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
     let content = content_of(&request);
+    let claimed_at = vec![(user_claim(&request.user), "/user_id".to_owned())];
     let command = CustomerCommand::LinkUser(request.user);
     let asked = asking(caller, ("customers.link_user", content), request.customer, command, seen);
-    commands.execute(caller, asked.keyed(key)).await
+    taken::execute(commands, caller, asked.claiming(claimed_at).keyed(key)).await
 }
 
 /// Forgets as whom a customer logs in, also as its duplicates did.

@@ -16,6 +16,7 @@ pub mod reactors;
 pub mod receipt;
 mod referring;
 mod standing;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -136,7 +137,9 @@ pub async fn register(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
     require_born(caller, request.contact.birth_date)?;
-    commands.execute(caller, registration(request, Vec::new(), caller.now, caller.today()).keyed(key)).await
+    let claimed_at = taken::in_lists(&request.contact);
+    let registration = registration(request, Vec::new(), caller.now, caller.today());
+    taken::execute(commands, caller, registration.claiming(claimed_at).keyed(key)).await
 }
 
 /// Remembers a purchase; a member earns points with it.
@@ -206,8 +209,12 @@ fn claims_of(contact: &Contact) -> Vec<ClaimKey> {
 
 /// The claims of the other forms in which mailboxes may be told. Customers of before may hold none of them.
 fn newer_claims(contact: &Contact) -> impl Iterator<Item = ClaimKey> {
-    let forms = contact.emails.iter().flat_map(|email| email.claimed().into_iter().skip(1));
-    forms.map(|value| ClaimKey { kind: "email".to_owned(), value })
+    contact.emails.iter().flat_map(|email| email_claims(email).skip(1))
+}
+
+/// The claims of all forms in which a mailbox may be told, [`email_claim`] first.
+fn email_claims(email: &Email) -> impl Iterator<Item = ClaimKey> + use<> {
+    email.claimed().into_iter().map(|value| ClaimKey { kind: "email".to_owned(), value })
 }
 
 /// The claims that whoever has the contact holds.

@@ -1,6 +1,6 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
-use super::{certain_claims, customer_stream, newer_claims, require_born, user_claim};
+use super::{certain_claims, customer_stream, newer_claims, require_born, taken, user_claim};
 use crate::access::require_zone;
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -10,7 +10,7 @@ use crate::identity::IdempotencyKey;
 use crate::states::States;
 use domain::customers::commands::{CustomerCommand, CustomerPatch};
 use domain::customers::customer::Customer;
-use domain::customers::events::CustomerEvent;
+use domain::customers::events::{Contact, CustomerEvent};
 use domain::ids::CustomerId;
 use domain::{Decider, Patch, Refusal};
 use serde::Serialize;
@@ -45,9 +45,20 @@ pub async fn update(
         require_born(caller, Some(birth_date))?;
     }
     let content = content_of(&request);
+    let claimed_at = taken::in_lists(&given(&request.patch));
     let command = CustomerCommand::Update(request.patch);
     let asked = asking(caller, ("customers.update", content), request.customer, command, seen);
-    commands.execute(caller, asked.keyed(key)).await
+    taken::execute(commands, caller, asked.claiming(claimed_at).keyed(key)).await
+}
+
+/// The contacts that a patch names.
+fn given(patch: &CustomerPatch) -> Contact {
+    Contact {
+        emails: patch.emails.applied(None).unwrap_or_default(),
+        phones: patch.phones.applied(None).unwrap_or_default(),
+        documents: patch.documents.applied(None).unwrap_or_default(),
+        ..Contact::default()
+    }
 }
 
 /// A command on one customer, if asked only as the caller has seen it. The claims follow what it changes.

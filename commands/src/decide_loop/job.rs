@@ -8,7 +8,7 @@ use crate::states::States;
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::sync::Arc;
-use store::{Identity, Metadata, OtherName, StreamId, TenantId};
+use store::{ClaimKey, Identity, Metadata, OtherName, StreamId, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -47,6 +47,7 @@ pub(crate) struct Job {
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) asked_at: DateTime<Utc>,
     pub(super) decide: Decide,
+    claimed_at: Vec<(ClaimKey, String)>,
     other_names: Option<OtherNames>,
     pub(super) deadline: Instant,
     series: Option<Series>,
@@ -82,6 +83,7 @@ impl Job {
             occurred_at: request.occurred_at,
             asked_at: caller.now,
             decide: request.decide,
+            claimed_at: request.claimed_at,
             other_names: request.other_names,
             deadline,
             series: request.series,
@@ -97,6 +99,11 @@ impl Job {
 
     pub(super) fn at_place(self: Box<Self>, place: u64) -> Self {
         Self { place, ..*self }
+    }
+
+    /// Where a claim stands in what the caller sent.
+    pub(super) fn place_of(&self, claim: &ClaimKey) -> Option<String> {
+        self.claimed_at.iter().find(|(key, _)| key == claim).map(|(_, place)| place.clone())
     }
 
     /// By what an equal command is recognised.

@@ -19,6 +19,7 @@ use store::{
     AppendRequest, BoxError, ClaimChange, Expected, Identity, OtherName, StreamAppend, StreamId, SubjectChanges,
     TenantId, Version,
 };
+use uuid::Uuid;
 
 /// A request that awaits its verdict.
 #[derive(Debug)]
@@ -66,7 +67,16 @@ pub(super) enum Outcome {
     /// There was nothing to do.
     Unchanged,
     /// It was refused.
-    Refused(Refusal),
+    Refused(Refused),
+}
+
+/// A refusal, and who holds what was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    #[serde(flatten)]
+    pub(super) refusal: Refusal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<Uuid>,
 }
 
 /// What was decided, before it is submitted.
@@ -198,7 +208,7 @@ impl DecideLoop {
     /// Has the store remember its own refusal as the answer of a keyed command; it is given when that is done.
     pub(super) fn remember(&mut self, place: u64, error: CommandError) {
         let Some(job) = self.jobs.get(&place) else { return };
-        let (Some(_), Some(refusal)) = (job.identity.command_id.filter(|_| !job.forgetful), error.refusal()) else {
+        let (Some(_), Some(refused)) = (job.identity.command_id.filter(|_| !job.forgetful), Refused::of(&error)) else {
             return self.finish(place, Err(error));
         };
         let request = AppendRequest {
@@ -209,7 +219,7 @@ impl DecideLoop {
             streams: Vec::new(),
             claims: Vec::new(),
             subjects: SubjectChanges::default(),
-            outcome: Some(Outcome::Refused(refusal.clone()).to_text()),
+            outcome: Some(Outcome::Refused(refused).to_text()),
             rests_on: Vec::new(),
         };
         self.hand_in(
@@ -303,8 +313,15 @@ fn outcome_of(job: &Job, purpose: &Purpose) -> Option<String> {
     job.identity.command_id.filter(|_| !job.forgetful)?;
     match purpose {
         Purpose::Happen(events) if events.is_empty() => Some(Outcome::Unchanged.to_text()),
-        Purpose::Refuse(refusal) => Some(Outcome::Refused(refusal.clone()).to_text()),
+        Purpose::Refuse(refusal) => Some(Outcome::Refused(Refused { refusal: refusal.clone(), owner: None }).to_text()),
         Purpose::Happen(_) | Purpose::Remember(_) => None,
+    }
+}
+
+impl Refused {
+    fn of(error: &CommandError) -> Option<Self> {
+        let owner = if let CommandError::Claimed { owner, .. } = error { Some(*owner) } else { None };
+        error.refusal().map(|refusal| Self { refusal: refusal.clone(), owner })
     }
 }
 
@@ -329,8 +346,11 @@ mod tests {
             facts: serde_json::Map::new(),
         };
         let refused = r#"{"refused":{"kind":"conflict","code":"email_taken","message":"the e-mail is taken"}}"#;
-        assert_eq!(Outcome::Refused(refusal.clone()).to_text(), refused);
-        assert_eq!(serde_json::from_str::<Outcome>(refused).unwrap(), Outcome::Refused(refusal));
+        let outcome = |owner| Outcome::Refused(Refused { refusal: refusal.clone(), owner });
+        assert_eq!(outcome(None).to_text(), refused);
+        assert_eq!(serde_json::from_str::<Outcome>(refused).unwrap(), outcome(None));
+        let of_somebody = outcome(Some(Uuid::nil())).to_text();
+        assert_eq!(serde_json::from_str::<Outcome>(&of_somebody).unwrap(), outcome(Some(Uuid::nil())));
         assert_eq!(Outcome::Unchanged.to_text(), r#""unchanged""#);
     }
 }

@@ -2,13 +2,14 @@
 
 use super::DecideLoop;
 use super::job::Job;
-use super::submission::{Flight, Happened, Outcome, Purpose};
+use super::submission::{Flight, Happened, Outcome, Purpose, Refused};
 use crate::cache::{Held, StreamKey};
 use crate::encoding::{decode, subject_of};
 use crate::error::CommandError;
 use crate::execute::{Committed, RecordedDomainEvent};
 use crate::loading::{LoadError, with_sources};
 use crate::refusals;
+use domain::Refusal;
 use futures::TryStreamExt;
 use std::sync::Arc;
 use store::{
@@ -67,8 +68,10 @@ impl DecideLoop {
             AppendError::Repeated(repeat) => self.repeated(place, repeat),
             AppendError::KeyReused => self.finish(place, Err(CommandError::KeyReused)),
             AppendError::AlreadyHappened { once_id, .. } => self.already_happened(place, once_id),
-            AppendError::Claimed { kind, owner } => {
-                self.remember(place, CommandError::Claimed { refusal: refusals::taken(&kind), owner });
+            AppendError::Claimed { key, owner } => {
+                let field = self.jobs.get(&place).and_then(|job| job.place_of(&key));
+                let refusal = Refusal { field, ..refusals::taken(&key.kind) };
+                self.remember(place, CommandError::Claimed { refusal, owner });
             }
             AppendError::SubjectErased(_) => self.remember(place, CommandError::Refused(refusals::erased())),
             // Who is one person with whom is looked up before a command is submitted, not here.
@@ -179,7 +182,10 @@ async fn first_answer(store: &dyn EventStore, job: &Job, repeat: Repeat) -> Resu
             retell(&events, count)
         }
         Repeat::Outcome(text) => match serde_json::from_str(&text) {
-            Ok(Outcome::Refused(refusal)) => Err(CommandError::Refused(refusal)),
+            Ok(Outcome::Refused(Refused { refusal, owner })) => Err(match owner {
+                Some(owner) => CommandError::Claimed { refusal, owner },
+                None => CommandError::Refused(refusal),
+            }),
             Ok(Outcome::Unchanged) => {
                 let head = store.head().await.map_err(|error| LoadError::from(error).answer())?;
                 Ok(Committed {

@@ -287,7 +287,7 @@ impl Log {
                     let holder = self.claims.get(&(request.tenant, key.clone())).copied();
                     let holder = holder.filter(|holder| !released.contains(&(key, *holder)));
                     if let Some(holder) = holder.filter(|holder| holder != owner) {
-                        return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+                        return Err(AppendError::Claimed { key: key.clone(), owner: holder });
                     }
                 }
             }

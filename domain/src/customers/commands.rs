@@ -370,6 +370,14 @@ pub enum CustomerError {
         /// The other system.
         system: ExternalSystem,
     },
+    /// Two names of one system in one registration.
+    #[error("{system} is told twice: a system has one name for a customer")]
+    ReferenceTwice {
+        /// The other system.
+        system: ExternalSystem,
+        /// The index of the second one, from zero.
+        reference: usize,
+    },
     /// A portal in which there is nothing to see.
     #[error("at least one permission is needed; to take all away is another command")]
     PermissionRequired,
@@ -528,7 +536,7 @@ impl CustomerError {
             Self::AlreadyRegistered => "customer_already_registered",
             Self::ContactRequired => "contact_required",
             Self::CompanyRequired => "company_required",
-            Self::ReferenceLinked { .. } => "reference_already_linked",
+            Self::ReferenceLinked { .. } | Self::ReferenceTwice { .. } => "reference_already_linked",
             Self::PermissionRequired => "permission_required",
             Self::Blocked { .. } => "customer_blocked",
             Self::NoProspect => "no_prospect",
@@ -571,6 +579,7 @@ impl CustomerError {
             | Self::AddressKnown
             | Self::AlreadyRegistered
             | Self::ReferenceLinked { .. }
+            | Self::ReferenceTwice { .. }
             | Self::Blocked { .. }
             | Self::OrderAlreadyRecorded { .. }
             | Self::RefundAlreadyRecorded { .. } => RefusalKind::Conflict,
@@ -622,6 +631,7 @@ impl CustomerError {
             Self::CompanyRequired => Some("/company".to_owned()),
             Self::DefaultAddressNeeded => Some("/is_default".to_owned()),
             Self::ReferenceLinked { .. } => Some("/system".to_owned()),
+            Self::ReferenceTwice { reference, .. } => Some(format!("/references/{reference}/system")),
             Self::PermissionRequired => Some("/permissions".to_owned()),
             Self::NoProspect => Some("/stage".to_owned()),
             Self::BusinessOnly => Some("/terms".to_owned()),

@@ -43,9 +43,9 @@ pub(super) fn unlink_reference(
 
 /// A system has one name for a customer.
 pub(super) fn check_systems(references: &[ExternalReference]) -> Result<(), CustomerError> {
-    for (index, ExternalReference { system, .. }) in references.iter().enumerate() {
-        if references[..index].iter().any(|before| before.system == *system) {
-            return Err(CustomerError::ReferenceLinked { system: system.clone() });
+    for (reference, ExternalReference { system, .. }) in references.iter().enumerate() {
+        if references[..reference].iter().any(|before| before.system == *system) {
+            return Err(CustomerError::ReferenceTwice { system: system.clone(), reference });
         }
     }
     Ok(())

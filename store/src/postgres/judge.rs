@@ -267,7 +267,7 @@ impl<'a> Judge<'a> {
             let holder = after.get(&row).copied().unwrap_or_else(|| self.claim_owner(&row));
             match (change, holder) {
                 (ClaimChange::Take { key, .. }, Some(holder)) if holder != *owner => {
-                    return Err(AppendError::Claimed { kind: key.kind.clone(), owner: holder });
+                    return Err(AppendError::Claimed { key: key.clone(), owner: holder });
                 }
                 (ClaimChange::Take { .. }, _) => drop(after.insert(row, Some(*owner))),
                 (ClaimChange::Release { .. }, Some(holder)) if holder == *owner => drop(after.insert(row, None)),

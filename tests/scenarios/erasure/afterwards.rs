@@ -94,7 +94,7 @@ async fn what_was_asked_before_and_comes_again_tells_nothing() {
     for (path, key, body) in &requests {
         before.push(world.post_keyed(path, key, body.clone()).await);
     }
-    assert_eq!(before[3].refusal(), "409 email_taken");
+    assert_eq!(before[3].refusal(), "409 email_taken /emails/0 email_taken");
     let head = world.head().await;
     for ((path, key, body), before) in requests.iter().zip(&before) {
         let after = world.post_keyed(path, key, body.clone()).await;

@@ -5,6 +5,7 @@ use crate::customers::commands::{CustomerCommand, CustomerError};
 use crate::customers::customer::Customer;
 use crate::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, LinkedReference, LinkedUser};
 use crate::event::Personal;
+use crate::refusal::Refusal;
 use crate::testing::given;
 
 #[test]
@@ -25,7 +26,9 @@ fn another_reference_of_the_system_is_not_put_in_the_place_of_the_first() {
         .when(link("erp", "4712"))
         .then([linked("erp", "4712")]);
     let two = Contact { references: vec![reference("erp", "1"), reference("erp", "2")], ..by_email() };
-    given::<Customer>([]).when(register(CustomerKind::Individual, two)).then_refused(refused());
+    let twice = CustomerError::ReferenceTwice { system: "erp".parse().unwrap(), reference: 1 };
+    assert_eq!(Refusal::from(twice.clone()).field.as_deref(), Some("/references/1/system"));
+    given::<Customer>([]).when(register(CustomerKind::Individual, two)).then_refused(twice);
 }
 
 #[test]
