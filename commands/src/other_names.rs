@@ -7,7 +7,7 @@
 use crate::execute::Request;
 use crate::identity::{Once, fingerprint};
 use crate::states::States;
-use domain::customers::customer::Customer;
+use domain::customers::customer::{ActiveCustomer, Customer};
 use domain::ids::CustomerId;
 use serde_json::{Value, json};
 use store::{OtherName, TenantId};
@@ -32,6 +32,20 @@ pub(crate) fn also_of_duplicates<const N: usize>(
             pairs.map(move |(own, other)| OtherName { of: own.id(tenant), once_id: other.id(tenant), fingerprint })
         };
         known.duplicates().iter().flat_map(names_of).collect()
+    };
+    Request { other_names: Some(Box::new(other_names)), ..request }
+}
+
+/// The same only while it holds of the customer.
+pub(crate) fn only_while(
+    request: Request,
+    customer: CustomerId,
+    holds: impl Fn(&ActiveCustomer) -> bool + Send + Sync + 'static,
+) -> Request {
+    let Some(names) = request.other_names else { return request };
+    let other_names = move |states: &States<'_>| {
+        let known = states.get::<Customer>(customer.as_uuid()).active();
+        if known.is_ok_and(&holds) { names(states) } else { Vec::new() }
     };
     Request { other_names: Some(Box::new(other_names)), ..request }
 }

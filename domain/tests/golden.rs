@@ -180,6 +180,7 @@ fn merges() -> Vec<Example> {
         parts: 2,
         duplicates,
         purchases: 7,
+        registered_on: dates,
         first_purchase_on: dates,
         last_purchase_on: dates,
         orders,
@@ -291,10 +292,12 @@ fn updated() -> Example {
             F::Language,
             F::Currency,
             F::TimeZone,
+            F::Kind,
         ],
         language: Some(Language::parse("es-MX").unwrap()),
         currency: Some(currency("MXN")),
         time_zone: Some(TimeZoneName::parse("America/Mexico_City").unwrap()),
+        kind: Some(CustomerKind::Business),
         personal: personal.into(),
     };
     let minimal = CustomerEvent::Updated {
@@ -302,6 +305,7 @@ fn updated() -> Example {
         language: None,
         currency: None,
         time_zone: None,
+        kind: None,
         personal: Contact::default().into(),
     };
     Example::new(full, minimal)

@@ -89,7 +89,7 @@ async fn changes_that_cannot_be() {
     let head = world.head().await;
     for (body, refusal) in [
         (json!({"nickname": "Ana"}), "422 validation_failed /nickname unknown_field"),
-        (json!({"kind": "business"}), "422 validation_failed /kind unknown_field"),
+        (json!({"kind": "business"}), "422 company_required /company company_required"),
         (json!({"references": []}), "422 validation_failed /references unknown_field"),
         (json!({"name": 7}), "422 validation_failed /name wrong_type"),
         (json!({"name": ""}), "422 validation_failed /name empty"),

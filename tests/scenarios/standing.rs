@@ -76,7 +76,7 @@ async fn links_that_cannot_be() {
     let path = format!("/v1/customers/{}", only.body["customer_id"].as_str().expect("an id"));
     let two = json!({"references": [{"system": "erp", "reference": "8"}, {"system": "erp", "reference": "9"}]});
     let twice = world.post("/v1/customers", two).await;
-    assert_eq!(twice.refusal(), "409 reference_already_linked /system reference_already_linked");
+    assert_eq!(twice.refusal(), "409 reference_already_linked /references/1/system reference_already_linked");
     let head = world.head().await;
     for (body, refusal) in [
         (json!({"system": "ERP", "reference": "7"}), "422 validation_failed /system invalid_character"),

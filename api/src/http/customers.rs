@@ -225,7 +225,8 @@ struct RegisteredView {
 
 /// Registers a customer.
 ///
-/// E-mail addresses, telephone numbers and references are one customer's at most.
+/// E-mail addresses, telephone numbers, documents and references are one customer's at most. What a deleted customer holds is refused with
+/// its `customer_id`, for keys with `customers:read`: restore that one.
 #[utoipa::path(
     post, path = "/v1/customers", tag = "customers", operation_id = "register_customer",
     params(Idempotency),

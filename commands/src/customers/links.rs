@@ -10,7 +10,7 @@ use crate::identity::IdempotencyKey;
 use domain::customers::commands::CustomerCommand;
 use domain::customers::events::ExternalReference;
 use domain::ids::{CustomerId, ExternalSystem};
-use domain::text::UserId;
+use domain::text::{ReferenceText, UserId};
 use serde::Serialize;
 use store::{ClaimKey, Version};
 
@@ -30,6 +30,9 @@ pub struct UnlinkReference {
     pub customer: CustomerId,
     /// The system.
     pub system: ExternalSystem,
+    /// Which of its names; all if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceText>,
 }
 
 /// As whom a customer logs in.
@@ -79,7 +82,7 @@ pub async fn unlink_reference(
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CustomersWrite)?;
     let content = content_of(&request);
-    let command = CustomerCommand::UnlinkReference { system: request.system };
+    let command = CustomerCommand::UnlinkReference { system: request.system, reference: request.reference };
     let asked = asking(caller, ("customers.unlink_reference", content), request.customer, command, seen);
     commands.execute(caller, asked.keyed(key)).await
 }

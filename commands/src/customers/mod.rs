@@ -50,7 +50,7 @@ use crate::identity::{IdempotencyKey, Once};
 use crate::ids::new_id;
 use crate::loyalty::programme::programme_stream;
 use crate::loyalty::{self, Today, account_stream, rules_of};
-use crate::other_names::also_of_duplicates;
+use crate::other_names::{self, also_of_duplicates};
 use crate::states::{States, stream_of};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::birth_date::BirthDate;
@@ -349,8 +349,9 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
     let (occurred_at, content) = (request.at.unwrap_or(caller.now), content_of(&request));
     let today = Today::of(caller, occurred_at);
     let on = caller.business_date(occurred_at);
-    let key = loyalty::refund_key(&request.order, &request.refund);
-    let once = Once::new(customer_stream(request.customer), "refund", key);
+    let (customer, order, refund) = (request.customer, request.order.clone(), request.refund.clone());
+    let key = loyalty::refund_key(&order, &refund);
+    let once = Once::new(customer_stream(customer), "refund", &key);
     let (once_id, tenant) = (once.id(caller.tenant), caller.tenant);
     let scope = [customer_stream(request.customer), account_stream(request.customer)];
     let decide = move |states: &States<'_>| {
@@ -377,7 +378,10 @@ fn refunding(caller: &Caller, request: Refund) -> Request {
         Ok(changes)
     };
     let request = Request::new("customers.refund", occurred_at, scope, decide).content(content).once(once);
-    request.seeing([programme_stream(tenant)])
+    let facts = move |customer| [Once::new(customer_stream(customer), "refund", &key)];
+    let asked = also_of_duplicates(request.seeing([programme_stream(tenant)]), tenant, customer, facts);
+    // Where both knew the order, the survivor's own copy of it is still to be given back.
+    other_names::only_while(asked, customer, move |known| known.has_refunded(&order, &refund))
 }
 
 /// What a refund takes back: nothing from who is no member or had no points for the order.

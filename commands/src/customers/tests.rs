@@ -129,7 +129,7 @@ async fn a_reference_and_a_user_are_one_customers_until_they_are_unlinked() {
     logs_in(ana, "two").await.unwrap();
     logs_in(eva, "one").await.unwrap();
     assert_eq!(refusal_code(&logs_in(eva, "two").await), "user_taken");
-    let request = UnlinkReference { customer: ana, system: "crm".parse().unwrap() };
+    let request = UnlinkReference { customer: ana, system: "crm".parse().unwrap(), reference: None };
     unlink_reference(&node.commands, &caller(), None, request, None).await.unwrap();
     links(eva, "7").await.unwrap();
     unlink_user(&node.commands, &caller(), None, ana, None).await.unwrap();

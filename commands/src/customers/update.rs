@@ -167,7 +167,7 @@ mod tests {
 
     fn changed(field: CustomerField, contact: Contact) -> [CustomerEvent; 1] {
         let (changed, personal) = (vec![field], contact.into());
-        [CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, personal }]
+        [CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, kind: None, personal }]
     }
 
     fn moved(before: &[&str], events: &[CustomerEvent]) -> (Vec<String>, Vec<String>) {

@@ -27,7 +27,7 @@ use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::text::{CompanyName, PersonName, UserId};
+use crate::text::{CompanyName, PersonName, ReferenceText, UserId};
 
 /// A request to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +115,10 @@ pub enum CustomerCommand {
     UnlinkReference {
         /// The other system.
         system: ExternalSystem,
+        /// Which of its names; all if not given.
+        reference: Option<ReferenceText>,
     },
-    /// Remember as whom the customer logs in, instead of anybody before.
+    /// Remember as whom the customer logs in, instead of the one before.
     LinkUser(UserId),
     /// Forget as whom the customer logs in.
     UnlinkUser,
@@ -222,6 +224,9 @@ pub enum CustomerCommand {
 /// What is to become of what is known of a customer. Of a list all is given or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CustomerPatch {
+    /// A person or a company; as it is if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CustomerKind>,
     /// The person's name.
     pub name: Patch<PersonName>,
     /// The company's name.

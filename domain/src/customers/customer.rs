@@ -18,7 +18,7 @@ use crate::customers::blocking::{self, Block};
 use crate::customers::commands::{CustomerCommand, CustomerError, CustomerPatch};
 use crate::customers::deletion;
 use crate::customers::events::{
-    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, PurchaseLine,
+    Contact, CustomerEvent, CustomerField, CustomerKind, ErasureGround, ExportFormat, PurchaseLine, distinct,
 };
 use crate::customers::lifecycle::Lifecycle;
 use crate::customers::links::{self, Logins};
@@ -30,6 +30,8 @@ use crate::customers::referring::{self, Referral};
 use crate::customers::tags::Tags;
 use crate::customers::terms::{self, Terms, TermsPatch};
 use crate::decider::Decider;
+use crate::document::Document;
+use crate::email::Email;
 use crate::event::Personal;
 use crate::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
@@ -71,7 +73,7 @@ pub enum Customer {
 /// A customer that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveCustomer {
-    profile: Profile,
+    pub(super) profile: Profile,
     contact: Personal<Contact>,
     addresses: Addresses,
     preferences: HeldPreferences,
@@ -84,10 +86,10 @@ pub struct ActiveCustomer {
     logins: Logins,
     tags: Tags,
     assignment: Assignment,
-    portal: BTreeSet<PortalPermission>,
+    pub(super) portal: BTreeSet<PortalPermission>,
     pub(super) block: Option<Block>,
-    terms: Terms,
-    metadata: Personal<Metadata>,
+    pub(super) terms: Terms,
+    pub(super) metadata: Personal<Metadata>,
     latest: NaiveDate,
 }
 
@@ -163,7 +165,9 @@ impl Decider for Customer {
             }
             CustomerCommand::AdvanceLifecycle { order } => advance_lifecycle(state, &order),
             CustomerCommand::LinkReference(reference) => links::link_reference(state.active()?, reference),
-            CustomerCommand::UnlinkReference { system } => links::unlink_reference(state.active()?, system),
+            CustomerCommand::UnlinkReference { system, reference } => {
+                links::unlink_reference(state.active()?, &system, reference.as_ref())
+            }
             CustomerCommand::LinkUser(user) => Ok(links::link_user(state.known()?, user)),
             CustomerCommand::UnlinkUser => Ok(links::unlink_user(state.active()?)),
             CustomerCommand::Tag(tags) => state.active()?.tags.add(tags),
@@ -283,8 +287,8 @@ impl ActiveCustomer {
     fn after(mut self, event: &CustomerEvent) -> Self {
         use CustomerEvent as E;
         match event {
-            E::Updated { changed, language, currency, time_zone, personal } => {
-                self.profile.change(changed, language.as_ref(), *currency, time_zone.as_ref());
+            E::Updated { changed, personal, .. } => {
+                self.profile.change(event);
                 return self.with_contact(changed, personal);
             }
             E::AddressAdded { address, kind, is_default, personal }
@@ -423,18 +427,16 @@ impl ActiveCustomer {
 }
 
 impl Profile {
-    fn change(
-        &mut self,
-        changed: &[CustomerField],
-        language: Option<&Language>,
-        currency: Option<Currency>,
-        time_zone: Option<&TimeZoneName>,
-    ) {
+    fn change(&mut self, event: &CustomerEvent) {
+        let CustomerEvent::Updated { changed, language, currency, time_zone, kind, personal: _ } = event else {
+            return;
+        };
         for field in changed {
             match field {
-                CustomerField::Language => self.language = language.cloned(),
-                CustomerField::Currency => self.currency = currency,
-                CustomerField::TimeZone => self.time_zone = time_zone.cloned(),
+                CustomerField::Language => self.language.clone_from(language),
+                CustomerField::Currency => self.currency = *currency,
+                CustomerField::TimeZone => self.time_zone.clone_from(time_zone),
+                CustomerField::Kind => self.kind = kind.unwrap_or(self.kind),
                 CustomerField::Name
                 | CustomerField::Company
                 | CustomerField::Emails
@@ -474,6 +476,7 @@ impl Order {
 }
 
 fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<CustomerEvent>, CustomerError> {
+    let contact = contact.distinct();
     match state {
         Customer::Unregistered => {}
         Customer::Erased => return Err(CustomerError::Erased),
@@ -492,27 +495,34 @@ fn register(state: &Customer, profile: Profile, contact: Contact) -> Result<Vec<
 fn update(state: &Customer, patch: &CustomerPatch) -> Result<Vec<CustomerEvent>, CustomerError> {
     let customer = state.active()?;
     let updated = update_profile(customer, patch)?;
-    let terms = change_terms(customer, &patch.terms)?;
+    let terms = change_terms(customer, patch.kind.unwrap_or(customer.profile.kind), &patch.terms)?;
     let metadata = customer.metadata.known().ok_or(CustomerError::Erased)?;
     let noted = metadata::applied(&patch.metadata, metadata)?;
     let noted = (noted != *metadata).then(|| CustomerEvent::MetadataChanged { personal: noted.into() });
     Ok(updated.into_iter().chain(terms).chain(noted).collect())
 }
 
-fn change_terms(customer: &ActiveCustomer, patch: &Patch<TermsPatch>) -> Result<Option<CustomerEvent>, CustomerError> {
+/// Who is a business no more has to give up its terms with that.
+fn change_terms(
+    customer: &ActiveCustomer,
+    kind: CustomerKind,
+    patch: &Patch<TermsPatch>,
+) -> Result<Option<CustomerEvent>, CustomerError> {
     let terms = match patch {
-        Patch::Keep => return Ok(None),
+        Patch::Keep if kind == customer.profile.kind => return Ok(None),
+        Patch::Keep => customer.terms.clone(),
         Patch::Remove => Terms::default(),
         Patch::Set(patch) => patch.applied(&customer.terms),
     };
-    terms::check(customer.profile.kind, &terms)?;
+    terms::check(kind, &terms)?;
     Ok((terms != customer.terms).then_some(CustomerEvent::TermsChanged { terms }))
 }
 
 fn update_profile(customer: &ActiveCustomer, patch: &CustomerPatch) -> Result<Option<CustomerEvent>, CustomerError> {
     let before = customer.contact.known().ok_or(CustomerError::Erased)?;
     let after = patch.contact(before);
-    check_contact(customer.profile.kind, &after)?;
+    let kind = patch.kind.unwrap_or(customer.profile.kind);
+    check_contact(kind, &after)?;
     let language = patch.language.applied(customer.profile.language.as_ref());
     let currency = patch.currency.applied(customer.profile.currency.as_ref());
     let time_zone = patch.time_zone.applied(customer.profile.time_zone.as_ref());
@@ -520,6 +530,7 @@ fn update_profile(customer: &ActiveCustomer, patch: &CustomerPatch) -> Result<Op
     changed.extend((language != customer.profile.language).then_some(CustomerField::Language));
     changed.extend((currency != customer.profile.currency).then_some(CustomerField::Currency));
     changed.extend((time_zone != customer.profile.time_zone).then_some(CustomerField::TimeZone));
+    changed.extend((kind != customer.profile.kind).then_some(CustomerField::Kind));
     if changed.is_empty() {
         return Ok(None);
     }
@@ -527,9 +538,19 @@ fn update_profile(customer: &ActiveCustomer, patch: &CustomerPatch) -> Result<Op
         language: language.filter(|_| changed.contains(&CustomerField::Language)),
         currency: currency.filter(|_| changed.contains(&CustomerField::Currency)),
         time_zone: time_zone.filter(|_| changed.contains(&CustomerField::TimeZone)),
+        kind: changed.contains(&CustomerField::Kind).then_some(kind),
         personal: Contact::default().with(&changed, &after).into(),
         changed,
     }))
+}
+
+/// What is told twice stands once; what is not told of stays as it is.
+fn listed<T: Clone>(patch: &Patch<Vec<T>>, before: &[T], identity: impl Fn(&T) -> String) -> Vec<T> {
+    match patch {
+        Patch::Keep => before.to_vec(),
+        Patch::Remove => Vec::new(),
+        Patch::Set(values) => distinct(values.clone(), identity),
+    }
 }
 
 impl CustomerPatch {
@@ -538,10 +559,10 @@ impl CustomerPatch {
         Contact {
             name: self.name.applied(before.name.as_ref()),
             company: self.company.applied(before.company.as_ref()),
-            emails: self.emails.applied(Some(&before.emails)).unwrap_or_default(),
-            phones: self.phones.applied(Some(&before.phones)).unwrap_or_default(),
+            emails: listed(&self.emails, &before.emails, Email::normalized),
+            phones: listed(&self.phones, &before.phones, |phone| phone.as_str().to_owned()),
             references: before.references.clone(),
-            documents: self.documents.applied(Some(&before.documents)).unwrap_or_default(),
+            documents: listed(&self.documents, &before.documents, Document::identity),
             birth_date: self.birth_date.applied(before.birth_date.as_ref()),
         }
     }

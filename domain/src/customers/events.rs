@@ -1,5 +1,7 @@
 //! What happens to a customer, stored for ever.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -56,6 +58,8 @@ events! {
             currency: Option<Currency>,
             /// Where its clocks are. Since version 2.
             time_zone: Option<TimeZoneName>,
+            /// A person or a company. Since version 4.
+            kind: Option<CustomerKind>,
             /// Who it is, as far as that changed.
             personal: Personal<Contact>,
         },
@@ -261,6 +265,8 @@ events! {
             duplicates: Vec<CustomerId>,
             /// How often the other customer had bought; in the first part, none in the others.
             purchases: i64,
+            /// Since when the other customer had been one; in the first part. Since version 2.
+            registered_on: Option<NaiveDate>,
             /// The business date of its first purchase.
             first_purchase_on: Option<NaiveDate>,
             /// The business date of its last purchase.
@@ -313,6 +319,10 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     // Before dates of birth. What was said reads the same.
     Upcaster { event_type: "customer.created", from: 1, lift: |_| {} },
     Upcaster { event_type: "customer.updated", from: 2, lift: |_| {} },
+    // Before a customer could turn out to be a company, or none.
+    Upcaster { event_type: "customer.updated", from: 3, lift: |_| {} },
+    // Before a survivor was told since when the other had been a customer.
+    Upcaster { event_type: "customer.duplicate.absorbed", from: 1, lift: |_| {} },
     // Before a customer could have more than one login.
     Upcaster { event_type: "customer.user.linked", from: 1, lift: |_| {} },
     // Before purchases were given back by their lines.
@@ -366,6 +376,8 @@ pub enum CustomerField {
     Currency,
     /// Where its clocks are.
     TimeZone,
+    /// Whether it is a person or a company.
+    Kind,
 }
 
 impl CustomerField {
@@ -381,6 +393,7 @@ impl CustomerField {
             Self::Language => "language",
             Self::Currency => "currency",
             Self::TimeZone => "time_zone",
+            Self::Kind => "kind",
         }
     }
 }
@@ -512,10 +525,22 @@ impl Contact {
                 CustomerField::Phones => self.phones.clone_from(&other.phones),
                 CustomerField::Documents => self.documents.clone_from(&other.documents),
                 CustomerField::BirthDate => self.birth_date = other.birth_date,
-                CustomerField::Language | CustomerField::Currency | CustomerField::TimeZone => {}
+                CustomerField::Language | CustomerField::Currency | CustomerField::TimeZone | CustomerField::Kind => {}
             }
         }
         self
+    }
+
+    /// What is told twice stands once: two are the same when they are claimed as the same.
+    #[must_use]
+    pub(crate) fn distinct(self) -> Self {
+        Self {
+            emails: distinct(self.emails, Email::normalized),
+            phones: distinct(self.phones, |phone| phone.as_str().to_owned()),
+            documents: distinct(self.documents, Document::identity),
+            references: distinct(self.references, ExternalReference::identity),
+            ..self
+        }
     }
 
     /// The fields in which another contact differs; references have events of their own.
@@ -539,6 +564,18 @@ pub struct ExternalReference {
     pub system: ExternalSystem,
     /// Its name for the customer.
     pub reference: ReferenceText,
+}
+
+impl ExternalReference {
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.system, self.reference.as_str())
+    }
+}
+
+/// The first of those that are the same.
+pub(crate) fn distinct<T>(values: Vec<T>, identity: impl Fn(&T) -> String) -> Vec<T> {
+    let mut known = BTreeSet::new();
+    values.into_iter().filter(|value| known.insert(identity(value))).collect()
 }
 
 /// What another system has come to call a customer.

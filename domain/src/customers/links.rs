@@ -7,7 +7,7 @@ use crate::customers::commands::CustomerError;
 use crate::customers::customer::{ActiveCustomer, REFERENCES_MAX, at_most, check_contact};
 use crate::customers::events::{Contact, CustomerEvent, ExternalReference, LinkedReference, LinkedUser};
 use crate::ids::ExternalSystem;
-use crate::text::UserId;
+use crate::text::{ReferenceText, UserId};
 
 /// The most logins of a customer beside its own.
 pub const OTHER_USERS_MAX: usize = 20;
@@ -28,17 +28,28 @@ pub(super) fn link_reference(
     Ok(vec![CustomerEvent::ReferenceLinked { system, personal: LinkedReference { reference }.into() }])
 }
 
-/// What is not there is not taken away; who would be left without any contact keeps it.
+/// What is not there is not taken away; who would be left without any contact keeps it. Of several names of a system, which come from a
+/// merge, one may go: all are taken away and the others told again.
 pub(super) fn unlink_reference(
     customer: &ActiveCustomer,
-    system: ExternalSystem,
+    system: &ExternalSystem,
+    reference: Option<&ReferenceText>,
 ) -> Result<Vec<CustomerEvent>, CustomerError> {
     let contact = customer.contact().known().ok_or(CustomerError::Erased)?;
-    if contact.references.iter().all(|known| known.system != system) {
+    let of_system = contact.references.iter().filter(|known| known.system == *system);
+    let is_meant = |known: &&ExternalReference| reference.is_none_or(|reference| known.reference == *reference);
+    let (gone, stay): (Vec<_>, Vec<_>) = of_system.partition(is_meant);
+    if gone.is_empty() {
         return Ok(vec![]);
     }
-    check_contact(customer.profile().kind, &contact.clone().unlinked(&system))?;
-    Ok(vec![CustomerEvent::ReferenceUnlinked { system }])
+    if stay.is_empty() {
+        check_contact(customer.profile().kind, &contact.clone().unlinked(system))?;
+    }
+    let stay = stay.into_iter().map(|known| CustomerEvent::ReferenceLinked {
+        system: system.clone(),
+        personal: LinkedReference { reference: known.reference.clone() }.into(),
+    });
+    Ok([CustomerEvent::ReferenceUnlinked { system: system.clone() }].into_iter().chain(stay).collect())
 }
 
 /// A system has one name for a customer.

@@ -13,7 +13,9 @@ use crate::customers::commands::CustomerError;
 use crate::customers::customer::{
     ActiveCustomer, Customer, DOCUMENTS_MAX, EMAILS_MAX, Order, PHONES_MAX, REFERENCES_MAX, RecordedRefund,
 };
-use crate::customers::events::{Contact, CustomerEvent, CustomerField, ExternalReference, LinkedReference};
+use crate::customers::events::{
+    Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LinkedReference,
+};
 use crate::customers::referring;
 use crate::document::Document;
 use crate::email::Email;
@@ -169,13 +171,29 @@ fn gains(customer: &ActiveCustomer, duplicate: &ActiveCustomer) -> Result<Vec<Cu
         personal: LinkedReference { reference }.into(),
     }));
     events.extend(customer.logins().gained(duplicate.logins())?);
-    // Labels are ours, not the customer's: those that are too many are left behind.
-    events.extend(customer.tags().add(duplicate.tags().iter().cloned().collect()).unwrap_or_default());
+    events.extend(customer.tags().gained(duplicate.tags()));
+    events.extend(terms_and_notes(customer, duplicate));
     if *customer.assignment() == Assignment::default() && *duplicate.assignment() != Assignment::default() {
         let Assignment { rep, route } = duplicate.assignment().clone();
         events.push(CustomerEvent::Assigned { rep, route });
     }
     Ok(events)
+}
+
+/// What both may see of themselves they may see as one, who is a business as soon as one of them is.
+fn terms_and_notes(customer: &ActiveCustomer, duplicate: &ActiveCustomer) -> Vec<CustomerEvent> {
+    let mut events = Vec::new();
+    let permissions: BTreeSet<_> = customer.portal.union(&duplicate.portal).copied().collect();
+    if permissions != customer.portal {
+        events.push(CustomerEvent::PortalGranted { permissions: permissions.into_iter().collect() });
+    }
+    let terms = customer.terms.joined(&duplicate.terms);
+    events.extend((terms != customer.terms).then_some(CustomerEvent::TermsChanged { terms }));
+    if let (Some(own), Some(other)) = (customer.metadata.known(), duplicate.metadata.known()) {
+        let notes = own.joined(other);
+        events.extend((notes != *own).then(|| CustomerEvent::MetadataChanged { personal: notes.into() }));
+    }
+    events
 }
 
 fn updated(
@@ -191,8 +209,10 @@ fn updated(
     changed.extend(currency.map(|_| CustomerField::Currency));
     let time_zone = other.time_zone.clone().filter(|_| own.time_zone.is_none());
     changed.extend(time_zone.as_ref().map(|_| CustomerField::TimeZone));
+    let kind = Some(other.kind).filter(|kind| *kind == CustomerKind::Business && own.kind != *kind);
+    changed.extend(kind.map(|_| CustomerField::Kind));
     let personal = Contact::default().with(&changed, after).into();
-    (!changed.is_empty()).then_some(CustomerEvent::Updated { changed, language, currency, time_zone, personal })
+    (!changed.is_empty()).then_some(CustomerEvent::Updated { changed, language, currency, time_zone, kind, personal })
 }
 
 /// Two are the same when they are claimed as the same.
@@ -202,9 +222,7 @@ fn joined(own: &Contact, other: &Contact) -> Contact {
         company: own.company.clone().or_else(|| other.company.clone()),
         emails: grown(&own.emails, &other.emails, Email::normalized),
         phones: grown(&own.phones, &other.phones, |phone| phone.as_str().to_owned()),
-        references: grown(&own.references, &other.references, |reference| {
-            format!("{} {}", reference.system, reference.reference.as_str())
-        }),
+        references: grown(&own.references, &other.references, ExternalReference::identity),
         documents: grown(&own.documents, &other.documents, Document::identity),
         birth_date: own.birth_date.or(other.birth_date),
     }
@@ -229,6 +247,7 @@ fn parts(customer: &ActiveCustomer, id: CustomerId, duplicate: &ActiveCustomer, 
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
             duplicates: duplicate.duplicates.iter().copied().filter(|_| is_first).collect(),
             purchases: if is_first { count } else { 0 },
+            registered_on: is_first.then_some(duplicate.profile().registered_on),
             first_purchase_on: first_on.filter(|_| is_first),
             last_purchase_on: last_on.filter(|_| is_first),
             orders: orders.next().unwrap_or_default().to_vec(),
@@ -273,6 +292,7 @@ impl ActiveCustomer {
             duplicate,
             duplicates,
             purchases,
+            registered_on,
             first_purchase_on,
             last_purchase_on,
             orders,
@@ -282,6 +302,8 @@ impl ActiveCustomer {
         else {
             return self;
         };
+        self.profile.registered_on =
+            registered_on.map_or(self.profile.registered_on, |on| on.min(self.profile.registered_on));
         self = self.seen(*on);
         self.duplicates.extend(duplicates.iter().copied().chain([*duplicate]));
         // Who turns out to be the one that had sent it, was sent by nobody.

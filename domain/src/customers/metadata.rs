@@ -24,6 +24,17 @@ pub struct Metadata {
 /// What is to become of the notes that are named.
 pub type MetadataPatch = BTreeMap<MetadataKey, Option<MetadataText>>;
 
+impl Metadata {
+    /// With those of another customer of whose names it has none, as many as there is room for.
+    pub(super) fn joined(&self, other: &Self) -> Self {
+        let mut notes = self.notes.clone();
+        let new = other.notes.iter().filter(|(name, _)| !self.notes.contains_key(*name));
+        let room = METADATA_MAX.saturating_sub(notes.len());
+        notes.extend(new.take(room).map(|(name, text)| (name.clone(), text.clone())));
+        Self { notes }
+    }
+}
+
 /// The notes after a patch, within bounds.
 pub(super) fn applied(patch: &Patch<MetadataPatch>, before: &Metadata) -> Result<Metadata, CustomerError> {
     let patch = match patch {

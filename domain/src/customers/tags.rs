@@ -24,6 +24,13 @@ impl Tags {
         Ok(tagged.into_iter().collect())
     }
 
+    /// Those that there is room for: labels are ours, not the customer's.
+    pub(super) fn gained(&self, others: &Self) -> Vec<CustomerEvent> {
+        let room = TAGS_MAX.saturating_sub(self.0.len());
+        let new = others.0.difference(&self.0).take(room).cloned().collect();
+        self.add(new).unwrap_or_default()
+    }
+
     pub(super) fn remove(&self, tags: Vec<Tag>) -> Vec<CustomerEvent> {
         let gone: BTreeSet<Tag> = tags.into_iter().filter(|tag| self.0.contains(tag)).collect();
         let untagged = (!gone.is_empty()).then(|| CustomerEvent::Untagged { tags: gone.into_iter().collect() });

@@ -119,6 +119,16 @@ pub struct TermsPatch {
     pub payment_days: Patch<u16>,
 }
 
+impl Terms {
+    /// With what of another customer's it lacks.
+    pub(super) fn joined(&self, other: &Self) -> Self {
+        Self {
+            volume_discount: self.volume_discount.clone().or_else(|| other.volume_discount.clone()),
+            payment_days: self.payment_days.or(other.payment_days),
+        }
+    }
+}
+
 impl TermsPatch {
     pub(super) fn applied(&self, before: &Terms) -> Terms {
         Terms {

@@ -69,18 +69,24 @@ fn a_business_needs_a_company_name() {
     assert!(Customer::decide(&Customer::initial(), register(CustomerKind::Business, contact)).is_ok());
 }
 
+fn emails(count: usize) -> Vec<Email> {
+    (0..count).map(|nth| Email::parse(&format!("ana{nth}@example.com")).unwrap()).collect()
+}
+
 #[test]
 fn contacts_are_bounded() {
-    let most = Contact { emails: vec![by_email().emails[0].clone(); 10], ..Contact::default() };
+    let most = Contact { emails: emails(10), ..Contact::default() };
     assert!(Customer::decide(&Customer::initial(), register(CustomerKind::Individual, most)).is_ok());
+    let phones = (0..11).map(|nth| Phone::parse(&format!("+346001234{nth:02}"), None).unwrap()).collect();
+    let reference = |nth| ExternalReference {
+        system: ExternalSystem::parse("erp").unwrap(),
+        reference: ReferenceText::parse(&format!("{nth}")).unwrap(),
+    };
+    let references = (0..21).map(reference).collect();
     for (items, limit, contact) in [
-        ("emails", 10, Contact { emails: vec![by_email().emails[0].clone(); 11], ..Contact::default() }),
-        ("phones", 10, Contact { phones: vec![by_phone().phones[0].clone(); 11], ..Contact::default() }),
-        (
-            "references",
-            20,
-            Contact { references: vec![by_reference().references[0].clone(); 21], ..Contact::default() },
-        ),
+        ("emails", 10, Contact { emails: emails(11), ..Contact::default() }),
+        ("phones", 10, Contact { phones, ..Contact::default() }),
+        ("references", 20, Contact { references, ..Contact::default() }),
     ] {
         given::<Customer>([])
             .when(register(CustomerKind::Individual, contact))
@@ -157,10 +163,11 @@ fn the_rules_of_a_registration_hold_after_a_change_too() {
     let change = |patch| given::<Customer>([created()]).when(CustomerCommand::Update(patch));
     let patch = |emails| CustomerPatch { emails, ..CustomerPatch::default() };
     change(patch(Patch::Remove)).then_refused(CustomerError::ContactRequired);
-    change(patch(Patch::Set(vec![by_email().emails[0].clone(); 11])))
-        .then_refused(CustomerError::TooMany { items: "emails", limit: 10 });
+    change(patch(Patch::Set(emails(11)))).then_refused(CustomerError::TooMany { items: "emails", limit: 10 });
     let dni = Document::parse(DocumentKind::Dni, "12345678Z", Country::ES).unwrap();
-    let documents = |count| CustomerPatch { documents: Patch::Set(vec![dni.clone(); count]), ..patch(Patch::Remove) };
+    let passport = |nth: u32| Document::parse(DocumentKind::Passport, &format!("XDD{nth:06}"), Country::ES).unwrap();
+    let all = |count| [dni.clone()].into_iter().chain((1..count).map(passport)).collect();
+    let documents = |count| CustomerPatch { documents: Patch::Set(all(count)), ..patch(Patch::Remove) };
     let by_document = Contact { documents: vec![dni.clone()], ..Contact::default() };
     change(documents(1)).then([updated(&[CustomerField::Emails, CustomerField::Documents], by_document)]);
     change(documents(11)).then_refused(CustomerError::TooMany { items: "documents", limit: 10 });
@@ -523,6 +530,24 @@ fn created() -> CustomerEvent {
     }
 }
 
+#[test]
+fn what_is_told_twice_is_kept_once() {
+    let mail = |texts: &[&str]| texts.iter().map(|text| Email::parse(text).unwrap()).collect::<Vec<_>>();
+    let twice = Contact { emails: mail(&["Ana@example.com", "ana@example.com", "b@example.com"]), ..by_reference() };
+    let twice = Contact { references: [by_reference().references, by_reference().references].concat(), ..twice };
+    let events = Customer::decide(&Customer::initial(), register(CustomerKind::Individual, twice.clone())).unwrap();
+    let state = Customer::fold(Customer::initial(), &events);
+    let contact = state.active().unwrap().contact().known().unwrap().clone();
+    assert_eq!((contact.emails, contact.references.len()), (mail(&["Ana@example.com", "b@example.com"]), 1));
+    assert_eq!(Customer::decide(&state, register(CustomerKind::Individual, twice)), Ok(vec![]), "told again");
+    let emails = Patch::Set(mail(&["c@example.com", "C@example.com"]));
+    let patched =
+        Customer::decide(&state, CustomerCommand::Update(CustomerPatch { emails, ..CustomerPatch::default() }));
+    assert!(
+        matches!(&patched.unwrap()[..], [CustomerEvent::Updated { personal, .. }] if personal.known().unwrap().emails.len() == 1)
+    );
+}
+
 fn updated(changed: &[CustomerField], contact: Contact) -> CustomerEvent {
     let currency = changed.contains(&CustomerField::Currency).then(|| Currency::parse("EUR").unwrap());
     CustomerEvent::Updated {
@@ -530,6 +555,7 @@ fn updated(changed: &[CustomerField], contact: Contact) -> CustomerEvent {
         language: None,
         currency,
         time_zone: None,
+        kind: None,
         personal: contact.into(),
     }
 }

@@ -130,7 +130,8 @@ fn touches(event: &CustomerEvent) -> bool {
             | CustomerField::BirthDate
             | CustomerField::Language
             | CustomerField::Currency
-            | CustomerField::TimeZone => false,
+            | CustomerField::TimeZone
+            | CustomerField::Kind => false,
         }),
         E::AddressAdded { .. }
         | E::AddressChanged { .. }
@@ -225,7 +226,8 @@ impl ProfileRow {
                 | CustomerField::BirthDate
                 | CustomerField::Language
                 | CustomerField::Currency
-                | CustomerField::TimeZone => {}
+                | CustomerField::TimeZone
+                | CustomerField::Kind => {}
             }
         }
     }

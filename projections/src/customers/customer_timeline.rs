@@ -110,8 +110,8 @@ fn of_customer(event: &CustomerEvent) -> Value {
         E::Created { kind, language, currency, source, registered_on, personal: _ } => json!({
             "kind": kind, "language": language, "currency": currency, "source": source, "on": registered_on,
         }),
-        E::Updated { changed, language, currency, time_zone, personal: _ } => {
-            json!({"changed": changed, "language": language, "currency": currency, "time_zone": time_zone})
+        E::Updated { changed, language, currency, time_zone, kind, personal: _ } => {
+            json!({"changed": changed, "language": language, "currency": currency, "time_zone": time_zone, "kind": kind})
         }
         E::AddressAdded { address, kind, is_default, personal: _ }
         | E::AddressChanged { address, kind, is_default, personal: _ } => {

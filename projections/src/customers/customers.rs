@@ -346,7 +346,7 @@ fn blank(row: CustomerRow) -> CustomerRow {
 
 /// What is named and has no value, or none that is still known, is blank.
 fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
-    let CustomerEvent::Updated { changed, language, currency, time_zone, personal } = event else { return row };
+    let CustomerEvent::Updated { changed, language, currency, time_zone, kind, personal } = event else { return row };
     let contact = personal.known().cloned().unwrap_or_default();
     for field in changed {
         match field {
@@ -359,6 +359,7 @@ fn updated(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
             CustomerField::Language => row.language = language.as_ref().map(|language| language.as_str().to_owned()),
             CustomerField::Currency => row.currency = currency.map(|currency| currency.code().to_owned()),
             CustomerField::TimeZone => row.time_zone = time_zone.as_ref().map(ToString::to_string),
+            CustomerField::Kind => row.kind = kind.unwrap_or(row.kind),
         }
     }
     row

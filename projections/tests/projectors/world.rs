@@ -239,7 +239,7 @@ pub(crate) fn documented(number: &str) -> Event {
     let documents = vec![Document::parse(DocumentKind::Dni, number, Country::ES).unwrap()];
     let personal = Contact { documents, ..Contact::default() }.into();
     let changed = vec![CustomerField::Documents];
-    CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, personal }.into()
+    CustomerEvent::Updated { changed, language: None, currency: None, time_zone: None, kind: None, personal }.into()
 }
 
 pub(crate) fn preferring(channel: &str, restriction: &str) -> Event {

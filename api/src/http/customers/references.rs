@@ -4,8 +4,9 @@ use super::ReferenceBody;
 use super::profile::ChangeDone;
 use crate::Api;
 use crate::body::JsonBody;
-use crate::headers::{Guards, PathId, PathIdAnd};
+use crate::headers::{Guards, Parameters, PathId, PathIdAnd};
 use crate::http::Done;
+use crate::http::lists::wrong;
 use crate::http::wire::Fields;
 use crate::openapi::parameters::OfReference;
 use crate::problem::Problem;
@@ -13,9 +14,9 @@ use axum::extract::State;
 use commands::customers::{LinkReference, LinkUser, UnlinkReference};
 use commands::{Caller, Scope};
 use domain::ids::{CustomerId, ExternalSystem};
-use domain::text::UserId;
+use domain::text::{ReferenceText, UserId};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -58,10 +59,19 @@ async fn link_reference(
     Ok(ChangeDone::answer(id, &committed))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct AskedReference {
+    /// Which of the system's names, where a merge has left several; all if not given.
+    #[param(example = "4711")]
+    reference: Option<String>,
+}
+
 /// Forgets what another system calls a customer. What is not there is not taken away.
 #[utoipa::path(
     delete, path = "/v1/customers/{id}/references/{system}", tag = "customers", operation_id = "unlink_reference",
-    params(OfReference, Guards),
+    params(OfReference, AskedReference, Guards),
     responses(
         (status = 200, description = "Gone", body = ChangeDone,
             headers(("ETag" = String, description = "The customer's version, when something changed"))),
@@ -77,10 +87,13 @@ async fn unlink_reference(
     State(api): State<Api>,
     caller: Caller,
     PathIdAnd(id, system): PathIdAnd<ExternalSystem>,
+    Parameters(asked): Parameters<AskedReference>,
     Guards { key, seen }: Guards,
 ) -> Result<Done<ChangeDone>, Problem> {
     caller.require(Scope::CustomersWrite)?;
-    let request = UnlinkReference { customer: CustomerId::new(id), system };
+    let reference = asked.reference.as_deref().map(ReferenceText::parse).transpose();
+    let reference = reference.map_err(|error| wrong("reference", &error.to_string()))?;
+    let request = UnlinkReference { customer: CustomerId::new(id), system, reference };
     let committed = commands::customers::unlink_reference(&api.commands, &caller, key, request, seen).await?;
     Ok(ChangeDone::answer(id, &committed))
 }

@@ -18,7 +18,7 @@ use commands::{Caller, Committed, Scope};
 use domain::aggregate::Category;
 use domain::birth_date::BirthDate;
 use domain::customers::commands::CustomerPatch;
-use domain::customers::events::CustomerEvent;
+use domain::customers::events::{CustomerEvent, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, Language, TimeZoneName};
 use domain::phone::Phone;
@@ -33,6 +33,10 @@ use uuid::Uuid;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateBody {
+    /// A business needs a company; who is none any more gives up its terms.
+    #[serde(default)]
+    #[schema(value_type = Option<schemas::CustomerKind>)]
+    kind: Patch<String>,
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "Ana Torres")]
     name: Patch<String>,
@@ -73,6 +77,9 @@ pub(super) struct UpdateBody {
 impl UpdateBody {
     fn read(&self) -> Result<CustomerPatch, Problem> {
         let mut fields = Fields::default();
+        let kind = fields.keep_needed("/kind", &self.kind, |fields, text| {
+            fields.keep_word("/kind", text, &CustomerKind::ALL, CustomerKind::as_str)
+        });
         let name = fields.keep_patched_text("/name", &self.name, PersonName::parse);
         let company = fields.keep_patched_text("/company", &self.company, CompanyName::parse);
         let emails = fields.keep_patch(&self.emails, |fields, texts| fields.keep_all("/emails", texts, Email::parse));
@@ -88,6 +95,7 @@ impl UpdateBody {
         let metadata = terms::read_metadata(&self.metadata, &mut fields);
         let read = || {
             Some(CustomerPatch {
+                kind: kind?,
                 name: name?,
                 company: company?,
                 emails: emails?,

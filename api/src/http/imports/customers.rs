@@ -151,7 +151,7 @@ impl CustomerBody {
         let usual = if self.company.is_some() { CustomerKind::Business } else { CustomerKind::Individual };
         let read = || {
             let register = Register {
-                kind: kind.map_or(Some(usual), |kind| kind)?,
+                kind: kind.unwrap_or(Some(usual))?,
                 contact: contact?,
                 language: language?,
                 currency: currency?,

@@ -79,6 +79,11 @@ pub(super) struct Refund {
 }
 
 impl ActiveCustomer {
+    /// Whether the refund of the order is remembered.
+    pub fn has_refunded(&self, order: &OrderId, refund: &RefundId) -> bool {
+        self.refunds.get(refund).is_some_and(|recorded| recorded.order == *order)
+    }
+
     pub(super) fn with_refund(mut self, event: &CustomerEvent) -> Self {
         let CustomerEvent::PurchaseRefunded { order, refund, amount, refunded, remaining, lines, on } = event else {
             return self;

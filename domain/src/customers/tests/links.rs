@@ -135,7 +135,7 @@ fn linked(system: &str, name: &str) -> CustomerEvent {
 }
 
 fn unlink(system: &str) -> CustomerCommand {
-    CustomerCommand::UnlinkReference { system: system.parse().unwrap() }
+    CustomerCommand::UnlinkReference { system: system.parse().unwrap(), reference: None }
 }
 
 fn unlinked(system: &str) -> CustomerEvent {

@@ -7,7 +7,10 @@ use crate::customers::commands::RefundLine;
 use crate::customers::customer::EMAILS_MAX;
 use crate::customers::links::OTHER_USERS_MAX;
 use crate::customers::merging::{DUPLICATES_MAX, MERGED_ORDERS_MAX};
-use crate::ids::{CustomerId, ReasonCode};
+use crate::customers::portal::PortalPermission;
+use crate::customers::terms::{TermsPatch, VolumeDiscount};
+use crate::ids::{CustomerId, MetadataKey, ReasonCode};
+use crate::text::MetadataText;
 
 const SURVIVOR: CustomerId = CustomerId::new(Uuid::from_u128(1));
 const DUPLICATE: CustomerId = CustomerId::new(Uuid::from_u128(2));
@@ -96,6 +99,70 @@ fn the_survivor_gains_what_it_lacked_and_keeps_what_it_had() {
 }
 
 #[test]
+fn terms_notes_tags_and_what_it_may_see_come_as_far_as_they_are_lacked_and_there_is_room() {
+    let note = |name: &str, text: &str| (name.parse().unwrap(), Some(text.parse().unwrap()));
+    let patch = |notes: Vec<(MetadataKey, Option<MetadataText>)>, days, code: Option<&str>| {
+        let discount = code.map(|code| VolumeDiscount::Code(code.parse().unwrap()));
+        let terms =
+            TermsPatch { payment_days: Patch::Set(days), volume_discount: discount.map_or(Patch::Keep, Patch::Set) };
+        CustomerCommand::Update(CustomerPatch {
+            terms: Patch::Set(terms),
+            metadata: Patch::Set(notes.into_iter().collect()),
+            ..CustomerPatch::default()
+        })
+    };
+    let tags = |from: usize, count: usize| {
+        CustomerCommand::Tag((from..from + count).map(|nth| format!("tag-{nth:02}").parse().unwrap()).collect())
+    };
+    let sees = |permissions: &[PortalPermission]| CustomerCommand::GrantPortal(permissions.iter().copied().collect());
+    let business = |contact: Contact, asked: Vec<CustomerCommand>| {
+        let contact = Contact { company: CompanyName::parse("Torres").ok(), ..contact };
+        let known = after(&given::<Customer>([]).state(), register(CustomerKind::Business, contact));
+        asked.into_iter().fold(known, |state, command| after(&state, command))
+    };
+    let own = [patch(vec![note("a", "1")], 30, None), tags(0, 49), sees(&[PortalPermission::Orders])];
+    let other = [
+        patch(vec![note("a", "2"), note("b", "2")], 60, Some("table-7")),
+        tags(48, 3),
+        sees(&[PortalPermission::Invoices]),
+    ];
+    let survivor = absorbed(&business(by_email(), own.to_vec()), &business(by_phone(), other.to_vec()));
+    let survivor = survivor.active().unwrap();
+    assert_eq!(survivor.tags().iter().count(), 50, "one of two had room");
+    assert_eq!(survivor.portal, [PortalPermission::Orders, PortalPermission::Invoices].into());
+    assert_eq!((survivor.terms.payment_days, survivor.terms.volume_discount.is_some()), (Some(30), true));
+    let notes: Vec<_> = survivor.metadata.known().unwrap().notes.values().map(ToString::to_string).collect();
+    assert_eq!(notes, ["1", "2"]);
+}
+
+#[test]
+fn who_takes_over_a_business_is_one_and_a_customer_since_the_earlier_day() {
+    let company = Contact { company: CompanyName::parse("Torres").ok(), ..by_phone() };
+    let business = after(&given::<Customer>([]).state(), register(CustomerKind::Business, company));
+    let survivor = absorbed(&registered(), &business);
+    assert_eq!(survivor.active().unwrap().profile().kind, CustomerKind::Business);
+    let person = absorbed(&business, &registered());
+    assert_eq!(person.active().unwrap().profile().kind, CustomerKind::Business, "and stays one");
+    let since = |on: &str| {
+        let contact =
+            Contact { emails: vec![Email::parse(&format!("{on}@example.com")).unwrap()], ..Contact::default() };
+        let command = CustomerCommand::Register {
+            kind: CustomerKind::Individual,
+            contact,
+            language: None,
+            currency: None,
+            source: None,
+            registered_on: day(on),
+        };
+        after(&given::<Customer>([]).state(), command)
+    };
+    for (own, other) in [("2024-05-01", "2025-01-01"), ("2025-01-01", "2024-05-01")] {
+        let survivor = absorbed(&since(own), &since(other));
+        assert_eq!(survivor.active().unwrap().profile().registered_on, day("2024-05-01"));
+    }
+}
+
+#[test]
 fn two_references_of_one_system_are_both_kept_the_survivors_own_first() {
     let reference = |text| ExternalReference {
         system: ExternalSystem::parse("stripe").unwrap(),
@@ -105,6 +172,14 @@ fn two_references_of_one_system_are_both_kept_the_survivors_own_first() {
     let survivor = absorbed(&of("cus_1"), &of("cus_2"));
     let contact = survivor.active().unwrap().contact().known().unwrap();
     assert_eq!(contact.references, [reference("cus_1"), reference("cus_2")]);
+    let unlink = |text: &str| CustomerCommand::UnlinkReference {
+        system: ExternalSystem::parse("stripe").unwrap(),
+        reference: ReferenceText::parse(text).ok(),
+    };
+    let left = after(&survivor, unlink("cus_1"));
+    assert_eq!(left.active().unwrap().contact().known().unwrap().references, [reference("cus_2")]);
+    assert_eq!(Customer::decide(&survivor, unlink("cus_3")), Ok(vec![]));
+    assert_eq!(Customer::decide(&left, unlink("cus_2")), Err(CustomerError::ContactRequired), "the last one stays");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::customers::customer::Customer;
 use crate::customers::events::{Contact, CustomerEvent, CustomerField, CustomerKind};
 use crate::customers::metadata::Metadata;
 use crate::customers::terms::{DiscountStep, Percent, Terms, TermsPatch, VolumeDiscount};
+use crate::decider::Decider;
 use crate::event::Personal;
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
@@ -101,6 +102,7 @@ fn what_is_changed_at_once_is_told_in_one_go() {
         language: None,
         currency: None,
         time_zone: Some("Europe/Madrid".parse().unwrap()),
+        kind: None,
         personal: Contact::default().into(),
     };
     let told = [moved, terms_changed(None, Some(30)), noted(&[("a", "1")])];
@@ -159,4 +161,32 @@ fn note(notes: &[(&str, Option<&str>)]) -> CustomerCommand {
 fn noted(notes: &[(&str, &str)]) -> CustomerEvent {
     let note = |(name, text): &(&str, &str)| (name.parse().unwrap(), text.parse().unwrap());
     CustomerEvent::MetadataChanged { personal: Metadata { notes: notes.iter().map(note).collect() }.into() }
+}
+
+#[test]
+fn a_kind_is_set_right_later() {
+    let kind = |kind| CustomerPatch { kind: Some(kind), ..CustomerPatch::default() };
+    let change = |patch| CustomerCommand::Update(patch);
+    given::<Customer>([created()])
+        .when(change(kind(CustomerKind::Business)))
+        .then_refused(CustomerError::CompanyRequired);
+    let named = CustomerPatch { company: Patch::Set("Torres".parse().unwrap()), ..kind(CustomerKind::Business) };
+    let state = Customer::decide(&given::<Customer>([created()]).state(), change(named)).unwrap();
+    assert!(
+        matches!(&state[..], [CustomerEvent::Updated { changed, kind: Some(CustomerKind::Business), .. }]
+        if changed == &[CustomerField::Company, CustomerField::Kind]),
+        "{state:?}"
+    );
+    let person = || kind(CustomerKind::Individual);
+    let state = Customer::fold(
+        given::<Customer>([business()]).state(),
+        &Customer::decide(&given::<Customer>([business()]).state(), change(person())).unwrap(),
+    );
+    assert_eq!(state.active().unwrap().profile().kind, CustomerKind::Individual);
+    let with_terms = || [business(), terms_changed(None, Some(30))];
+    given::<Customer>(with_terms()).when(change(person())).then_refused(CustomerError::BusinessOnly);
+    let both = CustomerPatch { terms: Patch::Remove, ..person() };
+    let events = Customer::decide(&given::<Customer>(with_terms()).state(), change(both)).unwrap();
+    assert_eq!(events.len(), 2, "{events:?}");
+    given::<Customer>([business()]).when(change(kind(CustomerKind::Business))).then([]);
 }

@@ -35,7 +35,14 @@ fn created(personal: Personal<Contact>) -> CustomerEvent {
 }
 
 fn changed(field: CustomerField, personal: Personal<Contact>) -> CustomerEvent {
-    CustomerEvent::Updated { changed: vec![field], language: None, currency: None, time_zone: None, personal }
+    CustomerEvent::Updated {
+        changed: vec![field],
+        language: None,
+        currency: None,
+        time_zone: None,
+        kind: None,
+        personal,
+    }
 }
 
 fn address() -> Address {

@@ -20,7 +20,13 @@ pub(super) fn restored(row: CustomerRow) -> CustomerRow {
 
 pub(super) fn absorbed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
     let CustomerEvent::DuplicateAbsorbed {
-        duplicate, duplicates, purchases, first_purchase_on, last_purchase_on, ..
+        duplicate,
+        duplicates,
+        purchases,
+        registered_on,
+        first_purchase_on,
+        last_purchase_on,
+        ..
     } = event
     else {
         return row;
@@ -28,6 +34,7 @@ pub(super) fn absorbed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
     let is_one = |referrer: &Uuid| duplicates.iter().chain([duplicate]).any(|one| one.as_uuid() == *referrer);
     CustomerRow {
         purchase_count: row.purchase_count.saturating_add(*purchases),
+        registered_on: registered_on.map_or(row.registered_on, |on| on.min(row.registered_on)),
         first_purchase_on: row.first_purchase_on.into_iter().chain(*first_purchase_on).min(),
         last_purchase_on: row.last_purchase_on.max(*last_purchase_on),
         // Nobody sends itself.

@@ -94,6 +94,7 @@ fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
         language: None,
         currency: Some(Currency::parse("EUR").unwrap()),
         time_zone: None,
+        kind: None,
         personal: Contact { emails: vec![Email::parse("New@example.com").unwrap()], ..Contact::default() }.into(),
     };
     let row = row_of([created(ana().into()), changed]).unwrap();
@@ -106,6 +107,7 @@ fn a_change_leaves_what_it_does_not_name_and_blanks_what_has_no_value() {
         language: None,
         currency: None,
         time_zone: None,
+        kind: None,
         personal: Contact { name: Some(PersonName::parse("Eva").unwrap()), ..Contact::default() }.into(),
     };
     let row = row_of([created(ana().into()), named]).unwrap();
@@ -132,6 +134,7 @@ fn a_change_of_who_was_erased_tells_nothing() {
         language: None,
         currency: None,
         time_zone: None,
+        kind: None,
         personal: Personal::Erased,
     };
     let row = row_of([created(Personal::Erased), changed.clone()]).unwrap();
@@ -323,6 +326,7 @@ fn a_merged_row_names_the_survivor_whose_row_counts_what_both_bought() {
         parts: 2,
         duplicates: vec![],
         purchases,
+        registered_on: date.map(|_| day("2025-12-31")),
         first_purchase_on: date.map(day),
         last_purchase_on: date.map(day),
         orders: vec![],
@@ -332,6 +336,7 @@ fn a_merged_row_names_the_survivor_whose_row_counts_what_both_bought() {
     let row = row_of(survives).unwrap();
     assert_eq!((row.status, row.purchase_count, row.merged_into), (CustomerStatus::Active, 4, None));
     assert_eq!((row.first_purchase_on, row.last_purchase_on), (Some(day("2026-02-01")), Some(day("2026-02-20"))));
+    assert_eq!(row.registered_on, day("2025-12-31"), "since the earlier of the two");
     let second = LinkedReference { reference: ReferenceText::parse("cus_000").unwrap() };
     let system = ExternalSystem::parse("stripe").unwrap();
     let linked = CustomerEvent::ReferenceLinked { system, personal: second.into() };
