@@ -5,7 +5,7 @@ use crate::Config;
 use crate::headers::{Occasion, TRACEPARENT, X_REQUEST_ID, given_request_id, given_traceparent};
 use crate::problem::Problem;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
@@ -70,9 +70,29 @@ fn keeping_headers_of(bare: &Response, mut rendered: Response) -> Response {
 
 /// Writes a problem that is not the caller's into the log, once.
 pub(crate) fn log(problem: &Problem) {
-    if problem.status().is_server_error() {
-        let cause = problem.source().map(|error| chain(error)).unwrap_or_default();
-        tracing::error!(code = problem.code(), cause, "a request could not be answered");
+    match told(problem) {
+        Told::Nothing => {}
+        Told::TooMuch { reason } => tracing::warn!(code = problem.code(), reason, "a request was turned away"),
+        Told::Failed { cause } => tracing::error!(code = problem.code(), cause, "a request could not be answered"),
+    }
+}
+
+/// What the log is told of a problem.
+#[derive(Debug, PartialEq, Eq)]
+enum Told<'a> {
+    /// It is the caller's.
+    Nothing,
+    /// There is too much to do, and nothing is broken.
+    TooMuch { reason: &'a str },
+    /// Something here is broken.
+    Failed { cause: String },
+}
+
+fn told(problem: &Problem) -> Told<'_> {
+    match problem.source() {
+        _ if !problem.status().is_server_error() => Told::Nothing,
+        None if problem.status() == StatusCode::SERVICE_UNAVAILABLE => Told::TooMuch { reason: problem.detail() },
+        source => Told::Failed { cause: source.map(|error| chain(error)).unwrap_or_default() },
     }
 }
 
@@ -167,4 +187,20 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 fn new_request_id() -> Arc<str> {
     Arc::from(commands::ids::new_id().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Told, told};
+    use crate::problem::Problem;
+
+    #[test]
+    fn too_much_to_do_is_no_fault_and_says_why() {
+        let reason = "the server has too many requests in flight";
+        assert_eq!(told(&Problem::busy()), Told::TooMuch { reason });
+        let away = Problem::unavailable("away").because("no connection");
+        assert_eq!(told(&away), Told::Failed { cause: "no connection".to_owned() });
+        assert_eq!(told(&Problem::internal()), Told::Failed { cause: String::new() });
+        assert_eq!(told(&Problem::not_found("no_such_route", "nothing is here")), Told::Nothing);
+    }
 }

@@ -198,3 +198,24 @@ async fn every_example_is_taken() {
         assert!(is_let_in && !is_malformed, "{operation}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn examples_that_belong_together_do_what_they_say() {
+    let world = World::start().await;
+    let mut owned = Owned::by(&world, "exemplary@example.com").await;
+    let operations = Operation::guarded(&world).await;
+    let asks = async |owned: &Owned, method: Method, path: &str| {
+        let operation =
+            operations.iter().find(|asked| asked.method == method && asked.path == path).expect("there is one");
+        let answer = world.ask_as(Some(world.key()), method, &operation.path(owned), operation.body()).await;
+        assert!(answer.status < 300, "{operation}: {}", answer.body);
+        answer.body
+    };
+    let registered = asks(&owned, Method::POST, "/v1/customers").await;
+    owned.id = text(&registered["customer_id"]);
+    asks(&owned, Method::PATCH, "/v1/customers/{id}").await;
+    asks(&owned, Method::POST, "/v1/customers/{id}/purchases").await;
+    asks(&owned, Method::POST, "/v1/customers/{id}/refunds").await;
+    owned.address_id = text(&asks(&owned, Method::POST, "/v1/customers/{id}/addresses").await["address_id"]);
+    asks(&owned, Method::PATCH, "/v1/customers/{id}/addresses/{address_id}").await;
+}

@@ -336,3 +336,68 @@ async fn whoever_forgets_one_of_them_forgets_both() {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     }
 }
+
+#[tokio::test]
+async fn the_survivor_keeps_what_it_lacked_and_a_kind_is_set_right_later() {
+    let world = World::start().await;
+    let ana = member(&world, "ana", "+34600111222").await;
+    let shop = json!({"kind": "business", "company": "Torres S.L.", "emails": ["shop@example.com"], "references": [{"system": "erp", "reference": "shop"}]});
+    let shop = text(&world.post("/v1/customers", shop).await.body["customer_id"]).to_owned();
+    let patch = json!({"terms": {"payment_days": 30}, "metadata": {"door": "blue"}});
+    assert_eq!(world.patch(&format!("/v1/customers/{shop}"), None, patch).await.status, 200);
+    let portal = Some(json!({"permissions": ["orders"]}));
+    let granted = world.ask_as(Some(world.key()), Method::PUT, &format!("/v1/customers/{shop}/portal"), portal).await;
+    assert_eq!(granted.status, 200, "{}", granted.body);
+    let position = merge(&world, &ana, &shop).await;
+    let kept = world.get(&format!("/v1/customers/{ana}?min_position={position}")).await.body;
+    assert_eq!((&kept["kind"], &kept["company"]), (&json!("business"), &json!("Torres S.L.")));
+    assert_eq!((&kept["terms"]["payment_days"], &kept["metadata"]), (&json!(30), &json!({"door": "blue"})));
+    assert_eq!(kept["portal"], json!(["orders"]));
+
+    let path = format!("/v1/customers/{ana}");
+    let person = json!({"kind": "individual"});
+    assert_eq!(world.patch(&path, None, person).await.refusal(), "422 business_only /terms business_only");
+    let person = world.patch(&path, None, json!({"kind": "individual", "terms": null})).await;
+    assert_eq!((person.status, &person.body["changed"]), (200, &json!(["kind", "terms"])), "{}", person.body);
+    for (body, refusal) in [
+        (json!({"kind": null}), "422 validation_failed /kind missing_field"),
+        (json!({"kind": "persona"}), "422 validation_failed /kind invalid_value"),
+        (json!({"kind": "business", "company": null}), "422 company_required /company company_required"),
+    ] {
+        assert_eq!(world.patch(&path, None, body).await.refusal(), refusal);
+    }
+    let one =
+        world.ask_as(Some(world.key()), Method::DELETE, &format!("{path}/references/erp?reference=shop"), None).await;
+    let kept = world.get(&format!("{path}?min_position={}", one.position.expect("a position"))).await.body;
+    assert_eq!(
+        (&kept["references"], &kept["kind"]),
+        (&json!([{"system": "erp", "reference": "ana"}]), &json!("individual"))
+    );
+    let free = world.post("/v1/customers", json!({"references": [{"system": "erp", "reference": "shop"}]})).await;
+    assert_eq!(free.status, 201, "{}", free.body);
+    assert!(world.run(&["check", "--all"]).status.success());
+}
+
+#[tokio::test]
+async fn a_merge_and_a_refund_that_are_told_again_are_answered_as_they_were() {
+    let world = World::start().await;
+    let (ana, double) = (member(&world, "ana", "+34600111222").await, member(&world, "double", "+34600333444").await);
+    world.buys(&double, "order-2", "70.00").await;
+    let refund = json!({"order_id": "order-2", "refund_id": "refund-1", "amount": "20.00", "currency": "EUR"});
+    let refunded = world.post(&format!("/v1/customers/{double}/refunds"), refund.clone()).await;
+    assert_eq!((refunded.status, &refunded.body["remaining"]), (201, &json!("50.00")), "{}", refunded.body);
+    let merges = format!("/v1/customers/{ana}/merges");
+    let merged = world.post(&merges, json!({"duplicate_id": double})).await;
+    assert_eq!(merged.body["balance"], 50, "{}", merged.body);
+    let again = world.post(&merges, json!({"duplicate_id": double})).await;
+    assert_eq!((again.status, &again.body["balance"]), (200, &json!(50)), "{}", again.body);
+    let told = world.post(&format!("/v1/customers/{ana}/refunds"), refund).await;
+    assert_eq!((told.status, &told.body["repeated"]), (200, &json!(true)), "{}", told.body);
+    for field in ["amount", "refunded", "remaining", "currency", "points_reversed"] {
+        assert_eq!(told.body[field], refunded.body[field], "{field}: {}", told.body);
+    }
+    let rest = world
+        .post(&format!("/v1/customers/{ana}/refunds"), json!({"order_id": "order-2", "refund_id": "refund-2"}))
+        .await;
+    assert_eq!((rest.status, &rest.body["amount"]), (201, &json!("50.00")), "{}", rest.body);
+}

@@ -77,6 +77,11 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "kind": "individual", "name": "Ana Torres", "emails": ["ana@example.com"], "phones": ["+34612345678"],
+    "documents": [{"kind": "dni", "number": "12345678Z"}], "references": [{"system": "erp", "reference": "4711"}],
+    "birth_date": "1984-02-29", "language": "es", "currency": "EUR", "source": "shop", "loyalty": true,
+}))]
 struct RegisterBody {
     #[serde(default = "individual", deserialize_with = "crate::body::word")]
     #[schema(value_type = schemas::CustomerKind)]
@@ -410,7 +415,7 @@ struct RefundBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RefundLineBody {
-    #[schema(example = "85123A")]
+    #[schema(example = "SKU-1")]
     sku: String,
     #[schema(minimum = 1, example = 1)]
     quantity: u32,

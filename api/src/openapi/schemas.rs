@@ -46,7 +46,7 @@ by_hand! {
     /// A person or a company.
     CustomerKind => one_of(["individual", "business"].into_iter());
     /// What of a customer may change.
-    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "birth_date", "language", "currency", "time_zone", "terms", "metadata"].into_iter());
+    CustomerField => one_of(["name", "company", "emails", "phones", "documents", "birth_date", "language", "currency", "time_zone", "kind", "terms", "metadata"].into_iter());
     /// What a customer may see and do for itself.
     PortalPermission => one_of(portal::PortalPermission::ALL.iter().map(|permission| permission.as_str()));
     /// Why a customer is blocked.

@@ -91,7 +91,7 @@ impl AddressBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct AddressPatchBody {
     #[serde(default)]
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = Option<bool>, example = true)]
     is_default: Patch<bool>,
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "Ana Torres")]

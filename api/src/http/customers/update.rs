@@ -32,6 +32,11 @@ use uuid::Uuid;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "kind": "business", "name": "Ana Torres", "company": "Torres S.L.", "emails": ["ana@example.com"], "phones": ["+34612345678"],
+    "language": "es", "currency": "EUR", "time_zone": "Europe/Madrid", "terms": {"payment_days": 30},
+    "metadata": {"shoe-size": "42, wide", "hat": null},
+}))]
 pub(super) struct UpdateBody {
     /// A business needs a company; who is none any more gives up its terms.
     #[serde(default)]
