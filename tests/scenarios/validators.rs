@@ -70,7 +70,61 @@ async fn the_risk_of_the_requirements_is_thirty_five() {
         risk["risk_factors"],
         json!(["Temporary email domain detected", "Email domain doesn't match company name"])
     );
-    assert_eq!(risk["checks"]["duplicate"]["status"], "skipped", "what is not looked up is said");
+    let status = |name: &str| risk["checks"][name]["status"].clone();
+    assert_eq!((status("duplicate"), status("blocked")), (json!("passed"), json!("passed")));
+    assert_eq!(status("velocity"), "skipped", "what is not looked up is said");
+}
+
+#[tokio::test]
+async fn who_is_known_or_blocked_is_suspicious_to_who_may_know_it_and_what_is_none_is_to_all() {
+    let world = World::start().await;
+    let body = json!({"emails": ["ana@example.com"], "phones": ["+34612345678"], "documents": [{"kind": "dni", "number": "12345678Z"}]});
+    let registered = world.post("/v1/customers", body).await;
+    let customer = registered.body["customer_id"].as_str().expect("an id").to_owned();
+    let seen = async |position: Option<i64>| {
+        let path = format!("/v1/customers?phone=%2B34612345678&min_position={}", position.expect("a position"));
+        assert_eq!(world.get(&path).await.status, 200);
+    };
+    seen(registered.position).await;
+    let asked = [
+        json!({"customer_email": " ANA@example.com "}),
+        json!({"phone": "612 345 678", "country": "ES"}),
+        json!({"document": {"kind": "NIF", "number": "ES12345678Z"}}),
+    ];
+    for body in &asked {
+        let risk = verdict(&world, "risk", body.clone()).await;
+        assert_eq!(
+            (&risk["risk_score"], &risk["risk_factors"]),
+            (&json!(15), &json!(["Customer is known already"])),
+            "{body}"
+        );
+    }
+    let block = json!({"reason": "fraud"});
+    let path = format!("/v1/customers/{customer}/block");
+    let blocked = world.ask_as(Some(world.key()), reqwest::Method::PUT, &path, Some(block)).await;
+    seen(blocked.position).await;
+    for body in &asked {
+        let risk = verdict(&world, "risk", body.clone()).await;
+        assert_eq!(
+            (&risk["risk_score"], &risk["recommendation"]),
+            (&json!(75), &json!("reject_or_manual_approval")),
+            "{body}"
+        );
+    }
+    let other = json!({"document": {"kind": "national_id", "number": "12345678Z", "country": "AD"}});
+    assert_eq!(verdict(&world, "risk", other).await["risk_score"], 0);
+    let made = world.run_json(&["key", "create", "web", "--scope", "onboarding:read", "--json"]);
+    for body in &asked {
+        let risk =
+            world.ask_as(made["key"].as_str(), reqwest::Method::POST, "/v1/validators/risk", Some(body.clone())).await;
+        let status = |name: &str| risk.body["checks"][name]["status"].clone();
+        assert_eq!(
+            (risk.body["risk_score"].clone(), status("duplicate"), status("blocked")),
+            (json!(0), json!("skipped"), json!("skipped"))
+        );
+    }
+    let none = verdict(&world, "risk", json!({"customer_email": "ana", "phone": "call me"})).await;
+    assert_eq!((&none["risk_score"], &none["risk_level"]), (&json!(60), &json!("high")), "{none}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `POST /v1/validators/{email|phone|document|risk|customer}`: verdicts on what people type, without a trace in the log. The rules are the
 //! domain's, which registration reads with, too. Nobody is asked but name servers, about the domain of an address, if the operator said so.
 //!
-//! What the log knows (a customer who is known already, many of one origin, a list of the unwanted) is not looked up here.
+//! Whether a customer is known already, or blocked, is looked up for keys that may read customers; how many come from where is not.
 
 use crate::Api;
 use crate::body::JsonBody;
@@ -12,14 +12,20 @@ use axum::Json;
 use axum::extract::State;
 use commands::{Caller, Scope};
 use domain::country::Country;
+use domain::document::{Document, DocumentKind};
+use domain::email::Email;
+use domain::phone::Phone;
 use domain::validators::customer::{self, Claims, CustomerVerdict, RiskFacts, Rules};
 use domain::validators::document::{self, DocumentVerdict, NumberKind};
 use domain::validators::email::{self, EmailVerdict};
 use domain::validators::phone::{self, PhoneKind, PhoneVerdict};
 use domain::validators::risk::{RiskFactor, RiskLevel};
 use domain::validators::{Check, Checks, check};
+use projections::customers::customer_profiles::documents::{self, DocumentRow};
+use projections::customers::customers::{self, CustomerStatus};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use store::Position;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -126,7 +132,7 @@ async fn validate_email(
     let mut fields = Fields::default();
     bounded(&mut fields, &[("/email", Some(&body.email))]);
     fields.end(Some(()))?;
-    let verdict = email::validate(&body.email);
+    let verdict = email::validate(body.email.trim());
     let servers = api.mail_servers.of(&verdict).await;
     Ok(Json(verdict.with_mail_servers(servers).into()))
 }
@@ -297,11 +303,17 @@ struct ValidateCustomerBody {
 
 impl ValidateCustomerBody {
     /// The claims, once they can be read, and what the domain of the address says of itself.
-    async fn verdict(&self, api: &Api) -> Result<CustomerVerdict, Problem> {
+    async fn verdict(&self, api: &Api, caller: &Caller) -> Result<(CustomerVerdict, Option<Known>), Problem> {
         let claims = self.claims()?;
+        let known = match caller.require(Scope::CustomersRead) {
+            Ok(()) => Some(Known::of(api, caller, &claims).await?),
+            Err(_) => None,
+        };
+        let Known { duplicate, blocked } = known.unwrap_or_default();
         let mail_servers = api.mail_servers.of(&email::validate(claims.email.unwrap_or_default())).await;
         let rules = Rules { strict_documents: self.strict_documents, ..Rules::default() };
-        Ok(customer::validate(&claims, RiskFacts { mail_servers, ..RiskFacts::default() }, &rules))
+        let facts = RiskFacts { mail_servers, duplicate, blocked, ..RiskFacts::default() };
+        Ok((customer::validate(&claims, facts, &rules), known))
     }
 
     fn claims(&self) -> Result<Claims<'_>, Problem> {
@@ -329,7 +341,7 @@ impl ValidateCustomerBody {
         let document = document.map_or(Some(None), |read| read.map(Some));
         let (country, document) = fields.end(home.zip(document))?;
         Ok(Claims {
-            email: self.customer_email.as_deref(),
+            email: self.customer_email.as_deref().map(str::trim),
             first_name: self.first_name.as_deref(),
             last_name: self.last_name.as_deref(),
             company_name: self.company_name.as_deref(),
@@ -339,6 +351,54 @@ impl ValidateCustomerBody {
             document,
         })
     }
+}
+
+/// What is known of whoever has one of the contacts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    duplicate: bool,
+    blocked: bool,
+}
+
+impl Known {
+    /// As customers are found: by their e-mails, phones and documents.
+    async fn of(api: &Api, caller: &Caller, claims: &Claims<'_>) -> Result<Self, Problem> {
+        let (pools, tenant) = (&api.pools, caller.tenant);
+        let mut found = Vec::new();
+        if let Some(email) = claims.email.and_then(|text| Email::parse_known(text).ok()) {
+            found.extend(customers::find_by_email(pools, tenant, &email).await?.map(|found| found.value));
+        }
+        let region = claims.country.as_ref().map(Country::as_str);
+        if let Some(phone) = claims.phone.and_then(|text| Phone::parse(text, region).ok()) {
+            found.extend(customers::find_by_phone(pools, tenant, &phone).await?.map(|found| found.value));
+        }
+        if let Some(document) = document_of(claims) {
+            let numbers = [document.number().to_owned()];
+            let page = customers::find_by_document(pools, tenant, &numbers, Position(0), DOCUMENTS_MAX).await?;
+            for row in page.value.rows {
+                let own = documents::list(pools, tenant, row.id).await?;
+                let own = own.map(|own| own.value.rows).unwrap_or_default();
+                let is_same = |own: &DocumentRow| kept(own).is_some_and(|own| own.identity() == document.identity());
+                found.extend(own.iter().any(is_same).then_some(row));
+            }
+        }
+        let blocked = found.iter().any(|row| row.status == CustomerStatus::Blocked);
+        Ok(Self { duplicate: !found.is_empty(), blocked })
+    }
+}
+
+/// Customers of different countries may have documents of one number, but not many.
+const DOCUMENTS_MAX: usize = 20;
+
+fn kept(row: &DocumentRow) -> Option<Document> {
+    let kind = DocumentKind::ALL.into_iter().find(|kind| kind.as_str() == row.kind)?;
+    Document::parse(kind, &row.number, Country::parse(&row.country).ok()?).ok()
+}
+
+fn document_of(claims: &Claims<'_>) -> Option<Document> {
+    let (kind, number, issuer) = claims.document?;
+    let NumberKind::Document(kind) = kind else { return None };
+    Document::parse(kind, number, issuer.or(claims.country).or(kind.only_in())?).ok()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -354,23 +414,33 @@ struct RiskVerdictView {
     /// What to do: `approve`, `manual_review` or `reject_or_manual_approval`.
     #[schema(example = "manual_review")]
     recommendation: &'static str,
-    /// What is not looked up (`duplicate`, `velocity`, `blocked`), and `mx`, which is where the operator says so.
+    /// What others know: `duplicate` and `blocked` (a warning when a customer, or a blocked one, has the address, number or document;
+    /// skipped for keys without `customers:read`), `velocity` (skipped), and `mx`, which is looked up where the operator says so.
     #[schema(value_type = schemas::Checks)]
     checks: ChecksView,
 }
 
-impl From<&CustomerVerdict> for RiskVerdictView {
-    fn from(verdict: &CustomerVerdict) -> Self {
+impl RiskVerdictView {
+    fn of(verdict: &CustomerVerdict, known: Option<Known>) -> Self {
         let risk = &verdict.risk;
-        let unknown = [RiskFactor::Duplicate, RiskFactor::Velocity, RiskFactor::Blocked];
-        let skipped = |factor: RiskFactor| (factor.as_str(), Some(Check::skipped("other customers are not looked up")));
+        let asked = |found: fn(Known) -> bool| match known {
+            None => Check::skipped("customers are looked up for keys with customers:read"),
+            Some(known) if found(known) => Check::warning("there is such a customer"),
+            Some(_) => Check::passed("no such customer has this address, number or document"),
+        };
+        let others = [
+            (RiskFactor::Duplicate, asked(|known| known.duplicate)),
+            (RiskFactor::Velocity, Check::skipped("how many come from where is not counted")),
+            (RiskFactor::Blocked, asked(|known| known.blocked)),
+        ];
+        let others = others.map(|(factor, check)| (factor.as_str(), Some(check)));
         let mx = ("mx", check(&verdict.email.checks, "mx").cloned());
         Self {
             risk_score: risk.score,
             risk_level: risk.level.as_str(),
             risk_factors: risk.factors.iter().map(|factor| factor.message()).collect(),
             recommendation: RiskLevel::recommendation(risk.level),
-            checks: ChecksView(unknown.into_iter().map(skipped).chain([mx]).collect()),
+            checks: ChecksView(others.into_iter().chain([mx]).collect()),
         }
     }
 }
@@ -388,7 +458,8 @@ async fn assess_risk(
     JsonBody(body): JsonBody<ValidateCustomerBody>,
 ) -> Result<Json<RiskVerdictView>, Problem> {
     caller.require(Scope::OnboardingRead)?;
-    Ok(Json(RiskVerdictView::from(&body.verdict(&api).await?)))
+    let (verdict, known) = body.verdict(&api, &caller).await?;
+    Ok(Json(RiskVerdictView::of(&verdict, known)))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -424,9 +495,9 @@ struct CustomerVerdictView {
     checks: CustomerVerdictParts,
 }
 
-impl From<CustomerVerdict> for CustomerVerdictView {
-    fn from(verdict: CustomerVerdict) -> Self {
-        let risk = RiskVerdictView::from(&verdict);
+impl CustomerVerdictView {
+    fn of(verdict: CustomerVerdict, known: Option<Known>) -> Self {
+        let risk = RiskVerdictView::of(&verdict, known);
         let business =
             BusinessVerdictView { valid: verdict.business.valid, checks: ChecksView(verdict.business.checks) };
         Self {
@@ -458,5 +529,6 @@ async fn validate_customer(
     JsonBody(body): JsonBody<ValidateCustomerBody>,
 ) -> Result<Json<CustomerVerdictView>, Problem> {
     caller.require(Scope::OnboardingRead)?;
-    Ok(Json(body.verdict(&api).await?.into()))
+    let (verdict, known) = body.verdict(&api, &caller).await?;
+    Ok(Json(CustomerVerdictView::of(verdict, known)))
 }

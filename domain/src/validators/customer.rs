@@ -94,6 +94,11 @@ pub fn validate(claims: &Claims<'_>, facts: RiskFacts, rules: &Rules) -> Custome
     let risk = Risk::of(
         |factor| match factor {
             RiskFactor::TemporaryDomain => email.is_temporary(),
+            RiskFactor::InvalidEmail => claims.email.is_some() && email.email.is_none(),
+            RiskFactor::InvalidPhone => phone.as_ref().is_some_and(|phone| phone.phone.is_none()),
+            RiskFactor::InvalidDocument => {
+                document.as_ref().is_some_and(|document| !document.valid && !document.has_wrong_control())
+            }
             RiskFactor::NoMail => facts.mail_servers.take_nothing(),
             RiskFactor::DomainMismatch => is_warning(&business.checks, "email_domain"),
             RiskFactor::PhoneCountry => phone.as_ref().is_some_and(|phone| is_warning(&phone.checks, "country_format")),
@@ -179,6 +184,35 @@ mod tests {
         let odd = verdict(&odd);
         assert_eq!((odd.risk.score, odd.risk.level), (35, RiskLevel::Medium));
         assert_eq!(messages(&odd), ["Temporary email domain detected", "Email domain doesn't match company name"]);
+    }
+
+    /// A number that is merely too short is not: the example of the requirements has one.
+    #[test]
+    fn what_is_no_address_no_number_and_no_document_is_suspicious() {
+        let risk = |claims: Claims<'_>| {
+            let verdict = verdict(&claims);
+            (verdict.risk.score, messages(&verdict))
+        };
+        let email = |text| Claims { email: Some(text), ..Claims::default() };
+        assert_eq!(risk(email("ana")), (30, vec!["Email address is not valid"]));
+        assert_eq!(
+            risk(email("x@10minutemail.com.")).1,
+            ["Temporary email domain detected", "Email address is not valid"]
+        );
+        assert_eq!(
+            risk(Claims { phone: Some("call me"), ..email("ana@example.com") }),
+            (30, vec!["Phone is not a telephone number"])
+        );
+        let document = |number| {
+            let document = Some((NumberKind::parse("DNI").unwrap(), number, None));
+            Claims { document, country: Some(Country::ES), ..email("ana@example.com") }
+        };
+        assert_eq!(risk(document("12")), (30, vec!["Document is not valid"]));
+        assert_eq!(risk(document("12345678A")).1, ["Document control letter is wrong"], "once");
+        assert_eq!(risk(Claims::default()).0, 0, "what is not given is not held against it");
+        for company in ["S.L.", "", "  ", "..."] {
+            assert_eq!(risk(Claims { company_name: Some(company), ..email("ana@example.com") }).0, 0, "{company}");
+        }
     }
 
     #[test]

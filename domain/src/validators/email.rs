@@ -63,7 +63,7 @@ pub struct EmailVerdict {
 impl EmailVerdict {
     /// Whether the domain gives out mailboxes for minutes.
     pub fn is_temporary(&self) -> bool {
-        self.ascii_domain.as_deref().is_some_and(|domain| disposable::listed(domain).is_some())
+        crate::validators::check(&self.checks, TEMPORARY).is_some()
     }
 
     /// The domain whose mail servers are worth looking up; none when no mail can be sent to the address anyway.
@@ -85,6 +85,8 @@ impl EmailVerdict {
     }
 }
 
+/// The check of mailboxes for minutes.
+const TEMPORARY: &str = "temporary_domain";
 /// The check of the mail servers.
 const MX: &str = "mx";
 
@@ -92,7 +94,7 @@ const MX: &str = "mx";
 pub fn validate(text: &str) -> EmailVerdict {
     match Address::parse(text) {
         Ok(address) => of_address(&address),
-        Err(error) => no_address(error),
+        Err(error) => no_address(error, text.rsplit_once('@').and_then(|(_, domain)| disposable::listed(domain))),
     }
 }
 
@@ -105,10 +107,7 @@ fn of_address(address: &Address) -> EmailVerdict {
         ("length", Some(Check::passed("the address is not too long"))),
         ("domain_format", Some(Check::passed("the domain is well formed"))),
         ("special_use", Some(special_use_check(special_use))),
-        (
-            "temporary_domain",
-            temporary.map(|listed| Check::warning(format!("{listed} gives out mailboxes for minutes"))),
-        ),
+        (TEMPORARY, temporary.map(temporary_check)),
         (MX, Some(MailServers::NotAsked.check())),
     ];
     EmailVerdict {
@@ -128,7 +127,11 @@ fn special_use_check(name: Option<&str>) -> Check {
     }
 }
 
-fn no_address(error: AddressError) -> EmailVerdict {
+fn temporary_check(listed: &str) -> Check {
+    Check::warning(format!("{listed} gives out mailboxes for minutes"))
+}
+
+fn no_address(error: AddressError, temporary: Option<&'static str>) -> EmailVerdict {
     let failed = || Some(Check::failed(error.to_string()));
     let skipped = || Some(Check::skipped("the address is not well formed"));
     let (is_length, is_domain) = (error.is_length(), matches!(error, AddressError::Domain(_)));
@@ -139,7 +142,7 @@ fn no_address(error: AddressError) -> EmailVerdict {
         ("length", passed_unless(is_length, "the address is not too long")),
         ("domain_format", if is_domain { failed() } else { skipped() }),
         ("special_use", skipped()),
-        ("temporary_domain", None),
+        (TEMPORARY, temporary.map(temporary_check)),
         (MX, Some(MailServers::NotAsked.check())),
     ];
     EmailVerdict { valid: false, email: None, domain: None, ascii_domain: None, free_mail: false, checks }
@@ -171,6 +174,8 @@ mod tests {
         assert!(verdict.valid && verdict.is_temporary());
         assert_eq!(status("test@sub.10minutemail.com", "temporary_domain"), Some(Status::Warning));
         assert!(validate("ana@gmail.com").free_mail);
+        let with_a_dot = validate("x@10minutemail.com.");
+        assert!(!with_a_dot.valid && with_a_dot.is_temporary());
     }
 
     #[test]

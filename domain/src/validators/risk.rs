@@ -46,12 +46,18 @@ macro_rules! factors {
 factors! {
     /// The mailbox lasts for minutes.
     TemporaryDomain, temporary_domain, 25, "Temporary email domain detected";
+    /// What was given as an address is none.
+    InvalidEmail, invalid_email, 30, "Email address is not valid";
     /// The domain of the address takes no mail, as far as that was looked up.
     NoMail, no_mail, 25, "Email domain takes no mail";
     /// The domain of the address is not like the company's name.
     DomainMismatch, domain_mismatch, 10, business::MISMATCH;
+    /// What was given as a number is none.
+    InvalidPhone, invalid_phone, 30, "Phone is not a telephone number";
     /// The number is of another country than the customer.
     PhoneCountry, phone_country, 10, "Phone country doesn't match customer country";
+    /// What was given as a document cannot be one.
+    InvalidDocument, invalid_document, 30, "Document is not valid";
     /// The control letter of the document does not fit.
     DocumentControl, document_control, 20, "Document control letter is wrong";
     /// A customer who is known already.

@@ -122,7 +122,7 @@ fn terms_notes_tags_and_what_it_may_see_come_as_far_as_they_are_lacked_and_there
     };
     let own = [patch(vec![note("a", "1")], 30, None), tags(0, 49), sees(&[PortalPermission::Orders])];
     let other = [
-        patch(vec![note("a", "2"), note("b", "2")], 60, Some("table-7")),
+        patch(vec![note("a", "2"), note("b", "2")], 60, Some("WHOLESALE-A")),
         tags(48, 3),
         sees(&[PortalPermission::Invoices]),
     ];
@@ -131,7 +131,8 @@ fn terms_notes_tags_and_what_it_may_see_come_as_far_as_they_are_lacked_and_there
     assert_eq!(survivor.tags().iter().count(), 50, "one of two had room");
     assert_eq!(survivor.portal, [PortalPermission::Orders, PortalPermission::Invoices].into());
     assert_eq!((survivor.terms.payment_days, survivor.terms.volume_discount.is_some()), (Some(30), true));
-    let notes: Vec<_> = survivor.metadata.known().unwrap().notes.values().map(ToString::to_string).collect();
+    let notes: Vec<_> =
+        survivor.metadata.known().unwrap().notes.values().map(|text| text.as_str().to_owned()).collect();
     assert_eq!(notes, ["1", "2"]);
 }
 
