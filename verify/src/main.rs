@@ -78,6 +78,9 @@ fn main() -> ExitCode {
             let is_unreadable = matches!(wrong, Wrong::Unreadable { .. });
             if arguments.json {
                 say(&json!({ "proved": false, "code": wrong.code(), "why": wrong.to_string() }));
+            } else if is_unreadable {
+                // Nothing was checked, so nothing is said of the log.
+                eprintln!("clientela-verify: {wrong}");
             } else {
                 eprintln!("not proved: {wrong}");
             }
@@ -123,7 +126,11 @@ fn run(command: &Command, arguments: &Arguments) -> Result<Proved, Wrong> {
 
 fn of_event(ProvedEvent { event, leaf, head }: &ProvedEvent, is_kept: bool) -> Proved {
     let id = format!("{}-{}/{}", event.category, event.stream, event.version);
-    let of_person = event.personal.as_ref().map_or(0, Sealed::size);
+    let of_person = match event.personal.as_ref().map_or(0, Sealed::size) {
+        0 => "nothing".to_owned(),
+        1 => "1 byte, sealed".to_owned(),
+        bytes => format!("{bytes} bytes, sealed"),
+    };
     let lines = [
         format!("proved: the event at position {} is in the log, as it is shown", event.position),
         format!("  event        {} {}, of tenant {}", plain(&event.event_type), plain(&id), event.tenant),
@@ -131,7 +138,7 @@ fn of_event(ProvedEvent { event, leaf, head }: &ProvedEvent, is_kept: bool) -> P
         format!("  recorded     {}", event.recorded_at),
         format!("  payload      {}", plain(&event.payload)),
         format!("  metadata     {}", plain(&event.metadata)),
-        format!("  of a person  {of_person} bytes, sealed"),
+        format!("  of a person  {of_person}"),
         format!("  leaf         {}", hex::encode(leaf)),
         shown("head", head, is_kept),
     ];
