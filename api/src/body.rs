@@ -18,14 +18,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is larger than allowed here")
-            }
-            _ => Problem::bad_request("unreadable_body", "the body broke off"),
-        })?;
+        parse(&whole(request, state).await?).map(Self)
+    }
+}
+
+/// A JSON body that may be left out where nothing has to be said.
+#[derive(Debug)]
+pub struct AnyJsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for AnyJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = require_json(request.headers());
+        let bytes = whole(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json?;
         parse(&bytes).map(Self)
     }
+}
+
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is larger than allowed here")
+        }
+        _ => Problem::bad_request("unreadable_body", "the body broke off"),
+    })
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

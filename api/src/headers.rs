@@ -193,6 +193,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
             let path = error.path().to_string();
             let message = error.into_inner().to_string();
             match crate::body::named_field(&message) {
+                Some(("missing_field", name)) => missing(name),
                 Some((_, name)) => {
                     Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_parameter", &message)
                 }
@@ -202,9 +203,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// What the standard library says of numbers is for programmers.
+fn missing(name: &str) -> Problem {
+    let detail = format!("the parameter {name} is missing");
+    Problem::bad_parameter(Place::Parameter(name.to_owned()), "invalid_parameter", &detail)
+}
+
+/// What libraries say of numbers and ids is for programmers.
 fn in_words(message: &str) -> &str {
     match message {
+        _ if message.starts_with("UUID parsing failed") => "must be an id (a UUID)",
         "invalid digit found in string" | "cannot parse integer from empty string" => "must be a whole number",
         "number too large to fit in target type" | "number too small to fit in target type" => "is out of range",
         other => other,
@@ -265,7 +272,11 @@ impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for PathIdAnd
         };
         let id = uuid::Uuid::try_parse(id).map_err(|_| no_id(id_name))?;
         let wrong = |error: T::Err| {
-            Problem::bad_parameter(Place::Parameter((*name).to_owned()), "invalid_parameter", &error.to_string())
+            Problem::bad_parameter(
+                Place::Parameter((*name).to_owned()),
+                "invalid_parameter",
+                in_words(&error.to_string()),
+            )
         };
         Ok(Self(id, text.parse().map_err(wrong)?))
     }
@@ -287,6 +298,15 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Page {
         limit: Option<u16>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Proof {
+        #[expect(dead_code, reason = "only its parsing matters")]
+        position: u64,
+        #[expect(dead_code, reason = "only its parsing matters")]
+        customer: Option<uuid::Uuid>,
     }
 
     async fn extract<T: FromRequestParts<()>>(request: Request<()>) -> Result<T, T::Rejection> {
@@ -377,5 +397,9 @@ mod tests {
         insta::assert_snapshot!(words(&unknown), @r#"400 invalid_parameter [{"parameter":"size","code":"invalid_parameter","detail":"unknown field `size`, expected `limit`"}]"#);
         let wrong = extract::<Parameters<Page>>(get("/?limit=many")).await.expect_err("refused");
         insta::assert_snapshot!(words(&wrong), @r#"400 invalid_parameter [{"parameter":"limit","code":"invalid_parameter","detail":"must be a whole number"}]"#);
+        let missing = extract::<Parameters<Proof>>(get("/")).await.expect_err("refused");
+        insta::assert_snapshot!(words(&missing), @r#"400 invalid_parameter [{"parameter":"position","code":"invalid_parameter","detail":"the parameter position is missing"}]"#);
+        let no_id = extract::<Parameters<Proof>>(get("/?position=1&customer=ana")).await.expect_err("refused");
+        insta::assert_snapshot!(words(&no_id), @r#"400 invalid_parameter [{"parameter":"customer","code":"invalid_parameter","detail":"must be an id (a UUID)"}]"#);
     }
 }

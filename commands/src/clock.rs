@@ -2,7 +2,7 @@
 //!
 //! Nothing that decides reads it: a [`crate::Caller`] carries the time of its request.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
@@ -19,7 +19,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        // As the log and the tables keep it, so that an answer says the same at once and later.
+        Utc::now().trunc_subsecs(6)
     }
 }
 

@@ -285,6 +285,8 @@ async fn campaigns_are_published_by_admins_once_by_key_and_are_nobody_elses() {
     );
     assert_eq!(world.ask_as(theirs, Method::POST, &end, Some(json!({}))).await.refusal(), "404 campaign_not_found");
     assert_eq!(world.ask_as(theirs, Method::GET, CAMPAIGNS, None).await.body["items"], json!([]));
+    let unsaid = world.ask_as(Some(world.key()), Method::POST, &end, None).await;
+    assert_eq!(unsaid.status, 201, "nothing has to be said: {}", unsaid.body);
 }
 
 #[tokio::test]

@@ -54,7 +54,9 @@ async fn points_are_held_for_an_order_and_become_its_discount() {
         (&shown["balance"], &shown["held"], &shown["holds"][0]["points"]),
         (&json!(150), &json!(200), &json!(200))
     );
-    assert_eq!(shown["holds"][0]["hold_id"], placed.body["hold_id"]);
+    for field in ["hold_id", "lapses_at"] {
+        assert_eq!(shown["holds"][0][field], placed.body[field], "{field}");
+    }
     let more = world.post(&holds, json!({"order_id": "order-3", "points": 200})).await;
     assert_eq!(
         (more.refusal(), &more.body["available"]),

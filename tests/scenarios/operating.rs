@@ -110,7 +110,7 @@ async fn a_projection_rests_fails_and_goes_on_as_its_operator_says() {
 async fn what_is_asked_wrongly_is_refused_with_what_there_is() {
     let world = World::start().await;
     let unknown = told(&world, &["projections", "pause", "balances"]);
-    assert!(unknown.contains("there is no such projection; there are customers, "), "{unknown}");
+    assert!(unknown.contains("there is no such projection; the projections are: customers, "), "{unknown}");
     assert_eq!(world.run(&["projections", "pause", "../x"]).status.code(), Some(2));
     let path = "/v1/projections/customers/skip";
     for (body, pointer) in [

@@ -172,6 +172,9 @@ async fn orders_that_are_bought_and_given_back_again_and_again_are_looked_at() {
     let flags = listed("", position).await;
     assert_eq!((&flags[0]["customer_id"], &flags[0]["flag"]), (&json!(customer), &json!("buy_refund_loop")), "{flags}");
     assert_eq!((&flags[0]["orders"], &flags[0]["cleared_on"]), (&json!(5), &Value::Null));
+    let of = |customer: &str| format!("/v1/loyalty/flags?customer={customer}");
+    assert_eq!(world.get(&of(&customer)).await.body["items"], flags);
+    assert_eq!(world.get(&of("018f0000-0000-7000-8000-000000000009")).await.body["items"], json!([]));
 
     let clear = format!("/v1/customers/{customer}/loyalty/flags/buy_refund_loop/clear");
     let till = world.run_json(&["key", "create", "till", "--scope", "loyalty:write,loyalty:read", "--json"]);

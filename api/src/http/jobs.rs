@@ -209,5 +209,6 @@ async fn run_now(
 }
 
 fn unknown() -> Problem {
-    Problem::not_found("job_not_found", "no job has this name")
+    let names: Vec<_> = commands::job::jobs().iter().map(|job| job.name).collect();
+    Problem::not_found("job_not_found", format!("no job has this name; the jobs are: {}", names.join(", ")))
 }

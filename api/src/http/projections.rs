@@ -170,7 +170,7 @@ fn known(api: &Api, name: Name) -> Result<&'static str, Problem> {
     let names: Vec<&str> = api.projections.names().collect();
     let found = name.ok().and_then(|Path(name)| names.iter().copied().find(|known| *known == name));
     found.ok_or_else(|| {
-        let detail = format!("there is no such projection; there are {}", names.join(", "));
+        let detail = format!("there is no such projection; the projections are: {}", names.join(", "));
         Problem::not_found("projection_not_found", detail).with("known", names)
     })
 }

@@ -120,5 +120,6 @@ async fn retry(
 }
 
 fn unknown() -> Problem {
-    Problem::not_found("reactor_not_found", "no reactor has this name")
+    let names: Vec<_> = commands::reactor::reactors().iter().map(|reactor| reactor.name).collect();
+    Problem::not_found("reactor_not_found", format!("no reactor has this name; the reactors are: {}", names.join(", ")))
 }

@@ -208,18 +208,18 @@ fn read(row: &PgRow) -> Result<FlagRow, sqlx::Error> {
     })
 }
 
-/// What is to be looked at, or all that ever was, the latest first.
+/// What is to be looked at, or all that ever was, of one account or of all, the latest first.
 ///
 /// # Errors
 /// When the database is away, or a row makes no sense.
 pub async fn list(
     pools: &Pools,
     tenant: TenantId,
-    with_cleared: bool,
+    (account, with_cleared): (Option<Uuid>, bool),
     back: Back,
 ) -> Result<AsOf<Page<FlagRow>>, StoreError> {
-    let query =
-        sqlx::query(include_str!("loyalty_flags/page.sql")).bind(with_cleared).bind(back.before.0).bind(back.fetched());
+    let query = sqlx::query(include_str!("loyalty_flags/page.sql"));
+    let query = query.bind(with_cleared).bind(back.before.0).bind(back.fetched()).bind(account);
     let found = pools.request.fetch_all(tenant, query).await.map_err(failed("loyalty_flags"))?;
     page(&found, back, read).map_err(failed("loyalty_flags"))
 }

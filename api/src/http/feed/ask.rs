@@ -36,8 +36,8 @@ pub(super) enum Start {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described: values may be repeated, and stand with commas")]
 pub(super) struct Parameters {
-    /// The position to begin behind, or `now`; the header `Last-Event-ID` is above it.
-    #[param(pattern = "^([0-9]+|now)$", default = "0", example = "0")]
+    /// The position to begin behind, `start` or `now`; the header `Last-Event-ID` is above it.
+    #[param(pattern = "^([0-9]+|start|now)$", default = "0", example = "0")]
     from: Option<String>,
     /// Only streams of these categories; repeated or with commas.
     #[param(example = json!(["loyalty"]), style = Form, explode = true)]
@@ -159,9 +159,13 @@ fn id(parameter: &str, text: &str) -> Result<Uuid, Problem> {
 }
 
 fn from(text: &str) -> Result<Start, Problem> {
+    let place = || Place::Parameter("from".to_owned());
     match text {
         "now" => Ok(Start::Now),
-        _ => after(text, Place::Parameter("from".to_owned())),
+        "start" => after("0", place()),
+        _ => after(text, place()).map_err(|_| {
+            Problem::bad_parameter(place(), "invalid_position", "give a whole number from 0, start or now")
+        }),
     }
 }
 
@@ -254,6 +258,7 @@ mod tests {
     fn the_header_is_above_the_parameter() {
         let header = |position| Start::After(Position(position), Place::Header("Last-Event-ID".to_owned()));
         assert_eq!(read("from=now").expect("valid").start, Start::Now);
+        assert_eq!(read("from=start").expect("valid").start, from(0));
         assert_eq!(read_with("from=now", &[b"12"]).expect("valid").start, header(12));
         assert_eq!(read_with("", &[b"0"]).expect("valid").start, header(0));
         assert_eq!(read_with("from=9", &[b""]).expect("valid").start, from(9), "an empty header says nothing");

@@ -2,7 +2,7 @@
 
 use super::programme::CapsBody;
 use crate::Api;
-use crate::body::JsonBody;
+use crate::body::{AnyJsonBody, JsonBody};
 use crate::headers::{Idempotency, MinPosition, NoParameters, Parameters, PathId};
 use crate::http::lists::{self, ListView};
 use crate::http::wire::{Fields, date_as_written};
@@ -286,7 +286,7 @@ async fn change(
     Ok(Done::once(view.repeated, committed.position, view))
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndCampaignBody {
     /// The first business date on which it gives nothing any more; today, unless it is said.
@@ -302,6 +302,8 @@ pub(super) struct EndedCampaignView {
 }
 
 /// Ends a campaign for good. Purchases that were decided stay as they are.
+///
+/// Without a body it ends today.
 #[utoipa::path(
     post, path = "/v1/loyalty/campaigns/{id}/end", tag = "loyalty", operation_id = "end_loyalty_campaign",
     params(PathId, Idempotency),
@@ -318,7 +320,7 @@ async fn end(
     caller: Caller,
     PathId(id): PathId,
     Idempotency(key): Idempotency,
-    JsonBody(body): JsonBody<EndCampaignBody>,
+    AnyJsonBody(body): AnyJsonBody<EndCampaignBody>,
 ) -> Result<Done<EndedCampaignView>, Problem> {
     caller.require(Scope::Admin)?;
     let mut fields = Fields::default();

@@ -53,6 +53,8 @@ impl From<FlagRow> for FlagView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AskedFlags {
+    /// Only those of this customer.
+    customer: Option<Uuid>,
     /// Those too that somebody has looked at.
     #[serde(default)]
     #[param(default = false, example = true)]
@@ -81,7 +83,7 @@ pub(super) async fn list_flags(
     caller.require(Scope::LoyaltyRead)?;
     let back = lists::back(asked.limit, asked.cursor.as_deref())?;
     wait_for(&api, &[LoyaltyFlags::NAME], min_position).await?;
-    let page = loyalty_flags::list(&api.pools, caller.tenant, asked.cleared, back).await?;
+    let page = loyalty_flags::list(&api.pools, caller.tenant, (asked.customer, asked.cleared), back).await?;
     Ok(Found::list(page, FlagView::from))
 }
 

@@ -32,6 +32,9 @@ static INNER_POLICY: LazyLock<String> = LazyLock::new(|| {
 pub(super) static POLICY: LazyLock<String> =
     LazyLock::new(|| format!("{}; frame-ancestors 'none'; sandbox", *INNER_POLICY));
 
+/// What the first start of an installation calls its tenant.
+const UNNAMED: &str = "default";
+
 /// The sections, in their order.
 const CONTENTS: [(&str, &str); 8] = [
     ("you", "Who you are"),
@@ -66,7 +69,7 @@ async fn head(person: &Person, outlet: &mut Outlet) -> Result<(), Broken> {
     let head = Head {
         policy: &INNER_POLICY,
         style: STYLE,
-        company: tenant.as_ref().map_or("this company", |tenant| &tenant.value.name),
+        company: tenant.as_ref().and_then(|tenant| company(&tenant.value.name)).unwrap_or("this company"),
         made_at: &moment(person.caller.now, person.caller.zone),
         zone: person.caller.zone.name(),
         customer: person.id,
@@ -74,6 +77,11 @@ async fn head(person: &Person, outlet: &mut Outlet) -> Result<(), Broken> {
         contents: &CONTENTS,
     };
     outlet.write(&head.render()?).await
+}
+
+/// What the first tenant is called where nobody has named it tells a person nothing.
+fn company(tenant: &str) -> Option<&str> {
+    (tenant != UNNAMED).then_some(tenant)
 }
 
 /// Opens a section, which the caller closes.

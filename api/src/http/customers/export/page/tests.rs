@@ -1,7 +1,7 @@
 //! What stands on the page: all that events say, and nothing that runs.
 
 use super::parts::Head;
-use super::{CONTENTS, INNER_POLICY, POLICY, STYLE, entry};
+use super::{CONTENTS, INNER_POLICY, POLICY, STYLE, company, entry};
 use crate::http::customers::export::details::tests::leaves;
 use crate::http::customers::export::words::Actors;
 use crate::http::recorded::tests::recorded;
@@ -110,6 +110,11 @@ fn head(company: &str) -> String {
         contents: &CONTENTS,
     };
     head.render().expect("it has all it needs")
+}
+
+#[test]
+fn a_tenant_that_nobody_has_named_is_not_told_to_persons() {
+    assert_eq!((company("default"), company("acme")), (None, Some("acme")));
 }
 
 #[test]
