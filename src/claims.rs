@@ -1,6 +1,6 @@
 //! The table of claims against the events: compared by `check claims`, written anew by `secrets rotate-claims`.
 
-use crate::output::{say, thousands};
+use crate::output::{counted, say};
 use crate::wiring::Workshop;
 use anyhow::anyhow;
 use commands::claims::{Page, again, holders};
@@ -43,8 +43,8 @@ impl Compared {
     }
 
     pub(crate) fn tell(&self) -> anyhow::Result<()> {
-        let (claims, holders) = (thousands(self.claims), thousands(self.holders));
-        say!("{NAME}: {holders} holders claim {claims} values by their events")?;
+        let (claims, holders) = (counted(self.claims, "value"), counted(self.holders, "holder"));
+        say!("{NAME}: {claims} claimed by the events of {holders}")?;
         if self.agrees() {
             return say!("  the table is what the events say");
         }
@@ -63,7 +63,7 @@ impl Compared {
             say!("  events cannot be read: {unreadable}")?;
         }
         let all = self.differences.len() + self.unreadable.len();
-        say!("  {} differences in all", thousands(all as u64))
+        say!("  {} in all", counted(all as u64, "difference"))
     }
 }
 

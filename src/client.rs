@@ -1,5 +1,6 @@
 //! A caller of a running server's API: address, key, JSON, and what went wrong in one line.
 
+use crate::announced;
 use crate::config::Settings;
 use crate::secrets;
 use crate::tls;
@@ -7,8 +8,10 @@ use anyhow::{Context, bail};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A request takes at most so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,12 +23,17 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// Where the server is, and by which key it is asked.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerAddress {
-    /// Address of the running server [default: the configured address on this machine]
-    #[arg(long, value_name = "URL")]
+    /// Address of the running server [default: the configured one, else where the server of the data folder listens]
+    #[arg(long, value_name = "URL", env = "CLIENTELA_URL")]
     url: Option<String>,
     /// Key of the API; better kept out of sight in the variable [default: the admin key in the data folder]
     #[arg(long, value_name = "KEY", env = "CLIENTELA_KEY", hide_env_values = true)]
     key: Option<String>,
+}
+
+/// The id of a customer, as an argument of a command.
+pub(crate) fn customer_id(text: &str) -> Result<Uuid, &'static str> {
+    Uuid::try_parse(text).map_err(|_| "not the id of a customer (a UUID)")
 }
 
 /// Calls the API.
@@ -34,6 +42,16 @@ pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     key: String,
+    key_from: KeyFrom,
+}
+
+/// Where the key comes from.
+#[derive(Debug, Clone)]
+enum KeyFrom {
+    /// The caller.
+    Caller,
+    /// This file of the data folder.
+    File(PathBuf),
 }
 
 /// An answer that is no error.
@@ -73,6 +91,9 @@ pub(crate) struct Refused {
     pub(crate) body: Value,
     #[serde(skip)]
     pub(crate) retry_after: Option<Duration>,
+    /// What it means for whoever gave this key.
+    #[serde(skip)]
+    about_key: Option<String>,
 }
 
 /// A place in what was asked for, and what is wrong with it.
@@ -97,11 +118,10 @@ impl FieldError {
 
 impl Refused {
     fn line(&self) -> String {
-        let advice = match self.code.as_str() {
-            "key_unknown" => "; the key file belongs to another database: remove it and start the server again",
-            "key_missing" => "; give one with --key or CLIENTELA_KEY",
-            _ => "",
-        };
+        if let Some(told) = &self.about_key {
+            return format!("{told} ({} {})", self.status, self.code);
+        }
+        let advice = if self.code == "key_missing" { "; give one with --key or CLIENTELA_KEY" } else { "" };
         let request = match &self.request_id {
             Some(id) if self.status >= 500 => format!(" (request {id})"),
             _ => String::new(),
@@ -139,14 +159,15 @@ impl Client {
                 bail!("--url {url} must begin with http:// or https://")
             }
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", reachable(settings)),
+            None => format!("http://{}", reachable(listened_on(settings))),
         };
-        let key = match &server.key {
-            Some(key) => key.clone(),
-            None => kept_key(&settings.admin_key_file())?,
+        let file = settings.admin_key_file();
+        let (key, key_from) = match &server.key {
+            Some(key) => (key.clone(), KeyFrom::Caller),
+            None => (kept_key(&file)?, KeyFrom::File(file)),
         };
         let http = tls::http().no_proxy().timeout(PATIENCE).connect_timeout(CONNECT_MAX).build();
-        Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned() })
+        Ok(Self { http: http.context("no HTTP client can be made")?, url, key: key.trim().to_owned(), key_from })
     }
 
     /// Where it asks.
@@ -178,7 +199,7 @@ impl Client {
     /// What an answer that has begun says of its end.
     pub(crate) fn told_late(problem: Value) -> CallError {
         let status = problem["status"].as_u64().and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok());
-        refused(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), problem, None)
+        CallError::Refused(refused(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), problem, None))
     }
 
     fn patient(&self) -> Result<reqwest::Client, CallError> {
@@ -193,7 +214,7 @@ impl Client {
             return Ok(response);
         }
         let (status, answer, retry_after) = read(response).await.map_err(|error| self.away(&error))?;
-        Err(refused(status, answer.body, retry_after))
+        Err(self.refused(status, answer.body, retry_after))
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, CallError> {
@@ -202,7 +223,27 @@ impl Client {
         if status.is_success() {
             return Ok(answer);
         }
-        Err(refused(status, answer.body, retry_after))
+        Err(self.refused(status, answer.body, retry_after))
+    }
+
+    fn refused(&self, status: StatusCode, body: Value, retry_after: Option<Duration>) -> CallError {
+        let mut refused = refused(status, body, retry_after);
+        if refused.code == "key_unknown" {
+            refused.about_key = Some(self.unknown_key());
+        }
+        CallError::Refused(refused)
+    }
+
+    fn unknown_key(&self) -> String {
+        let url = &self.url;
+        match &self.key_from {
+            KeyFrom::Caller => format!("the server at {url} does not know this key"),
+            KeyFrom::File(file) => format!(
+                "the server at {url} does not know the key in {}. Is it the server of this data folder? (--url, --data-dir) \
+                 Only if its database was exchanged for another: remove the file and start the server again",
+                file.display()
+            ),
+        }
     }
 
     async fn ask(
@@ -236,14 +277,19 @@ async fn read(response: reqwest::Response) -> reqwest::Result<(StatusCode, Answe
     Ok((status, Answer { body }, retry_after))
 }
 
-fn refused(status: StatusCode, body: Value, retry_after: Option<Duration>) -> CallError {
+fn refused(status: StatusCode, body: Value, retry_after: Option<Duration>) -> Box<Refused> {
     let refused: Refused = serde_json::from_value(body.clone()).unwrap_or_default();
-    CallError::Refused(Box::new(Refused { status: status.as_u16(), body, retry_after, ..refused }))
+    Box::new(Refused { status: status.as_u16(), body, retry_after, ..refused })
 }
 
-/// The configured address as this machine reaches it.
-fn reachable(settings: &Settings) -> String {
-    let mut address = settings.listen;
+/// Where the server of this installation is: as it is configured, else as it says itself.
+fn listened_on(settings: &Settings) -> SocketAddr {
+    let announced = if settings.is_listen_configured { None } else { announced::read(&settings.data_dir) };
+    announced.unwrap_or(settings.listen)
+}
+
+/// The address as this machine reaches it.
+fn reachable(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }

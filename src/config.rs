@@ -66,6 +66,8 @@ pub(crate) enum LogFormat {
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// Whether anybody has said so.
+    pub(crate) is_listen_configured: bool,
     pub(crate) database_url: Option<String>,
     pub(crate) master_key: Option<String>,
     pub(crate) claim_key: Option<String>,
@@ -143,6 +145,8 @@ const KEYS: &[(&str, &[&str])] = &[
 
 /// The usual file, in the data folder.
 const FILE_NAME: &str = "clientela.toml";
+/// The origin of what nobody has said.
+const DEFAULT: &str = "default";
 
 /// The configuration with its origins.
 #[derive(Debug)]
@@ -175,7 +179,7 @@ fn read(
     named: Option<PathBuf>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Effective> {
-    let defaults = Place::new(defaults(environment), "default");
+    let defaults = Place::new(defaults(environment), DEFAULT);
     let mut places = vec![Place::new(flags, "flag"), from_environment(environment)];
     let named = named.or_else(|| environment("CLIENTELA_CONFIG").map(PathBuf::from));
     let file = match named {
@@ -198,6 +202,7 @@ impl Effective {
         let settings = Settings {
             data_dir: self.get("data_dir")?.ok_or_else(|| required("data_dir"))?,
             listen: self.get("listen")?.ok_or_else(|| required("listen"))?,
+            is_listen_configured: self.find("listen").is_some_and(|(_, origin)| origin != DEFAULT),
             database_url: self.get("database_url")?,
             master_key: self.get("master_key")?,
             claim_key: self.get("claim_key")?,

@@ -4,7 +4,7 @@
 
 use crate::client::{Answer, CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{print_json, say, thousands};
+use crate::output::{counted, print_json, say};
 use anyhow::Context;
 use chrono::{Days, NaiveDate};
 use commands::{Clock, SystemClock};
@@ -64,11 +64,11 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
             "seconds": seconds
         }))?,
         false => say!(
-            "{} invented customers with {} purchases, {} refunds and {} redemptions, in {seconds:.1} s",
-            thousands(customers),
-            thousands(purchases),
-            thousands(refunds),
-            thousands(redemptions)
+            "{} with {}, {} and {}, in {seconds:.1} s",
+            counted(customers, "invented customer"),
+            counted(purchases, "purchase"),
+            counted(refunds, "refund"),
+            counted(redemptions, "redemption")
         )?,
     }
     Ok(ExitCode::SUCCESS)

@@ -277,7 +277,7 @@ async fn database(settings: &Settings) -> Vec<Finding> {
     };
     let mut findings = vec![version(&mut connection).await, clocks(&mut connection).await];
     findings.push(match database.verify().await {
-        Ok(()) => Finding::ok("roles", "none passes row-level security by; the schema is up to date"),
+        Ok(()) => Finding::ok("roles", "no role bypasses row-level security; the schema is up to date"),
         Err(error) => Finding::fail("roles", error.to_string()),
     });
     findings.push(keys_in_use(&mut connection).await);

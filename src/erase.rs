@@ -12,10 +12,10 @@ mod scrub;
 
 pub(crate) use file::Opened;
 
-use crate::client::{Client, ServerAddress};
+use crate::client::{Client, ServerAddress, customer_id};
 use crate::config::{CommonFlags, Settings, settings};
 use crate::logging;
-use crate::output::{print_json, print_line};
+use crate::output::{counted, print_json, print_line};
 use anyhow::{Context, bail};
 use apply::How;
 use chrono::{DateTime, Utc};
@@ -31,7 +31,7 @@ use uuid::Uuid;
 #[command(group(clap::ArgGroup::new("what").required(true).args(["customer", "list", "apply", "scrub"])))]
 pub(crate) struct Args {
     /// Id of the customer
-    #[arg(value_name = "CUSTOMER")]
+    #[arg(value_name = "CUSTOMER", value_parser = customer_id)]
     customer: Option<Uuid>,
     /// List who was erased, from the file and the table of this server
     #[arg(long)]
@@ -131,16 +131,17 @@ fn ask(what: &str) -> anyhow::Result<()> {
 /// What whoever asked for it has to know: what is out of reach here.
 fn tell(erased: &Value) {
     let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let counted = |list: &Value, one: &str| counted(count(list) as u64, one);
     let before = if erased["repeated"] == true { "It had been erased before. " } else { "" };
-    eprintln!("{before}Erased at position {}, {} subject(s).", erased["position"], count(&erased["subjects"]));
+    eprintln!("{before}Erased at position {}, {}.", erased["position"], counted(&erased["subjects"], "subject"));
     if count(&erased["pending"]) > 0 {
         eprintln!("Still on their way, and follow by themselves: {}.", erased["pending"]);
     }
     let left = &erased["left_before"];
     eprintln!(
-        "Had left before, and is out of reach here: {} key(s) could read it, {} export(s), {} login(s) of analysts; the receipt names them.",
-        count(&left["readers"]),
-        count(&left["exports"]),
-        count(&left["analysts"])
+        "Had left before, and is out of reach here: what {} could read, {}, what {} of analysts could see; the receipt names them.",
+        counted(&left["readers"], "key"),
+        counted(&left["exports"], "export"),
+        counted(&left["analysts"], "login")
     );
 }

@@ -1,7 +1,7 @@
 //! `clientela export`: all that a running server knows of a customer, or lists of all customers and of all points ([`lists`]), into a
 //! file that only its owner reads, or to standard output.
 
-use crate::client::{Client, ServerAddress};
+use crate::client::{Client, ServerAddress, customer_id};
 use crate::config::{CommonFlags, settings};
 use anyhow::Context;
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     list: Option<lists::Command>,
     /// Id of the customer
-    #[arg(value_name = "CUSTOMER", required = true)]
+    #[arg(value_name = "CUSTOMER", required = true, value_parser = customer_or_list)]
     customer: Option<Uuid>,
     #[command(flatten)]
     of_customer: OfCustomer,
@@ -37,6 +37,11 @@ struct OfCustomer {
     output: Option<PathBuf>,
     #[command(flatten)]
     server: ServerAddress,
+}
+
+/// What is no id may be a list that is called otherwise.
+fn customer_or_list(text: &str) -> Result<Uuid, String> {
+    customer_id(text).map_err(|wrong| format!("{wrong}; the lists are `customers` and `ledger`"))
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

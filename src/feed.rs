@@ -1,7 +1,7 @@
 //! `clientela feed tail`: follows the feed and prints a line per event. When the server goes away it comes again behind the
 //! last event that it has seen.
 
-use crate::client::{Client, ServerAddress};
+use crate::client::{Client, ServerAddress, customer_id};
 use crate::config::{CommonFlags, settings};
 use anyhow::bail;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use sse::{Message, Messages};
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
+use uuid::Uuid;
 
 mod sse;
 
@@ -35,8 +36,8 @@ pub(crate) struct Tail {
     #[arg(long = "category", value_name = "CATEGORY", value_delimiter = ',')]
     categories: Vec<String>,
     /// Only what concerns this customer
-    #[arg(long, value_name = "ID")]
-    customer: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = customer_id)]
+    customer: Option<Uuid>,
     /// Print each event as a line of JSON (CloudEvents)
     #[arg(long)]
     json: bool,
@@ -101,7 +102,7 @@ fn path(tail: &Tail) -> String {
     let mut query = vec![format!("from={}", tail.from)];
     query.extend(tail.types.iter().map(|name| format!("type={}", escaped(name))));
     query.extend(tail.categories.iter().map(|name| format!("category={}", escaped(name))));
-    query.extend(tail.customer.iter().map(|id| format!("customer={}", escaped(id))));
+    query.extend(tail.customer.iter().map(|id| format!("customer={id}")));
     format!("/v1/feed?{}", query.join("&"))
 }
 

@@ -17,7 +17,7 @@ mod tally;
 
 use crate::client::{CallError, Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{ROWS_REJECTED, print_json, say, thousands, well_or};
+use crate::output::{ROWS_REJECTED, counted, print_json, rate, say, thousands, well_or};
 use crate::progress::Progress;
 use anyhow::{Context, bail};
 use customers::Customers;
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Import customers from a CSV file with a header line, gzipped or not
     ///
     /// Columns, in any order, each of which may be missing: reference (what the other system calls the customer), kind (individual or
-    /// business), name, company, email, phone, document, document_kind, document_country, language, currency, tags (several with ; between
+    /// business), name, company, email, phone, document, document_kind, document_country, birth_date, language, currency, tags (several with ; between
     /// them), rep, route, registered_on. Capitals, spaces and hyphens make no difference: "Registered on" is registered_on. Other columns are
     /// left out and named; --column NAME=COLUMN names one that is called otherwise.
     ///
@@ -210,8 +210,8 @@ impl Import {
 
     fn conclude(&self, tally: &Tally, whole: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
         let kept = || {
-            let rows = thousands(tally.confirmed_through());
-            format!("{rows} rows are confirmed; start the same command again to go on from there")
+            let rows = counted(tally.confirmed_through(), "row");
+            format!("confirmed: {rows}; start the same command again to go on from there")
         };
         if let Some(reason) = tally.given_up() {
             bail!("{reason}; {}", kept());
@@ -239,20 +239,21 @@ impl Import {
             0 => String::new(),
             rows => format!(", {} confirmed by the run before", thousands(rows)),
         };
+        let took = self.begun.elapsed();
+        let rate = rate(tally.recorded + tally.repeated, took);
+        let rate = rate.map(|rate| format!(", {} {}/s", thousands(rate), self.goal.rows)).unwrap_or_default();
         let rejects = match (tally.rejected, tally.rejects_file()) {
             (0, _) | (_, None) => String::new(),
             (_, Some(file)) => format!("\nrejected rows, with the reasons: {}", file.display()),
         };
         format!(
-            "{} rows: {} recorded, {} already there, {} rejected{before}\n{} customers; {:.1} s, {} {}/s{rejects}",
-            thousands(tally.rows()),
+            "{}: {} recorded, {} already there, {} rejected{before}\n{}; {:.1} s{rate}{rejects}",
+            counted(tally.rows(), "row"),
             thousands(tally.recorded),
             thousands(tally.repeated),
             thousands(tally.rejected),
-            thousands(tally.customers()),
-            self.begun.elapsed().as_secs_f64(),
-            thousands(self.rate(tally)),
-            self.goal.rows,
+            counted(tally.customers(), "customer"),
+            took.as_secs_f64(),
         )
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Errors are one line on standard error. The exit codes are part of the interface, see [`EXIT_CODES`].
 
+mod announced;
 mod claims;
 mod client;
 mod config;

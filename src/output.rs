@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// An import that went through with rejected rows.
 pub(crate) const ROWS_REJECTED: u8 = 3;
@@ -68,6 +69,18 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// So many of something that has a regular plural: `1 row`, `47,797 rows`.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// How many of something there were in a second; nothing can be said of less than a second.
+pub(crate) fn rate(number: u64, took: Duration) -> Option<u64> {
+    let milliseconds = took.as_millis();
+    let rate = u128::from(number) * 1_000 / milliseconds.max(1);
+    if milliseconds < 1_000 { None } else { u64::try_from(rate).ok() }
+}
+
 /// Rows as columns of the width of their longest cell.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -82,7 +95,8 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{table, thousands};
+    use super::{counted, rate, table, thousands};
+    use std::time::Duration;
 
     #[test]
     fn thousands_stand_apart() {
@@ -90,6 +104,17 @@ mod tests {
             [0, 7, 999, 1_000, 47_797, 1_234_567].map(thousands),
             ["0", "7", "999", "1,000", "47,797", "1,234,567"]
         );
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 1_234].map(|number| counted(number, "row")), ["0 rows", "1 row", "1,234 rows"]);
+    }
+
+    #[test]
+    fn a_moment_has_no_rate() {
+        assert_eq!(rate(7, Duration::from_millis(999)), None);
+        assert_eq!(rate(7, Duration::from_secs(2)), Some(3));
     }
 
     #[test]

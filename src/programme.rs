@@ -3,15 +3,17 @@
 
 mod rehearsal;
 mod rules;
+mod versions;
 
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
-use crate::output::{print_json, say, table};
+use crate::output::{print_json, say};
 use chrono::NaiveDate;
 use rules::RulesFile;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use uuid::Uuid;
+use versions::Version;
 
 const PROGRAMME: &str = "/v1/loyalty/programme";
 const VERSIONS: &str = "/v1/loyalty/programme/versions";
@@ -21,16 +23,16 @@ const VERSIONS: &str = "/v1/loyalty/programme/versions";
 pub(crate) enum Command {
     /// The rules that hold today; with --json as a file of rules to begin with
     Show(Args),
-    /// All versions of the rules that were published
+    /// All versions of the rules that were published: until when each holds, or by which it was replaced
     Versions(Args),
     /// What rules would have done to tiers, points and what is owed, had they always held. Nothing of it holds
     ///
     /// The tenant's own history is replayed. Tells the sums, and the members for whom most would be different. Only one rehearsal of a tenant
     /// goes on at a time; Ctrl-C ends it. Needs a key with the scope admin.
     Rehearse(rehearsal::Args),
-    /// Publish rules that hold from a day on, until a later version does. What has happened stays as it is
+    /// Publish rules that hold from a day on, until a version published later does. What has happened stays as it is
     ///
-    /// Needs a key with the scope admin.
+    /// Versions published before that were to begin on that day or after it are replaced: they never hold, or no longer. Needs a key with the scope admin.
     Publish(Publish),
 }
 
@@ -68,15 +70,16 @@ pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
         }
         Command::Versions(args) => {
             let versions = client(&args.server)?.get(VERSIONS).await?.body;
-            print(&args, &versions, versions_table)?;
+            print(&args, &versions, versions::as_table)?;
         }
         Command::Rehearse(args) => rehearsal::run(&client(args.server())?, &args).await?,
         Command::Publish(publish) => {
             let (client, body) = (client(&publish.args.server)?, publish.body()?);
             let published = client.post(VERSIONS, &body).await?.body;
             // Who asks next is to see it; it holds all the same where that takes longer.
-            let _seen = client.get(&format!("{PROGRAMME}?min_position={}", published["position"])).await;
-            print(&publish.args, &published, published_text)?;
+            let seen = client.get(&format!("{VERSIONS}?min_position={}", published["position"])).await;
+            let versions = seen.map(|answer| versions::of(&answer.body)).unwrap_or_default();
+            print(&publish.args, &published, |published| published_text(published, &versions))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -104,19 +107,17 @@ fn print(args: &Args, answer: &Value, as_text: impl Fn(&Value) -> String) -> any
     }
 }
 
-fn published_text(published: &Value) -> String {
-    match (&published["version"], text(&published["from"])) {
-        (Value::Null, from) => format!("nothing changes: these rules hold from {from} on already"),
-        (version, from) => format!("version {version} holds from {from} on"),
+fn published_text(published: &Value, versions: &[Version]) -> String {
+    let from = text(&published["from"]);
+    let Some(version) = published["version"].as_u64() else {
+        return format!("nothing changes: these rules hold from {from} on already");
+    };
+    let replaced = versions::replaced_by(version, versions);
+    match replaced.as_slice() {
+        [] => format!("version {version} holds from {from} on"),
+        [one] => format!("version {version} holds from {from} on, in place of version {one}"),
+        _ => format!("version {version} holds from {from} on, in place of the versions {}", replaced.join(", ")),
     }
-}
-
-fn versions_table(answer: &Value) -> String {
-    let fields = ["version", "from", "published_on", "rehearsal_id"];
-    let header = fields.map(|field| field.to_uppercase().replace('_', " ")).to_vec();
-    let lines = answer["versions"].as_array().into_iter().flatten();
-    let lines = lines.map(|version| fields.map(|field| text(&version[field])).to_vec());
-    table(&[header].into_iter().chain(lines).collect::<Vec<_>>())
 }
 
 fn text(value: &Value) -> String {

@@ -3,7 +3,7 @@
 use crate::client::{Client, ServerAddress};
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, say, table};
+use crate::output::{counted, print_json, say, table};
 use crate::wiring::Workshop;
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -65,7 +65,9 @@ pub(crate) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
         Command::Retry(NamedArgs { name, args }) => {
             let path = format!("/v1/reactors/{}/parked/retry", in_path(&name)?);
             let answer = client(common, &args)?.post(&path, &json!({})).await?.body;
-            print(&args, &answer, |answer| format!("{} streams are tried again", answer["streams"]))
+            print(&args, &answer, |answer| {
+                format!("tried again: {}", counted(answer["streams"].as_u64().unwrap_or_default(), "stream"))
+            })
         }
         Command::Restart(args) => restart(common, args).await,
     }
@@ -76,7 +78,7 @@ async fn restart(common: &CommonFlags, RestartArgs { name, after }: RestartArgs)
     let known = commands::reactor::reactors();
     let reactor = known.iter().find(|reactor| reactor.name == name).with_context(|| {
         let names: Vec<&str> = known.iter().map(|reactor| reactor.name).collect();
-        format!("there is no reactor {name}; there are {}", names.join(", "))
+        format!("there is no reactor {name}; the reactors are: {}", names.join(", "))
     })?;
     let settings = settings(common)?;
     logging::start(&settings, logging::TOOL)?;

@@ -4,7 +4,7 @@
 use crate::claims;
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{NOT_WELL, joined, print_json, say, thousands, well_or};
+use crate::output::{NOT_WELL, counted, joined, print_json, rate, say, thousands, well_or};
 use crate::wiring::Workshop;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,9 +27,10 @@ const TEMPLATE: &str = "{prefix:20} {bar:30} {human_pos} of {human_len}  {per_se
 
 /// Which read models.
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
 struct Which {
     /// Names of projections
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// All projections
     #[arg(long)]
@@ -106,7 +107,7 @@ impl Which {
         let find = |name: &String| {
             let names: Vec<&str> = known.iter().map(|projector| projector.name).collect();
             let found = known.iter().find(|projector| projector.name == name).copied();
-            found.with_context(|| format!("there is no projection {name}; there are {}", names.join(", ")))
+            found.with_context(|| format!("there is no projection {name}; the projections are: {}", names.join(", ")))
         };
         self.names.iter().map(find).collect()
     }
@@ -201,13 +202,13 @@ fn shown(name: &'static str, json: bool) -> (ProgressBar, Arc<Tell>) {
 }
 
 fn text(rebuilt: &Rebuilt, purpose: Purpose) -> String {
-    let rate = (rebuilt.events as f64 / rebuilt.replay_seconds.max(0.001)) as u64;
+    let rate = rate(rebuilt.events, Duration::from_secs_f64(rebuilt.replay_seconds.max(0.0)));
+    let rate = rate.map(|rate| format!(" ({} events/s)", thousands(rate))).unwrap_or_default();
     let mut lines = vec![format!(
-        "{}: {} events replayed in {:.1} s ({} events/s), compared at position {}",
+        "{}: {} replayed in {:.1} s{rate}, compared at position {}",
         rebuilt.projector,
-        thousands(rebuilt.events),
+        counted(rebuilt.events, "event"),
         rebuilt.replay_seconds,
-        thousands(rate),
         rebuilt.position
     )];
     if rebuilt.resumed_from.0 > 0 {
@@ -228,21 +229,22 @@ fn text(rebuilt: &Rebuilt, purpose: Purpose) -> String {
 
 fn told(difference: &TableDifference) -> Vec<String> {
     let count = |rows: i64| thousands(u64::try_from(rows).unwrap_or_default());
+    let rows = |number: i64, one: &str| counted(u64::try_from(number).unwrap_or_default(), one);
     if !difference.is_some() {
-        return vec![format!("  {}: all {} rows are what the events say", difference.table, count(difference.rows))];
+        return vec![format!("  {}: all is what the events say ({})", difference.table, rows(difference.rows, "row"))];
     }
     let mut lines = vec![format!(
-        "  {}: of {} live rows {} would change and {} would go; {} would be added",
+        "  {}: of {} {} would change and {} would go; {} would be added",
         difference.table,
-        count(difference.rows),
+        rows(difference.rows, "live row"),
         count(difference.changed),
         count(difference.gone),
         count(difference.added)
     )];
     for column in &difference.columns {
         let sums = column.sums.as_ref().map(|(live, replayed)| format!(", in sum from {live} to {replayed}"));
-        let rows = count(column.rows);
-        lines.push(format!("    {}: in {rows} rows{}", column.column, sums.unwrap_or_default()));
+        let rows = rows(column.rows, "row");
+        lines.push(format!("    {}: in {rows}{}", column.column, sums.unwrap_or_default()));
     }
     lines.extend(difference.examples.iter().map(|example| format!("    {}", example_text(example))));
     lines

@@ -1,6 +1,6 @@
 //! A scrub: no byte of those who were erased is left in the files of the database. By command, or each night when somebody was erased.
 
-use crate::output::joined;
+use crate::output::{counted, joined};
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use commands::{Clock, SystemClock};
@@ -148,7 +148,7 @@ async fn remake(site: &Site, projectors: Vec<Projector>, tell: &Arc<Tell>) -> an
             Ok(rebuilt) => {
                 let swap_ms = rebuilt.swap_ms.unwrap_or_default();
                 let Rebuilt { projector: name, generation, events, .. } = rebuilt;
-                tell(format!("{name}: {events} events replayed, swapped in {swap_ms:.0} ms"));
+                tell(format!("{name}: {} replayed, swapped in {swap_ms:.0} ms", counted(events, "event")));
                 made.push(Remade { name, generation, events, swap_ms });
             }
             Err(failure) => failures.push(anyhow!(failure).context(projector.name)),

@@ -1,5 +1,6 @@
 //! `clientela serve`: starts all parts, says where they are, and stops them in order when it is told to.
 
+use crate::announced::{self, Announced};
 use crate::config::{CommonFlags, ServerFlags, Settings, effective};
 use crate::output::say;
 use crate::wiring::Node;
@@ -42,12 +43,14 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let api = node.api(&settings, mail_servers, metrics);
     let config = api.config.clone();
     let told_to_stop = told_to_stop()?;
+    let announced = announced(&settings, address);
     // The key is in the data folder as well: a screen that cannot be written to is no reason not to serve.
     if let Err(error) = say!("{}", screen(&settings, address, &node, new_key.as_ref())) {
         warn!(%error, "the screen cannot be written to");
     }
     drop(new_key);
     let served = api::serve(listener, api::router(api), &config, told_to_stop).await;
+    drop(announced);
     node.stop().await;
     info!("stopped");
     served.context("the server ended")?;
@@ -74,6 +77,14 @@ async fn started(settings: &Settings, migrate: bool) -> anyhow::Result<(Node, Op
             Err(error)
         }
     }
+}
+
+/// Tells the command line where the server is. It serves all the same where that cannot be told.
+fn announced(settings: &Settings, address: SocketAddr) -> Option<Announced> {
+    announced::tell(&settings.data_dir, address).unwrap_or_else(|error| {
+        warn!(%error, "the data folder does not say where the server listens: give --url to other commands");
+        None
+    })
 }
 
 fn listen(address: SocketAddr, readers_max: usize) -> anyhow::Result<TcpListener> {

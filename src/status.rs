@@ -27,17 +27,25 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     };
     match args.json {
         true => print_json(&health)?,
-        false => print(&client, &health)?,
+        false => print(&client, &health).await?,
     }
     Ok(well_or(health["status"] == "ok", NOT_WELL))
 }
 
-fn print(client: &Client, health: &Value) -> anyhow::Result<()> {
+/// Whoever asks how the server is gets an answer, whatever the key: only what is guarded tells what is wrong with it.
+async fn why_no_more(client: &Client) -> String {
+    match client.get("/v1/projections").await {
+        Err(CallError::Refused(refused)) if refused.status == 401 => CallError::Refused(refused).to_string(),
+        _ => "no more is told without a key for operations".to_owned(),
+    }
+}
+
+async fn print(client: &Client, health: &Value) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     say!("{}: {}", client.url(), text(&health["status"]))?;
     let components = &health["components"];
     if components.is_null() {
-        return say!("(no more is told without a key for operations)");
+        return say!("({})", why_no_more(client).await);
     }
     let store = &components["event_store"];
     say!("event store: {}, {} events", text(&store["status"]), text(&store["head"]))?;

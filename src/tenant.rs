@@ -121,7 +121,7 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
     let known = tenants::all(&node.pools).await?;
     let found = known.iter().find(|row| row.name == asked.name.as_str()).with_context(|| {
         let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
-        format!("there is no tenant {}; there are {}", asked.name, names.join(", "))
+        format!("there is no tenant {}; the tenants are: {}", asked.name, names.join(", "))
     })?;
     let (database, tenant) = (node.database(), found.tenant);
     if asked.remove {

@@ -4,9 +4,9 @@
 
 use crate::config::{CommonFlags, settings};
 use crate::logging;
-use crate::output::{print_json, say, thousands, well_or};
-use crate::wiring::Ground;
-use anyhow::{Context, ensure};
+use crate::output::{counted, print_json, rate, say, thousands, well_or};
+use crate::wiring::{Ground, require_data};
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -41,8 +41,7 @@ pub(crate) async fn run(common: &CommonFlags, args: Args) -> anyhow::Result<Exit
     let against = args.against()?;
     let settings = settings(common)?;
     logging::start(&settings, logging::TOOL)?;
-    let is_there = settings.database_url.is_some() || settings.data_dir.join("postgres/data/PG_VERSION").exists();
-    ensure!(is_there, "there is no log in {}", settings.data_dir.display());
+    require_data(&settings)?;
     let ground = Ground::of_tool(&settings).await?;
     let bar = bar(args.json);
     let begun = Instant::now();
@@ -89,20 +88,19 @@ fn bar(json: bool) -> ProgressBar {
 }
 
 fn text(report: &Report, took: Duration, has_kept_heads: bool) -> String {
-    let rate = report.events as f64 / took.as_secs_f64().max(0.001);
+    let rate = rate(report.events, took).map(|rate| format!(" ({} events/s)", thousands(rate))).unwrap_or_default();
     let mut lines = vec![format!(
-        "{} events in {:.1} s ({} events/s), {} tiles, {} signed heads",
-        thousands(report.events),
+        "{} in {:.1} s{rate}, {}, {}",
+        counted(report.events, "event"),
         took.as_secs_f64(),
-        thousands(rate as u64),
-        thousands(report.tiles),
-        thousands(report.heads)
+        counted(report.tiles, "tile"),
+        counted(report.heads, "signed head")
     )];
     if report.holds() {
         lines.push("all of it is what was written".to_owned());
         let behind = report.end.saturating_sub(report.covered);
         if behind > 0 {
-            lines.push(format!("the last {} events are covered by no signed head yet", thousands(behind)));
+            lines.push(format!("covered by no signed head yet: the last {}", counted(behind, "event")));
         }
         if !has_kept_heads {
             lines.push(ONLY_INSIDE.to_owned());

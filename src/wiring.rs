@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::consumer::parked;
@@ -134,6 +135,7 @@ impl Workshop {
 
     /// On the running server's cluster, the given database, or a cluster of its own.
     pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        require_data(settings)?;
         let secrets = Secrets::load_or_make(settings)?;
         let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
         if ground.is_own() {
@@ -192,6 +194,7 @@ impl Node {
 
     /// The node of a tool, beside a server that may be running.
     pub(crate) async fn of_tool(settings: &Settings) -> anyhow::Result<Self> {
+        require_data(settings)?;
         make_data_folder(&settings.data_dir)?;
         let secrets = Secrets::load_or_make(settings)?;
         let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
@@ -418,6 +421,22 @@ impl std::fmt::Display for Timings {
         let parts = self.0.iter().map(|(part, time)| format!("{part} {:.2} s", time.as_secs_f64()));
         f.write_str(&parts.collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Only a server, or who migrates, begins an installation: another command has come to the wrong folder.
+pub(crate) fn require_data(settings: &Settings) -> anyhow::Result<()> {
+    if settings.database_url.is_some() || is_begun(&settings.data_dir) {
+        return Ok(());
+    }
+    bail!(
+        "there is no data in {}: name the right folder with --data-dir, or begin there with `clientela serve`",
+        settings.data_dir.display()
+    )
+}
+
+/// A folder that cannot be looked into has its own error later.
+fn is_begun(data_dir: &Path) -> bool {
+    data_dir.join("postgres/data/PG_VERSION").try_exists().unwrap_or(true)
 }
 
 /// Creates the roles where they are missing and brings the schema up to date.

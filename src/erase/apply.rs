@@ -4,7 +4,7 @@ use super::again::{self, Done};
 use super::notes::List;
 use super::{ask, keeping};
 use crate::config::Settings;
-use crate::output::print_json;
+use crate::output::{counted, print_json};
 use crate::wiring::Node;
 use anyhow::{Context, anyhow};
 use commands::Caller;
@@ -38,7 +38,10 @@ async fn apply(node: &Node, file: &Path, bytes: Vec<u8>, how: How) -> anyhow::Re
         .map_err(|disbelief| anyhow!("{} is not believed: {disbelief}; nothing was touched", file.display()))?;
     let returned = again::returned(node, &list.entries).await?;
     if !returned.is_empty() && !how.is_agreed {
-        ask(&format!("{} persons of the list are alive here and will be forgotten for good", returned.len()))?;
+        ask(&format!(
+            "{} of the list will be forgotten for good: alive here",
+            counted(returned.len() as u64, "person")
+        ))?;
     }
     keep(node, &list).await.context("the receipts cannot be kept")?;
     let operator = |tenant: TenantId| -> Caller { node.operator(tenant) };
@@ -71,9 +74,10 @@ fn tell(list: &List, alive: usize, done: &Done, how: How) -> anyhow::Result<()> 
         }))?;
     }
     eprintln!(
-        "{} receipts, all signed by this log. Alive here were {alive} persons; {} of their subjects were erased.",
-        list.entries.len(),
-        done.erased
+        "{}, all signed by this log. Alive here: {}; {} erased.",
+        counted(list.entries.len() as u64, "receipt"),
+        counted(alive as u64, "person"),
+        counted(done.erased as u64, "subject")
     );
     if !done.pending.is_empty() {
         eprintln!("Still on their way, and follow by themselves: {}.", done.pending.join(", "));

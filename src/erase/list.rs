@@ -3,7 +3,7 @@
 use super::notes::Entry;
 use super::{file::Opened, keeping};
 use crate::config::Settings;
-use crate::output::{print_json, say, table};
+use crate::output::{counted, print_json, say, table};
 use crate::secrets::Secrets;
 use crate::wiring::Workshop;
 use anyhow::{Context, anyhow};
@@ -46,7 +46,8 @@ async fn list(settings: &Settings, workshop: &Workshop, show: &Show<'_>) -> anyh
     if let Some(to) = show.to {
         let notes: String = receipts.iter().map(|(_, note)| format!("{}\n\n", note.trim_end())).collect();
         std::fs::write(to, notes).with_context(|| format!("{} cannot be written", to.display()))?;
-        eprintln!("{} receipts are in {}; `clientela erase --apply` takes it.", receipts.len(), to.display());
+        let receipts = counted(receipts.len() as u64, "receipt");
+        eprintln!("Written to {}: {receipts}; `clientela erase --apply` takes the file.", to.display());
     }
     match (show.json, show.to) {
         (true, _) => print_json(&receipts.iter().map(|(_, note)| as_json(note)).collect::<Vec<_>>()),

@@ -4,9 +4,9 @@
 //! read. What the key may not see comes masked from the server.
 
 use super::{Target, print};
-use crate::client::{Answer, Client, ServerAddress};
+use crate::client::{Answer, Client, ServerAddress, customer_id};
 use crate::config::{CommonFlags, settings};
-use crate::output::thousands;
+use crate::output::counted;
 use anyhow::Context;
 use csv::WriterBuilder;
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Every movement of points with the balance that it left, in the order in which they happened
     Ledger {
         /// Only this customer's
-        #[arg(long, value_name = "CUSTOMER")]
+        #[arg(long, value_name = "CUSTOMER", value_parser = customer_id)]
         customer: Option<Uuid>,
         #[command(flatten)]
         flags: Flags,
@@ -157,7 +157,7 @@ pub(super) async fn run(common: &CommonFlags, command: Command) -> anyhow::Resul
     }
     if let Some(target) = target {
         target.end()?;
-        eprintln!("{} rows", thousands(rows));
+        eprintln!("{}", counted(rows, "row"));
     }
     Ok(ExitCode::SUCCESS)
 }

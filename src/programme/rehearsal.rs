@@ -3,7 +3,7 @@
 use super::PROGRAMME;
 use super::rules::RulesFile;
 use crate::client::{Client, ServerAddress};
-use crate::output::{say, table, thousands};
+use crate::output::{counted, say, table, thousands};
 use crate::progress::Progress;
 use anyhow::Context;
 use domain::loyalty::programme::Tier;
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     server: ServerAddress,
 }
 
+/// Rules say more than a rehearsal tells.
+const NO_CARDS: &str = "the stamp cards of these rules are not rehearsed: no stamps and no rewards are counted";
+
 impl Args {
     pub(super) const fn server(&self) -> &ServerAddress {
         &self.server
@@ -44,6 +47,7 @@ pub(super) async fn run(client: &Client, args: &Args) -> anyhow::Result<()> {
     if let Some(now) = &args.now {
         body["now"] = json!(now);
     }
+    let has_cards = body["rules"]["stamp_cards"].as_array().is_some_and(|cards| !cards.is_empty());
     let mut answer = client.open_with(&format!("{PROGRAMME}/rehearsals"), &body).await?;
     let progress = Progress::new(args.json, "positions", 0);
     let (mut told, mut unfinished) = (Told::new(args.limit), Vec::new());
@@ -59,7 +63,9 @@ pub(super) async fn run(client: &Client, args: &Args) -> anyhow::Result<()> {
         }
     }
     progress.ends();
-    let summary = told.summary().context("the rehearsal broke off before its end: ask again")?;
+    let summary = told
+        .summary(&args.file.as_argument(), has_cards)
+        .context("the rehearsal broke off before its end: ask again")?;
     if args.json { Ok(()) } else { say!("{summary}") }
 }
 
@@ -152,19 +158,20 @@ impl Told {
     }
 
     /// All in sum, and the members with the greatest differences; none before the end.
-    fn summary(mut self) -> Option<String> {
+    fn summary(mut self, file: &str, has_cards: bool) -> Option<String> {
         self.keep_the_greatest();
         let sums = self.sums.as_ref()?;
-        let (purchases, members) = (thousands(sums.purchases), thousands(sums.members));
+        let (purchases, members) = (counted(sums.purchases, "purchase"), counted(sums.members, "member"));
         let (position, changed) = (thousands(sums.position), thousands(self.changed));
         let head = format!(
-            "{purchases} purchases of {members} members, up to position {position}; {changed} would have another tier or other points"
+            "{purchases} of {members}, up to position {position}; {changed} would have another tier or other points"
         );
         let id = sums.rehearsal_id;
         let next = format!(
-            "rehearsal {id}; to publish these rules: clientela programme publish FILE --from DATE --rehearsal {id}"
+            "rehearsal {id}; to publish these rules: clientela programme publish {file} --from DATE --rehearsal {id}"
         );
-        let parts = [head, self.members_text(), self.moves_text(sums), sums_table(sums), next];
+        let cards = if has_cards { NO_CARDS } else { "" }.to_owned();
+        let parts = [head, self.members_text(), self.moves_text(sums), sums_table(sums), cards, next];
         Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
     }
 
@@ -177,7 +184,7 @@ impl Told {
         let mut text = table(&[header].into_iter().chain(lines).collect::<Vec<_>>());
         let others = self.changed.saturating_sub(self.greatest.len() as u64);
         if others > 0 {
-            text.push_str(&format!("\nand {} others; --limit tells more of them, --json all", thousands(others)));
+            text.push_str(&format!("\nand {}; --limit tells more of them, --json all", counted(others, "other")));
         }
         text
     }
@@ -282,7 +289,7 @@ mod tests {
             .chain(few)
             .chain([sums(&json!([{"currency": "EUR", "now": "10.00", "rehearsed": "-2.50"}]))])
             .collect();
-        insta::assert_snapshot!(told(2, &lines).unwrap().summary().unwrap(), @r"
+        insta::assert_snapshot!(told(2, &lines).unwrap().summary("rules.json", false).unwrap(), @r"
         2,000 purchases of 1,700 members, up to position 12,345; 1,502 would have another tier or other points
 
         MEMBER                                TIER           POINTS     WORTH
@@ -296,9 +303,9 @@ mod tests {
         points     1,000  -250       -1,250
         worth EUR  10.00  -2.50      -12.50
 
-        rehearsal 00000000-0000-0000-0000-000000000009; to publish these rules: clientela programme publish FILE --from DATE --rehearsal 00000000-0000-0000-0000-000000000009
+        rehearsal 00000000-0000-0000-0000-000000000009; to publish these rules: clientela programme publish rules.json --from DATE --rehearsal 00000000-0000-0000-0000-000000000009
         ");
-        let nobody = told(20, &[sums(&json!([]))]).unwrap().summary().unwrap();
+        let nobody = told(20, &[sums(&json!([]))]).unwrap().summary("rules.json", true).unwrap();
         insta::assert_snapshot!(nobody, @r"
         2,000 purchases of 1,700 members, up to position 12,345; 0 would have another tier or other points
 
@@ -307,13 +314,15 @@ mod tests {
                 NOW    REHEARSED  DIFFERENCE
         points  1,000  -250       -1,250
 
-        rehearsal 00000000-0000-0000-0000-000000000009; to publish these rules: clientela programme publish FILE --from DATE --rehearsal 00000000-0000-0000-0000-000000000009
+        the stamp cards of these rules are not rehearsed: no stamps and no rewards are counted
+
+        rehearsal 00000000-0000-0000-0000-000000000009; to publish these rules: clientela programme publish rules.json --from DATE --rehearsal 00000000-0000-0000-0000-000000000009
         ");
     }
 
     #[test]
     fn an_answer_without_an_end_is_none_and_an_error_in_it_is_told() {
-        assert!(told(20, &[member(1, ("bronze", "silver"), (0, 1))]).unwrap().summary().is_none());
+        assert!(told(20, &[member(1, ("bronze", "silver"), (0, 1))]).unwrap().summary("rules.json", false).is_none());
         let problem =
             json!({"error": {"status": 503, "code": "unavailable", "detail": "the event store is unavailable"}});
         let error = told(20, &[problem]).err().map(|error| error.to_string());

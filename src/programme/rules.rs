@@ -8,6 +8,9 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 
+/// Without these there are no rules.
+const NEEDED: [&str; 4] = ["earn", "redeem", "expiry_months", "tiers"];
+
 /// A file of rules, or standard input.
 #[derive(Debug, Clone)]
 pub(crate) struct RulesFile(PathBuf);
@@ -28,10 +31,23 @@ impl RulesFile {
             bail!("{shown} must hold an object: rules, as `clientela programme show --json` prints them");
         };
         if !members.contains_key("rules") {
+            let missing: Vec<_> = NEEDED.iter().filter(|name| !members.contains_key(**name)).collect();
+            if let [first, ..] = missing.as_slice() {
+                bail!(
+                    "{shown} has no `{first}`: a file of rules holds all of them; begin with what `clientela programme show --json` prints"
+                );
+            }
             return Ok(json!({"rules": members}));
         }
         members.retain(|name, _| !["version", "from"].contains(&name.as_str()));
         Ok(members.into())
+    }
+
+    /// As a person would write it behind a command.
+    pub(super) fn as_argument(&self) -> String {
+        let name = self.0.display().to_string();
+        let is_plain = name.chars().all(|letter| letter.is_alphanumeric() || "-_./".contains(letter));
+        if is_plain { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
     }
 
     fn bytes(&self) -> anyhow::Result<Vec<u8>> {
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_file_holds_rules_alone_or_with_what_stands_beside_them() {
-        let rules = json!({"earn": [], "expiry_months": 12});
+        let rules = json!({"earn": [], "redeem": {}, "expiry_months": 12, "tiers": []});
         let bare = read(&rules.to_string()).unwrap();
         assert_eq!(bare, json!({"rules": rules}));
         let shown = read(&json!({"version": 1, "from": "2026-01-01", "rules": rules}).to_string()).unwrap();
@@ -155,6 +171,20 @@ mod tests {
     fn what_is_no_object_is_refused_with_the_place() {
         insta::assert_snapshot!(read("{\"earn\": [}").unwrap_err(), @"FILE is not valid JSON: expected value at line 1 column 11");
         insta::assert_snapshot!(read("[]").unwrap_err(), @"FILE must hold an object: rules, as `clientela programme show --json` prints them");
+    }
+
+    #[test]
+    fn rules_that_are_not_whole_are_refused_with_where_to_begin() {
+        insta::assert_snapshot!(read("{\"earn\": [], \"tiers\": []}").unwrap_err(), @"FILE has no `redeem`: a file of rules holds all of them; begin with what `clientela programme show --json` prints");
+    }
+
+    #[test]
+    fn a_file_is_named_as_a_shell_takes_it() {
+        let named = |name: &str| RulesFile::from(OsString::from(name)).as_argument();
+        assert_eq!(
+            [named("a/rules-2.json"), named("-"), named("Ana's rules")],
+            ["a/rules-2.json", "-", r"'Ana'\''s rules'"]
+        );
     }
 
     #[test]

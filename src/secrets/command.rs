@@ -4,8 +4,8 @@ use super::{FIRST_VERSION, Files, MASTER, Purpose as Kept, Secrets};
 use crate::claims;
 use crate::config::{CommonFlags, Settings, settings};
 use crate::logging;
-use crate::output::{print_json, say, table, thousands};
-use crate::wiring::{Ground, Workshop, compared};
+use crate::output::{self, print_json, say, table};
+use crate::wiring::{Ground, Workshop, compared, require_data};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
@@ -118,10 +118,10 @@ async fn rotate_claims(workshop: &Workshop, settings: &Settings, output: Output)
     let left = workshop.store.end_claims_rotation(version).await?;
     if left > 0 {
         bail!(
-            "claims key {version} is in use and {} rows were written anew, but of {} rows no event says what they hold: \
+            "claims key {version} is in use and written anew were {}, but of {} no event says what they hold: \
              `clientela check claims` names them; until they are gone the older key is needed",
-            thousands(rewritten),
-            thousands(left.unsigned_abs())
+            output::counted(rewritten, "row"),
+            output::counted(left.unsigned_abs(), "row")
         );
     }
     report(settings, Purpose::Claims, &Rotated { version, rewritten, is_resumed }, output)
@@ -157,9 +157,9 @@ fn report(settings: &Settings, purpose: Purpose, rotated: &Rotated, output: Outp
             &json!({"key": purpose.name(), "version": version, "rewritten": rewritten, "resumed": is_resumed}),
         );
     }
-    let (name, count) = (purpose.name(), thousands(rewritten));
+    let (name, rows) = (purpose.name(), output::counted(rewritten, "row"));
     let begun = if is_resumed { "the rotation that was begun before is finished: " } else { "" };
-    say!("{begun}{name} key {version} is in use, {count} rows were written anew, none needs an older key")?;
+    say!("{begun}{name} key {version} is in use; written anew: {rows}; none needs an older key")?;
     let kept = Kept::of(purpose);
     let path = Files::new(settings, kept).path(version).display().to_string();
     match (purpose, kept.given(settings)) {
@@ -178,6 +178,7 @@ const KEPT: &str = "requests made under them are recognised by them when they ar
 
 /// Works beside the log, which does not open while all keys are lost.
 async fn accept_loss(settings: &Settings, yes: bool, output: Output) -> anyhow::Result<()> {
+    require_data(settings)?;
     let secrets = Secrets::load_or_make(settings)?;
     let ground = compared(Ground::of_tool(settings).await?, &secrets).await?;
     let counting = async {
@@ -209,7 +210,8 @@ async fn accept_loss(settings: &Settings, yes: bool, output: Output) -> anyhow::
 pub(crate) fn counted(lost: &[(TenantId, i64)]) -> String {
     let all = lost.iter().map(|(_, persons)| persons).sum::<i64>();
     let tenants = lost.iter().map(|(tenant, persons)| format!("{persons} of tenant {tenant}"));
-    format!("the keys of {all} persons are lost ({})", tenants.collect::<Vec<_>>().join(", "))
+    let persons = output::counted(all.unsigned_abs(), "person");
+    format!("the keys of {persons} are lost ({})", tenants.collect::<Vec<_>>().join(", "))
 }
 
 /// Only of master keys: older claim keys go on telling requests that were made before.

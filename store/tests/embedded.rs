@@ -249,7 +249,7 @@ async fn a_second_instance_is_refused_with_the_first_ones_pid() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is already in use by process {}: stop that one first, or choose another data folder",
+            "{} is already in use by process {}: stop that one first, or choose another data folder with --data-dir",
             folder.path().display(),
             app.child.id()
         )

@@ -172,6 +172,91 @@ async fn a_tool_without_a_server_or_a_key_says_so() {
 }
 
 #[tokio::test]
+async fn the_command_line_finds_the_server_of_its_data_folder_on_any_port() {
+    let mut world = World::start().await;
+    let status = |world: &World| {
+        let output = world.command().env_remove("CLIENTELA_LISTEN").args(["status"]).output().expect("it runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let here = format!("http://{}", world.host());
+    assert!(status(&world).starts_with(&format!("{here}: ok")), "{}", status(&world));
+    let elsewhere = world.command().args(["status", "--url", "http://127.0.0.1:1"]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("no server answers at http://127.0.0.1:1"));
+
+    world.end(Signal::SIGKILL);
+    assert!(world.data().join("address").exists(), "it could not take it away");
+    assert!(!status(&world).contains(&here), "nobody believes it: {}", status(&world));
+    world.serve(&[]);
+    assert!(status(&world).starts_with(&format!("{here}: ok")), "{}", status(&world));
+    world.end(Signal::SIGTERM);
+    assert!(!world.data().join("address").exists());
+}
+
+#[tokio::test]
+async fn a_key_that_the_server_does_not_know_is_told_with_where_it_is_from() {
+    let world = World::start().await;
+    let other = world.folder().join("other");
+    fs::create_dir(&other).expect("a folder");
+    fs::write(other.join("admin.key"), "clk_of_another_server\n").expect("a key");
+    let here = |text: String| text.replace(world.host(), "HERE").replace(&world.folder().display().to_string(), "");
+    insta::assert_snapshot!(here(told(&world, &["programme", "show", "--data-dir", "other"])), @"clientela: the server at http://HERE does not know the key in other/admin.key. Is it the server of this data folder? (--url, --data-dir) Only if its database was exchanged for another: remove the file and start the server again (401 key_unknown)");
+    insta::assert_snapshot!(here(told(&world, &["programme", "show", "--key", "clk_x"])), @"clientela: the server at http://HERE does not know this key (401 key_unknown)");
+    let status = world.run(&["status", "--data-dir", "other"]);
+    assert!(status.status.success(), "the server is well: {}", String::from_utf8_lossy(&status.stderr));
+    insta::assert_snapshot!(here(String::from_utf8_lossy(&status.stdout).into_owned()), @r"
+    http://HERE: ok
+    (the server at http://HERE does not know the key in other/admin.key. Is it the server of this data folder? (--url, --data-dir) Only if its database was exchanged for another: remove the file and start the server again (401 key_unknown))
+    ");
+    let reader = world.run_json(&["key", "create", "reader", "--scope", "customers:read", "--json"]);
+    let status = world.run(&["status", "--key", reader["key"].as_str().expect("a key")]);
+    insta::assert_snapshot!(here(String::from_utf8_lossy(&status.stdout).into_owned()), @r"
+    http://HERE: ok
+    (no more is told without a key for operations)
+    ");
+}
+
+#[tokio::test]
+async fn what_is_called_otherwise_is_told_with_what_there_is() {
+    let world = World::start().await;
+    let no_job = told(&world, &["jobs", "run", "nobody"]);
+    assert!(no_job.contains("404 job_not_found: no job has this name; the jobs are: loyalty_"), "{no_job}");
+    let no_reactor = told(&world, &["reactors", "parked", "nobody"]);
+    assert!(no_reactor.contains("no reactor has this name; the reactors are: "), "{no_reactor}");
+    let misused = |words: &[&str]| {
+        let output = world.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let no_id = misused(&["export", "foo"]);
+    assert!(no_id.contains("not the id of a customer (a UUID); the lists are `customers` and `ledger`"), "{no_id}");
+    for words in [&["erase", "foo", "--yes"][..], &["feed", "tail", "--customer", "foo"]] {
+        assert!(misused(words).contains("not the id of a customer (a UUID)"), "{words:?}");
+    }
+    assert!(misused(&["rebuild"]).contains("clientela rebuild <NAME|--all>"), "{}", misused(&["rebuild"]));
+}
+
+#[tokio::test]
+async fn only_a_server_begins_an_installation() {
+    let world = World::empty(None);
+    for words in [
+        &["key", "create", "--scope", "admin"][..],
+        &["tenant", "list"],
+        &["rebuild", "--all"],
+        &["check", "--all"],
+        &["verify"],
+        &["secrets", "list"],
+        &["secrets", "accept-loss"],
+        &["erase", "--list"],
+        &["erase", "--scrub"],
+        &["reactors", "restart", "customer_lifecycle"],
+    ] {
+        let nothing = "clientela: there is no data in /data: name the right folder with --data-dir, or begin there with `clientela serve`";
+        assert_eq!(told(&world, words), nothing, "{words:?}");
+        assert!(!world.data().exists(), "{words:?}");
+    }
+}
+
+#[tokio::test]
 async fn invented_customers_are_the_same_each_time() {
     let world = World::start().await;
     let words = ["demo", "--customers", "12", "--seed", "7", "--until", "2026-03-01", "--json"];

@@ -187,7 +187,7 @@ async fn a_row_that_never_succeeds_ends_the_import_and_is_named() {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8_lossy(&output.stderr).trim().to_owned()
     };
-    insta::assert_snapshot!(told(&url), @"clientela: row 2 (line 3) fails each time: unavailable: out of order; 1 rows are confirmed; start the same command again to go on from there");
+    insta::assert_snapshot!(told(&url), @"clientela: row 2 (line 3) fails each time: unavailable: out of order; confirmed: 1 row; start the same command again to go on from there");
     let odd = told(&format!("{url}/odd"));
     assert!(odd.starts_with("clientela: the server's answer cannot be understood: "), "{odd}");
 }

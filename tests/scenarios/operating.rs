@@ -179,7 +179,7 @@ async fn an_analyst_asks_in_sql() {
     let twice = told(&world, &["tenant", "analyst", &name]);
     assert!(twice.contains("is there already: --rotate gives it another password"), "{twice}");
     let unknown = told(&world, &["tenant", "analyst", "third"]);
-    assert!(unknown.contains(&format!("there is no tenant third; there are {name}, second")), "{unknown}");
+    assert!(unknown.contains(&format!("there is no tenant third; the tenants are: {name}, second")), "{unknown}");
     let renewed = world.run_json(&["tenant", "analyst", &name, "--rotate", "--json"]);
     assert!(!asked_in_sql(&analyst, &password(&analyst), "select 1").status.success(), "the old password");
     assert!(asked_in_sql(&analyst, &password(&renewed), "select 1").status.success());

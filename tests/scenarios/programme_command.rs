@@ -96,7 +96,7 @@ async fn rules_are_shown_rehearsed_and_published_with_what_came_of_it() {
     points     340   590        +250
     worth EUR  3.40  5.90       +2.50
 
-    rehearsal <rehearsal>; to publish these rules: clientela programme publish FILE --from DATE --rehearsal <rehearsal>
+    rehearsal <rehearsal>; to publish these rules: clientela programme publish rules.json --from DATE --rehearsal <rehearsal>
     ");
     let sums_only = told(&world, &["programme", "rehearse", "rules.json", "--limit", "0"]);
     assert!(!sums_only.contains(&ana), "{sums_only}");
@@ -112,6 +112,20 @@ async fn rules_are_shown_rehearsed_and_published_with_what_came_of_it() {
         "{versions}"
     );
     assert_eq!(world.buys(&eva, "order-3", "60.00").await.body["points_earned"], 70);
+}
+
+#[tokio::test]
+async fn a_version_that_begins_earlier_takes_the_place_of_one_that_was_published_before() {
+    let world = World::start().await;
+    let mut older = other_rules(&world);
+    insta::assert_snapshot!(told(&world, &["programme", "publish", "rules.json", "--from", "2026-01-01"]), @"version 1 holds from 2026-01-01 on");
+    older["rules"]["expiry_months"] = json!(12);
+    write(&world, "older.json", &older.to_string());
+    let publish = ["programme", "publish", "older.json", "--from", "2025-07-01"];
+    insta::assert_snapshot!(told(&world, &publish), @"version 2 holds from 2025-07-01 on, in place of version 1 (from 2026-01-01)");
+    let versions = told(&world, &["programme", "versions"]);
+    let holds: Vec<_> = versions.lines().skip(1).map(|line| &line[9..43]).map(str::trim).collect();
+    assert_eq!(holds, ["2026-01-01  replaced by version 2", "2025-07-01  until another one does"], "{versions}");
 }
 
 #[tokio::test]
@@ -156,6 +170,8 @@ async fn rules_that_make_no_programme_are_refused_with_the_field_and_nothing_hap
     insta::assert_snapshot!(asked(&["rehearse", "rules.json", "--now", "soon"]), @"clientela: the server answered 422 validation_failed: /now: must be a time of RFC 3339 or a date such as 2026-03-01");
     insta::assert_snapshot!(asked(&["rehearse", "nowhere.json"]), @"clientela: nowhere.json cannot be read: No such file or directory (os error 2)");
     insta::assert_snapshot!(refused(&piped(&world, &["programme", "rehearse", "-"], "{\"earn\": [}")), @"clientela: standard input is not valid JSON: expected value at line 1 column 11");
+    let part = piped(&world, &["programme", "rehearse", "-"], "{\"earn\": []}");
+    insta::assert_snapshot!(refused(&part), @"clientela: standard input has no `redeem`: a file of rules holds all of them; begin with what `clientela programme show --json` prints");
     let unknown = "018f0000-0000-7000-8000-000000000009";
     insta::assert_snapshot!(asked(&["publish", "rules.json", "--from", "2026-01-01", "--rehearsal", unknown]), @"clientela: the server answered 422 rehearsal_not_found: /rehearsal_id: rehearsal 018f0000-0000-7000-8000-000000000009 is not known");
     for words in [&["publish", "rules.json"][..], &["publish", "rules.json", "--from", "soon"]] {

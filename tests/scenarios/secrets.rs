@@ -239,7 +239,7 @@ async fn check_finds_claims_that_are_not_what_the_events_say() {
     let wrong = world.run(&["check", "claims"]);
     assert_eq!(wrong.status.code(), Some(4));
     let text = String::from_utf8_lossy(&wrong.stdout).into_owned();
-    assert!(text.contains(&format!("  email of {ana} (tenant 1) is missing\n  1 differences in all")), "{text}");
+    assert!(text.contains(&format!("  email of {ana} (tenant 1) is missing\n  1 difference in all")), "{text}");
     let made_up = "insert into claims select tenant, 'phone', hash, key_version, owner from claims where owner = ";
     number(&world, &format!("with new as ({made_up} '{eva}' returning 1) select count(*) from new")).await;
     let all = world.run(&["check", "--all", "--json"]);
@@ -261,7 +261,7 @@ async fn a_lost_table_of_keys_stops_the_start_and_is_told_by_doctor() {
     assert_eq!(number(&world, "select count(*) from subject_keys").await, 0);
     let doctor = world.run(&["doctor"]);
     let says = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(says.contains("FAIL  lost keys    the keys of 1 persons are lost (1 of tenant 1)"), "{says}");
+    assert!(says.contains("FAIL  lost keys    the keys of 1 person are lost (1 of tenant 1)"), "{says}");
     assert!(says.contains("ok    keys         in use are master 1, claims 1"), "{says}");
     assert_eq!(world.run_json(&["secrets", "accept-loss", "--json"])["accepted"], false);
     assert_eq!(number(&world, "select count(*) from subject_keys").await, 0);

@@ -91,7 +91,7 @@ fn where_there_is_no_log_nothing_is_verified() {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(said(&["verify"]).contains("there is no log in"), "{}", said(&["verify"]));
+    assert!(said(&["verify"]).contains("there is no data in"), "{}", said(&["verify"]));
     fs::write(world.folder().join("none"), "nothing").expect("written");
     assert!(said(&["verify", "--head", "none"]).contains("none holds no signed heads"));
     assert!(said(&["verify", "--head", "missing"]).contains("missing cannot be read"));

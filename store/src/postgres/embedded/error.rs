@@ -51,7 +51,7 @@ pub enum EmbeddedError {
         name: String,
     },
     /// Another process runs the cluster of this data folder.
-    #[error("{} is already in use by process {pid}: stop that one first, or choose another data folder", data_dir.display())]
+    #[error("{} is already in use by process {pid}: stop that one first, or choose another data folder with --data-dir", data_dir.display())]
     AlreadyRunning {
         /// The data folder.
         data_dir: PathBuf,
@@ -67,14 +67,14 @@ pub enum EmbeddedError {
         pids: Vec<u32>,
     },
     /// The cluster's folder holds something else.
-    #[error("{} is not empty and holds no PostgreSQL cluster: move it away, or choose another data folder", path.display())]
+    #[error("{} is not empty and holds no PostgreSQL cluster: move it away, or choose another data folder with --data-dir", path.display())]
     NotACluster {
         /// The folder.
         path: PathBuf,
     },
     /// A folder belongs to somebody else.
     #[error(
-        "{} belongs to user {owner}, not to {expected}: run as its owner (or as root), or choose another data folder",
+        "{} belongs to user {owner}, not to {expected}: run as its owner (or as root), or choose another data folder with --data-dir",
         path.display()
     )]
     ForeignFolder {
