@@ -184,3 +184,18 @@ fn an_example_is_made_of_the_examples_of_the_parts() {
         serde_json::json!({"Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}}});
     assert_eq!(example::of(&endless["Node"], &endless, 0), None);
 }
+
+/// Each path stands there as a call does, `…` for that of a customer.
+#[test]
+fn the_list_of_all_calls_is_whole() {
+    let list = include_str!("../../../docs/calls.md");
+    let document = described();
+    let paths = document["paths"].as_object().expect("paths");
+    let is_missing = |path: &&String| {
+        let short = path.replacen("/v1/customers/{id}/", "…/", 1);
+        let is_there = |path: &str| list.contains(&format!("{path}`")) || list.contains(&format!("{path}?"));
+        !is_there(path) && !is_there(&format!(" {short}"))
+    };
+    let missing: Vec<_> = paths.keys().filter(is_missing).collect();
+    assert!(missing.is_empty(), "docs/calls.md does not tell of {missing:?}");
+}
