@@ -86,8 +86,10 @@ async fn projectors_ahead_of_a_restored_log_stop_until_they_are_rebuilt() {
     let older = i64::try_from(whole.len() / 2).expect("few");
     cut_off(&superuser, older).await;
     // As the operator's handbook says of reactors; of projectors it is tried what happens when nobody does anything.
-    let restarted = tool(&server, &environment, &["reactors", "restart", "customer_lifecycle"]);
-    assert!(restarted.status.success(), "{}", String::from_utf8_lossy(&restarted.stderr));
+    for reactor in ["customer_lifecycle", "referral_bonus"] {
+        let restarted = tool(&server, &environment, &["reactors", "restart", reactor]);
+        assert!(restarted.status.success(), "{}", String::from_utf8_lossy(&restarted.stderr));
+    }
 
     server.launch();
     let ahead = until_all_have_failed(&server, &environment).await;

@@ -68,7 +68,8 @@ async fn amounts_currencies_and_texts_that_cannot_be() {
     for (body, expected) in cases {
         assert_eq!(refused(&world, &purchases, body.clone()).await, expected, "{body}");
     }
-    let dollars = refused(&world, &purchases, purchase("o-1", json!("1.00"), "USD")).await;
+    let earn = format!("/v1/customers/{customer}/loyalty/earn");
+    let dollars = refused(&world, &earn, purchase("o-1", json!("1.00"), "USD")).await;
     assert!(dollars.starts_with("422 currency_mismatch"), "{dollars}");
     let redeem = format!("/v1/customers/{customer}/loyalty/redeem");
     let absurd = json!({"order_id": "o-2", "points": 9_223_372_036_854_775_807_i64 / 100 * 100});

@@ -128,7 +128,9 @@ async fn rows_of_a_build_that_had_other_tables_and_columns_are_made_again() {
     let rebuilt = rebuild(&world, &named("customers"), Purpose::Swap).await.unwrap();
     let differences: Vec<_> = rebuilt.differences.iter().map(|table| (table.table, table.rows, table.added)).collect();
     assert!(rebuilt.swapped, "{rebuilt:#?}");
-    assert_eq!((differences[0], differences[3]), (("customers", 3, 0), ("customer_words", 0, 3)));
+    for difference in [("customers", 3, 0), ("customer_words", 0, 3)] {
+        assert!(differences.contains(&difference), "{differences:?}");
+    }
     let node = world.node().await;
     node.sees("customers", last).await;
     let found = find_by_name(&node.pools, SHOP, &NameQuery::parse("ana1").unwrap(), None, 5).await.unwrap();
