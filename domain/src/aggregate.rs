@@ -116,9 +116,9 @@ macro_rules! aggregates {
 }
 
 aggregates! {
-    Customer => Customer, snapshot version 9;
+    Customer => Customer, snapshot version 10;
     LoyaltyAccount => Loyalty, snapshot version 12;
-    LoyaltyProgramme => Programme, snapshot version 4;
+    LoyaltyProgramme => Programme, snapshot version 5;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;

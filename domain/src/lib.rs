@@ -22,6 +22,7 @@ pub mod patch;
 pub mod phone;
 pub mod purchase;
 pub mod refusal;
+pub mod segment;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

@@ -48,6 +48,7 @@ use domain::loyalty::merging::{
 use domain::loyalty::programme::{EarnBand, EarnCaps, EarnedOf, PendingRule, Programme, StampCard, Tier};
 use domain::loyalty::referrals::{ReferralStatus, RewardedReferral};
 use domain::phone::Phone;
+use domain::segment::{Score, Scores, Segment};
 use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
     ReasonText, ReferenceText, UserId,
@@ -224,6 +225,7 @@ fn standing() -> Vec<Example> {
             permissions: vec![PortalPermission::Orders, PortalPermission::Profile],
         }),
         Example::required(CustomerEvent::PortalRevoked {}),
+        segment_changed(),
         Example::required(CustomerEvent::Referred { by: other_customer(), looks_alike: true, on: day("2026-02-09") }),
         blocked(),
         Example::required(CustomerEvent::Unblocked { on: day("2026-02-09") }),
@@ -519,6 +521,15 @@ fn pending() -> Example {
     Example::new(pending(vests, Some(2), vec![campaign_points()]), pending(None, None, vec![]))
 }
 
+fn segment_changed() -> Example {
+    let [recency, frequency, monetary] = [1, 4, 5].map(|score| Score::new(score).unwrap());
+    let changed =
+        |from, to, is_vip, scores| CustomerEvent::SegmentChanged { from, to, is_vip, scores, on: day("2026-02-09") };
+    let scores = Some(Scores { recency, frequency, monetary });
+    let full = changed(Some(Segment::Champions), Some(Segment::CannotLose), true, scores);
+    Example::new(full, changed(None, None, true, None))
+}
+
 fn campaign_points() -> CampaignPoints {
     let matched = MatchedLines { lines: vec![0, 2], articles: 3, price: money("12.00"), price_of_all: money("24.50") };
     CampaignPoints { campaign: campaign(), version: 2, points: 12, matched: Some(matched) }
@@ -543,6 +554,8 @@ fn campaigns() -> [Example; 2] {
         products: vec![Sku::parse("22423").unwrap()],
         channels: vec![Channel::parse("web").unwrap()],
         tiers: vec![Tier::Gold, Tier::Platinum],
+        segments: vec![Segment::Champions, Segment::CannotLose],
+        vip: true,
         birthday: Some(BirthdayRule { within_days: 3, points_per_birthday: Some(500) }),
         minimum_amount: Some(20),
         multiplier_percent: Some(200),

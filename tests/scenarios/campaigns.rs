@@ -376,3 +376,32 @@ async fn a_birthday_is_celebrated_once_by_a_purchase_around_it_and_a_rehearsal_s
     let checked = world.run(&["check", "--all"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
+
+#[tokio::test]
+async fn a_campaign_for_segments_is_for_who_is_in_them_as_it_buys_and_a_rehearsal_says_the_same() {
+    let world = World::start().await;
+    let twice = json!({"bonus_points": 1, "segments": ["lost", "lost"]});
+    let wrong = world.post(CAMPAIGNS, json!({"name": "X", "rules": twice})).await;
+    assert_eq!(wrong.refusal(), "422 twice /rules/segments/1 twice");
+    let rules = json!({"bonus_points": 300, "segments": ["at_risk", "lost"]});
+    let come_back = publish(&world, json!({"name": "Come back", "rules": rules})).await;
+    publish(&world, json!({"name": "For the few", "rules": {"bonus_points": 7, "vip": true}})).await;
+    let ana = world.member("ana@example.com").await;
+    let segment = format!("/v1/customers/{ana}/segment");
+    let say = async |body| world.ask_as(Some(world.key()), Method::PUT, &segment, Some(body)).await;
+    let earned = async |order: &str| buys_wine(&world, &ana, order).await.body["points_earned"].clone();
+    assert_eq!(earned("order-1").await, json!(50), "in no segment");
+    assert_eq!(say(json!({"segment": "lost"})).await.status, 200);
+    assert_eq!(earned("order-2").await, json!(350));
+    assert_eq!(say(json!({"segment": "champions", "is_vip": true})).await.status, 200);
+    assert_eq!(earned("order-3").await, json!(57));
+    assert_eq!(earned("order-2").await, json!(350), "told again");
+
+    let known = campaign(&world, &come_back).await;
+    assert_eq!((&known["rules"], &known["points_given"]), (&rules, &json!(300)));
+    let standard = world.get("/v1/loyalty/programme").await.body["rules"].clone();
+    let lines = world.post("/v1/loyalty/programme/rehearsals", json!({"rules": standard})).await;
+    let end: Value = serde_json::from_str(text(&lines.body).lines().last().expect("a line")).expect("JSON");
+    let rehearsed = &end["rehearsal"];
+    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(457), &json!(457)), "{end}");
+}

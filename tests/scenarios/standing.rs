@@ -172,6 +172,60 @@ async fn members_are_found_by_their_tier_in_pages() {
 }
 
 #[tokio::test]
+async fn customers_are_found_by_their_segment_and_the_few_for_whom_most_is_done() {
+    let world = World::start().await;
+    let mut all = Vec::new();
+    for number in 0..4 {
+        all.push(world.member(&format!("buyer{number}@example.com")).await);
+    }
+    let path = |customer: &str| format!("/v1/customers/{customer}/segment");
+    let scores = json!({"recency": 5, "frequency": 4, "monetary": 5});
+    let champion = json!({"segment": "champions", "scores": scores});
+    for customer in &all[..3] {
+        assert_eq!(put(&world, &path(customer), champion.clone()).await.body["changed"], true);
+    }
+    let moved = json!({"segment": "champions", "scores": {"recency": 4, "frequency": 4, "monetary": 4}});
+    assert_eq!(put(&world, &path(&all[0]), moved).await.body["changed"], false, "scores alone are no change");
+    let last = put(&world, &path(&all[3]), json!({"segment": "cannot_lose", "is_vip": true})).await;
+
+    let first = seen(&world, "/v1/customers?segment=champions&limit=2", &last).await.body;
+    assert_eq!(ids(&first), all[..2]);
+    let cursor = first["next_cursor"].as_str().expect("there is more");
+    let second = seen(&world, &format!("/v1/customers?segment=champions&limit=2&cursor={cursor}"), &last).await.body;
+    assert_eq!((ids(&second), &second["next_cursor"]), (vec![all[2].as_str()], &Value::Null));
+    assert_eq!(ids(&world.get("/v1/customers?vip=true").await.body), all[3..]);
+    let shown = seen(&world, &format!("/v1/customers/{}", all[0]), &last).await.body["segment"].clone();
+    let since = shown["since"].clone();
+    assert_eq!(shown, json!({"segment": "champions", "is_vip": false, "since": since, "scores": scores}));
+
+    let none = put(&world, &path(&all[0]), json!({})).await;
+    assert_eq!(ids(&seen(&world, "/v1/customers?segment=champions", &none).await.body), all[1..3]);
+    let timeline = format!("/v1/customers/{}/timeline?type=customer.segment.changed", all[0]);
+    let told = seen(&world, &timeline, &none).await.body["items"].clone();
+    let moves = |item: &Value| (item["facts"]["from"].clone(), item["facts"]["to"].clone());
+    let told: Vec<_> = told.as_array().expect("a list").iter().map(moves).collect();
+    assert_eq!(told, [(json!("champions"), Value::Null), (Value::Null, json!("champions"))]);
+    world.run_json(&["rebuild", "customers", "--json"]);
+    assert_eq!(ids(&world.get("/v1/customers?segment=champions").await.body), all[1..3]);
+
+    let wrong = [
+        (json!({"segment": "whales"}), "422 validation_failed /segment unknown_segment"),
+        (
+            json!({"segment": "lost", "scores": {"recency": 0, "frequency": 1, "monetary": 1}}),
+            "422 validation_failed /scores/recency out_of_range",
+        ),
+    ];
+    for (body, refusal) in wrong {
+        assert_eq!(put(&world, &path(&all[1]), body).await.refusal(), refusal);
+    }
+    assert_eq!(
+        world.get("/v1/customers?segment=vip").await.refusal(),
+        "400 invalid_parameter segment invalid_parameter"
+    );
+    assert_eq!(world.get("/v1/customers?vip=false").await.refusal(), "400 invalid_parameter vip invalid_parameter");
+}
+
+#[tokio::test]
 async fn who_is_blocked_redeems_and_holds_nothing_and_buys_as_ever() {
     let world = World::start().await;
     let customer = world.member("ana@example.com").await;
@@ -345,6 +399,7 @@ async fn only_who_may_says_something_of_a_customer_and_only_of_its_own_tenants()
         (Method::PUT, "block", Some(json!({"reason": "fraud"}))),
         (Method::DELETE, "block", None),
         (Method::POST, "lifecycle", Some(json!({"stage": "churned"}))),
+        (Method::PUT, "segment", Some(json!({"segment": "lost"}))),
     ];
     let head = world.head().await;
     for (method, what, body) in calls {

@@ -29,6 +29,7 @@ use projections::customers::customers::standing::BlockRow;
 use projections::customers::customers::{self, CustomerRow, Customers};
 use projections::time_travel::TimeTravelError;
 use serde::{Deserialize, Serialize};
+use standing::SegmentView;
 use std::collections::BTreeMap;
 use terms::TermsView;
 use utoipa::ToSchema;
@@ -579,6 +580,7 @@ struct CustomerView {
     #[schema(example = "active")]
     lifecycle: &'static str,
     lifecycle_since: Option<NaiveDate>,
+    segment: SegmentView,
     #[schema(value_type = schemas::Milestones)]
     milestones: BTreeMap<String, NaiveDate>,
     purchase_count: i64,
@@ -693,6 +695,7 @@ impl CustomerView {
             merged_into: row.merged_into,
             lifecycle: row.lifecycle.as_str(),
             lifecycle_since: row.lifecycle_since,
+            segment: row.standing.segment.into(),
             milestones,
             purchase_count: row.purchase_count,
             first_purchase_on: row.first_purchase_on,

@@ -5,6 +5,7 @@ use commands::reactor::ReactorState;
 use domain::customers::events::ErasureGround as ErasureGroundOfEvents;
 use domain::customers::{blocking, events, portal};
 use domain::loyalty::programme;
+use domain::segment;
 use projections::ProjectorState;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -41,6 +42,8 @@ by_hand! {
     Currency => text("A currency of ISO 4217", Some("^[A-Z]{3}$"), "EUR");
     /// How much of a regular a customer is.
     Tier => one_of(programme::Tier::ALL.iter().map(|tier| tier.as_str()));
+    /// Which kind of buyer a customer is.
+    Segment => one_of(segment::Segment::ALL.iter().map(|segment| segment.as_str()));
     /// Of what a band's rate is earned.
     EarnedOf => one_of(["part", "total"].into_iter());
     /// A person or a company.

@@ -36,8 +36,8 @@ pub use profile::{
 };
 pub use referring::{Refer, refer};
 pub use standing::{
-    Assign, Block, ChangeLifecycle, GrantPortal, Tags, assign, block, change_lifecycle, grant_portal, revoke_portal,
-    tag, unblock, untag,
+    Assign, Block, ChangeLifecycle, ChangeSegment, GrantPortal, Tags, assign, block, change_lifecycle, change_segment,
+    grant_portal, revoke_portal, tag, unblock, untag,
 };
 pub(crate) use update::Held;
 pub use update::{Update, update};
@@ -324,8 +324,9 @@ fn buyer_with_purchase(id: CustomerId, customer: &Customer) -> Buyer {
 }
 
 fn known_buyer(customer: &Customer) -> KnownBuyer {
-    let contact = customer.active().ok().and_then(|customer| customer.contact().known());
-    KnownBuyer { birth_date: contact.and_then(|contact| contact.birth_date), referred: None }
+    let Ok(known) = customer.active() else { return KnownBuyer::default() };
+    let birth_date = known.contact().known().and_then(|contact| contact.birth_date);
+    KnownBuyer { birth_date, segmented: known.segmented(), referred: None }
 }
 
 /// A purchase is remembered.

@@ -40,6 +40,7 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
             | CustomerEvent::PortalGranted { .. }
             | CustomerEvent::PortalRevoked {}
             | CustomerEvent::Referred { .. }
+            | CustomerEvent::SegmentChanged { .. }
             | CustomerEvent::Blocked { .. }
             | CustomerEvent::Unblocked { .. }
             | CustomerEvent::TermsChanged { .. }

@@ -12,6 +12,7 @@ use domain::customers::commands::CustomerCommand;
 use domain::customers::events::LifecycleStage;
 use domain::customers::portal::PortalPermission;
 use domain::ids::{CustomerId, Tag};
+use domain::segment::{Scores, Segmented};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use store::Version;
@@ -41,6 +42,17 @@ pub struct GrantPortal {
     pub customer: CustomerId,
     /// All that it may.
     pub permissions: BTreeSet<PortalPermission>,
+}
+
+/// Which kind of buyer somebody has found a customer to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeSegment {
+    /// Who.
+    pub customer: CustomerId,
+    /// Which one.
+    pub to: Segmented,
+    /// What it follows from, if that is known.
+    pub scores: Option<Scores>,
 }
 
 /// A customer who may spend no points.
@@ -204,5 +216,23 @@ pub async fn unblock(
     let content = content_of(&customer);
     let command = CustomerCommand::Unblock { on: caller.today() };
     let asked = asking(caller, ("customers.unblock", content), customer, command, seen);
+    commands.execute(caller, asked.keyed(key)).await
+}
+
+/// Records which kind of buyer a customer has been found to be. The same as before makes no event, whatever its scores.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn change_segment(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ChangeSegment,
+    seen: Option<Version>,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CustomersWrite)?;
+    let content = content_of(&request);
+    let command = CustomerCommand::ChangeSegment { to: request.to, scores: request.scores, on: caller.today() };
+    let asked = asking(caller, ("customers.change_segment", content), request.customer, command, seen);
     commands.execute(caller, asked.keyed(key)).await
 }

@@ -27,6 +27,7 @@ use crate::money::{Currency, Money};
 use crate::patch::Patch;
 use crate::phone::Phone;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::segment::{Scores, Segmented};
 use crate::text::{CompanyName, PersonName, ReferenceText, UserId};
 
 /// A request to a customer.
@@ -140,6 +141,15 @@ pub enum CustomerCommand {
         by: CustomerId,
         /// As it is.
         referrer: Box<Customer>,
+        /// The business date.
+        on: NaiveDate,
+    },
+    /// Be the kind of buyer that a segmentation has found.
+    ChangeSegment {
+        /// Which one.
+        to: Segmented,
+        /// What it follows from, if that is known.
+        scores: Option<Scores>,
         /// The business date.
         on: NaiveDate,
     },

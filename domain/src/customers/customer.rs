@@ -27,6 +27,7 @@ use crate::customers::metadata::{self, Metadata};
 use crate::customers::portal::{self, PortalPermission};
 use crate::customers::preferences::{self, HeldPreferences, PreferencesPatch};
 use crate::customers::referring::{self, Referral};
+use crate::customers::segments;
 use crate::customers::tags::Tags;
 use crate::customers::terms::{self, Terms, TermsPatch};
 use crate::decider::Decider;
@@ -36,6 +37,7 @@ use crate::event::Personal;
 use crate::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source, TimeZoneName};
 use crate::money::{Currency, Money};
 use crate::patch::Patch;
+use crate::segment::Segmented;
 use refunding::BoughtLine;
 
 /// For so many months after the purchase an order can be given back.
@@ -83,6 +85,7 @@ pub struct ActiveCustomer {
     pub(super) duplicates: BTreeSet<CustomerId>,
     pub(super) referral: Option<Referral>,
     pub(super) lifecycle: Lifecycle,
+    segmented: Segmented,
     logins: Logins,
     tags: Tags,
     assignment: Assignment,
@@ -174,6 +177,9 @@ impl Decider for Customer {
             CustomerCommand::Untag(tags) => Ok(state.active()?.tags.remove(tags)),
             CustomerCommand::GrantPortal(permissions) => portal::grant(&state.active()?.portal, &permissions),
             CustomerCommand::RevokePortal => Ok(portal::revoke(&state.active()?.portal)),
+            CustomerCommand::ChangeSegment { to, scores, on } => {
+                Ok(segments::change(state.active()?.segmented, to, scores, on).into_iter().collect())
+            }
             CustomerCommand::Block { reason, note, on } => {
                 Ok(blocking::block(state.known()?.block.as_ref(), reason, note, on))
             }
@@ -264,6 +270,7 @@ impl ActiveCustomer {
             duplicates: BTreeSet::new(),
             referral: None,
             lifecycle: Lifecycle::new(),
+            segmented: Segmented::default(),
             logins: Logins::default(),
             tags: Tags::default(),
             assignment: Assignment::default(),
@@ -303,6 +310,7 @@ impl ActiveCustomer {
             E::PurchaseRecorded { .. } => return self.with_purchase(event),
             E::PurchaseRefunded { .. } => return self.with_refund(event),
             E::LifecycleChanged { to, .. } => self.lifecycle.changed(*to),
+            E::SegmentChanged { to, is_vip, .. } => self.segmented = Segmented { segment: *to, is_vip: *is_vip },
             E::ReferenceLinked { system, personal } => {
                 self.contact = match (self.contact, personal) {
                     (Personal::Known(contact), Personal::Known(linked)) => contact.linked(system, linked).into(),
@@ -418,6 +426,11 @@ impl ActiveCustomer {
     /// Whom it was referred by.
     pub const fn referral(&self) -> Option<Referral> {
         self.referral
+    }
+
+    /// Which kind of buyer it is.
+    pub const fn segmented(&self) -> Segmented {
+        self.segmented
     }
 
     /// How far it has come with us.

@@ -24,6 +24,7 @@ use crate::ids::{
 };
 use crate::money::{Currency, Money};
 use crate::phone::Phone;
+use crate::segment::{Scores, Segment};
 use crate::text::{CompanyName, PersonName, ReferenceText, UserId};
 
 pub use crate::purchase::{PurchaseLine, RefundedLine};
@@ -211,6 +212,20 @@ events! {
             by: CustomerId,
             /// Whether the two may have been one person, by what was known of them.
             looks_alike: bool,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// The customer is another kind of buyer.
+        #[serde(rename = "customer.segment.changed")]
+        SegmentChanged {
+            /// The segment before, if it was in any.
+            from: Option<Segment>,
+            /// The segment now, if it is in any.
+            to: Option<Segment>,
+            /// Whether it is one of the few for whom most is done; perhaps only that changed.
+            is_vip: bool,
+            /// What that follows from, if it was told.
+            scores: Option<Scores>,
             /// The business date.
             on: NaiveDate,
         },

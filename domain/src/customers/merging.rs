@@ -17,6 +17,7 @@ use crate::customers::events::{
     Contact, CustomerEvent, CustomerField, CustomerKind, ExternalReference, LinkedReference,
 };
 use crate::customers::referring;
+use crate::customers::segments;
 use crate::document::Document;
 use crate::email::Email;
 use crate::event::clear_values;
@@ -146,6 +147,7 @@ pub(super) fn absorb(
     let mut events = gains(customer, duplicate)?;
     events.extend(parts(customer, id, duplicate, on));
     events.extend(referring::taken_over((into, id), (customer, duplicate), on));
+    events.extend(segments::taken_over(customer.segmented(), duplicate.segmented(), on));
     let (from, to) = (customer.lifecycle().stage(), customer.lifecycle().joined(duplicate.lifecycle()));
     events.extend((from != to).then_some(CustomerEvent::LifecycleChanged { from, to, on }));
     Ok(events)

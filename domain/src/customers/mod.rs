@@ -12,6 +12,7 @@
 //! - *Tags* say what we file a customer under; a *rep* looks after it, on a *route*.
 //! - What a customer may do in the *portal* is a set of words. A business may have *terms* of its own. *Metadata* are others' notes.
 //! - A customer's *stage* follows from its purchases, or from what a person says of it ([`lifecycle`]).
+//! - A customer may be in a *segment*, as its buying says ([`crate::segment`]).
 //! - Who is *blocked* spends no points; what happens is recorded all the same ([`blocking`]).
 //! - Who has not bought yet may have been *referred* by another customer, the *referrer* ([`referring`]).
 //! - Two that turn out to be one are *merged*: the *duplicate* into the *survivor*, which takes over what it had ([`merging`]). Credit, once
@@ -36,6 +37,7 @@ pub mod metadata;
 pub mod portal;
 pub mod preferences;
 pub mod referring;
+mod segments;
 pub mod tags;
 pub mod terms;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::event::{Clear, clear_values};
 use crate::ids::{CampaignId, CategoryCode, Channel, Sku};
 use crate::loyalty::programme::{EarnCaps, Tier};
 use crate::money::Money;
+use crate::segment::Segment;
 use crate::text::bounded_text;
 
 pub use check::CampaignFault;
@@ -51,6 +52,12 @@ clear_values! {
         /// Only for members of these tiers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub tiers: Vec<Tier>,
+        /// Only for buyers of these segments.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub segments: Vec<Segment>,
+        /// Only for the few for whom most is done.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pub vip: bool,
         /// Only around a member's birthday.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub birthday: Option<BirthdayRule>,

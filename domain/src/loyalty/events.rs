@@ -769,6 +769,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     Upcaster { event_type: "loyalty.points.pending", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.reversed", from: 3, lift: |_| {} },
     Upcaster { event_type: "loyalty.account.absorbed", from: 3, lift: |_| {} },
+    // Before campaigns could be for segments.
+    Upcaster { event_type: "loyalty.campaign.published", from: 3, lift: |_| {} },
     // Before customers sent others.
     Upcaster { event_type: "loyalty.points.adjusted", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.account.absorbed", from: 4, lift: |_| {} },

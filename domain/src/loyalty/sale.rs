@@ -8,6 +8,7 @@ use crate::birth_date::BirthDate;
 use crate::ids::{CampaignId, Channel, CustomerId, OrderId, RefundId};
 use crate::money::Money;
 use crate::purchase::{LineGivenBack, PurchaseLine, RefundedLine};
+use crate::segment::{Segment, Segmented};
 
 /// A purchase that may earn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum Buyer {
 pub struct KnownBuyer {
     /// The day of birth.
     pub birth_date: Option<BirthDate>,
+    /// Which kind of buyer it is.
+    pub segmented: Segmented,
     /// Who sent it; with the first purchase only.
     pub referred: Option<Referred>,
 }
@@ -71,6 +74,22 @@ impl Buyer {
 }
 
 impl Buyer {
+    /// Whether a campaign for these segments is for this purchase.
+    pub(in crate::loyalty) fn is_of(&self, campaign: CampaignId, segments: &[Segment]) -> bool {
+        match self {
+            Self::Known(known) => known.segmented.segment.is_some_and(|segment| segments.contains(&segment)),
+            Self::AsRecorded { campaigns } => campaigns.contains(&campaign),
+        }
+    }
+
+    /// Whether a campaign for the few for whom most is done is for this purchase.
+    pub(in crate::loyalty) fn is_vip(&self, campaign: CampaignId) -> bool {
+        match self {
+            Self::Known(known) => known.segmented.is_vip,
+            Self::AsRecorded { campaigns } => campaigns.contains(&campaign),
+        }
+    }
+
     /// Whether a campaign for referred customers is for this purchase.
     pub(in crate::loyalty) fn is_referred(&self, campaign: CampaignId) -> bool {
         match self {
@@ -98,7 +117,8 @@ impl Sale {
     /// One of which only the total was told.
     #[must_use]
     pub const fn of_total(order: OrderId, total: Money, on: NaiveDate) -> Self {
-        let buyer = Buyer::Known(KnownBuyer { birth_date: None, referred: None });
+        let segmented = Segmented { segment: None, is_vip: false };
+        let buyer = Buyer::Known(KnownBuyer { birth_date: None, segmented, referred: None });
         Self { order, channel: None, lines: Vec::new(), total, on, buyer }
     }
 }

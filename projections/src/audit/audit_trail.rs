@@ -143,6 +143,7 @@ const fn order_of_customer(event: &CustomerEvent) -> Option<&OrderId> {
         | C::PortalGranted { .. }
         | C::PortalRevoked {}
         | C::Referred { .. }
+        | C::SegmentChanged { .. }
         | C::Blocked { .. }
         | C::Unblocked { .. }
         | C::TermsChanged { .. }

@@ -141,6 +141,7 @@ fn touches(event: &CustomerEvent) -> bool {
         E::PurchaseRecorded { .. }
         | E::PurchaseRefunded { .. }
         | E::LifecycleChanged { .. }
+        | E::SegmentChanged { .. }
         | E::ReferenceLinked { .. }
         | E::ReferenceUnlinked { .. }
         | E::UserLinked { .. }
@@ -192,6 +193,7 @@ impl ProfileRow {
             E::PurchaseRecorded { .. }
             | E::PurchaseRefunded { .. }
             | E::LifecycleChanged { .. }
+            | E::SegmentChanged { .. }
             | E::ReferenceLinked { .. }
             | E::ReferenceUnlinked { .. }
             | E::UserLinked { .. }

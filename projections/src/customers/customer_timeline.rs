@@ -132,6 +132,9 @@ fn of_customer(event: &CustomerEvent) -> Value {
             "remaining": remaining.amount(), "currency": amount.currency(), "on": on,
         }),
         E::LifecycleChanged { from, to, on } => json!({"from": from, "to": to, "on": on}),
+        E::SegmentChanged { from, to, is_vip, scores, on } => {
+            json!({"from": from, "to": to, "is_vip": is_vip, "scores": scores, "on": on})
+        }
         E::ReferenceLinked { system, personal: _ } | E::ReferenceUnlinked { system } => json!({"system": system}),
         E::UserLinked { besides: _, personal: _ } | E::UserUnlinked {} => json!({}),
         E::Tagged { tags } | E::Untagged { tags } => json!({"tags": tags}),

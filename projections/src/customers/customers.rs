@@ -20,6 +20,7 @@ use domain::email::Email;
 use domain::event::Personal;
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
+use domain::segment::Segment;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
@@ -164,7 +165,7 @@ pub struct Customers;
 
 impl ReadModel for Customers {
     const NAME: &'static str = "customers";
-    const VERSION: i32 = 13;
+    const VERSION: i32 = 14;
     const TABLES: &'static [&'static str] =
         &["customers", "customer_references", "customer_users", "customer_tags", "customer_words"];
     const TABLES_SQL: &'static str = include_str!("customers/tables.sql");
@@ -251,7 +252,8 @@ fn changed(row: CustomerRow, event: &CustomerEvent) -> CustomerRow {
         | E::Blocked { .. }
         | E::Unblocked { .. }
         | E::TermsChanged { .. }
-        | E::MetadataChanged { .. } => standing::applied(row, event),
+        | E::MetadataChanged { .. }
+        | E::SegmentChanged { .. } => standing::applied(row, event),
         E::ReferenceLinked { .. } | E::ReferenceUnlinked { .. } | E::UserLinked { .. } | E::UserUnlinked {} => {
             links::applied(row, event)
         }
@@ -647,6 +649,35 @@ pub async fn find_by_tag(
 ) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
     let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_tag.sql"));
     registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql).bind(tag)), after, limit).await
+}
+
+/// The customers of a segment, the oldest first, behind a place in the list of registrations.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_by_segment(
+    pools: &Pools,
+    tenant: TenantId,
+    segment: Segment,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/by_segment.sql"));
+    registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql).bind(segment.as_str())), after, limit).await
+}
+
+/// The few customers for whom most is done, the oldest first, behind a place in the list of registrations.
+///
+/// # Errors
+/// When the database is away, or a row makes no sense.
+pub async fn find_vips(
+    pools: &Pools,
+    tenant: TenantId,
+    after: Position,
+    limit: usize,
+) -> Result<AsOf<Page<CustomerRow>>, StoreError> {
+    let sql = concat!(include_str!("customers/columns.sql"), include_str!("customers/vips.sql"));
+    registered_after(pools, tenant, (&[Customers::NAME], sqlx::query(sql)), after, limit).await
 }
 
 /// The members of a tier, the oldest customers first, behind one of them.

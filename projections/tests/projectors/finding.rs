@@ -183,9 +183,9 @@ async fn customers_of_a_tag_or_a_rep_are_listed_by_their_index_under_row_level_s
     engine
         .execute(
             "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, purchase_count, registered_on, created_at, \
-             updated_at, created_position, position, version, rep) \
+             updated_at, created_position, position, version, rep, segment, is_vip) \
              select lpad(n::text, 32, '0')::uuid, 1 + n % 20, 'individual', 'active', 'prospect', 0, '2026-01-10', now(), now(), n, n, 1, \
-             'rep-' || n % 3 from generate_series(1, 20000) n; \
+             'rep-' || n % 3, case when n % 40 = 7 then 'lost' end, n % 400 = 7 from generate_series(1, 20000) n; \
              insert into customers_g1.customer_tags (tenant, customer_id, tag, created_position) \
              select 1 + n % 20, lpad(n::text, 32, '0')::uuid, 'tag-' || n % 3, n from generate_series(1, 20000) n",
         )
@@ -196,9 +196,14 @@ async fn customers_of_a_tag_or_a_rep_are_listed_by_their_index_under_row_level_s
     request.execute("set app.tenant = '7'").await.unwrap();
     let by_rep = include_str!("../../src/customers/customers/by_rep.sql").replace("$1", "'rep-1'");
     let by_tag = include_str!("../../src/customers/customers/by_tag.sql").replace("$1", "'tag-1'");
-    for (statement, indexes) in
-        [(by_rep, &["idx_customers_rep"][..]), (by_tag, &["idx_customer_tags", "customers_pkey"])]
-    {
+    let by_segment = include_str!("../../src/customers/customers/by_segment.sql").replace("$1", "'lost'");
+    let vips = include_str!("../../src/customers/customers/vips.sql").replace("$2", "51").replace("$1", "9000");
+    for (statement, indexes) in [
+        (by_rep, &["idx_customers_rep"][..]),
+        (by_tag, &["idx_customer_tags", "customers_pkey"]),
+        (by_segment, &["idx_customers_segment"]),
+        (vips, &["idx_customers_vip"]),
+    ] {
         let statement = statement.replace("$2", "9000").replace("$3", "51");
         let plan = plan(&mut request, &format!("select c.id {statement}")).await;
         for index in indexes {

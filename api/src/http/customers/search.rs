@@ -15,6 +15,7 @@ use domain::email::Email;
 use domain::ids::{ExternalSystem, RepCode, Tag};
 use domain::loyalty::programme::Tier;
 use domain::phone::Phone;
+use domain::segment::Segment;
 use domain::text::{ReferenceText, UserId};
 use projections::customers::customer_profiles::CustomerProfiles;
 use projections::customers::customers::by_name::{self, NamePlace, NameQuery};
@@ -57,6 +58,12 @@ pub(super) struct Asked {
     /// By their tier in the loyalty programme.
     #[param(value_type = Option<schemas::Tier>)]
     tier: Option<String>,
+    /// By which kind of buyer they are.
+    #[param(value_type = Option<schemas::Segment>)]
+    segment: Option<String>,
+    /// `true`: the few customers for whom most is done.
+    #[param(example = true)]
+    vip: Option<bool>,
     /// `true`: all customers, whatever their standing, in the order of their registrations.
     #[param(example = true)]
     all: Option<bool>,
@@ -81,6 +88,8 @@ enum Search {
     Rep(RepCode, Position),
     /// Behind this customer.
     Tier(Tier, Uuid),
+    Segment(Segment, Position),
+    Vip(Position),
     All(Position),
     Name(NameQuery, Option<NamePlace>),
 }
@@ -96,7 +105,7 @@ enum One {
 
 /// Looks customers up by exactly one criterion, or lists all.
 ///
-/// One of telephone number, e-mail address, reference, user, document, tag, representative, tier and name.
+/// One of telephone number, e-mail address, reference, user, document, tag, representative, tier, segment and name.
 #[utoipa::path(
     get, path = "/v1/customers", tag = "customers", operation_id = "find_customers",
     params(Asked, MinPosition),
@@ -136,6 +145,10 @@ pub(super) async fn find(
         Search::Tier(tier, after) => {
             Found::list(customers::find_by_tier(pools, tenant, tier, after, limit).await?, view)
         }
+        Search::Segment(segment, after) => {
+            Found::list(customers::find_by_segment(pools, tenant, segment, after, limit).await?, view)
+        }
+        Search::Vip(after) => Found::list(customers::find_vips(pools, tenant, after, limit).await?, view),
         Search::All(after) => Found::list(customers::list(pools, tenant, after, limit).await?, view),
         Search::Name(query, after) => {
             Found::list(by_name::find_by_name(pools, tenant, &query, after, limit).await?, view)
@@ -145,7 +158,22 @@ pub(super) async fn find(
 
 impl Asked {
     fn read(self) -> Result<Search, Problem> {
-        let Self { phone, email, reference, document, user_id, tag, rep, tier, all, name, cursor, limit: _ } = self;
+        let Self {
+            phone,
+            email,
+            reference,
+            document,
+            user_id,
+            tag,
+            rep,
+            tier,
+            segment,
+            vip,
+            all,
+            name,
+            cursor,
+            limit: _,
+        } = self;
         let given = [
             ("phone", phone),
             ("email", email),
@@ -155,6 +183,8 @@ impl Asked {
             ("tag", tag),
             ("rep", rep),
             ("tier", tier),
+            ("segment", segment),
+            ("vip", vip.map(|vip| vip.to_string())),
             ("all", all.map(|all| all.to_string())),
             ("name", name),
         ];
@@ -162,8 +192,7 @@ impl Asked {
         match (given.next(), given.next()) {
             (Some((criterion, text)), None) => by(criterion, &text, cursor.as_deref()),
             _ => {
-                let detail =
-                    "give exactly one of phone, email, reference, user_id, document, tag, rep, tier, name and all";
+                let detail = "give exactly one of phone, email, reference, user_id, document, tag, rep, tier, segment, vip, name and all";
                 Err(Problem::bad_request("one_criterion_needed", detail))
             }
         }
@@ -176,6 +205,9 @@ fn by(criterion: &str, text: &str, cursor: Option<&str>) -> Result<Search, Probl
         "name" => return named(text, cursor),
         "document" => return by_document(text, cursor),
         "tag" => return Ok(Search::Tag(read("tag", text)?, place(cursor)?)),
+        "segment" => return Ok(Search::Segment(read("segment", text)?, place(cursor)?)),
+        "vip" if text == "true" => return Ok(Search::Vip(place(cursor)?)),
+        "vip" => return Err(wrong("vip", "can only be true")),
         "all" if text == "true" => return Ok(Search::All(place(cursor)?)),
         "all" => return Err(wrong("all", "can only be true")),
         "rep" => return Ok(Search::Rep(read("rep", text)?, place(cursor)?)),
@@ -248,7 +280,9 @@ impl Search {
             Self::One(one) => one.projectors(),
             Self::Document(..) => WITH_PROFILES,
             Self::Tier(..) => &[Customers::NAME, LoyaltyBalances::NAME],
-            Self::Tag(..) | Self::Rep(..) | Self::All(_) | Self::Name(..) => &[Customers::NAME],
+            Self::Tag(..) | Self::Rep(..) | Self::Segment(..) | Self::Vip(_) | Self::All(_) | Self::Name(..) => {
+                &[Customers::NAME]
+            }
         }
     }
 }

@@ -11,15 +11,18 @@ use crate::openapi::parameters::OfTag;
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
-use commands::customers::{Assign, Block, ChangeLifecycle, GrantPortal, Tags};
+use chrono::NaiveDate;
+use commands::customers::{Assign, Block, ChangeLifecycle, ChangeSegment, GrantPortal, Tags};
 use commands::{Caller, Scope};
 use domain::customers::assignment::Assignment;
 use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::events::LifecycleStage;
 use domain::customers::portal::PortalPermission;
 use domain::ids::{CustomerId, RepCode, RouteCode, Tag};
+use domain::segment::{Score, Scores, Segment, Segmented};
 use domain::text::ReasonText;
-use serde::Deserialize;
+use projections::customers::customers::standing::SegmentRow;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(grant_portal, revoke_portal))
         .routes(routes!(block, unblock))
         .routes(routes!(change_lifecycle))
+        .routes(routes!(change_segment))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -307,5 +311,104 @@ async fn change_lifecycle(
     caller.require(Scope::CustomersWrite)?;
     let request = ChangeLifecycle { customer: CustomerId::new(id), to: body.stage };
     let committed = commands::customers::change_lifecycle(&api.commands, &caller, key, request, seen).await?;
+    Ok(ChangeDone::answer(id, &committed))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SegmentBody {
+    /// In no segment, unless it is said.
+    #[schema(value_type = Option<schemas::Segment>)]
+    segment: Option<String>,
+    /// Whether it is one of the few for whom most is done.
+    #[serde(default)]
+    #[schema(example = false)]
+    is_vip: bool,
+    /// What that follows from, if it is known.
+    scores: Option<ScoresView>,
+}
+
+/// In which fifth of all buyers a customer is: 5 for the best.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScoresView {
+    /// How lately it bought.
+    #[schema(minimum = 1, maximum = 5, example = 5)]
+    recency: u8,
+    /// How often.
+    #[schema(minimum = 1, maximum = 5, example = 4)]
+    frequency: u8,
+    /// For how much money.
+    #[schema(minimum = 1, maximum = 5, example = 5)]
+    monetary: u8,
+}
+
+impl ScoresView {
+    fn read(&self, fields: &mut Fields) -> Option<Scores> {
+        let recency = fields.keep("/scores/recency", Score::new(self.recency));
+        let frequency = fields.keep("/scores/frequency", Score::new(self.frequency));
+        let monetary = fields.keep("/scores/monetary", Score::new(self.monetary));
+        Some(Scores { recency: recency?, frequency: frequency?, monetary: monetary? })
+    }
+}
+
+/// Which kind of buyer a customer is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SegmentView {
+    /// None: it is in no segment.
+    #[schema(value_type = Option<schemas::Segment>)]
+    segment: Option<&'static str>,
+    /// Whether it is one of the few for whom most is done.
+    is_vip: bool,
+    /// The business date since which both are so.
+    since: Option<NaiveDate>,
+    /// What they follow from, when that was told.
+    scores: Option<ScoresView>,
+}
+
+impl From<SegmentRow> for SegmentView {
+    fn from(SegmentRow { segmented, scores, since }: SegmentRow) -> Self {
+        let scores = scores.map(|Scores { recency, frequency, monetary }| ScoresView {
+            recency: recency.get(),
+            frequency: frequency.get(),
+            monetary: monetary.get(),
+        });
+        Self { segment: segmented.segment.map(Segment::as_str), is_vip: segmented.is_vip, since, scores }
+    }
+}
+
+/// Says which kind of buyer a customer is, as whoever works that out has found it.
+///
+/// Campaigns for the segment are for its next purchase. What is said again, with whatever scores, changes nothing.
+#[utoipa::path(
+    put, path = "/v1/customers/{id}/segment", tag = "customers", operation_id = "change_segment",
+    params(PathId, Guards),
+    request_body = SegmentBody,
+    responses(
+        (status = 200, description = "As it was asked", body = ChangeDone,
+            headers(("ETag" = String, description = "The customer's version, when something changed"))),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_erased, customer_merged, customer_deleted"),
+        (status = 412, description = "version_changed"),
+    ),
+    security(("key" = [Scope::CustomersWrite])),
+)]
+async fn change_segment(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    Guards { key, seen }: Guards,
+    JsonBody(body): JsonBody<SegmentBody>,
+) -> Result<Done<ChangeDone>, Problem> {
+    caller.require(Scope::CustomersWrite)?;
+    let mut fields = Fields::default();
+    let segment = fields.keep_optional("/segment", body.segment.as_ref(), str::parse::<Segment>);
+    let scores = body.scores.as_ref().map(|scores| scores.read(&mut fields));
+    let read = || Some((segment?, scores.map_or(Some(None), |scores| scores.map(Some))?));
+    let read = read();
+    let (segment, scores) = fields.end(read)?;
+    let to = Segmented { segment, is_vip: body.is_vip };
+    let request = ChangeSegment { customer: CustomerId::new(id), to, scores };
+    let committed = commands::customers::change_segment(&api.commands, &caller, key, request, seen).await?;
     Ok(ChangeDone::answer(id, &committed))
 }

@@ -16,6 +16,7 @@ use commands::{Caller, Committed, Scope};
 use domain::ids::{CampaignId, CategoryCode, Channel, Sku};
 use domain::loyalty::campaigns::{BirthdayRule, CampaignName, CampaignPoints, CampaignRules};
 use domain::loyalty::programme::{EarnCaps, Tier};
+use domain::segment::Segment;
 use projections::ReadModel;
 use projections::loyalty::loyalty_campaigns::{self, CampaignStory, KnownCampaign, KnownVersion, LoyaltyCampaigns};
 use projections::loyalty::loyalty_ledger::OfCampaign;
@@ -78,6 +79,14 @@ pub(super) struct CampaignRulesBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::body::words")]
     #[schema(max_items = 4, value_type = Vec<schemas::Tier>)]
     tiers: Vec<Tier>,
+    /// Only for buyers of these segments, as they are before the purchase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::body::words")]
+    #[schema(max_items = 11, value_type = Vec<schemas::Segment>)]
+    segments: Vec<Segment>,
+    /// Only for the few customers for whom most is done.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schema(example = false)]
+    vip: bool,
     /// Only around a member's birthday; nothing for whom none is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     birthday: Option<BirthdayBody>,
@@ -140,6 +149,8 @@ impl CampaignRulesBody {
             products: products?,
             channels: channels?,
             tiers: self.tiers.clone(),
+            segments: self.segments.clone(),
+            vip: self.vip,
             birthday: self.birthday.as_ref().map(|rule| BirthdayRule {
                 within_days: rule.within_days,
                 points_per_birthday: rule.points_per_birthday,
@@ -163,6 +174,8 @@ impl From<&CampaignRules> for CampaignRulesBody {
             products: rules.products.iter().map(|product| product.as_str().to_owned()).collect(),
             channels: rules.channels.iter().map(|channel| channel.as_str().to_owned()).collect(),
             tiers: rules.tiers.clone(),
+            segments: rules.segments.clone(),
+            vip: rules.vip,
             birthday: rules.birthday.as_ref().map(|rule| BirthdayBody {
                 within_days: rule.within_days,
                 points_per_birthday: rule.points_per_birthday,

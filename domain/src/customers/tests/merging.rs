@@ -10,6 +10,7 @@ use crate::customers::merging::{DUPLICATES_MAX, MERGED_ORDERS_MAX};
 use crate::customers::portal::PortalPermission;
 use crate::customers::terms::{TermsPatch, VolumeDiscount};
 use crate::ids::{CustomerId, MetadataKey, ReasonCode};
+use crate::segment::{Segment, Segmented};
 use crate::text::MetadataText;
 
 const SURVIVOR: CustomerId = CustomerId::new(Uuid::from_u128(1));
@@ -309,6 +310,20 @@ fn the_stage_is_that_of_the_one_who_bought_last() {
     assert_eq!((stage(&nobody, &once), stage(&once, &nobody)), (LifecycleStage::New, LifecycleStage::New));
     assert_eq!(stage(&once, &bought(&[("order-9", "2026-01-01")])), LifecycleStage::Active, "it bought twice");
     assert_eq!((stage(&once, &twice), stage(&twice, &once)), (LifecycleStage::Active, LifecycleStage::Active));
+}
+
+#[test]
+fn who_is_in_no_segment_takes_over_that_of_the_duplicate() {
+    let in_segment = |state: &Customer, segment, is_vip| {
+        let to = Segmented { segment: Some(segment), is_vip };
+        after(state, CustomerCommand::ChangeSegment { to, scores: None, on: day("2026-02-01") })
+    };
+    let segment = |own: &Customer, other: &Customer| absorbed(own, other).active().unwrap().segmented();
+    let (none, loyal) = (registered(), in_segment(&registered(), Segment::Loyal, true));
+    let lost = in_segment(&registered(), Segment::Lost, false);
+    assert_eq!(segment(&none, &loyal), Segmented { segment: Some(Segment::Loyal), is_vip: true });
+    assert_eq!(segment(&lost, &loyal), Segmented { segment: Some(Segment::Lost), is_vip: false });
+    assert_eq!(segment(&none, &none), Segmented::default());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::customers::portal::PortalPermission;
 use crate::decider::Decider;
 use crate::ids::Tag;
 use crate::refusal::Refusal;
+use crate::segment::{Score, Scores, Segment, Segmented};
 use crate::testing::given;
 
 #[test]
@@ -191,4 +192,50 @@ fn unblock() -> CustomerCommand {
 
 fn say(to: LifecycleStage) -> CustomerCommand {
     CustomerCommand::ChangeLifecycle { to, on: day("2026-03-01") }
+}
+
+fn segment_change(segment: Option<Segment>, is_vip: bool, score: u8) -> CustomerCommand {
+    let score = Score::new(score).unwrap();
+    let scores = Some(Scores { recency: score, frequency: score, monetary: score });
+    CustomerCommand::ChangeSegment { to: Segmented { segment, is_vip }, scores, on: day("2026-02-09") }
+}
+
+fn segment_changed(from: Option<Segment>, to: Option<Segment>, is_vip: bool, score: u8) -> CustomerEvent {
+    let score = Score::new(score).unwrap();
+    let scores = Some(Scores { recency: score, frequency: score, monetary: score });
+    CustomerEvent::SegmentChanged { from, to, is_vip, scores, on: day("2026-02-09") }
+}
+
+#[test]
+fn a_segment_is_told_when_it_is_another_one_and_not_when_scores_alone_move() {
+    use Segment::{AtRisk, Champions};
+    let champion = || [created(), segment_changed(None, Some(Champions), false, 5)];
+    given::<Customer>([created()]).when(segment_change(Some(Champions), false, 5)).then([segment_changed(
+        None,
+        Some(Champions),
+        false,
+        5,
+    )]);
+    given::<Customer>(champion()).when(segment_change(Some(Champions), false, 4)).then([]);
+    let state = given::<Customer>(champion()).when(segment_change(Some(AtRisk), false, 2)).then([segment_changed(
+        Some(Champions),
+        Some(AtRisk),
+        false,
+        2,
+    )]);
+    assert_eq!(state.active().unwrap().segmented(), Segmented { segment: Some(AtRisk), is_vip: false });
+    given::<Customer>(champion()).when(segment_change(Some(Champions), true, 5)).then([segment_changed(
+        Some(Champions),
+        Some(Champions),
+        true,
+        5,
+    )]);
+    given::<Customer>(champion()).when(segment_change(None, false, 1)).then([segment_changed(
+        Some(Champions),
+        None,
+        false,
+        1,
+    )]);
+    given::<Customer>([created()]).when(segment_change(None, false, 1)).then([]);
+    given::<Customer>([]).when(segment_change(Some(Champions), false, 5)).then_refused(CustomerError::NotFound);
 }

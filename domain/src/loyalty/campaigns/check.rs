@@ -134,7 +134,8 @@ impl CampaignRules {
         each_once("categories", &self.categories)?;
         each_once("products", &self.products)?;
         each_once("channels", &self.channels)?;
-        each_once("tiers", &self.tiers)
+        each_once("tiers", &self.tiers)?;
+        each_once("segments", &self.segments)
     }
 }
 

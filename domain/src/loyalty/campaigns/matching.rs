@@ -33,6 +33,8 @@ impl CampaignRules {
         (self.tiers.is_empty() || self.tiers.contains(&tier))
             && (self.channels.is_empty() || sold_there())
             && self.birthday.as_ref().is_none_or(has_birthday)
+            && (self.segments.is_empty() || sale.buyer.is_of(campaign, &self.segments))
+            && (!self.vip || sale.buyer.is_vip(campaign))
             && (!self.referred || sale.buyer.is_referred(campaign))
     }
 

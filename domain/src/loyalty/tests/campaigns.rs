@@ -38,7 +38,7 @@ fn birthday(within_days: u32, points_per_birthday: Option<i64>) -> BirthdayRule 
 
 /// Who was born on that day.
 pub(super) fn born(on: &str) -> Buyer {
-    Buyer::Known(KnownBuyer { birth_date: BirthDate::parse(on).ok(), referred: None })
+    Buyer::Known(KnownBuyer { birth_date: BirthDate::parse(on).ok(), ..KnownBuyer::default() })
 }
 
 fn bonus(points: i64) -> CampaignRules {
@@ -666,5 +666,49 @@ proptest! {
         let state = given::<LoyaltyAccount>([enrolled()]).state();
         let decide = |programme: &LoyaltyProgramme| LoyaltyAccount::decide(&state, buy(sale.clone(), programme));
         prop_assert_eq!(decide(&campaigns), decide(&under(&programme, [])));
+    }
+}
+
+mod segments {
+    use super::*;
+    use crate::segment::{Segment, Segmented};
+
+    fn buyer(segment: Option<Segment>, is_vip: bool) -> Buyer {
+        Buyer::Known(KnownBuyer { segmented: Segmented { segment, is_vip }, ..KnownBuyer::default() })
+    }
+
+    fn bought_by(buyer: Buyer, campaign: CampaignRules) -> i64 {
+        points(Sale { buyer, ..sale("50.00") }, &during([campaign])).0
+    }
+
+    fn sleepers() -> CampaignRules {
+        CampaignRules { segments: vec![Segment::AboutToSleep, Segment::AtRisk], ..bonus(100) }
+    }
+
+    #[test]
+    fn a_campaign_gives_to_buyers_of_its_segments_and_to_nobody_of_none() {
+        let of = |segment| bought_by(buyer(segment, false), sleepers());
+        assert_eq!(
+            [Segment::AboutToSleep, Segment::AtRisk, Segment::Lost].map(|segment| of(Some(segment))),
+            [150, 150, 50]
+        );
+        assert_eq!(of(None), 50);
+    }
+
+    #[test]
+    fn a_campaign_for_the_few_gives_to_them_whatever_their_segment() {
+        let few = || CampaignRules { vip: true, ..bonus(100) };
+        assert_eq!(bought_by(buyer(Some(Segment::Champions), false), few()), 50);
+        assert_eq!(bought_by(buyer(None, true), few()), 150);
+        let both = || CampaignRules { vip: true, ..sleepers() };
+        assert_eq!(bought_by(buyer(Some(Segment::Champions), true), both()), 50);
+        assert_eq!(bought_by(buyer(Some(Segment::AtRisk), true), both()), 150);
+    }
+
+    #[test]
+    fn a_history_tells_whom_it_was_for() {
+        let campaigns = during([sleepers(), CampaignRules { vip: true, ..bonus(10) }]);
+        let recorded = Buyer::AsRecorded { campaigns: [id(2)].into() };
+        assert_eq!(points(Sale { buyer: recorded, ..sale("50.00") }, &campaigns), (60, vec![(2, 10)]));
     }
 }

@@ -36,7 +36,7 @@ fn vesting(of: impl IntoIterator<Item = CampaignRules>) -> LoyaltyProgramme {
 
 fn sent() -> Buyer {
     let referred = Some(Referred { customer: FRIEND, by: REFERRER, looks_alike: false });
-    Buyer::Known(KnownBuyer { birth_date: None, referred })
+    Buyer::Known(KnownBuyer { referred, ..KnownBuyer::default() })
 }
 
 fn first(total: &str) -> Sale {
@@ -216,7 +216,7 @@ fn a_merge_takes_what_was_promised_and_what_was_given_with_it() {
 
 fn alike() -> Buyer {
     let referred = Some(Referred { customer: FRIEND, by: REFERRER, looks_alike: true });
-    Buyer::Known(KnownBuyer { birth_date: None, referred })
+    Buyer::Known(KnownBuyer { referred, ..KnownBuyer::default() })
 }
 
 fn flags(state: &LoyaltyAccount) -> Vec<FlagKind> {

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use domain::customers::blocking::BlockReason;
 use domain::customers::events::{CustomerEvent, LifecycleStage};
 use domain::customers::terms::{Terms, VolumeDiscount};
+use domain::segment::{Scores, Segment, Segmented, UnknownSegment};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use std::collections::BTreeMap;
@@ -20,10 +21,23 @@ pub struct Standing {
     pub block: Option<BlockRow>,
     /// Business date on which it first reached each stage; that it was a prospect, its registration says.
     pub milestones: BTreeMap<String, NaiveDate>,
+    /// Which kind of buyer it is.
+    pub segment: SegmentRow,
     /// On which terms it buys.
     pub terms: Terms,
     /// What others noted.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// Which kind of buyer a customer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// Its segment, and whether most is done for it.
+    pub segmented: Segmented,
+    /// What that follows from.
+    pub scores: Option<Scores>,
+    /// Business date since which it is so.
+    pub since: Option<NaiveDate>,
 }
 
 /// That a customer is blocked.
@@ -58,6 +72,10 @@ impl Standing {
             .put("blocked_reason", block.map(|block| block.reason.as_str()))
             .put("blocked_since", block.map(|block| block.since))
             .put("block_note", block.and_then(|block| block.note.as_deref()))
+            .put("segment", self.segment.segmented.segment.map(Segment::as_str))
+            .put("is_vip", self.segment.segmented.is_vip)
+            .put("segment_since", self.segment.since)
+            .put("segment_scores", self.segment.scores.as_ref().map(Json))
             .put("milestones", Json(&self.milestones))
             .put("volume_discount", self.terms.volume_discount.as_ref().map(Json))
             .put("payment_days", self.terms.payment_days.map(i32::from))
@@ -76,6 +94,10 @@ pub(super) fn applied(mut row: CustomerRow, event: &CustomerEvent) -> CustomerRo
     if let CustomerEvent::Blocked { reason, on, personal } = event {
         let note = personal.known().and_then(|note| note.note.as_ref()).map(ToString::to_string);
         row.standing.block = Some(BlockRow { reason: *reason, since: *on, note });
+    }
+    if let CustomerEvent::SegmentChanged { from: _, to, is_vip, scores, on } = event {
+        let segmented = Segmented { segment: *to, is_vip: *is_vip };
+        row.standing.segment = SegmentRow { segmented, scores: *scores, since: Some(*on) };
     }
     if let CustomerEvent::Unblocked { .. } = event {
         row.standing.block = None;
@@ -103,7 +125,16 @@ pub(super) fn read(row: &PgRow) -> Result<Standing, sqlx::Error> {
         volume_discount: volume_discount.map(|Json(discount)| discount),
         payment_days: payment_days.map(days).transpose()?,
     };
-    Ok(Standing { portal: get(row, "portal")?, block: block(row)?, milestones, terms, metadata })
+    let (portal, block, segment) = (get(row, "portal")?, block(row)?, segment(row)?);
+    Ok(Standing { portal, block, milestones, segment, terms, metadata })
+}
+
+fn segment(row: &PgRow) -> Result<SegmentRow, sqlx::Error> {
+    let (segment, scores): (Option<String>, Option<Json<Scores>>) = (get(row, "segment")?, get(row, "segment_scores")?);
+    let segment = segment.map(|segment| segment.parse()).transpose();
+    let segment = segment.map_err(|UnknownSegment| nonsense("segment", "not one of the known words"))?;
+    let segmented = Segmented { segment, is_vip: get(row, "is_vip")? };
+    Ok(SegmentRow { segmented, scores: scores.map(|Json(scores)| scores), since: get(row, "segment_since")? })
 }
 
 fn block(row: &PgRow) -> Result<Option<BlockRow>, sqlx::Error> {

@@ -41,7 +41,13 @@ create table customers (
     merged_into        uuid,
     merged_position    bigint,
     birth_date         date,
-    referrer_id        uuid
+    referrer_id        uuid,
+    segment            text
+        check (segment in ('champions', 'loyal', 'potential_loyalist', 'new', 'promising', 'need_attention', 'about_to_sleep',
+                           'at_risk', 'cannot_lose', 'hibernating', 'lost')),
+    is_vip             boolean     not null default false,
+    segment_since      date,
+    segment_scores     jsonb
 ) with (fillfactor = 80);
 comment on table customers is 'One row per customer. email is normalised, phone is E.164; both are the primary ones.';
 comment on column customers.id is 'Id of the customer.';
@@ -84,6 +90,10 @@ comment on column customers.block_note is 'Why it is blocked, in words.';
 comment on column customers.milestones is 'Business date on which the customer first reached each stage but the first one.';
 comment on column customers.volume_discount is 'What a business pays less for buying more: the code of a table, or steps, whose percents are in hundredths.';
 comment on column customers.payment_days is 'In how many days invoices of a business are to be paid.';
+comment on column customers.segment is 'Which kind of buyer the customer is, when it is in a segment.';
+comment on column customers.is_vip is 'Whether it is one of the few for whom most is done.';
+comment on column customers.segment_since is 'Business date since which both are so.';
+comment on column customers.segment_scores is 'What they follow from: recency, frequency and monetary value, each from 1 to 5, when that was told.';
 comment on column customers.metadata is 'What others noted about the customer.';
 create table customer_references (
     tenant      int  not null,

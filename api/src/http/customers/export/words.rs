@@ -67,6 +67,11 @@ fn of_customer(event: &CustomerEvent) -> String {
             format!("{} of order {order} were given back to you", spoken(*amount))
         }
         E::LifecycleChanged { to, .. } => format!("We count you among our customers as “{}”", words(to.as_str())),
+        E::SegmentChanged { to, is_vip, .. } => {
+            let among =
+                to.map_or("no kind of buyer".to_owned(), |to| format!("buyers whom we call “{}”", words(to.as_str())));
+            format!("We count you among {among}{}", if *is_vip { ", and the few for whom we do most" } else { "" })
+        }
         E::ReferenceLinked { system, .. } => format!("What the system “{system}” calls you was noted"),
         E::ReferenceUnlinked { system } => format!("What the system “{system}” calls you was struck out"),
         E::UserLinked { .. } => "As whom you log in was noted".to_owned(),
