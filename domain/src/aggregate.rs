@@ -117,7 +117,7 @@ macro_rules! aggregates {
 
 aggregates! {
     Customer => Customer, snapshot version 10;
-    LoyaltyAccount => Loyalty, snapshot version 12;
+    LoyaltyAccount => Loyalty, snapshot version 13;
     LoyaltyProgramme => Programme, snapshot version 5;
     Tenant => Tenant, snapshot version 1;
     ApiKey => ApiKey, snapshot version 1;

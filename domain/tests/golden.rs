@@ -447,8 +447,18 @@ fn loyalty() -> Vec<Example> {
     let earned =
         Example::new(earned(Some(2), vec![campaign_points()], Some(day("2026-01-26"))), earned(None, vec![], None));
     let required = [enrolled, upgraded, closed].map(Example::required);
-    let others =
-        [earned, pending(), reversed(), redeemed(), adjusted(), returned(), expired(), published(), rehearsed()];
+    let others = [
+        earned,
+        pending(),
+        reversed(),
+        order_refunded(),
+        redeemed(),
+        adjusted(),
+        returned(),
+        expired(),
+        published(),
+        rehearsed(),
+    ];
     let cards = stamps().into_iter().chain(rewards()).chain(flags()).chain([referral()]);
     let between = transfers().into_iter().chain(merged_accounts()).chain(cards).chain(campaigns());
     required.into_iter().chain(others).chain(holds()).chain(reviews()).chain(between).collect()
@@ -528,6 +538,15 @@ fn segment_changed() -> Example {
     let scores = Some(Scores { recency, frequency, monetary });
     let full = changed(Some(Segment::Champions), Some(Segment::CannotLose), true, scores);
     Example::new(full, changed(None, None, true, None))
+}
+
+fn order_refunded() -> Example {
+    Example::required(LoyaltyEvent::OrderRefunded {
+        order: OrderId::parse("order-7").unwrap(),
+        refund: RefundId::parse("refund-1").unwrap(),
+        remaining: money("12.00"),
+        refunded_on: day("2026-02-09"),
+    })
 }
 
 fn campaign_points() -> CampaignPoints {

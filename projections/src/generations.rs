@@ -32,10 +32,13 @@ impl Generation {
         format!("{}_g{}", self.projector, self.number)
     }
 
-    /// Makes the names of the tables mean this generation's, until the transaction ends.
+    /// Makes the names of the tables mean this generation's, until the transaction ends. Statements are planned anew for each batch: plans
+    /// from when the tables were empty would go through all of them once an import has filled them.
     pub(crate) async fn enter(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let path = format!("{}, public", self.schema());
-        sqlx::query("select set_config('search_path', $1, true)").bind(path).execute(conn).await?;
+        let settings =
+            "select set_config('search_path', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)";
+        sqlx::query(settings).bind(path).execute(conn).await?;
         Ok(())
     }
 

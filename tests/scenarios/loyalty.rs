@@ -90,6 +90,19 @@ async fn points_are_held_for_an_order_and_become_its_discount() {
 }
 
 #[tokio::test]
+async fn what_a_hold_became_is_not_redeemed_again() {
+    let world = World::start().await;
+    let customer = world.member("hold@example.com").await;
+    world.buys(&customer, "order-1", "500.00").await;
+    let loyalty = format!("/v1/customers/{customer}/loyalty");
+    let placed = world.post(&format!("{loyalty}/holds"), json!({"order_id": "order-2", "points": 200})).await;
+    let capture = format!("{loyalty}/holds/{}/capture", text(&placed.body["hold_id"]));
+    assert_eq!(world.post(&capture, json!({"order_id": "order-2"})).await.status, 201);
+    let again = world.post(&format!("{loyalty}/redeem"), json!({"order_id": "order-2", "points": 200})).await;
+    assert_eq!((again.status, &again.body["code"]), (409, &json!("order_already_redeemed")), "{}", again.body);
+}
+
+#[tokio::test]
 async fn held_points_come_back_and_what_is_no_hold_is_refused() {
     let world = World::start().await;
     let customer = world.member("release@example.com").await;

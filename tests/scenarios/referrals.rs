@@ -242,6 +242,39 @@ async fn only_as_many_points_are_taken_back_as_are_there() {
 }
 
 #[tokio::test]
+async fn points_that_are_held_go_back_and_what_was_never_given_changes_nothing() {
+    let world = World::with_background().await;
+    let (ana, eva) = two(&world).await;
+    world.buys(&eva, "order-1", "10.00").await;
+    assert_eq!(balance(&world, &ana).await, 200);
+    let holds = format!("/v1/customers/{ana}/loyalty/holds");
+    let held = world.post(&holds, json!({"order_id": "o-9", "points": 200})).await;
+    assert_eq!(held.status, 201, "{}", held.body);
+    assert_eq!(gives_back(&world, &eva, "order-1").await.status, 201);
+    assert_eq!(balance(&world, &ana).await, -200);
+    let release = format!("{holds}/{}/release", text(&held.body["hold_id"]));
+    assert!(world.post(&release, json!({})).await.status < 300);
+    assert_eq!(balance(&world, &ana).await, 0);
+
+    // Who was no member when the friend bought, and owes points since.
+    let late = world.post("/v1/customers", json!({"kind": "individual", "emails": ["late@example.com"]})).await;
+    let late = text(&late.body["customer_id"]).to_owned();
+    let friend = world.member("friend@example.com").await;
+    assert_eq!(refer(&world, &friend, &late).await.status, 200);
+    world.buys(&friend, "order-1", "10.00").await;
+    settled(&world).await;
+    assert_eq!(world.post(&format!("/v1/customers/{late}/loyalty"), json!({"currency": "EUR"})).await.status, 201);
+    world.buys(&late, "a", "100.00").await;
+    let redeem = json!({"order_id": "o-1", "points": 100});
+    assert_eq!(world.post(&format!("/v1/customers/{late}/loyalty/redeem"), redeem).await.status, 201);
+    assert_eq!(gives_back(&world, &late, "a").await.status, 201);
+    assert_eq!(balance(&world, &late).await, -100);
+    assert_eq!(gives_back(&world, &friend, "order-1").await.status, 201);
+    assert_eq!(balance(&world, &late).await, -100, "nothing pays what it owes");
+    nothing_is_parked(&world).await;
+}
+
+#[tokio::test]
 async fn of_many_first_purchases_at_once_one_is_the_first() {
     let world = World::with_background().await;
     let (ana, eva) = two(&world).await;

@@ -106,6 +106,14 @@ async fn an_order_that_only_the_account_knows_is_given_back_there() {
     assert_eq!(first.body["balance"], 200);
     let again = gives_back(&world, &customer, part).await;
     assert_eq!((again.status, &again.body["repeated"], &again.body["balance"]), (200, &json!(true), &json!(200)));
+    let other = json!({"order_id": "web-1", "refund_id": "r-1", "remaining": "0.00", "currency": "EUR"});
+    assert_eq!(
+        gives_back(&world, &customer, other).await.refusal(),
+        "409 refund_already_recorded /refund_id refund_already_recorded"
+    );
+    let more = json!({"order_id": "web-1", "refund_id": "r-2", "remaining": "300.00", "currency": "EUR"});
+    let more = gives_back(&world, &customer, more).await;
+    assert_eq!(more.refusal(), "422 nothing_given_back /remaining nothing_given_back");
     let rest = gives_back(&world, &customer, json!({"order_id": "web-1", "refund_id": "r-2"})).await;
     assert_eq!((&rest.body["points_reversed"], &rest.body["balance"]), (&json!(200), &json!(0)), "{}", rest.body);
 
@@ -113,6 +121,9 @@ async fn an_order_that_only_the_account_knows_is_given_back_there() {
     world.buys(&customer, "shop-1", "500.00").await;
     let redeem = json!({"order_id": "web-2", "points": 300});
     assert_eq!(world.post(&format!("/v1/customers/{customer}/loyalty/redeem"), redeem).await.body["balance"], 200);
+    let part = json!({"order_id": "web-2", "refund_id": "r-3", "remaining": "1.00", "currency": "EUR"});
+    let part = gives_back(&world, &customer, part).await;
+    assert_eq!(part.refusal(), "422 total_not_known /remaining total_not_known");
     let returned = gives_back(&world, &customer, json!({"order_id": "web-2", "refund_id": "r-3"})).await;
     assert_eq!(
         (&returned.body["points_returned"], &returned.body["balance"]),
@@ -135,6 +146,42 @@ async fn an_order_that_only_the_account_knows_is_given_back_there() {
         "422 currency_mismatch /currency currency_mismatch"
     );
     assert_eq!(balance(&world, &customer).await, json!(500));
+    let standard = world.get("/v1/loyalty/programme").await.body["rules"].clone();
+    let lines = world.post("/v1/loyalty/programme/rehearsals", json!({"rules": standard})).await;
+    let end = lines.body.as_str().and_then(|lines| lines.lines().last()).expect("a line").to_owned();
+    let rehearsed = serde_json::from_str::<Value>(&end).expect("JSON")["rehearsal"].take();
+    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(500), &json!(500)), "{end}");
+}
+
+#[tokio::test]
+async fn what_was_told_in_two_currencies_is_given_back_in_part_and_whole() {
+    let world = World::start().await;
+    let customer = world.member("abroad@example.com").await;
+    let path = format!("/v1/customers/{customer}");
+    let bought = async |order: &str| {
+        let body = json!({"order_id": order, "total": "110.00", "currency": "USD"});
+        assert_eq!(world.post(&format!("{path}/purchases"), body).await.status, 201);
+    };
+    let refund = async |order: &str, refund: &str, amount: &str| {
+        let body = json!({"order_id": order, "refund_id": refund, "amount": amount, "currency": "USD"});
+        world.post(&format!("{path}/refunds"), body).await
+    };
+    assert_eq!(earns(&world, &customer, "order-1", "100.00", None).await.status, 201);
+    bought("order-1").await;
+    bought("order-2").await;
+    assert_eq!(earns(&world, &customer, "order-2", "100.00", None).await.status, 201);
+    for order in ["order-1", "order-2"] {
+        let part = refund(order, &format!("{order}-part"), "55.00").await;
+        assert_eq!((part.status, &part.body["points_reversed"]), (201, &json!(50)), "{}", part.body);
+        let rest = refund(order, &format!("{order}-rest"), "55.00").await;
+        assert_eq!((rest.status, &rest.body["points_reversed"]), (201, &json!(50)), "{}", rest.body);
+    }
+    assert_eq!(balance(&world, &customer).await, json!(0));
+    let standard = world.get("/v1/loyalty/programme").await.body["rules"].clone();
+    let lines = world.post("/v1/loyalty/programme/rehearsals", json!({"rules": standard})).await;
+    let end = lines.body.as_str().and_then(|lines| lines.lines().last()).expect("a line").to_owned();
+    let rehearsed = serde_json::from_str::<Value>(&end).expect("JSON")["rehearsal"].take();
+    assert_eq!((&rehearsed["points"], &rehearsed["rehearsed_points"]), (&json!(0), &json!(0)), "{end}");
 }
 
 #[tokio::test]

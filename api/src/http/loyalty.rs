@@ -183,7 +183,8 @@ impl PointsView {
             | E::Absorbed { balance, .. } => Self { balance: Some(*balance), ..self },
             E::Merged { .. } | E::Closed { .. } => Self { balance: Some(0), ..self },
             // They move no points.
-            E::StampAdded { .. }
+            E::OrderRefunded { .. }
+            | E::StampAdded { .. }
             | E::StampRemoved { .. }
             | E::RewardEarned { .. }
             | E::RewardWithdrawn { .. }

@@ -432,9 +432,12 @@ fn referral_back(
 
 /// What a refund tells a loyalty account.
 fn sale_refund(refunded: &CustomerEvent) -> Option<SaleRefund> {
-    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining, on, .. } = refunded else { return None };
-    let (order, refund, lines) = (order.clone(), refund.clone(), lines.clone());
-    Some(SaleRefund { order, refund, lines, given_back: Vec::new(), remaining_total: *remaining, on: *on })
+    let CustomerEvent::PurchaseRefunded { order, refund, lines, refunded, remaining, on, .. } = refunded else {
+        return None;
+    };
+    let (order, refund, lines, total) =
+        (order.clone(), refund.clone(), lines.clone(), refunded.checked_add(*remaining).ok());
+    Some(SaleRefund { order, refund, lines, given_back: Vec::new(), total, remaining_total: *remaining, on: *on })
 }
 
 /// What a refund gives back of the points that were redeemed for the order.

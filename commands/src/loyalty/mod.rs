@@ -379,6 +379,7 @@ impl Today {
             | E::HoldPlaced { .. }
             | E::PointsRedeemed { .. }
             | E::PointsReversed { .. }
+            | E::OrderRefunded { .. }
             | E::PointsAdjusted { .. }
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
@@ -409,6 +410,7 @@ fn once_of(customer: CustomerId, event: &LoyaltyEvent) -> Option<Once> {
         LoyaltyEvent::PointsReversed { order, refund, .. } => {
             Some(Once::new(account, "reverse", refund_key(order, refund)))
         }
+        LoyaltyEvent::OrderRefunded { order, refund, .. } => Some(refunds::refunded_once(customer, order, refund)),
         LoyaltyEvent::PointsAdjusted { adjustment, .. } => Some(adjusted_once(customer, adjustment)),
         LoyaltyEvent::PointsReturned { order, refund, .. } => {
             Some(Once::new(account, "return", refund_key(order, refund)))

@@ -112,14 +112,19 @@ impl Adjusting<'_> {
         self.adjust(account, &self.names.given, points)
     }
 
-    /// As many points as are there. Whether they had been given is the log's to know, which refuses to have them given twice: so what was
-    /// never given is given and taken at once.
+    /// As many points as are there, held ones too. Whether they had been given is the log's to know, which refuses to have them given twice:
+    /// so what was never given is given and taken at once, and leaves everything as it was.
     fn take_back(&self, account: &LoyaltyAccount, points: i64) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
         let mut events = LoyaltyAccount::decide(account, LoyaltyCommand::Settle { now: self.today.now })?;
         let settled = LoyaltyAccount::fold(account.clone(), &events);
-        events.extend(self.give(&settled, points)?);
+        let given = self.give(&settled, points)?;
+        let was_given = given.is_empty();
+        events.extend(given);
         let given = LoyaltyAccount::fold(account.clone(), &events);
-        let there = given.member()?.available().min(points);
+        let there = match was_given {
+            true => given.member()?.available().saturating_add(given.member()?.held()).min(points),
+            false => points,
+        };
         if there <= 0 {
             return Ok(Vec::new());
         }

@@ -2,12 +2,13 @@
 //! reward handed over with them, and then came to nothing.
 
 use super::programme::programme_stream;
-use super::{Today, account_stream, rules_of, unless_deleted};
+use super::{Today, account_stream, refund_key, rules_of, unless_deleted};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
-use crate::identity::IdempotencyKey;
+use crate::identity::{IdempotencyKey, Once};
+use crate::other_names::also_of_duplicates;
 use crate::states::States;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::customers::customer::Customer;
@@ -48,10 +49,21 @@ pub async fn give_back(
     caller.require_business_time("/occurred_at", request.at)?;
     let (occurred_at, content, customer) = (request.at.unwrap_or(caller.now), content_of(&request), request.customer);
     let (today, on) = (Today::of(caller, occurred_at), caller.business_date(occurred_at));
-    let decide = move |states: &States<'_>| decide(states, &request, on, &today);
+    let (order, refund) = (request.order.clone(), request.refund.clone());
+    let once = refunded_once(customer, &order, &refund);
+    let once_id = once.id(caller.tenant);
+    let decide = move |states: &States<'_>| match states.happened(once_id) {
+        true => {
+            let GiveBack { order, refund, .. } = request.clone();
+            Err(LoyaltyError::RefundAlreadyRecorded { order, refund }.into())
+        }
+        false => decide(states, &request, on, &today),
+    };
     let asked = Request::new("loyalty.give_back", occurred_at, [account_stream(customer)], decide);
     let asked = unless_deleted(asked.seeing([programme_stream(caller.tenant)]), customer);
-    commands.execute(caller, asked.content(content).keyed(key)).await
+    let facts = move |customer| [refunded_once(customer, &order, &refund)];
+    let asked = asked.content(content).once(once).keyed(key);
+    commands.execute(caller, also_of_duplicates(asked, caller.tenant, customer, facts)).await
 }
 
 fn decide(states: &States<'_>, request: &GiveBack, on: NaiveDate, today: &Today) -> Result<Changes, Refusal> {
@@ -60,24 +72,15 @@ fn decide(states: &States<'_>, request: &GiveBack, on: NaiveDate, today: &Today)
         return Err(LoyaltyError::OrderRecorded { order }.into());
     }
     let (account, now) = (states.get::<LoyaltyAccount>(customer.as_uuid()), today.now);
-    let member = account.member()?;
-    let (has_earned, has_spent) = (member.has_earned(&order), member.has_spent(&order));
-    if !has_earned && !has_spent {
-        return Err(LoyaltyError::OrderNotKnown { order }.into());
-    }
-    let remaining = remaining.unwrap_or(Money::zero(member.currency()));
-    let share = member.share_given_back(&order, remaining)?;
-    let refunded = SaleRefund::remaining(order.clone(), refund.clone(), remaining, on);
-    let programme = rules_of(states, today.tenant);
+    let remaining = remaining.unwrap_or(Money::zero(account.member()?.currency()));
+    let refunded = SaleRefund::remaining(order, refund, remaining, on);
+    let refund = LoyaltyCommand::RefundOrder { refunded, programme: rules_of(states, today.tenant), now };
     let mut changes = Changes::none();
-    let reversed = LoyaltyAccount::decide(account, LoyaltyCommand::Reverse { refunded, programme, now })?;
-    if has_spent {
-        let account = LoyaltyAccount::fold(account.clone(), &reversed);
-        let give_back = LoyaltyCommand::Return { order, refund, share, on, now };
-        let returned = LoyaltyAccount::decide(&account, give_back)?;
-        today.append(&mut changes, customer, reversed.into_iter().chain(returned).collect());
-    } else {
-        today.append(&mut changes, customer, reversed);
-    }
+    today.append(&mut changes, customer, LoyaltyAccount::decide(account, refund)?);
     Ok(changes)
+}
+
+/// An order that only the account knows is given back, by the refund.
+pub(super) fn refunded_once(customer: CustomerId, order: &OrderId, refund: &RefundId) -> Once {
+    Once::new(account_stream(customer), "refund_order", refund_key(order, refund))
 }

@@ -290,9 +290,11 @@ fn fact_of(event: CustomerEvent) -> Option<Fact> {
         let buyer = Buyer::AsRecorded { campaigns: BTreeSet::new() };
         return Some(Fact::Purchase(Sale { order, channel, lines, total, on, buyer }));
     }
-    let CustomerEvent::PurchaseRefunded { order, refund, lines, remaining: remaining_total, on, .. } = event else {
+    let CustomerEvent::PurchaseRefunded { order, refund, lines, refunded, remaining: remaining_total, on, .. } = event
+    else {
         return None;
     };
     // What was given back before is known to who goes through the history.
-    Some(Fact::Refund(SaleRefund { order, refund, lines, given_back: Vec::new(), remaining_total, on }))
+    let total = refunded.checked_add(remaining_total).ok();
+    Some(Fact::Refund(SaleRefund { order, refund, lines, given_back: Vec::new(), total, remaining_total, on }))
 }

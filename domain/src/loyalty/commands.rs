@@ -88,6 +88,16 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Give back an order that only the account knows: take back what the rest of it would not have earned, and give back what was
+    /// spent for it.
+    RefundOrder {
+        /// What is given back.
+        refunded: SaleRefund,
+        /// The programme.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Give back what was redeemed for a purchase, because it was refunded, as far as it was.
     Return {
         /// The order.
@@ -437,6 +447,28 @@ pub enum LoyaltyError {
         /// The order.
         order: OrderId,
     },
+    /// Not less of the order remains than before.
+    #[error("{left} of order {order} were left before: after a refund less remains")]
+    NothingGivenBack {
+        /// The order.
+        order: OrderId,
+        /// What was left of its total.
+        left: Money,
+    },
+    /// The account was never told what was paid for the order.
+    #[error("what was paid for order {order} is not known here: it can be given back whole only")]
+    TotalNotKnown {
+        /// The order.
+        order: OrderId,
+    },
+    /// The refund was made before, of another order or with another rest.
+    #[error("refund {refund} of order {order} was made before, and something else remained of it")]
+    RefundAlreadyRecorded {
+        /// The order.
+        order: OrderId,
+        /// The refund.
+        refund: RefundId,
+    },
     /// Points are held for the order already: other ones than asked for, or they were to be spent beside the hold.
     #[error("{points} points are held for order {order}: capture or release hold {hold} first")]
     OrderAlreadyHeld {
@@ -550,6 +582,9 @@ impl LoyaltyError {
             Self::OrderAlreadyEarned { .. } => "order_already_earned",
             Self::OrderRecorded { .. } => "order_recorded",
             Self::OrderNotKnown { .. } => "order_not_known",
+            Self::NothingGivenBack { .. } => "nothing_given_back",
+            Self::TotalNotKnown { .. } => "total_not_known",
+            Self::RefundAlreadyRecorded { .. } => "refund_already_recorded",
             Self::OrderAlreadyHeld { .. } => "order_already_held",
             Self::TooManyHolds { .. } => "too_many_holds",
             Self::TooManyPending { .. } => "too_many_pending",
@@ -592,6 +627,10 @@ impl From<LoyaltyError> for Refusal {
             | LoyaltyError::ReceiverCurrency { .. } => (RefusalKind::Invalid, Some("/to")),
             LoyaltyError::AdjustmentAlreadyMade { .. } => (RefusalKind::Conflict, Some("/adjustment_id")),
             LoyaltyError::TransferAlreadyMade { .. } => (RefusalKind::Conflict, Some("/transfer_id")),
+            LoyaltyError::NothingGivenBack { .. } | LoyaltyError::TotalNotKnown { .. } => {
+                (RefusalKind::Invalid, Some("/remaining"))
+            }
+            LoyaltyError::RefundAlreadyRecorded { .. } => (RefusalKind::Conflict, Some("/refund_id")),
             LoyaltyError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
             LoyaltyError::HoldsOpen { .. } => (RefusalKind::Conflict, Some("/duplicate_id")),
             LoyaltyError::DuplicateCurrency { .. }

@@ -288,6 +288,18 @@ events! {
             /// Available afterwards.
             balance: i64,
         },
+        /// An order that only the account knows was given back, whole or in part: what follows for its points stands behind it.
+        #[serde(rename = "loyalty.order.refunded")]
+        OrderRefunded {
+            /// The order.
+            order: OrderId,
+            /// The refund.
+            refund: RefundId,
+            /// What of its total has not been given back.
+            remaining: Money,
+            /// The business date of the refund.
+            refunded_on: NaiveDate,
+        },
         /// Points that had become a discount came back, because the order was given back.
         #[serde(rename = "loyalty.points.returned")]
         PointsReturned {

@@ -12,6 +12,7 @@ mod flagging;
 mod holding;
 mod moving;
 mod referring;
+mod refunding;
 mod rehearsing;
 mod returning;
 mod stamping;
@@ -121,6 +122,9 @@ struct EarnedOrder {
     /// What was paid, in the smallest unit of the account's currency; not known of an order that a duplicate handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paid: Option<i64>,
+    /// What of that the latest refund has left that only the account knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<Box<refunding::Left>>,
     /// What campaigns gave with it, as far as it has not been taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given: Option<Box<GivenWithOrder>>,
@@ -167,6 +171,9 @@ impl Decider for LoyaltyAccount {
             }
             LoyaltyCommand::Reverse { refunded, programme, now } => {
                 after_vested(state, &programme, now, |member| reverse(member, refunded, &programme, now.today))
+            }
+            LoyaltyCommand::RefundOrder { refunded, programme, now } => {
+                after_vested(state, &programme, now, |member| refunding::refund(member, refunded, &programme, now))
             }
             LoyaltyCommand::PlaceHold { hold, points, order, lapses, programme, now } => {
                 let rules = programme.on(now.today).rules;
@@ -242,6 +249,7 @@ impl Decider for LoyaltyAccount {
                 | E::HoldReleased { .. }
                 | E::PointsRedeemed { .. }
                 | E::PointsReversed { .. }
+                | E::OrderRefunded { .. }
                 | E::PointsAdjusted { .. }
                 | E::PointsReturned { .. }
                 | E::PointsExpired { .. }
@@ -435,6 +443,10 @@ impl Member {
                 self.take(from);
                 let drawn = sum_of(from.iter().map(|used| used.points));
                 self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
+            }
+            E::OrderRefunded { order, refund, remaining, refunded_on } => {
+                self.see(*refunded_on);
+                self.note_left(order, refunding::Left { refund: refund.clone(), remaining: remaining.minor() });
             }
             E::PointsAdjusted { .. } => self.add_adjusted(event),
             E::PointsReturned { .. } => self.add_returned(event),
@@ -671,7 +683,9 @@ fn redeem(
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     if let Some(redeemed) = member.redeemed.get(&order) {
         let conflict = LoyaltyError::OrderAlreadyRedeemed { order, points: redeemed.points };
-        return if redeemed.points == points { Ok(vec![]) } else { Err(conflict) };
+        // What a hold promised was told when it was captured.
+        let is_same = redeemed.points == points && redeemed.hold.is_none();
+        return if is_same { Ok(vec![]) } else { Err(conflict) };
     }
     if let Some(held) = member.hold_for(&order) {
         return Err(LoyaltyError::OrderAlreadyHeld { order, hold: held.id, points: held.points });
@@ -705,10 +719,14 @@ fn reverse(
     programme: &LoyaltyProgramme,
     today: NaiveDate,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
-    member.require_currency(refunded.remaining_total.currency())?;
     let Some(earned) = member.earned.get(&refunded.order) else {
+        member.require_currency(refunded.remaining_total.currency())?;
         return Ok(vec![]);
     };
+    let Some(remaining_total) = remaining_here(member, earned, &refunded)? else {
+        return Ok(vec![]);
+    };
+    let refunded = SaleRefund { remaining_total, ..refunded };
     let pending = member.pending.contains_key(&refunded.order);
     let is_gone = !pending && (earned.expired || earned.expires_on <= today);
     if earned.refunds.contains(&refunded.refund) || is_gone {
@@ -746,6 +764,21 @@ fn reverse(
         events.extend(flagged);
     }
     Ok(events)
+}
+
+/// What remains of an order in the account's currency. What was bought in another one may have been told the account in its own: then
+/// the same share remains of that. None where nobody told what was paid in it.
+fn remaining_here(member: &Member, earned: &EarnedOrder, refunded: &SaleRefund) -> Result<Option<Money>, LoyaltyError> {
+    let remaining = refunded.remaining_total;
+    let Some(total) = refunded.total.filter(|_| remaining.currency() != member.currency) else {
+        return member.require_currency(remaining.currency()).map(|()| Some(remaining));
+    };
+    if remaining.is_zero() {
+        return Ok(Some(Money::zero(member.currency)));
+    }
+    let share = |paid: i64| (i128::from(paid) * i128::from(remaining.minor())).checked_div(i128::from(total.minor()));
+    let here = earned.paid.and_then(share).and_then(|here| i64::try_from(here).ok());
+    Ok(here.and_then(|here| Money::from_minor(here, member.currency).ok()))
 }
 
 /// Stored for ever, events are taken as they are: a sum stops at the largest number rather than fail.

@@ -224,17 +224,26 @@ impl MemberRehearsal {
                 let sale = Sale::of_total(order.clone(), *total, *on);
                 self.purchase(Sale { buyer: buyer_of(event), ..sale }, programme);
             }
+            LoyaltyEvent::OrderRefunded { order, refund, remaining, refunded_on } => {
+                let refunded = SaleRefund::remaining(order.clone(), refund.clone(), *remaining, *refunded_on);
+                let (programme, now) = (programme.clone(), self.now);
+                self.decide(LoyaltyCommand::Reverse { refunded, programme: programme.clone(), now });
+                self.follow(event, &programme);
+            }
             LoyaltyEvent::HoldReleased { hold, reason: ReleaseReason::Cancelled, .. } => {
                 self.decide(LoyaltyCommand::ReleaseHold { hold: *hold, now: self.now });
             }
             LoyaltyEvent::TierKept { .. } | LoyaltyEvent::TierDowngraded { .. } => {
                 self.review(self.now.today, programme);
             }
-            event => {
-                let rehearsed = std::mem::replace(&mut self.rehearsed, LoyaltyAccount::NotEnrolled);
-                self.rehearsed = rehearsed.after_fact(event, &programme.on(self.now.today).rules);
-            }
+            event => self.follow(event, programme),
         }
+    }
+
+    /// The rehearsed account goes on by a fact.
+    fn follow(&mut self, event: &LoyaltyEvent, programme: &LoyaltyProgramme) {
+        let rehearsed = std::mem::replace(&mut self.rehearsed, LoyaltyAccount::NotEnrolled);
+        self.rehearsed = rehearsed.after_fact(event, &programme.on(self.now.today).rules);
     }
 
     /// What is due comes first, as in reality: whoever gives points back, or takes others in, lets nothing vest.
@@ -264,6 +273,7 @@ impl MemberRehearsal {
             | E::PointsEarned { .. }
             | E::PointsRedeemed { hold: None, .. }
             | E::PointsReversed { .. }
+            | E::OrderRefunded { .. }
             | E::PointsAdjusted { .. }
             | E::PointsExpired { .. }
             | E::HoldPlaced { .. }
@@ -295,7 +305,8 @@ impl MemberRehearsal {
     }
 
     fn purchase(&mut self, sale: Sale, programme: &LoyaltyProgramme) {
-        if self.rehearsed.member().is_ok_and(|member| !member.has_earned(&sale.order)) {
+        let may_earn = |member: &Member| member.currency() == sale.total.currency() && !member.has_earned(&sale.order);
+        if self.rehearsed.member().is_ok_and(may_earn) {
             self.purchases = self.purchases.saturating_add(1);
             self.latest_purchase = Some(sale.order.clone());
             let (programme, now) = (programme.clone(), self.now);

@@ -134,6 +134,8 @@ pub struct SaleRefund {
     pub lines: Vec<RefundedLine>,
     /// What of which line has been given back by now, if the account asks for it.
     pub given_back: Vec<LineGivenBack>,
+    /// What was paid for the order, where that may be in another currency than the account is told of.
+    pub total: Option<Money>,
     /// What of the order's total has not been refunded.
     pub remaining_total: Money,
     /// The business date.
@@ -144,6 +146,6 @@ impl SaleRefund {
     /// One that was told by what remains.
     #[must_use]
     pub const fn remaining(order: OrderId, refund: RefundId, remaining_total: Money, on: NaiveDate) -> Self {
-        Self { order, refund, lines: Vec::new(), given_back: Vec::new(), remaining_total, on }
+        Self { order, refund, lines: Vec::new(), given_back: Vec::new(), total: None, remaining_total, on }
     }
 }

@@ -166,6 +166,7 @@ const fn order_of_account(event: &LoyaltyEvent) -> Option<&OrderId> {
         | L::HoldReleased { order, .. }
         | L::PointsRedeemed { order, .. }
         | L::PointsReversed { order, .. }
+        | L::OrderRefunded { order, .. }
         | L::PointsReturned { order, .. }
         | L::StampAdded { order, .. }
         | L::StampRemoved { order, .. }

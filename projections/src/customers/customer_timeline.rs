@@ -191,6 +191,10 @@ fn of_loyalty(event: &LoyaltyEvent) -> Value {
             "order_id": order, "refund_id": refund, "points": points, "balance": balance, "on": reversed_on,
             "pending": pending.then_some(true),
         }),
+        E::OrderRefunded { order, refund, remaining, refunded_on } => json!({
+            "order_id": order, "refund_id": refund, "remaining": remaining.amount(), "currency": remaining.currency(),
+            "on": refunded_on,
+        }),
         E::PointsAdjusted { adjustment, points, reason, adjusted_on, balance, .. } => json!({
             "adjustment_id": adjustment, "points": points, "reason": reason, "balance": balance, "on": adjusted_on,
         }),

@@ -386,7 +386,7 @@ fn apply(row: Option<LoyaltyBalanceRow>, event: &LoyaltyEvent, recorded: &Record
         E::RewardEarned { .. } | E::RewardReturned { .. } => row.add_reward(event),
         E::RewardWithdrawn { .. } | E::RewardRedeemed { .. } | E::RewardExpired { .. } => row.lose_reward(event),
         // Told by loyalty_flags; and what another account is given.
-        E::FlagRaised { .. } | E::FlagCleared { .. } | E::ReferralChanged { .. } => {}
+        E::OrderRefunded { .. } | E::FlagRaised { .. } | E::FlagCleared { .. } | E::ReferralChanged { .. } => {}
         E::Closed { on, .. } => row.close(*on),
     }
     row.settle();
@@ -1002,6 +1002,7 @@ fn rebalanced(mut recorded: Recorded, row: Option<&LoyaltyBalanceRow>) -> Record
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
             | E::StampAdded { .. }
+            | E::OrderRefunded { .. }
             | E::StampRemoved { .. }
             | E::RewardEarned { .. }
             | E::RewardWithdrawn { .. }

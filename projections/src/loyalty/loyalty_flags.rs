@@ -83,6 +83,7 @@ impl ReadModel for LoyaltyFlags {
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
             | E::StampAdded { .. }
+            | E::OrderRefunded { .. }
             | E::StampRemoved { .. }
             | E::RewardEarned { .. }
             | E::RewardWithdrawn { .. }
@@ -122,6 +123,7 @@ impl ReadModel for LoyaltyFlags {
             | E::TransferSent { .. }
             | E::TransferReceived { .. }
             | E::StampAdded { .. }
+            | E::OrderRefunded { .. }
             | E::StampRemoved { .. }
             | E::RewardEarned { .. }
             | E::RewardWithdrawn { .. }

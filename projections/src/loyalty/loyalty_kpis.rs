@@ -200,6 +200,7 @@ fn day_of(event: &LoyaltyEvent) -> Option<NaiveDate> {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::StampAdded { .. }
+        | E::OrderRefunded { .. }
         | E::StampRemoved { .. }
         | E::RewardEarned { .. }
         | E::RewardWithdrawn { .. }
@@ -238,6 +239,7 @@ fn count(figures: &mut Figures, event: &LoyaltyEvent) {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::StampAdded { .. }
+        | E::OrderRefunded { .. }
         | E::StampRemoved { .. }
         | E::RewardEarned { .. }
         | E::RewardWithdrawn { .. }
@@ -279,6 +281,7 @@ fn owed_by(event: &LoyaltyEvent) -> Option<(String, i64)> {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::StampAdded { .. }
+        | E::OrderRefunded { .. }
         | E::StampRemoved { .. }
         | E::RewardEarned { .. }
         | E::RewardWithdrawn { .. }

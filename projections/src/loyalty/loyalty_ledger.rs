@@ -203,6 +203,7 @@ impl ReadModel for LoyaltyLedger {
                 | E::TierDowngraded { .. }
                 | E::TierKept { .. }
                 | E::StampAdded { .. }
+                | E::OrderRefunded { .. }
                 | E::StampRemoved { .. }
                 | E::RewardEarned { .. }
                 | E::RewardWithdrawn { .. }
@@ -285,6 +286,7 @@ fn moved(event: &LoyaltyEvent, recorded: &Recorded) -> Option<LedgerRow> {
         | E::TierDowngraded { .. }
         | E::TierKept { .. }
         | E::StampAdded { .. }
+        | E::OrderRefunded { .. }
         | E::StampRemoved { .. }
         | E::RewardEarned { .. }
         | E::RewardWithdrawn { .. }

@@ -124,9 +124,9 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     let mut engine = world.as_role(Role::Engine).await;
     engine
         .execute(
-            "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, email, phone, stripe_customer_id, \
+            "insert into customers_g1.customers (id, tenant, kind, status, lifecycle, email, phone, user_id, stripe_customer_id, \
              purchase_count, registered_on, created_at, updated_at, created_position, position, version) \
-             select gen_random_uuid(), 1 + n % 20, 'individual', 'active', 'prospect', n || '@example.com', '+34' || n, \
+             select gen_random_uuid(), 1 + n % 20, 'individual', 'active', 'prospect', n || '@example.com', '+34' || n, 'auth0|' || n, \
              'cus_' || n, 0, '2026-01-10', now(), now(), n, n, 1 from generate_series(1, 20000) n",
         )
         .await
@@ -136,6 +136,7 @@ async fn hot_queries_use_their_index_under_row_level_security() {
     request.execute("set app.tenant = '7'").await.unwrap();
     for (condition, index) in [
         ("email = '106@example.com'", "idx_customers_email"),
+        ("user_id = 'auth0|106'", "idx_customers_user_id"),
         ("stripe_customer_id = 'cus_106'", "idx_customers_stripe_customer_id"),
         ("id = '00000000-0000-0000-0000-000000000001'", "customers_pkey"),
     ] {

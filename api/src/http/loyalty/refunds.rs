@@ -78,8 +78,8 @@ pub(super) struct GivenBackView {
     responses(
         (status = 201, description = "Given back", body = GivenBackView),
         (status = 404, description = "not_a_member, customer_not_found, order_not_known"),
-        (status = 409, description = "order_recorded, account_closed, customer_erased, customer_merged, customer_deleted"),
-        (status = 422, description = "currency_mismatch, negative_total, in_the_future, too_long_ago"),
+        (status = 409, description = "order_recorded, refund_already_recorded, account_closed, customer_erased, customer_merged, customer_deleted"),
+        (status = 422, description = "currency_mismatch, negative_total, nothing_given_back, total_not_known, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::LoyaltyWrite])),
 )]

@@ -285,6 +285,7 @@ impl Member {
             programme: earning.programme,
             multiplier_percent: earning.multiplier_percent,
             paid: earning.given.as_ref().map(|given| given.total.minor()),
+            left: None,
             given: earning.given.clone().map(Box::new),
             reversed: earning.reversed,
             refunds: earning.refunds.iter().cloned().collect(),

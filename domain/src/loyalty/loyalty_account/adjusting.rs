@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lot, Member, POINTS_MAX};
+use super::{Lot, Member, POINTS_MAX, sum_of};
 use crate::calendar::Moment;
 use crate::event::Personal;
 use crate::ids::AdjustmentId;
@@ -52,6 +52,9 @@ impl Member {
             self.add_lot(Lot { number, points, earned_on: *adjusted_on, expires_on });
         }
         self.take(from);
+        // Only what somebody was given for others may be missing when it is taken back.
+        let drawn = sum_of(from.iter().map(|used| used.points));
+        self.debt = self.debt.saturating_add(points.saturating_neg().saturating_sub(drawn).max(0));
         let (id, points, reason, note) = (adjustment.clone(), *points, *reason, personal.clone());
         self.adjustments.push(Adjustment { id, points, reason, note });
         self.adjustments.drain(..self.adjustments.len().saturating_sub(REMEMBERED_MAX));
@@ -68,7 +71,7 @@ pub(super) fn adjust(
         let conflict = LoyaltyError::AdjustmentAlreadyMade { adjustment: wanted.id.clone(), points: made.points };
         return if *made == wanted { Ok(vec![]) } else { Err(conflict) };
     }
-    check(member, wanted.points)?;
+    check(member, &wanted)?;
     let Adjustment { id: adjustment, points, reason, note: personal } = wanted;
     let is_given = points > 0;
     Ok(vec![LoyaltyEvent::PointsAdjusted {
@@ -86,16 +89,17 @@ pub(super) fn adjust(
     }])
 }
 
-/// What is taken is there, and what is given has room.
-fn check(member: &Member, points: i64) -> Result<(), LoyaltyError> {
-    let available = member.available();
+/// What is taken is there, unless it goes back with somebody else's purchase, and what is given has room.
+fn check(member: &Member, wanted: &Adjustment) -> Result<(), LoyaltyError> {
+    let (available, points) = (member.available(), wanted.points);
     if points == 0 {
         return Err(LoyaltyError::AdjustmentOfNothing);
     }
     if points.saturating_abs() > ADJUSTMENT_MAX {
         return Err(LoyaltyError::AdjustmentLimit { points, limit: ADJUSTMENT_MAX });
     }
-    if points < 0 && points.saturating_neg() > available {
+    let may_owe = wanted.reason == AdjustmentReason::Referral;
+    if !may_owe && points < 0 && points.saturating_neg() > available {
         return Err(LoyaltyError::InsufficientPoints { points: points.saturating_neg(), available });
     }
     if available.saturating_add(member.held()).saturating_add(points) > POINTS_MAX {

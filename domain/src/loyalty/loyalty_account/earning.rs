@@ -161,6 +161,7 @@ impl Member {
             programme: *programme,
             multiplier_percent: *multiplier_percent,
             paid: Some(total.minor()),
+            left: None,
             given: campaigning::remembered(*total, campaigns),
             reversed: 0,
             refunds: BTreeSet::new(),

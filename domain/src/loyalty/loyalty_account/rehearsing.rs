@@ -45,6 +45,7 @@ impl Member {
                     self.spend(points.saturating_neg());
                 }
             }
+            E::OrderRefunded { refunded_on, .. } => self.see(*refunded_on),
             E::TransferSent { points, sent_on, .. } => {
                 self.see(*sent_on);
                 self.spend(*points);

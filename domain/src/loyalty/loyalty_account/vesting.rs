@@ -212,6 +212,7 @@ impl Member {
             programme: pending.programme,
             multiplier_percent: pending.multiplier_percent,
             paid: Some(pending.total.minor()),
+            left: None,
             given: campaigning::remembered(pending.total, campaigns),
             reversed,
             refunds,

@@ -78,10 +78,9 @@ fn the_same_hold_is_placed_captured_and_released_only_once() {
     given::<LoyaltyAccount>(held.clone()).when(place(2, 200, "order-7", SOON)).then([]);
     let spent = with(held.clone(), [captured(1, redeemed("order-7", 200, "2.00", 50))]);
     given::<LoyaltyAccount>(spent.clone()).when(capture(1, "order-7", SOON)).then([]);
-    given::<LoyaltyAccount>(spent.clone()).when(redeem(200, "order-7", "2026-03-01")).then([]);
-    given::<LoyaltyAccount>(spent.clone())
-        .when(place(2, 200, "order-7", SOON))
-        .then_refused(LoyaltyError::OrderAlreadyRedeemed { order: order("order-7"), points: 200 });
+    let already = LoyaltyError::OrderAlreadyRedeemed { order: order("order-7"), points: 200 };
+    given::<LoyaltyAccount>(spent.clone()).when(redeem(200, "order-7", "2026-03-01")).then_refused(already.clone());
+    given::<LoyaltyAccount>(spent.clone()).when(place(2, 200, "order-7", SOON)).then_refused(already);
     given::<LoyaltyAccount>(spent)
         .when(release(1, SOON))
         .then_refused(LoyaltyError::HoldOver { hold: hold(1), ended: HoldEnd::Captured });

@@ -229,6 +229,7 @@ pub(super) fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> Lo
         C::Earn { programme, .. }
         | C::Redeem { programme, .. }
         | C::Reverse { programme, .. }
+        | C::RefundOrder { programme, .. }
         | C::PlaceHold { programme, .. }
         | C::Adjust { programme, .. }
         | C::SendTransfer { programme, .. }

@@ -211,6 +211,19 @@ fn a_history_imported_at_once_is_not_reviewed_in_the_middle() {
 }
 
 #[test]
+fn an_order_that_only_the_account_knows_is_given_back_by_the_rehearsed_rules() {
+    let refund = |number: &str, remaining: &str| {
+        let refunded = SaleRefund::remaining(order("order-1"), refund(number), usd(remaining), day("2026-02-03"));
+        LoyaltyCommand::RefundOrder { refunded, programme: standard(), now: noon("2026-02-03") }
+    };
+    let told = || Story::of_a_member().when(earn("order-1", "400.00", "2026-02-01")).when(refund("refund-1", "300.00"));
+    let outcome = told().rehearsed(doubling_above(50), "2026-02-04");
+    assert_eq!((outcome.known.points, outcome.rehearsed.points), (300, 50 + 2 * 250));
+    let whole = told().when(refund("refund-2", "0.00")).rehearsed(doubling_above(50), "2026-02-04");
+    assert_eq!((whole.known.points, whole.rehearsed.points), (0, 0));
+}
+
+#[test]
 fn a_duplicate_hands_over_what_it_would_have_and_its_orders() {
     let (rules, now) = (LoyaltyProgramme::always(doubling_above(50)), noon("2026-02-03"));
     let id = CustomerId::new(uuid::Uuid::from_u128(9));
@@ -474,7 +487,7 @@ proptest! {
     }
 }
 
-/// A purchase or a refund under a programme; the rest is left out.
+/// A purchase or a refund of one under a programme; the rest is left out: whether it is refused depends on what the account remembers.
 fn by(command: LoyaltyCommand, rules: &LoyaltyProgramme) -> Option<LoyaltyCommand> {
     use LoyaltyCommand as C;
     let programme = rules.clone();

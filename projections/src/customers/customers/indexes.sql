@@ -1,4 +1,5 @@
 create index idx_customers_email on customers (tenant, email) where email is not null;
+create index idx_customers_user_id on customers (tenant, user_id) where user_id is not null;
 create index idx_customers_stripe_customer_id on customers (tenant, stripe_customer_id)
     where stripe_customer_id is not null;
 create index idx_customers_registered on customers (tenant, created_position);

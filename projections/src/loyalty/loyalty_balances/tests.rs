@@ -297,6 +297,7 @@ impl Sums {
             | E::TierUpgraded { .. }
             | E::TierDowngraded { .. }
             | E::TierKept { .. }
+            | E::OrderRefunded { .. }
             | E::StampAdded { .. }
             | E::StampRemoved { .. }
             | E::RewardEarned { .. }

@@ -126,6 +126,9 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::PointsReversed { points, order, .. } => {
             format!("{points} points were taken back, because order {order} was given back")
         }
+        E::OrderRefunded { order, remaining, .. } => {
+            format!("Order {order} was given back, and {} of it remain", spoken(*remaining))
+        }
         E::PointsReturned { points, order, .. } => {
             format!("{points} points that you had spent came back, because order {order} was given back")
         }

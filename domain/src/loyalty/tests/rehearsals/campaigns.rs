@@ -36,6 +36,9 @@ impl WithCampaigns {
                 LoyaltyCommand::Earn { sale, programme: self.programme.clone(), now }
             }
             LoyaltyCommand::Reverse { refunded, now, .. } => self.refund(refunded, now),
+            LoyaltyCommand::RefundOrder { refunded, now, .. } => {
+                LoyaltyCommand::RefundOrder { refunded, programme: self.programme.clone(), now }
+            }
             command => command,
         };
         self.story = self.story.when_asked(command, by_import);
