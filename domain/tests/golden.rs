@@ -749,11 +749,12 @@ fn transfers() -> [Example; 2] {
 fn merged_accounts() -> [Example; 2] {
     let (currency, on) = (currency("USD"), day("2026-02-09"));
     let given = GivenWithOrder { total: money("24.50"), campaigns: vec![campaign_points()] };
-    let earning = |programme, given| AbsorbedEarning {
+    let earning = |programme, paid, given| AbsorbedEarning {
         order: order(),
         points: 300,
         programme,
         multiplier_percent: 125,
+        paid,
         given,
         reversed: 20,
         refunds: vec![refund_id()],
@@ -795,7 +796,11 @@ fn merged_accounts() -> [Example; 2] {
     };
     let full = absorbed(
         vec![LotPoints { lot: 1, points: 10 }],
-        vec![lot(Some(earning(Some(2), Some(given)))), lot(Some(earning(None, None))), lot(None)],
+        vec![
+            lot(Some(earning(Some(2), Some(money("24.50")), Some(given)))),
+            lot(Some(earning(None, None, None))),
+            lot(None),
+        ],
         vec![redeemed(Some(hold()), moved_lots()), redeemed(None, vec![])],
         vec![absorbed_pending()],
         absorbed_besides(),

@@ -789,6 +789,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     Upcaster { event_type: "loyalty.campaign.published", from: 2, lift: |_| {} },
     Upcaster { event_type: "loyalty.flag.raised", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.flag.cleared", from: 1, lift: |_| {} },
+    // Before duplicates handed over what was paid for their orders.
+    Upcaster { event_type: "loyalty.account.absorbed", from: 5, lift: |_| {} },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

@@ -119,7 +119,8 @@ struct EarnedOrder {
     points: i64,
     programme: Option<u32>,
     multiplier_percent: i64,
-    /// What was paid, in the smallest unit of the account's currency; not known of an order that a duplicate handed over.
+    /// What was paid, in the smallest unit of the account's currency; not known of an order that a duplicate handed over before that
+    /// was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     paid: Option<i64>,
     /// What of that the latest refund has left that only the account knows.

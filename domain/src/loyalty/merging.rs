@@ -36,6 +36,8 @@ clear_values! {
         pub programme: Option<u32>,
         /// The multiplier of the tier then.
         pub multiplier_percent: i64,
+        /// What was paid; the first five versions tell it only with what campaigns gave.
+        pub paid: Option<Money>,
         /// What was taken back.
         pub reversed: i64,
         /// By which refunds.

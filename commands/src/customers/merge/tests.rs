@@ -252,3 +252,17 @@ async fn a_deleted_customer_keeps_its_claims_and_its_points_and_spends_none() {
     erase(&node.commands, &caller(), None, gone).await.unwrap();
     assert_eq!(state_of(&node, ana), Customer::Erased);
 }
+
+#[tokio::test]
+async fn an_order_of_the_duplicate_that_is_told_with_another_total_is_refused_as_without_a_merge() {
+    let node = Node::start();
+    let (ana, double) = (customer(&node, "ana", Some("EUR")).await, customer(&node, "double", Some("EUR")).await);
+    let earning =
+        |customer, total| Earn { customer, order: OrderId::parse("web-1").unwrap(), total: money(total), at: None };
+    let first = earn(&node.commands, &caller(), None, earning(double, "500.00")).await.unwrap();
+    merges(&node, ana, double).await.unwrap();
+    let other = earn(&node.commands, &caller(), None, earning(ana, "600.00")).await;
+    assert_eq!(refusal_code(&other), "order_already_earned");
+    let again = earn(&node.commands, &caller(), None, earning(ana, "500.00")).await.unwrap();
+    assert_eq!((again.repeated, again.events), (true, first.events), "answered as it was then");
+}

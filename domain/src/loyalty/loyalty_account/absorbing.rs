@@ -20,6 +20,7 @@ use crate::loyalty::merging::{AbsorbedCard, AbsorbedEarning, AbsorbedLot, Absorb
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::referrals::RewardedReferral;
 use crate::loyalty::windows;
+use crate::money::Money;
 
 /// The most orders that an account hands over.
 pub const ABSORBED_ORDERS_MAX: usize = 8_000;
@@ -183,6 +184,7 @@ impl Member {
                 points: earned.points,
                 programme: earned.programme,
                 multiplier_percent: earned.multiplier_percent,
+                paid: earned.paid.and_then(|minor| Money::from_minor(minor, self.currency).ok()),
                 given: earned.given.as_deref().cloned(),
                 reversed: earned.reversed,
                 refunds: earned.refunds.iter().cloned().collect(),
@@ -284,7 +286,7 @@ impl Member {
             points: earning.points,
             programme: earning.programme,
             multiplier_percent: earning.multiplier_percent,
-            paid: earning.given.as_ref().map(|given| given.total.minor()),
+            paid: earning.paid.or(earning.given.as_ref().map(|given| given.total)).map(|total| total.minor()),
             left: None,
             given: earning.given.clone().map(Box::new),
             reversed: earning.reversed,

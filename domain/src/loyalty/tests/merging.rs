@@ -115,6 +115,28 @@ fn redeemed_points_come_back_to_the_survivor_under_new_numbers_with_the_expiry_t
 }
 
 #[test]
+fn what_was_paid_comes_along_so_a_part_gives_a_part_of_the_redeemed_points_back() {
+    let duplicate = account([
+        earn("order-1", "300.00", "2026-01-15"),
+        earn("order-2", "500.00", "2026-02-09"),
+        redeem(300, "order-2", "2026-02-09"),
+    ]);
+    let once = absorbed(&account([]), &duplicate);
+    let twice = absorbed(&account([]), &once);
+    for state in [once, twice] {
+        assert_eq!(member(&state).require_total(&order("order-2"), usd("500.00")), Ok(()));
+        let other = LoyaltyError::OrderAlreadyEarned { order: order("order-2"), total: usd("500.00") };
+        assert_eq!(member(&state).require_total(&order("order-2"), usd("600.00")), Err(other));
+        let share = member(&state).share_given_back(&order("order-2"), usd("250.00")).unwrap();
+        let part = after(&state, returns::give_back_at("order-2", "refund-1", share, noon("2026-03-02")));
+        assert_eq!(member(&part).available(), 500 + 150);
+        let share = member(&part).share_given_back(&order("order-2"), usd("0.00")).unwrap();
+        let whole = after(&part, returns::give_back_at("order-2", "refund-2", share, noon("2026-03-03")));
+        assert_eq!(member(&whole).available(), 500 + 300);
+    }
+}
+
+#[test]
 fn no_new_lot_takes_the_number_of_one_to_which_points_come_back() {
     let by_hand = adjustments::adjust_at("by-hand", 300, noon("2026-02-15"));
     let state = absorbed(&account([]), &account([by_hand, redeem(300, "order-4", "2026-02-20")]));
