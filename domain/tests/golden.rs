@@ -886,13 +886,13 @@ fn rewards() -> [Example; 5] {
         expires_on,
         on_card: 2,
     };
-    let withdrawn = LoyaltyEvent::RewardWithdrawn {
+    let withdrawn = |refunded: Option<(OrderId, RefundId)>| LoyaltyEvent::RewardWithdrawn {
         reward: 1,
         card: card.clone(),
         code: code.clone(),
         stamps: 10,
-        order: order(),
-        refund: refund_id(),
+        order: refunded.clone().map(|(order, _)| order),
+        refund: refunded.map(|(_, refund)| refund),
         withdrawn_on: day("2026-02-12"),
         on_card: 9,
     };
@@ -919,7 +919,7 @@ fn rewards() -> [Example; 5] {
     let expired = LoyaltyEvent::RewardExpired { reward: 2, card: card.clone(), code: code.clone(), expires_on: gone };
     [
         Example::new(earned(Some(order()), Some(gone)), earned(None, None)),
-        Example::required(withdrawn),
+        Example::new(withdrawn(Some((order(), refund_id()))), withdrawn(None)),
         Example::required(redeemed),
         Example::new(returned(Some(gone)), returned(None)),
         Example::required(expired),

@@ -465,7 +465,8 @@ events! {
             /// The stamps on the card afterwards.
             on_card: i64,
         },
-        /// A reward is no more, because the stamps that had earned it were taken back. Its other stamps are on the card again.
+        /// A reward is no more, because the stamps that had earned it were taken back, or are owed otherwise. Its other stamps are on the
+        /// card again.
         #[serde(rename = "loyalty.reward.withdrawn")]
         RewardWithdrawn {
             /// The reward.
@@ -476,11 +477,11 @@ events! {
             code: RewardCode,
             /// How many stamps it had taken.
             stamps: u32,
-            /// The order that was given back.
-            order: OrderId,
+            /// The order that was given back; none when two cards became one, of which one owed stamps.
+            order: Option<OrderId>,
             /// The refund.
-            refund: RefundId,
-            /// The business date of the refund.
+            refund: Option<RefundId>,
+            /// The business date of the refund, or on which the cards became one.
             withdrawn_on: NaiveDate,
             /// The stamps on the card afterwards.
             on_card: i64,
@@ -791,6 +792,8 @@ pub(crate) const UPCASTERS: &[Upcaster] = &[
     Upcaster { event_type: "loyalty.flag.cleared", from: 1, lift: |_| {} },
     // Before duplicates handed over what was paid for their orders.
     Upcaster { event_type: "loyalty.account.absorbed", from: 5, lift: |_| {} },
+    // Before a merge set off what one card owed.
+    Upcaster { event_type: "loyalty.reward.withdrawn", from: 1, lift: |_| {} },
     // Before there were holds.
     Upcaster { event_type: "loyalty.points.redeemed", from: 1, lift: |_| {} },
     Upcaster { event_type: "loyalty.points.expired", from: 1, lift: |_| {} },

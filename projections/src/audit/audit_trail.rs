@@ -171,7 +171,7 @@ const fn order_of_account(event: &LoyaltyEvent) -> Option<&OrderId> {
         | L::StampAdded { order, .. }
         | L::StampRemoved { order, .. }
         | L::RewardEarned { order: Some(order), .. }
-        | L::RewardWithdrawn { order, .. }
+        | L::RewardWithdrawn { order: Some(order), .. }
         | L::RewardRedeemed { order, .. }
         | L::RewardReturned { order, .. }
         | L::ReferralChanged { order, .. }
@@ -183,6 +183,7 @@ const fn order_of_account(event: &LoyaltyEvent) -> Option<&OrderId> {
         | L::PointsAdjusted { .. }
         | L::PointsExpired { order: None, .. }
         | L::RewardEarned { order: None, .. }
+        | L::RewardWithdrawn { order: None, .. }
         | L::RewardExpired { .. }
         | L::FlagRaised { .. }
         | L::FlagCleared { .. }

@@ -80,7 +80,7 @@ pub(super) fn absorb(
     let joined = absorbed.iter().fold(member, Member::evolve);
     events.extend(absorbed);
     events.extend(higher_tier(&joined, other.tier, rules, now.today));
-    events.extend(stamping::rewards_of_joined(&joined, rules, now.today));
+    events.extend(stamping::joined(&joined, rules, now.today));
     Ok(events)
 }
 

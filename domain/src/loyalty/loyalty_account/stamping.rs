@@ -3,7 +3,8 @@
 //! Stamps are no points: they are not pending, and nothing caps them but a bound on what one order may bring. What is given away (a
 //! line that costs nothing, a reward) is not stamped. Refunds by lines take the stamps of these articles back; one that says an amount only takes them
 //! back when nothing remains. If they had filled a card whose reward is still there, it is withdrawn; if it is spent, the card is
-//! below nothing until other stamps have made up for it.
+//! below nothing until other stamps have made up for it, or a reward that comes back pays what is owed: so it is all the same which of two
+//! orders is given back first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,11 +169,10 @@ fn given_back(stamped: &[StampedLine], refunded: &[RefundedLine]) -> Vec<Stamped
     taken.filter(|line| line.stamps > 0).collect()
 }
 
-/// The stamps leave the card. What it lacks then comes from its rewards that nobody has had yet, the latest first.
+/// The stamps leave the card. What it lacks then comes from its rewards that nobody has had yet.
 fn remove(member: &Member, refunded: &SaleRefund, card: &StampCardCode, lines: Vec<StampedLine>) -> Vec<LoyaltyEvent> {
     let SaleRefund { order, refund, on, .. } = refunded;
     let stamps = sum_of(&lines);
-    let mut on_card = member.stamps_on(card).saturating_sub(stamps.into());
     let removed = LoyaltyEvent::StampRemoved {
         order: order.clone(),
         refund: refund.clone(),
@@ -180,24 +180,36 @@ fn remove(member: &Member, refunded: &SaleRefund, card: &StampCardCode, lines: V
         stamps,
         lines,
         removed_on: *on,
-        on_card,
+        on_card: member.stamps_on(card).saturating_sub(stamps.into()),
     };
     let mut events = vec![removed];
+    let withdrawn = pay_owed(&after(member, &events), Some((order, refund)), *on);
+    events.extend(withdrawn);
+    events
+}
+
+/// Cards that owe stamps are paid by their rewards that nobody has had yet, the latest first. None: because cards became one.
+fn pay_owed(member: &Member, refunded: Option<(&OrderId, &RefundId)>, on: NaiveDate) -> Vec<LoyaltyEvent> {
+    let owing = member.stamp_cards().filter(|(_, stamps)| *stamps < 0);
+    owing.flat_map(|(card, owed)| withdraw(member, (card, owed), refunded, on)).collect()
+}
+
+fn withdraw(
+    member: &Member,
+    (card, mut on_card): (&StampCardCode, i64),
+    refunded: Option<(&OrderId, &RefundId)>,
+    withdrawn_on: NaiveDate,
+) -> Vec<LoyaltyEvent> {
+    let mut events = Vec::new();
     for reward in member.stamps.open.iter().rev().filter(|reward| reward.card == *card) {
         if on_card >= 0 {
             break;
         }
         on_card = on_card.saturating_add(reward.stamps.into());
-        events.push(LoyaltyEvent::RewardWithdrawn {
-            reward: reward.number,
-            card: card.clone(),
-            code: reward.code.clone(),
-            stamps: reward.stamps,
-            order: order.clone(),
-            refund: refund.clone(),
-            withdrawn_on: *on,
-            on_card,
-        });
+        let (order, refund) = refunded.map(|(order, refund)| (order.clone(), refund.clone())).unzip();
+        let (code, stamps) = (reward.code.clone(), reward.stamps);
+        let (reward, card) = (reward.number, card.clone());
+        events.push(LoyaltyEvent::RewardWithdrawn { reward, card, code, stamps, order, refund, withdrawn_on, on_card });
     }
     events
 }
@@ -222,7 +234,8 @@ pub(super) fn redeem(
     Ok(vec![LoyaltyEvent::RewardRedeemed { reward: number, card, code, order, redeemed_on: today }])
 }
 
-/// The rewards that were redeemed with an order of which nothing remains come back, under numbers of their own, as old as they are.
+/// The rewards that were redeemed with an order of which nothing remains come back, under numbers of their own, as old as they are. They
+/// pay stamps that are owed, unless they are too old by now: had they been there, they would have been too old for that as well.
 pub(super) fn give_back(
     member: &Member,
     (order, refund): (&OrderId, &RefundId),
@@ -248,8 +261,13 @@ pub(super) fn give_back(
         }
     });
     let mut events: Vec<_> = returned.collect();
+    if events.is_empty() {
+        return events;
+    }
     let expired = expire(&after(member, &events), today);
     events.extend(expired);
+    let withdrawn = pay_owed(&after(member, &events), Some((order, refund)), returned_on);
+    events.extend(withdrawn);
     events
 }
 
@@ -263,9 +281,9 @@ pub(super) fn expire(member: &Member, today: NaiveDate) -> Vec<LoyaltyEvent> {
     due.collect()
 }
 
-/// The rewards that cards are full for since they became one with those of a duplicate.
-pub(super) fn rewards_of_joined(member: &Member, rules: &Programme, today: NaiveDate) -> Vec<LoyaltyEvent> {
-    let mut events = Vec::new();
+/// What comes of cards that became one with those of a duplicate: the rewards of one pay what the other owed, and cards may be full.
+pub(super) fn joined(member: &Member, rules: &Programme, today: NaiveDate) -> Vec<LoyaltyEvent> {
+    let mut events = pay_owed(member, None, today);
     for card in &rules.stamp_cards {
         let rewards = rewards_of(&after(member, &events), card, None, today);
         events.extend(rewards);

@@ -68,6 +68,19 @@ fn new_member() -> LoyaltyAccount {
     given::<LoyaltyAccount>([enrolled()]).state()
 }
 
+fn bring_back(order_id: &str, on: &str) -> LoyaltyCommand {
+    returns::give_back_at(order_id, "refund-back", (1, 1), noon(on))
+}
+
+fn absorb(duplicate: &LoyaltyAccount, programme: &LoyaltyProgramme) -> LoyaltyCommand {
+    LoyaltyCommand::Absorb {
+        duplicate: CustomerId::new(uuid::Uuid::from_u128(9)),
+        account: Box::new(member(duplicate).clone()),
+        programme: programme.clone(),
+        now: noon("2026-03-01"),
+    }
+}
+
 /// A member who bought so many coffees on the 9th of February.
 fn drank(quantity: u32) -> LoyaltyAccount {
     after(&new_member(), stamp("order-1", coffees(quantity), "2026-02-09", &ten_coffees()))
@@ -243,16 +256,83 @@ fn a_reward_comes_back_when_its_order_is_given_back_whole() {
 }
 
 #[test]
+fn a_reward_that_comes_back_pays_the_stamps_that_are_owed_whichever_order_is_given_back_first() {
+    let state = after(&drank(10), hand_over(1, "order-2", "2026-02-10"));
+    let (bought, had) =
+        (take_back("refund-1", "order-1", &[], "0.00", "2026-02-11"), bring_back("order-2", "2026-02-11"));
+    let owing = after(&state, bought.clone());
+    assert_eq!(on_card(&owing), (-10, vec![]));
+    let told = LoyaltyAccount::decide(&owing, had.clone()).unwrap();
+    let (order_2, back) = (Some(order("order-2")), Some(refund("refund-back")));
+    let withdrawn = LoyaltyEvent::RewardWithdrawn {
+        reward: 2,
+        card: card("coffee"),
+        code: RewardCode::parse("free_coffee").unwrap(),
+        stamps: 10,
+        order: order_2,
+        refund: back,
+        withdrawn_on: day("2026-02-11"),
+        on_card: 0,
+    };
+    assert!(
+        matches!(&told[..], [LoyaltyEvent::RewardReturned { reward: 2, .. }, last] if *last == withdrawn),
+        "{told:?}"
+    );
+    let paid = after(&owing, had.clone());
+    assert_eq!(on_card(&paid), (0, vec![]));
+    assert_eq!(on_card(&after(&after(&state, had.clone()), bought)), (0, vec![]), "the other way round");
+    assert_eq!(LoyaltyAccount::decide(&paid, had), Ok(vec![]), "once");
+    let refused = LoyaltyAccount::decide(&paid, hand_over(2, "order-3", "2026-02-12"));
+    assert_eq!(refused, Err(LoyaltyError::RewardNotFound { reward: 2 }));
+}
+
+#[test]
+fn of_a_reward_that_pays_a_part_the_rest_is_on_the_card() {
+    let state = after(&drank(10), hand_over(1, "order-2", "2026-02-10"));
+    let owing = after(&state, take_back("refund-1", "order-1", &[(1, 3)], "21.00", "2026-02-11"));
+    assert_eq!(on_card(&owing), (-3, vec![]));
+    assert_eq!(on_card(&after(&owing, bring_back("order-2", "2026-02-11"))), (7, vec![]));
+}
+
+#[test]
+fn a_reward_that_comes_back_too_late_pays_nothing_whichever_order_is_given_back_first() {
+    let state = after(&drank(10), hand_over(1, "order-2", "2026-02-10"));
+    let (bought, had) =
+        (take_back("refund-1", "order-1", &[], "0.00", "2026-09-01"), bring_back("order-2", "2026-09-01"));
+    for (first, second) in [(bought.clone(), had.clone()), (had, bought)] {
+        assert_eq!(on_card(&after(&after(&state, first), second)), (-10, vec![]));
+    }
+}
+
+#[test]
+fn when_accounts_become_one_the_rewards_of_one_pay_the_stamps_that_the_other_owes() {
+    let owing = after(&drank(10), hand_over(1, "order-2", "2026-02-10"));
+    let owing = after(&owing, take_back("refund-1", "order-1", &[(1, 3)], "21.00", "2026-02-11"));
+    let rich = after(&new_member(), stamp("order-5", coffees(21), "2026-02-09", &ten_coffees()));
+    assert_eq!((on_card(&owing), on_card(&rich)), ((-3, vec![]), (1, vec![1, 2])));
+    let told = LoyaltyAccount::decide(&rich, absorb(&owing, &ten_coffees())).unwrap();
+    let withdrawn = LoyaltyEvent::RewardWithdrawn {
+        reward: 2,
+        card: card("coffee"),
+        code: RewardCode::parse("free_coffee").unwrap(),
+        stamps: 10,
+        order: None,
+        refund: None,
+        withdrawn_on: day("2026-03-01"),
+        on_card: 8,
+    };
+    assert_eq!(told.last(), Some(&withdrawn));
+    assert_eq!(on_card(&after(&rich, absorb(&owing, &ten_coffees()))), (8, vec![1]));
+    assert_eq!(on_card(&after(&owing, absorb(&rich, &ten_coffees()))), (8, vec![2]), "the other way round");
+    let back = after(&after(&rich, absorb(&owing, &ten_coffees())), bring_back("order-2", "2026-03-02"));
+    assert_eq!(on_card(&back).0, 8, "what the duplicate was given comes back to the survivor");
+}
+
+#[test]
 fn cards_and_rewards_come_along_when_accounts_become_one() {
     let duplicate = after(&drank(18), hand_over(1, "order-2", "2026-02-10"));
     let survivor = after(&new_member(), stamp("order-5", coffees(13), "2026-02-09", &ten_coffees()));
-    let absorb = LoyaltyCommand::Absorb {
-        duplicate: CustomerId::new(uuid::Uuid::from_u128(9)),
-        account: Box::new(member(&duplicate).clone()),
-        programme: ten_coffees(),
-        now: noon("2026-03-01"),
-    };
-    let joined = after(&survivor, absorb);
+    let joined = after(&survivor, absorb(&duplicate, &ten_coffees()));
     assert_eq!(on_card(&joined), (1, vec![1, 3]), "8 and 3 are 11: a card is full");
     let again = LoyaltyAccount::decide(&joined, stamp("order-1", coffees(18), "2026-03-02", &ten_coffees()));
     assert_eq!(again, Ok(vec![]));
@@ -263,10 +343,10 @@ fn cards_and_rewards_come_along_when_accounts_become_one() {
 
 #[test]
 fn every_stamp_is_on_the_card_or_in_a_reward() {
-    proptest!(|(steps in prop::collection::vec((0..6_u32, 1..25_u32, 1..4_u32), 1..40))| {
+    proptest!(|(steps in prop::collection::vec((0..8_u32, 1..25_u32, 1..4_u32), 1..40))| {
         let programme = rules(vec![coffee_card(4, None)]);
         let mut state = new_member();
-        let (mut stamped, mut had) = (BTreeMap::<u32, u32>::new(), 0_i64);
+        let (mut stamped, mut had) = (BTreeMap::<u32, u32>::new(), Vec::new());
         for (index, (kind, quantity, of)) in steps.into_iter().enumerate() {
             let index = u32::try_from(index).unwrap();
             match kind {
@@ -282,14 +362,18 @@ fn every_stamp_is_on_the_card_or_in_a_reward() {
                     state = after(&state, take_back(&refund, &format!("order-{order}"), &[(1, back)], "1.00", "2026-02-10"));
                     *left -= back;
                 }
+                5 => {
+                    let Some(order) = had.pop() else { continue };
+                    state = after(&state, bring_back(&format!("order-{order}"), "2026-02-10"));
+                }
                 _ => {
                     let Some(reward) = member(&state).rewards().first().map(|reward| reward.number) else { continue };
                     state = after(&state, hand_over(reward, &format!("order-{index}"), "2026-02-10"));
-                    had += 1;
+                    had.push(index);
                 }
             }
             let (on_card, open) = on_card(&state);
-            let open = i64::try_from(open.len()).unwrap();
+            let (open, had) = (i64::try_from(open.len()).unwrap(), i64::try_from(had.len()).unwrap());
             prop_assert_eq!(on_card + 4 * (open + had), i64::from(stamped.values().sum::<u32>()));
             prop_assert!(on_card < 4, "a full card is a reward");
             prop_assert!(on_card >= 0 || open == 0, "nothing is owed while a reward is there");

@@ -153,8 +153,14 @@ fn of_loyalty(event: &LoyaltyEvent) -> String {
         E::RewardEarned { code, card, .. } => {
             format!("The card {card} was full, and you earned {}", words(code.as_str()))
         }
-        E::RewardWithdrawn { code, order, .. } => {
+        E::RewardWithdrawn { code, order: Some(order), .. } => {
             format!("You no longer had earned {}, because order {order} was given back", words(code.as_str()))
+        }
+        E::RewardWithdrawn { code, card, order: None, .. } => {
+            format!(
+                "You no longer had earned {}, because stamps were missing on your other card {card}",
+                words(code.as_str())
+            )
         }
         E::RewardRedeemed { code, order, .. } => format!("You were given {} with order {order}", words(code.as_str())),
         E::RewardReturned { code, order, .. } => {
