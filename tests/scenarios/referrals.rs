@@ -339,6 +339,24 @@ async fn a_referrer_that_was_merged_is_followed_and_nobody_is_rewarded_for_itsel
 }
 
 #[tokio::test]
+async fn of_a_first_purchase_that_both_made_with_one_order_only_who_sent_the_survivor_loses_by_its_refund() {
+    let world = World::with_background().await;
+    let (ana, eva) = two(&world).await;
+    let (bea, double) = (world.member("bea@example.com").await, world.member("double@example.com").await);
+    assert_eq!(refer(&world, &double, &bea).await.status, 200);
+    for customer in [&eva, &double] {
+        assert_eq!(world.buys(customer, "order-1", "10.00").await.body["points_earned"], 60);
+    }
+    assert_eq!((balance(&world, &ana).await, balance(&world, &bea).await), (200, 200));
+    let merged = world.post(&format!("/v1/customers/{eva}/merges"), json!({"duplicate_id": double})).await;
+    assert_eq!((merged.status, &merged.body["balance"]), (201, &json!(120)), "{}", merged.body);
+    assert_eq!(gives_back(&world, &eva, "order-1").await.status, 201);
+    assert_eq!((balance(&world, &ana).await, balance(&world, &bea).await), (0, 200));
+    assert_eq!(balance(&world, &eva).await, 60, "what the other copy earned stays");
+    nothing_is_parked(&world).await;
+}
+
+#[tokio::test]
 async fn who_is_no_member_or_is_gone_or_blocked_is_given_nothing_and_nobody_waits() {
     let world = World::with_background().await;
     publish(&world).await;

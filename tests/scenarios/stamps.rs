@@ -154,6 +154,66 @@ async fn cards_come_along_when_a_duplicate_is_merged() {
     assert_eq!(back["stamps"], json!([{"card": "coffee", "stamps": -17, "on_card": 6}]), "{back}");
 }
 
+/// A member who had a reward by `order-1` with `order-2`.
+async fn had_a_reward(world: &World, email: &str) -> String {
+    let customer = world.member(email).await;
+    drinks(world, &customer, "order-1", 10).await;
+    assert_eq!(hand_over(world, &customer, "1", "order-2").await.0, 201);
+    customer
+}
+
+async fn seen(world: &World, customer: &str) -> (Value, Value) {
+    let account = world.loyalty_at(customer, Some(world.head().await)).await;
+    (account["stamp_cards"][0]["stamps"].clone(), account["rewards"].clone())
+}
+
+#[tokio::test]
+async fn nothing_is_left_over_whichever_of_two_orders_is_given_back_first() {
+    let world = with_a_card().await;
+    let bought = json!({"order_id": "order-1", "refund_id": "r-1"});
+    let given_back = async |customer: &str| {
+        let (path, body) =
+            (format!("/v1/customers/{customer}/loyalty/refunds"), json!({"order_id": "order-2", "refund_id": "r-2"}));
+        let answer = world.post(&path, body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    };
+    let first = had_a_reward(&world, "first@example.com").await;
+    refund(&world, &first, bought.clone()).await;
+    assert_eq!(seen(&world, &first).await, (json!(-10), json!([])));
+    given_back(&first).await;
+    let second = had_a_reward(&world, "second@example.com").await;
+    given_back(&second).await;
+    refund(&world, &second, bought).await;
+    for customer in [&first, &second] {
+        assert_eq!(seen(&world, customer).await, (json!(0), json!([])));
+        let (status, gone) = hand_over(&world, customer, "2", "order-3").await;
+        assert_eq!((status, &gone["code"]), (404, &json!("reward_not_found")), "{gone}");
+    }
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[tokio::test]
+async fn a_reward_of_one_pays_what_the_card_of_the_other_owes_when_they_are_merged() {
+    let world = with_a_card().await;
+    let owing = had_a_reward(&world, "owing@example.com").await;
+    refund(&world, &owing, json!({"order_id": "order-1", "refund_id": "r-1"})).await;
+    let rich = world.member("rich@example.com").await;
+    drinks(&world, &rich, "order-5", 12).await;
+    let merged = world.post(&format!("/v1/customers/{rich}/merges"), json!({"duplicate_id": owing})).await;
+    assert_eq!(merged.status, 201, "{}", merged.body);
+    assert_eq!(seen(&world, &rich).await, (json!(2), json!([])));
+    let path =
+        format!("/v1/customers/{rich}/timeline?type=loyalty.reward.withdrawn&min_position={}", world.head().await);
+    let facts = world.get(&path).await.body["items"][0]["facts"].clone();
+    assert_eq!((&facts["reward"], &facts["on_card"], facts.get("order_id")), (&json!(1), &json!(2), None), "{facts}");
+    let page = world.open(None, &format!("/v1/customers/{rich}/export?format=html"), None).await;
+    let page = page.text().await.expect("a page");
+    assert!(page.contains("because stamps were missing on your other card"), "{page}");
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
 #[tokio::test]
 async fn orders_that_are_bought_and_given_back_again_and_again_are_looked_at() {
     let world = World::start().await;

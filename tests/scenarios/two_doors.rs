@@ -185,6 +185,30 @@ async fn what_was_told_in_two_currencies_is_given_back_in_part_and_whole() {
 }
 
 #[tokio::test]
+async fn a_merge_changes_nothing_about_an_order_that_only_the_account_knows() {
+    let world = World::start().await;
+    let (ana, double) = (world.member("ana@example.com").await, world.member("double@example.com").await);
+    world.buys(&double, "shop-1", "300.00").await;
+    assert_eq!(earns(&world, &double, "web-1", "500.00", None).await.status, 201);
+    let redeem = json!({"order_id": "web-1", "points": 300});
+    assert_eq!(world.post(&format!("/v1/customers/{double}/loyalty/redeem"), redeem).await.status, 201);
+    let merged = world.post(&format!("/v1/customers/{ana}/merges"), json!({"duplicate_id": double})).await;
+    assert_eq!((merged.status, &merged.body["balance"]), (201, &json!(500)), "{}", merged.body);
+    let other = earns(&world, &ana, "web-1", "600.00", None).await;
+    assert_eq!(other.refusal(), "409 order_already_earned", "{}", other.body);
+    assert_eq!(earns(&world, &ana, "web-1", "500.00", None).await.status, 200, "told again");
+
+    let back = |refund: &str, remaining: &str| json!({"order_id": "web-1", "refund_id": refund, "remaining": remaining, "currency": "EUR"});
+    let half = gives_back(&world, &ana, back("r-1", "250.00")).await;
+    let points = |answer: &Answer| (answer.body["points_reversed"].clone(), answer.body["points_returned"].clone());
+    assert_eq!((half.status, points(&half)), (201, (json!(250), json!(150))), "{}", half.body);
+    let rest = gives_back(&world, &ana, back("r-2", "0.00")).await;
+    assert_eq!((points(&rest), &rest.body["balance"]), ((json!(250), json!(150)), &json!(300)), "{}", rest.body);
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[tokio::test]
 async fn a_member_buys_in_another_currency_and_earns_nothing_with_it() {
     let world = World::start().await;
     let customer = world.member("abroad@example.com").await;

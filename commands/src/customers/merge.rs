@@ -115,7 +115,7 @@ impl Merging {
         }
     }
 
-    /// What is due at the duplicate's account lapses and expires there, before the other one takes over. Tells what that comes to.
+    /// What is due at the duplicate's account lapses, expires and vests there, before the other one takes over. Tells what that comes to.
     fn merge_accounts(&self, states: &States<'_>, changes: &mut Changes) -> Result<LoyaltyAccount, Refusal> {
         let (Merge { survivor, duplicate }, now) = (self.request.clone(), self.today.now);
         let account = states.get::<LoyaltyAccount>(duplicate.as_uuid());
@@ -123,11 +123,13 @@ impl Merging {
         if account.member().is_err() {
             return Ok(takes_over.clone());
         }
-        let due = LoyaltyAccount::decide(account, LoyaltyCommand::Settle { now })?;
+        let programme = rules_of(states, self.tenant);
+        let with = takes_over.member().ok().cloned().map(Box::new);
+        let settle = LoyaltyCommand::SettleBeforeMerge { with, programme: programme.clone(), now };
+        let due = LoyaltyAccount::decide(account, settle)?;
         let settled = LoyaltyAccount::fold(account.clone(), &due);
         let merged = LoyaltyAccount::decide(&settled, LoyaltyCommand::MergeInto { into: survivor, now })?;
         let account = Box::new(settled.member()?.clone());
-        let programme = rules_of(states, self.tenant);
         let absorbed =
             LoyaltyAccount::decide(takes_over, LoyaltyCommand::Absorb { duplicate, account, programme, now })?;
         let joined = LoyaltyAccount::fold(takes_over.clone(), &absorbed);

@@ -213,6 +213,15 @@ pub enum LoyaltyCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Let lapse and expire what is due, because the customer turned out to be another one, and vest what is pending of orders that both know.
+    SettleBeforeMerge {
+        /// The account that takes over, if there is one yet.
+        with: Option<Box<Member>>,
+        /// The rules.
+        programme: LoyaltyProgramme,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Hand over all to the account of the customer that this one turned out to be.
     MergeInto {
         /// Whose account takes over.

@@ -213,10 +213,12 @@ impl Decider for LoyaltyAccount {
             | LoyaltyCommand::RedeemReward { .. }
             | LoyaltyCommand::FlagSelfReferral { .. }
             | LoyaltyCommand::ClearFlag { .. }) => beside_points(state, command),
+            LoyaltyCommand::SettleBeforeMerge { with, programme, now } => {
+                absorbing::settle_before_merge(state, with.as_deref(), &programme, now)
+            }
             LoyaltyCommand::MergeInto { into, now } => absorbing::merge_into(state, into, now),
             LoyaltyCommand::Absorb { duplicate, account, programme, now } => {
-                let rules = programme.on(now.today).rules;
-                absorbing::absorb(state, duplicate, &account, &rules, now)
+                absorbing::absorb(state, duplicate, &account, &programme, now)
             }
             LoyaltyCommand::Vest { order, programme, now } => {
                 after_vested(state, &programme, now, |member| vesting::vest(member, order.as_ref(), &programme, now))

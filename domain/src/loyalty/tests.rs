@@ -785,6 +785,7 @@ mod any_history {
             | C::FlagSelfReferral { now }
             | C::ClearFlag { now, .. }
             | C::MergeInto { now, .. }
+            | C::SettleBeforeMerge { now, .. }
             | C::Absorb { now, .. }
             | C::Vest { now, .. }
             | C::Settle { now }

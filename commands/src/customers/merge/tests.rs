@@ -8,13 +8,16 @@ use crate::customers::{
 };
 use crate::encoding::decode;
 use crate::identity::IdempotencyKey;
-use crate::loyalty::{Earn, Enrol, Redeem, earn, enrol, holds, redeem};
+use crate::loyalty::programme::{Publish, publish};
+use crate::loyalty::vesting::{Vest, vest};
+use crate::loyalty::{Earn, Enrol, Redeem, account_stream, earn, enrol, holds, redeem};
 use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, Committed, Scope};
 use domain::customers::customer::Customer;
 use domain::customers::events::{Contact, CustomerKind, ErasureGround, ExternalReference};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId, RefundId};
+use domain::loyalty::programme::{PendingRule, Programme};
 use domain::{Currency, Decider, Event, Money};
 use futures::future::join_all;
 use store::ClaimKey;
@@ -265,4 +268,64 @@ async fn an_order_of_the_duplicate_that_is_told_with_another_total_is_refused_as
     assert_eq!(refusal_code(&other), "order_already_earned");
     let again = earn(&node.commands, &caller(), None, earning(ana, "500.00")).await.unwrap();
     assert_eq!((again.repeated, again.events), (true, first.events), "answered as it was then");
+}
+
+/// Two members who bought 100 and 50 with the same order, whose points wait for somebody to say so; of the first somebody has.
+async fn both_bought(node: &Node) -> (CustomerId, CustomerId) {
+    let pending = Some(PendingRule { vest_after_days: None });
+    let rules = Programme { pending, ..Programme::clone(&Programme::standard()) };
+    publish(&node.commands, &caller(), None, Publish { rules, from: None, rehearsal: None }).await.unwrap();
+    let (ana, double) = (customer(node, "ana", Some("EUR")).await, customer(node, "double", Some("EUR")).await);
+    buys(node, ana, "order-1", "100.00").await.unwrap();
+    buys(node, double, "order-1", "50.00").await.unwrap();
+    vest(&node.commands, &caller(), None, vesting(ana)).await.unwrap();
+    (ana, double)
+}
+
+fn vesting(customer: CustomerId) -> Vest {
+    Vest { customer, order: OrderId::parse("order-1").unwrap() }
+}
+
+fn loyalty_types(node: &Node, customer: CustomerId) -> Vec<&'static str> {
+    node.store.events_of(account_stream(customer)).iter().map(|event| decode(event).unwrap().event_type()).collect()
+}
+
+#[tokio::test]
+async fn what_is_pending_of_an_order_that_both_know_vests_with_the_merge_and_the_survivors_copy_is_given_back() {
+    let node = Node::start();
+    let (ana, double) = both_bought(&node).await;
+    merges(&node, ana, double).await.unwrap();
+    let expected =
+        ["loyalty.account.enrolled", "loyalty.points.pending", "loyalty.points.earned", "loyalty.account.merged"];
+    assert_eq!(loyalty_types(&node, double), expected);
+    assert_eq!(node.available(ana), 150);
+    assert_eq!(
+        event_types(&vest(&node.commands, &caller(), None, vesting(ana)).await.unwrap()),
+        ["loyalty.points.earned"]
+    );
+    assert_eq!(node.available(ana), 150, "answered as it was then");
+    refund(&node.commands, &caller(), None, giving_back(ana, "order-1", "refund-1")).await.unwrap();
+    assert_eq!(node.available(ana), 50);
+}
+
+#[tokio::test]
+async fn what_both_redeemed_for_an_order_is_told_again_as_it_was_and_comes_back_together() {
+    let node = Node::start();
+    let (ana, double) = (customer(&node, "ana", Some("EUR")).await, customer(&node, "double", Some("EUR")).await);
+    let redeeming = |customer, points| Redeem { customer, points, order: OrderId::parse("order-7").unwrap() };
+    for (customer, order, points) in [(ana, "order-1", 100), (double, "order-2", 200)] {
+        buys(&node, customer, order, "200.00").await.unwrap();
+        redeem(&node.commands, &caller(), None, redeeming(customer, points)).await.unwrap();
+    }
+    buys(&node, ana, "order-7", "1.00").await.unwrap();
+    merges(&node, ana, double).await.unwrap();
+    assert_eq!(node.available(ana), 101);
+    for points in [100, 200] {
+        assert!(redeem(&node.commands, &caller(), None, redeeming(ana, points)).await.unwrap().repeated, "{points}");
+    }
+    let other = redeem(&node.commands, &caller(), None, redeeming(ana, 300)).await;
+    assert_ne!(refusal_code(&other), "insufficient_points", "it has redeemed");
+    assert_eq!(node.available(ana), 101);
+    refund(&node.commands, &caller(), None, giving_back(ana, "order-7", "refund-1")).await.unwrap();
+    assert_eq!(node.available(ana), 400);
 }

@@ -1,6 +1,10 @@
 //! Two accounts whose customers turned out to be one: one takes over all that the other had, down to the orders that may still be
 //! given back, and the days that count for the tier.
 //!
+//! An order that both know was told of both, and the customer knows one copy of it from then on, its own: that one is given back, once. What the
+//! duplicate's copy earned stays, since nothing can take it back any more: points, pending ones too, which vest by it, stamps, and what who
+//! sent it was given. What was spent on either copy was spent on one order, and comes back with it.
+//!
 //! Lots keep their order and dates under numbers behind those of the account that takes over, so that what is told of a lot later needs no
 //! table of two names.
 
@@ -9,13 +13,15 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::{
-    EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after_due, settled, stamping, sum_of,
+    EarnedOrder, Lot, LoyaltyAccount, Member, POINTS_MAX, RedeemedOrder, after, after_due, settled, stamping, sum_of,
+    vesting,
 };
 use crate::calendar::Moment;
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, OrderId};
 use crate::loyalty::commands::LoyaltyError;
 use crate::loyalty::events::{LoyaltyEvent, MovedLot};
 use crate::loyalty::flags::{FlagKind, GivenBackDay};
+use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::loyalty::merging::{AbsorbedCard, AbsorbedEarning, AbsorbedLot, AbsorbedRedemption};
 use crate::loyalty::programme::{Programme, Tier};
 use crate::loyalty::referrals::RewardedReferral;
@@ -26,6 +32,17 @@ use crate::money::Money;
 pub const ABSORBED_ORDERS_MAX: usize = 8_000;
 /// So many of them are told in one event.
 const ORDERS_IN_A_PART: usize = 500;
+
+/// What comes first at the account of a duplicate: what is due, and what vests because the account that takes over knows the order, too.
+pub(super) fn settle_before_merge(
+    state: &LoyaltyAccount,
+    with: Option<&Member>,
+    programme: &LoyaltyProgramme,
+    now: Moment,
+) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
+    let vested = |member: &Member| with.map(|other| vesting::vest_told_twice(member, other, programme, now));
+    after_due(state, now, |member| Ok(vested(member).unwrap_or_default()))
+}
 
 /// What becomes of the account of a duplicate. Held points are promised to a sale that is being made: it comes first.
 pub(super) fn merge_into(
@@ -56,7 +73,7 @@ pub(super) fn absorb(
     state: &LoyaltyAccount,
     duplicate: CustomerId,
     other: &Member,
-    rules: &Programme,
+    programme: &LoyaltyProgramme,
     now: Moment,
 ) -> Result<Vec<LoyaltyEvent>, LoyaltyError> {
     let (mut events, member) = match state {
@@ -69,6 +86,8 @@ pub(super) fn absorb(
     if other.currency != member.currency {
         return Err(LoyaltyError::DuplicateCurrency { expected: member.currency, given: other.currency });
     }
+    // Of an account that was settled before, nothing more vests.
+    let other = &*after(other, &vesting::vest_told_twice(other, &member, programme, now));
     if other.available().saturating_add(member.available()).saturating_add(member.held()) > POINTS_MAX {
         return Err(LoyaltyError::MergedPointsLimit { limit: POINTS_MAX });
     }
@@ -79,8 +98,9 @@ pub(super) fn absorb(
     let absorbed = parts(&member, duplicate, other, now.today);
     let joined = absorbed.iter().fold(member, Member::evolve);
     events.extend(absorbed);
-    events.extend(higher_tier(&joined, other.tier, rules, now.today));
-    events.extend(stamping::joined(&joined, rules, now.today));
+    let rules = programme.on(now.today).rules;
+    events.extend(higher_tier(&joined, other.tier, &rules, now.today));
+    events.extend(stamping::joined(&joined, &rules, now.today));
     Ok(events)
 }
 
@@ -156,8 +176,7 @@ impl Besides {
 }
 
 fn redemptions(member: &Member, other: &Member) -> Vec<AbsorbedRedemption> {
-    let new = other.redeemed.iter().filter(|(order, _)| !member.redeemed.contains_key(*order));
-    let absorbed = new.map(|(order, redeemed)| AbsorbedRedemption {
+    let absorbed = other.redeemed.iter().map(|(order, redeemed)| AbsorbedRedemption {
         order: order.clone(),
         points: redeemed.points,
         hold: redeemed.hold,
@@ -217,12 +236,22 @@ impl Member {
     /// The account after a part of what another one had.
     pub(super) fn absorbing(mut self, event: &LoyaltyEvent) -> Self {
         let LoyaltyEvent::Absorbed {
-            debt, debt_from, lots, paid_debt, redeemed, pending, latest_earned_on, on, ..
+            debt,
+            debt_from,
+            lots,
+            paid_debt,
+            redeemed,
+            pending,
+            referrals,
+            latest_earned_on,
+            on,
+            ..
         } = event
         else {
             return self;
         };
         self.see(*on);
+        self.absorb_referrals(referrals);
         for lot in lots {
             self.absorb_earning(lot);
         }
@@ -245,15 +274,19 @@ impl Member {
         self
     }
 
-    /// Stamp cards, what who sent it is given, and what is to be looked at.
+    /// Stamp cards, and what is to be looked at.
     fn absorb_besides(&mut self, event: &LoyaltyEvent) {
-        let LoyaltyEvent::Absorbed { stamp_cards, rewards, stamped, referrals, flags, given_back, .. } = event else {
+        let LoyaltyEvent::Absorbed { stamp_cards, rewards, stamped, flags, given_back, .. } = event else {
             return;
         };
-        self.absorb_referrals(referrals);
         self.absorb_stamps(stamp_cards, rewards, stamped);
         self.flags.extend(flags);
         given_back.iter().for_each(|day| self.count_given_back(*day));
+    }
+
+    /// Whether an order is remembered to have been bought: what another account has of it is of another copy.
+    pub(super) fn knows(&self, order: &OrderId) -> bool {
+        self.has_earned(order) || self.has_stamps_of(order) || self.has_referral_with(order)
     }
 
     /// The number of the last lot: those of another account come behind it.
@@ -266,13 +299,20 @@ impl Member {
         // Points may come back to a lot of which nothing is left: its number is taken.
         let last = lots.iter().map(|lot| lot.lot).max().unwrap_or_default();
         self.next_lot = self.next_lot.max(last.saturating_add(1));
-        self.redeemed.entry(order.clone()).or_insert_with(|| RedeemedOrder {
-            points: *points,
-            hold: *hold,
-            returned: *returned,
-            lots: lots.iter().map(came_from).collect(),
-            remembered_until: *remembered_until,
-        });
+        let lots = lots.iter().map(came_from);
+        match self.redeemed.get_mut(order) {
+            // What has come back of the other copy is no part of this one's.
+            Some(own) => {
+                own.points = own.points.saturating_add(points.saturating_sub(*returned));
+                own.lots.extend(lots);
+                own.remembered_until = own.remembered_until.max(*remembered_until);
+            }
+            None => {
+                let (points, hold, returned, lots) = (*points, *hold, *returned, lots.collect());
+                let remembered_until = *remembered_until;
+                self.redeemed.insert(order.clone(), RedeemedOrder { points, hold, returned, lots, remembered_until });
+            }
+        }
     }
 
     fn absorb_earning(&mut self, lot: &AbsorbedLot) {

@@ -114,10 +114,9 @@ impl Member {
         self.referrals.push(RewardedReferral { customer, order, referrer, points, campaigns, is_pending });
     }
 
+    /// What was given for the other's copy of an order that this account knows, too, stays: only this one's is given back.
     pub(super) fn absorb_referrals(&mut self, absorbed: &[RewardedReferral]) {
-        let new = |other: &&RewardedReferral| {
-            !self.referrals.iter().any(|own| (own.customer, &own.order) == (other.customer, &other.order))
-        };
+        let new = |other: &&RewardedReferral| other.is_pending || !self.knows(&other.order);
         let new: Vec<_> = absorbed.iter().filter(new).cloned().collect();
         self.referrals.extend(new);
     }

@@ -86,9 +86,35 @@ pub(super) fn vest_due(member: &Member, programme: &LoyaltyProgramme, now: Momen
     let by_day = member.pending.iter().filter_map(|(order, pending)| Some((pending.vests_on?, pending.lot, order)));
     let mut due: Vec<_> = by_day.filter(|(day, ..)| *day <= now.today).collect();
     due.sort_unstable();
+    let due = due.into_iter().map(|(day, _, order)| (order, day));
+    vest_all(member, due, programme, now.today)
+}
+
+/// What is pending of orders that the account knows, too, which takes over: it vests today, or on the day on which it has. Only that account's
+/// copy of such an order is given back from then on, so there is nothing to wait for, and nobody could say so any more.
+pub(super) fn vest_told_twice(
+    member: &Member,
+    takes_over: &Member,
+    programme: &LoyaltyProgramme,
+    now: Moment,
+) -> Vec<LoyaltyEvent> {
+    let twice = member.pending.iter().filter(|(order, _)| takes_over.knows(order));
+    let on = |pending: &PendingPoints| pending.vests_on.map_or(now.today, |day| day.min(now.today));
+    let mut twice: Vec<_> = twice.map(|(order, pending)| (on(pending), pending.lot, order)).collect();
+    twice.sort_unstable();
+    let twice = twice.into_iter().map(|(day, _, order)| (order, day));
+    vest_all(member, twice, programme, now.today)
+}
+
+fn vest_all<'a>(
+    member: &Member,
+    due: impl Iterator<Item = (&'a OrderId, NaiveDate)>,
+    programme: &LoyaltyProgramme,
+    today: NaiveDate,
+) -> Vec<LoyaltyEvent> {
     let mut events = Vec::new();
-    for (day, _, order) in due {
-        let vested = become_earned(&after(member, &events), (order, day), programme, now.today);
+    for of_order in due {
+        let vested = become_earned(&after(member, &events), of_order, programme, today);
         events.extend(vested);
     }
     events
@@ -226,10 +252,9 @@ impl Member {
         self.pending.insert(order.clone(), pending);
     }
 
-    /// What is pending, under the numbers of the account that takes over. Of an order that both know only one is.
+    /// What is pending, under the numbers of the account that takes over. Of orders that it knows, too, nothing is any more.
     pub(super) fn pending_handed_over(&self, to: &Self) -> Vec<AbsorbedPending> {
-        let new = self.pending.iter().filter(|(order, _)| !to.has_earned(order));
-        let handed_over = new.map(|(order, pending)| {
+        let handed_over = self.pending.iter().map(|(order, pending)| {
             let earned = self.earned.get(order);
             AbsorbedPending {
                 order: order.clone(),

@@ -137,6 +137,55 @@ fn what_was_paid_comes_along_so_a_part_gives_a_part_of_the_redeemed_points_back(
 }
 
 #[test]
+fn what_both_redeemed_for_an_order_comes_back_with_it() {
+    let survivor = account([earn("order-1", "100.00", "2026-01-15"), redeem(100, "order-7", "2026-02-09")]);
+    let duplicate = account([earn("order-2", "200.00", "2026-02-01"), redeem(200, "order-7", "2026-02-09")]);
+    let state = absorbed(&survivor, &duplicate);
+    let part = after(&state, returns::give_back_at("order-7", "refund-1", (1, 3), noon("2026-03-02")));
+    assert_eq!(lots(&part), [(2, 100)]);
+    let whole = after(&part, returns::give_back_at("order-7", "refund-2", (1, 1), noon("2026-03-03")));
+    assert_eq!(lots(&whole), [(1, 100), (2, 200)]);
+    let more = returns::give_back_at("order-7", "refund-3", (1, 1), noon("2026-03-03"));
+    assert_eq!(LoyaltyAccount::decide(&whole, more), Ok(vec![]), "once");
+    let third = absorbed(&account([]), &state);
+    let whole = after(&third, returns::give_back_at("order-7", "refund-1", (1, 1), noon("2026-03-02")));
+    assert_eq!(member(&whole).available(), 300, "of a survivor that is merged, too");
+}
+
+#[test]
+fn what_had_come_back_of_the_duplicates_copy_is_no_part_of_the_survivors() {
+    let survivor = account([earn("order-1", "100.00", "2026-01-15"), redeem(100, "order-7", "2026-02-09")]);
+    let given_back = |part| {
+        let back = returns::give_back_at("order-7", "refund-1", (part, 2), noon("2026-02-10"));
+        account([earn("order-2", "200.00", "2026-02-01"), redeem(200, "order-7", "2026-02-09"), back])
+    };
+    let half =
+        |state: &LoyaltyAccount| after(state, returns::give_back_at("order-7", "refund-2", (1, 2), noon("2026-03-02")));
+    let whole =
+        |state: &LoyaltyAccount| after(state, returns::give_back_at("order-7", "refund-3", (1, 1), noon("2026-03-03")));
+    let state = absorbed(&survivor, &given_back(2));
+    assert_eq!((member(&half(&state)).available(), member(&whole(&half(&state))).available()), (250, 300));
+    let state = absorbed(&survivor, &given_back(1));
+    assert_eq!((member(&half(&state)).available(), member(&whole(&half(&state))).available()), (200, 300));
+}
+
+/// Two tills told it, each of another customer: each may have been an order of its own. What was earned is not taken away by a merge, and
+/// the customer knows one copy from then on.
+#[test]
+fn of_an_order_that_both_earned_with_the_points_of_both_stay_and_the_survivors_copy_is_given_back() {
+    let survivor = account([earn("order-1", "100.00", "2026-02-09")]);
+    let duplicate = account([earn("order-1", "50.00", "2026-02-10")]);
+    let state = absorbed(&survivor, &duplicate);
+    assert_eq!(lots(&state), [(1, 100), (2, 50)]);
+    let part = after(&state, reverse("order-1", "40.00", "2026-03-02"));
+    assert_eq!(lots(&part), [(1, 40), (2, 50)], "by the total of the survivor's copy");
+    let whole = after(&part, reverse_by("refund-2", "order-1", "0.00", "2026-03-03"));
+    assert_eq!((lots(&whole), member(&whole).debt()), (vec![(2, 50)], 0));
+    let more = reverse_by("refund-3", "order-1", "0.00", "2026-03-04");
+    assert_eq!(LoyaltyAccount::decide(&whole, more), Ok(vec![]));
+}
+
+#[test]
 fn no_new_lot_takes_the_number_of_one_to_which_points_come_back() {
     let by_hand = adjustments::adjust_at("by-hand", 300, noon("2026-02-15"));
     let state = absorbed(&account([]), &account([by_hand, redeem(300, "order-4", "2026-02-20")]));

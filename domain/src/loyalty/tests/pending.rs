@@ -169,6 +169,63 @@ fn a_survivor_takes_over_what_is_pending_and_it_vests_there() {
     assert_eq!(points(&after(&vested, given_back)), (100, 0));
 }
 
+fn settle_before(survivor: &LoyaltyAccount, on: &str, rules: &LoyaltyProgramme) -> LoyaltyCommand {
+    let with = Some(Box::new(member(survivor).clone()));
+    LoyaltyCommand::SettleBeforeMerge { with, programme: rules.clone(), now: noon(on) }
+}
+
+fn absorb(duplicate: &LoyaltyAccount, on: &str, rules: &LoyaltyProgramme) -> LoyaltyCommand {
+    let (duplicate, account) = (CustomerId::new(uuid::Uuid::from_u128(7)), Box::new(member(duplicate).clone()));
+    LoyaltyCommand::Absorb { duplicate, account, programme: rules.clone(), now: noon(on) }
+}
+
+#[test]
+fn what_is_pending_of_an_order_that_the_survivor_knows_too_vests_as_only_the_survivors_copy_is_given_back() {
+    for days in [Some(RETURN_WINDOW), None] {
+        let rules = vesting_after(days);
+        let vested = after(&bought("100.00", &rules), vest(Some("order-1"), "2026-02-10", &rules));
+        for (survivor, before) in [(vested, (100, 0)), (bought("100.00", &rules), (0, 100))] {
+            let duplicate = after(&bought("50.00", &rules), buy("order-2", "7.00", "2026-02-09", &rules));
+            let told = LoyaltyAccount::decide(&duplicate, settle_before(&survivor, "2026-02-12", &rules)).unwrap();
+            let (on, since) = (day("2026-02-12"), Some(day("2026-02-09")));
+            assert!(
+                matches!(&told[..], [LoyaltyEvent::PointsEarned { points: 50, earned_on, pending_since, .. }]
+                    if (*earned_on, *pending_since) == (on, since)),
+                "{told:?}"
+            );
+            let settled = LoyaltyAccount::fold(duplicate.clone(), &told);
+            assert_eq!(LoyaltyAccount::decide(&settled, settle_before(&survivor, "2026-02-12", &rules)), Ok(vec![]));
+            let joined = after(&survivor, absorb(&settled, "2026-02-12", &rules));
+            assert_eq!(points(&joined), (before.0 + 50, before.1 + 7));
+            assert_eq!(joined, after(&survivor, absorb(&duplicate, "2026-02-12", &rules)), "whoever forgot to settle");
+            let back = after(&joined, give_back("refund-1", "0.00", "2026-02-13", &rules));
+            assert_eq!((points(&back), member(&back).debt()), ((50, 7), 0), "the survivor's 100 are gone");
+        }
+    }
+}
+
+#[test]
+fn what_was_due_before_the_merge_vests_on_its_day() {
+    let rules = vesting_after(Some(RETURN_WINDOW));
+    let survivor = bought("100.00", &rules);
+    let told =
+        LoyaltyAccount::decide(&bought("50.00", &rules), settle_before(&survivor, "2026-03-01", &rules)).unwrap();
+    let on = day("2026-02-23");
+    assert!(
+        matches!(&told[..], [LoyaltyEvent::PointsEarned { points: 50, earned_on, .. }] if *earned_on == on),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_the_survivor_has_pending_stays_so_when_the_duplicates_has_vested() {
+    let rules = vesting_after(Some(RETURN_WINDOW));
+    let duplicate = after(&bought("50.00", &rules), vest(Some("order-1"), "2026-02-10", &rules));
+    let joined = after(&bought("100.00", &rules), absorb(&duplicate, "2026-02-12", &rules));
+    assert_eq!(points(&joined), (50, 100));
+    assert_eq!(points(&after(&joined, vest(None, "2026-02-23", &rules))), (150, 0));
+}
+
 #[test]
 fn an_order_earns_no_more_than_its_cap_and_a_refund_takes_back_what_lies_above_what_is_left() {
     let rules = capped(Some(500), None);
@@ -236,6 +293,7 @@ pub(super) fn under(rules: &LoyaltyProgramme, mut command: LoyaltyCommand) -> Lo
         | C::Stamp { programme, .. }
         | C::NoteReferral { programme, .. }
         | C::Vest { programme, .. }
+        | C::SettleBeforeMerge { programme, .. }
         | C::Absorb { programme, .. }
         | C::Review { programme, .. } => *programme = rules.clone(),
         C::Enrol { .. }

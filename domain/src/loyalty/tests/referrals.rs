@@ -14,6 +14,8 @@ use ReferralStatus::{Cancelled, Earned, Pending, Reversed};
 const ON: &str = "2026-02-09";
 const FRIEND: CustomerId = CustomerId::new(uuid::Uuid::from_u128(1));
 const REFERRER: CustomerId = CustomerId::new(uuid::Uuid::from_u128(2));
+const DUPLICATE: CustomerId = CustomerId::new(uuid::Uuid::from_u128(9));
+const OTHER_REFERRER: CustomerId = CustomerId::new(uuid::Uuid::from_u128(10));
 
 /// So much for the friend, and so much for who sent it.
 fn both(bonus_points: Option<i64>, referrer_points: Option<i64>) -> CampaignRules {
@@ -212,6 +214,60 @@ fn a_merge_takes_what_was_promised_and_what_was_given_with_it() {
     assert_eq!(decided(&survivor, vest), [(200, Earned)]);
     let given = absorbed(&bought("10.00", &during([both(None, Some(200))])));
     assert_eq!(decided(&given, give_back("0.00", "2026-02-11")), [(200, Reversed)]);
+}
+
+/// Both bought first with an order of the same id, each sent by somebody else.
+fn both_sent(own: &LoyaltyProgramme, other: &LoyaltyProgramme) -> (LoyaltyAccount, LoyaltyAccount) {
+    let referred = Some(Referred { customer: DUPLICATE, by: OTHER_REFERRER, looks_alike: false });
+    let buyer = Buyer::Known(KnownBuyer { referred, ..KnownBuyer::default() });
+    let sale = Sale { buyer, ..first("20.00") };
+    let earned = after(&given::<LoyaltyAccount>([enrolled()]).state(), buy(sale.clone(), other));
+    (bought("10.00", own), after(&earned, note(sale, other)))
+}
+
+fn referrers(events: &[LoyaltyEvent]) -> Vec<(CustomerId, CustomerId, ReferralStatus)> {
+    let changes = events.iter().filter_map(|event| match event {
+        LoyaltyEvent::ReferralChanged { customer, referrer, status, .. } => Some((*customer, *referrer, *status)),
+        _ => None,
+    });
+    changes.collect()
+}
+
+fn absorb(duplicate: &LoyaltyAccount, programme: &LoyaltyProgramme) -> LoyaltyCommand {
+    let (account, programme) = (Box::new(member(duplicate).clone()), programme.clone());
+    LoyaltyCommand::Absorb { duplicate: DUPLICATE, account, programme, now: noon("2026-02-10") }
+}
+
+#[test]
+fn of_an_order_that_both_bought_first_only_who_sent_the_survivor_loses_by_its_refund() {
+    let programme = during([both(None, Some(200))]);
+    let (survivor, duplicate) = both_sent(&programme, &programme);
+    let joined = after(&survivor, absorb(&duplicate, &programme));
+    let told = LoyaltyAccount::decide(&joined, give_back("0.00", "2026-02-11")).unwrap();
+    assert_eq!(referrers(&told), [(FRIEND, REFERRER, Reversed)]);
+    let again = LoyaltyAccount::fold(joined, &told);
+    assert_eq!(LoyaltyAccount::decide(&again, give_back("0.00", "2026-02-12")), Ok(vec![]));
+
+    // Nor does who sent the duplicate, when nobody had sent the survivor.
+    let sale = Sale { buyer: Buyer::default(), ..first("10.00") };
+    let unsent = after(&given::<LoyaltyAccount>([enrolled()]).state(), buy(sale, &programme));
+    let joined = after(&unsent, absorb(&duplicate, &programme));
+    assert_eq!(decided(&joined, give_back("0.00", "2026-02-11")), []);
+}
+
+#[test]
+fn what_waits_for_the_duplicates_copy_of_such_an_order_is_given_with_the_merge() {
+    let vesting = vesting([both(None, Some(200))]);
+    let (survivor, duplicate) = both_sent(&vesting, &vesting);
+    let with = Some(Box::new(member(&survivor).clone()));
+    let settle = LoyaltyCommand::SettleBeforeMerge { with, programme: vesting.clone(), now: noon("2026-02-10") };
+    let told = LoyaltyAccount::decide(&duplicate, settle).unwrap();
+    assert_eq!(referrers(&told), [(DUPLICATE, OTHER_REFERRER, Earned)]);
+    let joined = after(&survivor, absorb(&LoyaltyAccount::fold(duplicate, &told), &vesting));
+    let refunded = SaleRefund::remaining(order("order-1"), refund("r-1"), usd("0.00"), day("2026-02-11"));
+    let reverse = LoyaltyCommand::Reverse { refunded, programme: vesting, now: noon("2026-02-11") };
+    let told = LoyaltyAccount::decide(&after(&joined, reverse), give_back("0.00", "2026-02-11")).unwrap();
+    assert_eq!(referrers(&told), [(FRIEND, REFERRER, Cancelled)]);
 }
 
 fn alike() -> Buyer {
