@@ -176,13 +176,20 @@ async fn nothing_is_left_over_whichever_of_two_orders_is_given_back_first() {
             (format!("/v1/customers/{customer}/loyalty/refunds"), json!({"order_id": "order-2", "refund_id": "r-2"}));
         let answer = world.post(&path, body).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body
     };
     let first = had_a_reward(&world, "first@example.com").await;
     refund(&world, &first, bought.clone()).await;
     assert_eq!(seen(&world, &first).await, (json!(-10), json!([])));
-    given_back(&first).await;
+    let paid = given_back(&first).await;
+    assert_eq!(
+        (paid.get("rewards_returned"), paid.get("rewards_withdrawn")),
+        (None, None),
+        "none to hand over: {paid}"
+    );
+    assert_eq!(paid["stamps"], json!([{"card": "coffee", "stamps": 0, "on_card": 0}]), "{paid}");
     let second = had_a_reward(&world, "second@example.com").await;
-    given_back(&second).await;
+    assert_eq!(given_back(&second).await["rewards_returned"][0]["reward"], 2);
     refund(&world, &second, bought).await;
     for customer in [&first, &second] {
         assert_eq!(seen(&world, customer).await, (json!(0), json!([])));

@@ -125,7 +125,11 @@ impl CardsView {
         }
         if let LoyaltyEvent::RewardWithdrawn { reward, card, on_card, .. } = event {
             self.put(card.as_str(), 0, *on_card);
-            self.rewards_withdrawn.push(*reward);
+            // One that has come back to a card that owes stamps can be handed over no more than before.
+            match self.rewards_returned.iter().position(|returned| returned.reward == *reward) {
+                Some(place) => drop(self.rewards_returned.remove(place)),
+                None => self.rewards_withdrawn.push(*reward),
+            }
         }
         if let LoyaltyEvent::RewardReturned { .. } = event {
             self.rewards_returned.extend(RewardView::told_by(event));
