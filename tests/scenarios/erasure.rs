@@ -63,6 +63,33 @@ pub(crate) async fn person(world: &World) -> String {
     id
 }
 
+/// What somebody of long standing has done: bought, spent points, given something back, and been given points with a word about it.
+pub(crate) async fn has_a_history(world: &World, id: &str) {
+    world.buys(id, "history-1", "300.00").await;
+    let path = |what: &str| format!("/v1/customers/{id}/{what}");
+    let lines = json!([{"sku": "22423", "category": "wine", "quantity": 2, "amount": "80.00"}]);
+    let by_lines =
+        json!({"order_id": "history-2", "total": "80.00", "currency": "EUR", "channel": "web", "lines": lines});
+    let done = [
+        ("purchases", by_lines),
+        ("loyalty/redeem", json!({"order_id": "history-3", "points": 100})),
+        ("refunds", json!({"order_id": "history-1", "refund_id": "r-1", "amount": "50.00", "currency": "EUR"})),
+        (
+            "loyalty/adjustments",
+            json!({"adjustment_id": "history-4", "points": 10, "reason": "goodwill", "note": PLANTED[11]}),
+        ),
+        ("loyalty/holds", json!({"order_id": "history-5", "points": 100})),
+    ];
+    for (what, body) in done {
+        let answer = world.post(&path(what), body).await;
+        assert_eq!(answer.status, 201, "{what}: {}", answer.body);
+        if let Some(hold) = answer.body["hold_id"].as_str() {
+            let released = world.post(&path(&format!("loyalty/holds/{hold}/release")), json!({})).await;
+            assert!(released.status < 300, "{}", released.body);
+        }
+    }
+}
+
 pub(crate) fn assert_nothing_planted(what: &str, text: &str) {
     let lower = text.to_lowercase();
     for planted in PLANTED {

@@ -1,6 +1,6 @@
 //! Customers that turn out to be one, such as are deleted, and that whoever forgets one of the former forgets both.
 
-use crate::erasure::{assert_nothing_planted, person};
+use crate::erasure::{assert_nothing_planted, has_a_history, person};
 use crate::support::World;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -302,6 +302,8 @@ async fn whoever_forgets_one_of_them_forgets_both() {
         let world = World::start().await;
         let survivor = member(&world, "survivor", "+34600111222").await;
         let duplicate = person(&world).await;
+        has_a_history(&world, &survivor).await;
+        has_a_history(&world, &duplicate).await;
         merge(&world, &survivor, &duplicate).await;
         let asked = if asks_for_the_duplicate { &duplicate } else { &survivor };
         let erased = world.post(&format!("/v1/customers/{asked}/erase"), json!({})).await;

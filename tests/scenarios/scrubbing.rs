@@ -3,6 +3,7 @@
 //! The files are read as they lie on the disk. So that nothing hides in them, the write-ahead log is not compressed here; texts of rows this
 //! short never are. Before the scrub the same search finds plenty, else it would prove nothing.
 
+use crate::erasure::has_a_history;
 use crate::support::World;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -229,6 +230,8 @@ async fn two_who_turned_out_to_be_one_are_scrubbed_together() {
         "references": [{"system": "erp", "reference": "survyvorsson-1"}],
     });
     let survivor = text(&world.post("/v1/customers", body).await.body["customer_id"]);
+    has_a_history(&world, &survivor).await;
+    has_a_history(&world, &duplicate).await;
     needles.extend(self::needles(&world, &survivor).await.split_off(PLANTED.len()));
     needles.extend(SURVIVES.map(|text| (text.to_owned(), text.as_bytes().to_vec())));
     let merged = world.post(&format!("/v1/customers/{survivor}/merges"), json!({"duplicate_id": duplicate})).await;
