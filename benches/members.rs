@@ -5,6 +5,7 @@ use crate::measure::{Counted, Load, Run};
 use commands::customers::Register;
 use commands::loyalty::{Earn, Redeem};
 use commands::{Caller, Clock, Commands, Config, Door, IdempotencyKey, Scope, SystemClock};
+use domain::access::settings::TenantSettings;
 use domain::customers::events::{Contact, CustomerKind};
 use domain::ids::{CustomerId, OrderId};
 use domain::phone::Phone;
@@ -32,6 +33,7 @@ pub(crate) fn caller() -> Caller {
         scopes: vec![Scope::Admin, Scope::CustomersWrite, Scope::LoyaltyWrite],
         now: SystemClock.now(),
         zone: chrono_tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

@@ -19,7 +19,7 @@ impl JobFacts for ReadModels {
     async fn tenants(&self) -> Result<Vec<TenantPlace>, BoxError> {
         let place = |row: TenantRow| {
             let zone: Tz = row.time_zone.parse()?;
-            Ok(TenantPlace { tenant: row.tenant, zone, since: row.created_at })
+            Ok(TenantPlace { tenant: row.tenant, zone, settings: row.settings, since: row.created_at })
         };
         tenants::all(&self.0).await?.into_iter().map(place).collect()
     }

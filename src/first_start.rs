@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// The tenant that every installation has.
 pub(crate) const FIRST_TENANT: i32 = 1;
+/// Its name, unless an operator has set it up otherwise.
+pub(crate) const FIRST_NAME: &str = "default";
 
 /// How long the start waits until the new key can be used.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +44,7 @@ async fn ensure_tenant(node: &Node) -> anyhow::Result<bool> {
     let operator = node.operator(store::TenantId(FIRST_TENANT));
     let request = CreateTenant {
         tenant: TenantId::new(FIRST_TENANT)?,
-        name: Label::parse("default")?,
+        name: Label::parse(FIRST_NAME)?,
         time_zone: TimeZoneName::parse("UTC")?,
     };
     match create_tenant(&node.commands, &operator, request).await {

@@ -1,14 +1,16 @@
 //! `clientela tenant`: sets tenants up and lists them. Works on the database, with or without a running server.
 
 use crate::config::{CommonFlags, settings};
+use crate::first_start::FIRST_NAME;
 use crate::logging;
 use crate::output::{hand_over, hand_over_json, print_json, say, table};
 use crate::wiring::Node;
 use anyhow::Context;
-use commands::access::{CreateTenant, create_tenant};
+use commands::access::{ChangeSettings, CreateTenant, change_settings, create_tenant};
+use domain::access::settings::TenantSettings;
 use domain::ids::{Label, TenantId, TimeZoneName};
-use projections::access::tenants;
-use serde_json::{Value, json};
+use projections::access::tenants::{self, TenantRow};
+use serde_json::{Map, Value, json};
 use sqlx::postgres::PgConnectOptions;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,12 +39,36 @@ pub(crate) enum Command {
     },
     /// Give the tenant's analysts a login to the database, for SQL on the read models; the password is shown this once
     Analyst(Analyst),
+    /// Show what a tenant decided for itself, or change it; a running server follows within half a minute
+    Settings(Settings),
     /// List the tenants
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `tenant settings` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settings {
+    /// Name of the tenant
+    #[arg(default_value = FIRST_NAME, value_parser = Label::parse)]
+    name: Label,
+    /// Refuse documents of Spain with a wrong control character (on), or take them with a warning (off)
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    strict_documents: Option<bool>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off".to_owned()),
+    }
 }
 
 /// What `tenant analyst` takes.
@@ -88,6 +114,7 @@ async fn carry_out(node: &Node, command: Command) -> anyhow::Result<()> {
             create(node, CreateTenant { tenant, name, time_zone }, json).await
         }
         Command::Analyst(asked) => analyst(node, asked).await,
+        Command::Settings(asked) => show_settings(node, asked).await,
         Command::List { json } => list(node, json).await,
     }
 }
@@ -118,11 +145,7 @@ async fn number_of(node: &Node, name: &Label) -> anyhow::Result<TenantId> {
 }
 
 async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
-    let known = tenants::all(&node.pools).await?;
-    let found = known.iter().find(|row| row.name == asked.name.as_str()).with_context(|| {
-        let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
-        format!("there is no tenant {}; the tenants are: {}", asked.name, names.join(", "))
-    })?;
+    let found = named(node, &asked.name).await?;
     let (database, tenant) = (node.database(), found.tenant);
     if asked.remove {
         let login = database.remove_analyst(tenant).await?;
@@ -151,6 +174,38 @@ async fn analyst(node: &Node, asked: Analyst) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn named(node: &Node, name: &Label) -> anyhow::Result<TenantRow> {
+    let mut known = tenants::all(&node.pools).await?;
+    let place = known.iter().position(|row| row.name == name.as_str()).with_context(|| {
+        let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
+        format!("there is no tenant {name}; the tenants are: {}", names.join(", "))
+    })?;
+    Ok(known.swap_remove(place))
+}
+
+async fn show_settings(node: &Node, asked: Settings) -> anyhow::Result<()> {
+    let mut row = named(node, &asked.name).await?;
+    if let Some(strict_documents) = asked.strict_documents {
+        let request = ChangeSettings { strict_documents: Some(strict_documents), risk_weights: None };
+        let changed = change_settings(&node.commands, &node.operator(row.tenant), None, request).await;
+        until_seen(node, "tenants", changed.context("the settings cannot be changed")?.position).await;
+        row = named(node, &asked.name).await?;
+    }
+    let TenantSettings { strict_documents, risk_weights } = row.settings;
+    let weights: Map<String, Value> =
+        risk_weights.all().map(|(factor, weight)| (factor.as_str().to_owned(), weight.into())).collect();
+    if asked.json {
+        return print_json(&json!({
+            "tenant": row.tenant.0, "name": row.name, "strict_documents": strict_documents, "risk_weights": weights,
+        }));
+    }
+    let shown = if strict_documents { "on" } else { "off" };
+    let weights = weights.iter().map(|(name, weight)| vec![format!("risk weight {name}"), weight.to_string()]);
+    let lines = [vec!["strict documents".to_owned(), shown.to_owned()]].into_iter().chain(weights);
+    say!("{}", table(&lines.collect::<Vec<_>>()))?;
+    Ok(())
+}
+
 /// How the analyst logs in, as this machine reaches the database.
 fn psql(options: &PgConnectOptions, login: &str) -> String {
     let host =
@@ -162,7 +217,7 @@ fn psql(options: &PgConnectOptions, login: &str) -> String {
 async fn list(node: &Node, json: bool) -> anyhow::Result<()> {
     let rows = tenants::all(&node.pools).await?;
     if json {
-        let view = |row: &tenants::TenantRow| json!({"tenant": row.tenant.0, "name": row.name, "time_zone": row.time_zone, "created_at": row.created_at});
+        let view = |row: &TenantRow| json!({"tenant": row.tenant.0, "name": row.name, "time_zone": row.time_zone, "created_at": row.created_at});
         return print_json(&rows.iter().map(view).collect::<Vec<Value>>());
     }
     let header = ["TENANT", "NAME", "TIME ZONE", "CREATED"].map(str::to_owned).to_vec();

@@ -13,6 +13,7 @@ use commands::ids::new_id;
 use commands::job::{self, Jobs};
 use commands::reactor::{self, Reactors};
 use commands::{Caller, Clock, Commands, Door, Scope, SystemClock};
+use domain::access::settings::TenantSettings;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::Projections;
 use sqlx::postgres::PgConnectOptions;
@@ -297,6 +298,7 @@ impl Node {
             scopes: vec![Scope::Admin],
             now: self.clock.now(),
             zone: chrono_tz::Tz::UTC,
+            settings: TenantSettings::default(),
             request_id: None,
             correlation_id: None,
             via: Door::Cli,

@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use commands::{Caller, Door, Scope};
+use domain::access::settings::TenantSettings;
 use moka::future::Cache;
 use projections::access::{api_keys, tenants};
 use sha2::{Digest, Sha256};
@@ -41,8 +42,8 @@ pub struct KnownKey {
     pub id: Uuid,
     /// For whom it acts.
     pub tenant: TenantId,
-    /// The time zone of that tenant.
-    pub zone: Tz,
+    /// Where that tenant is, and what it decided for itself.
+    pub rules: TenantRules,
     /// SHA-256 of the key.
     pub digest: [u8; 32],
     /// What it may do.
@@ -53,14 +54,30 @@ pub struct KnownKey {
     pub revoked: bool,
 }
 
+/// What is to be known of a tenant with each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantRules {
+    /// Its time zone.
+    pub zone: Tz,
+    /// What it decided for itself.
+    pub settings: TenantSettings,
+}
+
+/// Of a tenant that nothing is known of.
+impl Default for TenantRules {
+    fn default() -> Self {
+        Self { zone: Tz::UTC, settings: TenantSettings::default() }
+    }
+}
+
 /// Where keys are found.
 #[async_trait]
 pub trait KeyDirectory: Send + Sync + 'static {
     /// The key with this digest, revoked and expired ones included.
     async fn find(&self, digest: &[u8; 32]) -> Result<Option<KnownKey>, BoxError>;
 
-    /// The time zone of a tenant; none when the tenant does not exist.
-    async fn zone(&self, tenant: TenantId) -> Result<Option<Tz>, BoxError>;
+    /// Time zone and settings of a tenant; none when the tenant does not exist.
+    async fn rules(&self, tenant: TenantId) -> Result<Option<TenantRules>, BoxError>;
 }
 
 /// The directory that is made from history: the tables `api_keys` and `tenants`.
@@ -71,11 +88,11 @@ pub struct ProjectedKeys(pub Pools);
 impl KeyDirectory for ProjectedKeys {
     async fn find(&self, digest: &[u8; 32]) -> Result<Option<KnownKey>, BoxError> {
         let Some(row) = api_keys::find_key(&self.0, digest).await? else { return Ok(None) };
-        let zone = self.zone(row.tenant).await?.unwrap_or(Tz::UTC);
+        let rules = self.rules(row.tenant).await?.unwrap_or_default();
         Ok(Some(KnownKey {
             id: row.key,
             tenant: row.tenant,
-            zone,
+            rules,
             scopes: row.known_scopes().collect(),
             expires_at: row.expires_at,
             revoked: row.revoked_at.is_some(),
@@ -83,13 +100,14 @@ impl KeyDirectory for ProjectedKeys {
         }))
     }
 
-    async fn zone(&self, tenant: TenantId) -> Result<Option<Tz>, BoxError> {
-        let found = tenants::find(&self.0, tenant).await?;
-        found.map(|row| row.value.time_zone.parse::<Tz>()).transpose().map_err(Into::into)
+    async fn rules(&self, tenant: TenantId) -> Result<Option<TenantRules>, BoxError> {
+        let Some(row) = tenants::find(&self.0, tenant).await? else { return Ok(None) };
+        Ok(Some(TenantRules { zone: row.value.time_zone.parse()?, settings: row.value.settings }))
     }
 }
 
-/// The keys seen of late. A key that is revoked works on for at most its time to live.
+/// The keys seen of late, with the rules of their tenants. A key that is revoked works on for at most its time to live, and what a tenant
+/// decides holds on all nodes within the same time.
 pub struct Keys {
     directory: Arc<dyn KeyDirectory>,
     known: Cache<[u8; 32], Arc<KnownKey>>,
@@ -129,6 +147,15 @@ impl Keys {
     pub async fn forget(&self, digest: &[u8; 32]) {
         self.known.invalidate(digest).await;
         self.unknown.invalidate(digest).await;
+    }
+
+    /// Forgets the keys of a tenant, so that what it decided holds at once on this node.
+    pub(crate) async fn forget_all_of(&self, tenant: TenantId) {
+        for (digest, key) in &self.known {
+            if key.tenant == tenant {
+                self.known.invalidate(digest.as_ref()).await;
+            }
+        }
     }
 
     /// Whoever guesses gets the directory asked only so often.
@@ -235,7 +262,8 @@ pub(crate) async fn caller_with(api: &Api, digest: [u8; 32], occasion: &Occasion
         actor: format!("key:{}", key.id),
         scopes: key.scopes.clone(),
         now,
-        zone: key.zone,
+        zone: key.rules.zone,
+        settings: key.rules.settings,
         request_id: request_id(occasion),
         correlation_id: occasion.trace_id().map(str::to_owned),
         via: Door::Http,
@@ -309,13 +337,14 @@ impl Standing {
 
 async fn open_caller(api: &Api, occasion: &Occasion) -> Result<Caller, Problem> {
     let failed = |error| Problem::unavailable("the tenant cannot be read at the moment").because(error);
-    let zone = api.keys.directory.zone(OPEN_TENANT).await.map_err(failed)?.unwrap_or(Tz::UTC);
+    let rules = api.keys.directory.rules(OPEN_TENANT).await.map_err(failed)?.unwrap_or_default();
     Ok(Caller {
         tenant: OPEN_TENANT,
         actor: "open".to_owned(),
         scopes: vec![Scope::Admin],
         now: api.clock.now(),
-        zone,
+        zone: rules.zone,
+        settings: rules.settings,
         request_id: request_id(occasion),
         correlation_id: occasion.trace_id().map(str::to_owned),
         via: Door::Http,

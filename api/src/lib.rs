@@ -39,7 +39,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys};
+pub use auth::{KeyDirectory, Keys, KnownKey, ProjectedKeys, TenantRules};
 pub use config::Config;
 pub use erasing::{Erased, ErasedAgain, Eraser, ReceiptsApart};
 pub use mail_servers::{KnownMailServers, MailLookup, NameServers};
@@ -157,6 +157,7 @@ fn operations(config: &Config) -> OpenApiRouter<Api> {
         .merge(http::reactors::routes())
         .merge(http::jobs::routes())
         .merge(http::validators::routes())
+        .merge(http::tenant::routes())
         .merge(http::feed::ticket_routes())
         .layer(limited);
     openapi::router()

@@ -29,6 +29,7 @@ const ABOUT: &str = "Customers, their purchases and their points, on one log of 
     (name = "customers", description = "Who they are, what they bought and gave back"),
     (name = "loyalty", description = "Points, tiers and what they cost"),
     (name = "validators", description = "What addresses, numbers, documents and customers look like, before anything is registered"),
+    (name = "tenant", description = "What the tenant decides for itself"),
     (name = "imports", description = "Many purchases at once"),
     (name = "audit", description = "Who caused what"),
     (name = "feed", description = "Events as they happen; what its messages are says `/asyncapi.json`"),

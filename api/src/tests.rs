@@ -1,12 +1,11 @@
 //! The doors without a database: who is let in, what is turned away, and how each no looks.
 
-use crate::{Api, Config, KeyDirectory, Keys, KnownKey, Parts, router};
+use crate::{Api, Config, KeyDirectory, Keys, KnownKey, Parts, TenantRules, router};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
-use chrono_tz::Tz;
 use commands::{Commands, FrozenClock, Jobs, Reactors, Scope, job, reactor};
 use futures::{StreamExt, stream};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -112,7 +111,7 @@ impl KeyDirectory for FewKeys {
         Ok(found.map(|(name, scopes)| KnownKey {
             id: Uuid::from_slice(&digest[..16]).expect("16 bytes"),
             tenant: TenantId(1),
-            zone: Tz::UTC,
+            rules: TenantRules::default(),
             digest: *digest,
             scopes,
             expires_at: (name == "expired").then(|| "2026-01-01T00:00:00Z".parse().expect("a time")),
@@ -120,8 +119,8 @@ impl KeyDirectory for FewKeys {
         }))
     }
 
-    async fn zone(&self, _: TenantId) -> Result<Option<Tz>, BoxError> {
-        Ok(Some(Tz::UTC))
+    async fn rules(&self, _: TenantId) -> Result<Option<TenantRules>, BoxError> {
+        Ok(Some(TenantRules::default()))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::CommandError;
 use crate::refusals;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
+use domain::access::settings::TenantSettings;
 use domain::{Moment, Refusal};
 use store::TenantId;
 
@@ -65,6 +66,8 @@ pub struct Caller {
     pub now: DateTime<Utc>,
     /// The tenant's time zone, in which business dates are.
     pub zone: Tz,
+    /// What the tenant decided for itself.
+    pub settings: TenantSettings,
     /// Id of the request that carries the command.
     pub request_id: Option<String>,
     /// Id shared by all that one outside occasion set off.
@@ -162,6 +165,7 @@ mod tests {
             scopes: scopes.to_vec(),
             now: "2026-03-01T23:30:00Z".parse().unwrap(),
             zone,
+            settings: TenantSettings::default(),
             request_id: None,
             correlation_id: None,
             via: Door::Http,

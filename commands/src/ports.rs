@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use domain::access::settings::TenantSettings;
 use domain::ids::CustomerId;
 use store::{BoxError, TenantId};
 
@@ -13,6 +14,8 @@ pub struct TenantPlace {
     pub tenant: TenantId,
     /// Where its business day begins and ends.
     pub zone: Tz,
+    /// What it decided for itself.
+    pub settings: TenantSettings,
     /// Since when it is there.
     pub since: DateTime<Utc>,
 }

@@ -10,6 +10,7 @@ use commands::job::{JobState, Pace, Parts, jobs};
 use commands::loyalty::{Earn, account_stream, earn};
 use commands::ports::{AskDue, Due, DueAccount, JobFacts, TenantPlace};
 use commands::{Caller, Clock, Commands, Config, Door, FrozenClock, Jobs, Scope};
+use domain::access::settings::TenantSettings;
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -42,7 +43,12 @@ struct Facts {
 #[async_trait]
 impl JobFacts for Facts {
     async fn tenants(&self) -> Result<Vec<TenantPlace>, BoxError> {
-        Ok(vec![TenantPlace { tenant: TENANT, zone: chrono_tz::UTC, since: THEN.parse()? }])
+        Ok(vec![TenantPlace {
+            tenant: TENANT,
+            zone: chrono_tz::UTC,
+            settings: TenantSettings::default(),
+            since: THEN.parse()?,
+        }])
     }
 
     async fn due(&self, asked: AskDue<'_>) -> Result<Vec<DueAccount>, BoxError> {
@@ -138,6 +144,7 @@ fn caller(now: &str) -> Caller {
         scopes: vec![Scope::Admin],
         now: now.parse().unwrap(),
         zone: chrono_tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

@@ -7,6 +7,7 @@ use commands::customers::{
 };
 use commands::loyalty::{Earn, Redeem, account_stream, earn, redeem};
 use commands::{Caller, CommandError, Commands, Committed, Config, Door, Scope};
+use domain::access::settings::TenantSettings;
 use domain::customers::commands::CustomerPatch;
 use domain::customers::events::{Contact, CustomerKind, ErasureGround, ExternalReference};
 use domain::email::Email;
@@ -83,6 +84,7 @@ fn caller() -> Caller {
         scopes: vec![Scope::Admin],
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
         zone: chrono_tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

@@ -8,6 +8,7 @@ use commands::customers::{RecordPurchase, Register, record_purchase, register};
 use commands::loyalty::{Enrol, account_stream, enrol};
 use commands::reactor::{Occurrence, Pace, Parts, Reactor, ReactorState};
 use commands::{Caller, Changes, Commands, Config, Door, Reactors, Request, Scope, States};
+use domain::access::settings::TenantSettings;
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -161,6 +162,7 @@ fn caller() -> Caller {
         scopes: vec![Scope::Admin],
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
         zone: chrono_tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

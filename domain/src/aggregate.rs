@@ -119,7 +119,7 @@ aggregates! {
     Customer => Customer, snapshot version 10;
     LoyaltyAccount => Loyalty, snapshot version 13;
     LoyaltyProgramme => Programme, snapshot version 5;
-    Tenant => Tenant, snapshot version 1;
+    Tenant => Tenant, snapshot version 2;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;
 }

@@ -112,7 +112,7 @@ impl Event {
             Self::Loyalty(_) => Category::Loyalty,
             Self::Programme(_) => Category::Programme,
             Self::Access(event) => match event {
-                AccessEvent::TenantCreated { .. } => Category::Tenant,
+                AccessEvent::TenantCreated { .. } | AccessEvent::SettingsChanged { .. } => Category::Tenant,
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => Category::ApiKey,
                 AccessEvent::ProjectionSkipped { .. } => Category::Projection,
             },

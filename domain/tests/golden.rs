@@ -53,6 +53,7 @@ use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
     ReasonText, ReferenceText, UserId,
 };
+use domain::validators::risk::RiskWeights;
 use domain::{Currency, Event, Money, Personal, Sealed};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -1011,8 +1012,11 @@ fn access() -> Vec<Example> {
     let reason = SkipReason { reason: ReasonText::parse("Written by a broken till; the customer was told.").unwrap() };
     let expires_at: DateTime<Utc> = "2027-01-10T09:30:00.250Z".parse().unwrap();
     let full = key(Scope::ALL.to_vec(), Some(expires_at));
+    let settings = |strict_documents, risk_weights| AccessEvent::SettingsChanged { strict_documents, risk_weights };
+    let weights = RiskWeights { document_control: 40, velocity: 0, ..RiskWeights::default() };
     vec![
         Example::required(tenant),
+        Example::new(settings(true, weights), settings(false, RiskWeights::default())),
         Example::new(full, key(vec![Scope::CustomersRead], None)),
         Example::required(AccessEvent::KeyRevoked { key: Uuid::from_u128(7) }),
         Example::new(skipped(reason.into()), skipped(Personal::Erased)),

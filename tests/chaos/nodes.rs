@@ -6,6 +6,7 @@ use crate::workload::Ask;
 use commands::customers::{RecordPurchase, Register};
 use commands::loyalty::{Earn, Redeem};
 use commands::{Caller, Clock, CommandError, Commands, Committed, Config, Door, IdempotencyKey, Scope, SystemClock};
+use domain::access::settings::TenantSettings;
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
 use domain::ids::{CustomerId, OrderId};
@@ -108,6 +109,7 @@ fn caller() -> Caller {
         scopes: vec![Scope::Admin],
         now: SystemClock.now(),
         zone: chrono_tz::Tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

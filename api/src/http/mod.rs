@@ -14,6 +14,7 @@ mod outlet;
 pub(crate) mod projections;
 pub(crate) mod reactors;
 pub(crate) mod recorded;
+pub(crate) mod tenant;
 pub(crate) mod time_travel;
 pub(crate) mod validators;
 pub(crate) mod wire;

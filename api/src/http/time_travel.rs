@@ -114,6 +114,7 @@ mod tests {
     use super::{Asked, Past, Until};
     use chrono_tz::Tz;
     use commands::{Caller, Door};
+    use domain::access::settings::TenantSettings;
     use store::TenantId;
 
     fn caller() -> Caller {
@@ -123,6 +124,7 @@ mod tests {
             scopes: vec![],
             now: "2026-03-01T12:00:00Z".parse().expect("a time"),
             zone: Tz::Europe__Madrid,
+            settings: TenantSettings::default(),
             request_id: None,
             correlation_id: None,
             via: Door::Http,

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use axum::Json;
 use axum::extract::State;
 use commands::{Caller, Scope};
+use domain::access::settings::TenantSettings;
 use domain::country::Country;
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
@@ -213,10 +214,8 @@ struct ValidateDocumentBody {
     /// Who gave it out, where numbers of the kind are given out by many.
     #[schema(value_type = Option<schemas::Country>)]
     country: Option<String>,
-    /// Whether a control letter that does not fit makes a document of Spain invalid.
-    #[serde(default)]
-    #[schema(default = false)]
-    strict_documents: bool,
+    /// Whether a control letter that does not fit makes a document of Spain invalid. As the tenant's settings have it, unless it is said.
+    strict_documents: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -257,7 +256,8 @@ async fn validate_document(
     let kind = kind(&mut fields, "/kind", &body.kind);
     let country = country(&mut fields, "/country", body.country.as_ref());
     let (kind, country) = fields.end(kind.zip(country))?;
-    Ok(Json(document::validate(kind, &body.number, country, body.strict_documents).into()))
+    let strict = body.strict_documents.unwrap_or(caller.settings.strict_documents);
+    Ok(Json(document::validate(kind, &body.number, country, strict).into()))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -295,10 +295,8 @@ struct ValidateCustomerBody {
     /// Not looked at: so that what onboarding is started with can be sent as it is.
     #[schema(example = "premium")]
     service_plan: Option<String>,
-    /// Whether a control letter that does not fit makes a document of Spain invalid.
-    #[serde(default)]
-    #[schema(default = false)]
-    strict_documents: bool,
+    /// Whether a control letter that does not fit makes a document of Spain invalid. As the tenant's settings have it, unless it is said.
+    strict_documents: Option<bool>,
 }
 
 impl ValidateCustomerBody {
@@ -311,7 +309,8 @@ impl ValidateCustomerBody {
         };
         let Known { duplicate, blocked } = known.unwrap_or_default();
         let mail_servers = api.mail_servers.of(&email::validate(claims.email.unwrap_or_default())).await;
-        let rules = Rules { strict_documents: self.strict_documents, ..Rules::default() };
+        let TenantSettings { strict_documents, risk_weights: weights } = caller.settings;
+        let rules = Rules { strict_documents: self.strict_documents.unwrap_or(strict_documents), weights };
         let facts = RiskFacts { mail_servers, duplicate, blocked, ..RiskFacts::default() };
         Ok((customer::validate(&claims, facts, &rules), known))
     }
@@ -445,7 +444,7 @@ impl RiskVerdictView {
     }
 }
 
-/// Tells how suspicious a new customer is.
+/// Tells how suspicious a new customer is, by the weights of the tenant's settings.
 #[utoipa::path(
     post, path = "/v1/validators/risk", tag = "validators", operation_id = "assess_risk",
     request_body = ValidateCustomerBody,

@@ -134,6 +134,12 @@ by_hand! {
     NumberKind => one_of(domain::validators::document::NumberKind::all().map(domain::validators::document::NumberKind::as_str));
     /// Kinds of telephone numbers.
     PhoneKind => one_of(domain::validators::phone::PhoneKind::ALL.iter().map(|kind| kind.as_str()));
+    /// How much each suspicious thing counts, from 0 to 100.
+    RiskWeights => object(
+        "Weights from 0 to 100 by the names of what may be found: temporary_domain, invalid_email, no_mail, domain_mismatch, invalid_phone, \
+         phone_country, invalid_document, document_control, duplicate, velocity, blocked",
+        json!({"temporary_domain": 40, "document_control": 30}),
+    );
     /// How suspicious a customer is.
     RiskLevel => one_of(domain::validators::risk::RiskLevel::ALL.iter().map(|level| level.as_str()));
     /// What was looked at.

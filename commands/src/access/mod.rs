@@ -20,6 +20,7 @@ use domain::access::projection::Projection;
 use domain::access::tenant::Tenant;
 use domain::ids::{Label, TenantId, TimeZoneName};
 use domain::text::ReasonText;
+use domain::validators::risk::RiskWeights;
 use domain::{Decider, Event, Refusal};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -36,6 +37,15 @@ pub struct CreateTenant {
     pub name: Label,
     /// Where its business day begins and ends.
     pub time_zone: TimeZoneName,
+}
+
+/// What a tenant decides otherwise; what is not told stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChangeSettings {
+    /// Whether a document with a wrong control character is refused.
+    pub strict_documents: Option<bool>,
+    /// How much each suspicious thing counts.
+    pub risk_weights: Option<RiskWeights>,
 }
 
 /// A key to be made.
@@ -107,6 +117,28 @@ pub async fn create_tenant(
     commands.execute(&within, creation(caller.now, request.tenant, create.clone(), false)).await?;
     take_name(commands, caller, request.tenant, &request.name).await?;
     commands.execute(&within, creation(caller.now, request.tenant, create, true)).await
+}
+
+/// Changes the settings of the caller's tenant.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn change_settings(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ChangeSettings,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::Admin)?;
+    let tenant = TenantId::new(caller.tenant.0).map_err(CommandError::internal)?;
+    let stream = tenant_stream(tenant);
+    let ChangeSettings { strict_documents, risk_weights } = request;
+    let decide = move |states: &States<'_>| {
+        let change = TenantCommand::ChangeSettings { strict_documents, risk_weights };
+        Ok(Changes::of(stream, Tenant::decide(states.get::<Tenant>(stream.id), change)?))
+    };
+    let change = Request::new("access.change_settings", caller.now, [stream], decide);
+    commands.execute(caller, change.content(content_of(&request)).keyed(key)).await
 }
 
 /// Makes a key of the caller's tenant.

@@ -1,8 +1,8 @@
 //! Tenants and keys through the whole pipeline.
 
 use super::{
-    CreateKey, CreateTenant, SkipEvent, create_key, create_tenant, digest_of, key_stream, projection_stream,
-    revoke_key, skip_event, tenant_stream,
+    ChangeSettings, CreateKey, CreateTenant, SkipEvent, change_settings, create_key, create_tenant, digest_of,
+    key_stream, projection_stream, revoke_key, skip_event, tenant_stream,
 };
 use crate::testing::node::{Node, caller, event_types, refusal_code};
 use crate::{Caller, CommandError, Scope};
@@ -39,6 +39,27 @@ async fn a_tenants_name_is_no_other_tenants() {
     let renamed = create_tenant(&node.commands, &caller(), tenant(7, "globex")).await;
     assert_eq!(refusal_code(&renamed), "tenant_already_exists");
     create_tenant(&node.commands, &caller(), tenant(8, "globex")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_changes_its_own_settings_and_no_others() {
+    let node = Node::start();
+    for (number, name) in [(7, "acme"), (8, "globex")] {
+        create_tenant(&node.commands, &caller(), tenant(number, name)).await.unwrap();
+    }
+    let acme = Caller { tenant: store::TenantId(7), ..caller() };
+    let strict = ChangeSettings { strict_documents: Some(true), risk_weights: None };
+    let changed = change_settings(&node.commands, &acme, None, strict).await.unwrap();
+    assert_eq!(event_types(&changed), ["access.tenant.settings.changed"]);
+    let of = |number| node.store.events_of(tenant_stream(TenantId::new(number).unwrap())).len();
+    assert_eq!((of(7), of(8)), (2, 1));
+    let again = change_settings(&node.commands, &acme, None, strict).await.unwrap();
+    assert_eq!(event_types(&again), [""; 0]);
+    let nobody = Caller { tenant: store::TenantId(9), ..caller() };
+    assert_eq!(refusal_code(&change_settings(&node.commands, &nobody, None, strict).await), "tenant_not_found");
+    let operator = Caller { scopes: vec![Scope::Operations], ..acme };
+    let refused = change_settings(&node.commands, &operator, None, strict).await;
+    assert!(matches!(refused, Err(CommandError::Forbidden { scope: Scope::Admin })), "{refused:?}");
 }
 
 #[tokio::test]

@@ -248,6 +248,7 @@ impl Runner {
             scopes: vec![Scope::LoyaltyWrite],
             now: self.around.parts.clock.now(),
             zone: place.zone,
+            settings: place.settings,
             request_id: None,
             correlation_id: run.map(|run| run.to_string()),
             via: Door::Job,

@@ -16,6 +16,7 @@ use crate::identity::IdempotencyKey;
 use crate::leased::Lease;
 use crate::refusals;
 use chrono_tz::Tz;
+use domain::access::settings::TenantSettings;
 use domain::{DecodeError, Event};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::collections::{HashMap, HashSet};
@@ -326,7 +327,8 @@ impl Runner {
         catch_unwind(react).map_err(|_| "the reactor panicked at this event".to_owned())
     }
 
-    /// The reactor, acting on the occasion of an event. Its clock is the event's, whenever it acts.
+    /// The reactor, acting on the occasion of an event. Its clock is the event's, whenever it acts, and the tenant's settings of now are
+    /// not asked for: what follows from an event may not depend on when that is worked out.
     fn caller_of(&self, event: &RecordedEvent) -> Caller {
         let metadata: Metadata = serde_json::from_str(&event.metadata).unwrap_or_default();
         Caller {
@@ -335,6 +337,7 @@ impl Runner {
             scopes: Vec::new(),
             now: event.recorded_at,
             zone: Tz::UTC,
+            settings: TenantSettings::default(),
             request_id: metadata.request_id,
             correlation_id: metadata.correlation_id,
             via: Door::Reactor,

@@ -6,6 +6,7 @@ use crate::encoding::decode;
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Config};
 use crate::loyalty::account_stream;
+use domain::access::settings::TenantSettings;
 use domain::ids::CustomerId;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Decider, Event};
@@ -52,6 +53,7 @@ pub(crate) fn caller() -> Caller {
         scopes: vec![Scope::Admin],
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
         zone: chrono_tz::UTC,
+        settings: TenantSettings::default(),
         request_id: None,
         correlation_id: None,
         via: Door::Http,

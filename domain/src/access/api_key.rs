@@ -67,7 +67,7 @@ impl Decider for ApiKey {
             }),
             (Self::Active(key) | Self::Revoked(key), E::KeyRevoked { .. }) => Self::Revoked(key),
             (state @ Self::Absent, E::KeyRevoked { .. })
-            | (state, E::TenantCreated { .. } | E::ProjectionSkipped { .. }) => state,
+            | (state, E::TenantCreated { .. } | E::SettingsChanged { .. } | E::ProjectionSkipped { .. }) => state,
         }
     }
 }

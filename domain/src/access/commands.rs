@@ -9,6 +9,7 @@ use crate::access::scope::Scope;
 use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::text::ReasonText;
+use crate::validators::risk::RiskWeights;
 
 /// A request to a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,13 @@ pub enum TenantCommand {
         name: Label,
         /// Where its business day begins and ends.
         time_zone: TimeZoneName,
+    },
+    /// Decide otherwise; what is not told stays.
+    ChangeSettings {
+        /// Whether a document with a wrong control character is refused.
+        strict_documents: Option<bool>,
+        /// How much each suspicious thing counts.
+        risk_weights: Option<RiskWeights>,
     },
 }
 
@@ -65,6 +73,9 @@ pub enum AccessError {
     /// The tenant exists, otherwise than asked.
     #[error("the tenant already exists, with other settings")]
     TenantExists,
+    /// There is no such tenant.
+    #[error("the tenant is not known")]
+    TenantNotFound,
     /// The key exists, otherwise than asked.
     #[error("the key already exists, with other settings")]
     KeyExists,
@@ -81,6 +92,7 @@ impl AccessError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TenantExists => "tenant_already_exists",
+            Self::TenantNotFound => "tenant_not_found",
             Self::KeyExists => "key_already_exists",
             Self::KeyNotFound => "key_not_found",
             Self::ScopeRequired => "scope_required",
@@ -92,7 +104,7 @@ impl From<AccessError> for Refusal {
     fn from(error: AccessError) -> Self {
         let (kind, field) = match error {
             AccessError::TenantExists | AccessError::KeyExists => (RefusalKind::Conflict, None),
-            AccessError::KeyNotFound => (RefusalKind::NotFound, None),
+            AccessError::TenantNotFound | AccessError::KeyNotFound => (RefusalKind::NotFound, None),
             AccessError::ScopeRequired => (RefusalKind::Invalid, Some("/scopes".to_owned())),
         };
         Self::of(kind, error.code(), field, &error)

@@ -12,6 +12,7 @@ use crate::event::{Clear, Personal, events};
 use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::InvalidValue;
 use crate::text::ReasonText;
+use crate::validators::risk::RiskWeights;
 
 events! {
     /// An event of a tenant, a key or a projector.
@@ -25,6 +26,15 @@ events! {
             name: Label,
             /// Where its business day begins and ends.
             time_zone: TimeZoneName,
+        },
+        /// A tenant decided otherwise: all of its settings from now on.
+        #[serde(rename = "access.tenant.settings.changed")]
+        SettingsChanged {
+            /// Whether a document with a wrong control character is refused.
+            strict_documents: bool,
+            /// How much suspicious things count, where that is not as usual.
+            #[serde(default, skip_serializing_if = "RiskWeights::are_usual")]
+            risk_weights: RiskWeights,
         },
         /// A key was made.
         #[serde(rename = "access.key.created")]

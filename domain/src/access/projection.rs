@@ -38,9 +38,10 @@ impl Decider for Projection {
                 state.skipped.insert(*position);
                 state
             }
-            AccessEvent::TenantCreated { .. } | AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => {
-                state
-            }
+            AccessEvent::TenantCreated { .. }
+            | AccessEvent::SettingsChanged { .. }
+            | AccessEvent::KeyCreated { .. }
+            | AccessEvent::KeyRevoked { .. } => state,
         }
     }
 }

@@ -13,12 +13,35 @@ use crate::ids::{Label, TenantId, TimeZoneName};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 use crate::text::ReasonText;
+use crate::validators::risk::RiskWeights;
 
 #[test]
 fn a_tenant_is_created_once() {
     given::<Tenant>([]).when(create_tenant("shop")).then([tenant_created("shop")]);
     given::<Tenant>([tenant_created("shop")]).when(create_tenant("shop")).then([]);
     given::<Tenant>([tenant_created("shop")]).when(create_tenant("cafe")).then_refused(AccessError::TenantExists);
+}
+
+#[test]
+fn a_tenant_decides_otherwise_and_the_same_again_is_no_event() {
+    let made = || tenant_created("shop");
+    let strict = || settings_changed(true, RiskWeights::default());
+    let weights = RiskWeights::default().with("blocked", 100).unwrap();
+    given::<Tenant>([made()]).when(change(Some(true), None)).then([strict()]);
+    given::<Tenant>([made()]).when(change(Some(false), Some(RiskWeights::default()))).then([]);
+    given::<Tenant>([made(), strict()]).when(change(Some(true), None)).then([]);
+    let kept = given::<Tenant>([made(), strict()]).when(change(None, Some(weights)));
+    kept.then([settings_changed(true, weights)]);
+    let both = [made(), settings_changed(true, weights)];
+    given::<Tenant>(both).when(change(Some(false), None)).then([settings_changed(false, weights)]);
+}
+
+#[test]
+fn settings_are_of_a_tenant_that_there_is_and_do_not_stand_in_the_way_of_its_creation_asked_again() {
+    given::<Tenant>([]).when(change(Some(true), None)).then_refused(AccessError::TenantNotFound);
+    let changed = || [tenant_created("shop"), settings_changed(true, RiskWeights::default())];
+    given::<Tenant>(changed()).when(create_tenant("shop")).then([]);
+    given::<Tenant>(changed()).when(create_tenant("cafe")).then_refused(AccessError::TenantExists);
 }
 
 #[test]
@@ -93,6 +116,14 @@ fn a_digest_is_64_hexadecimal_digits() {
     for text in ["", &"a".repeat(63), &"g".repeat(64), &"é".repeat(32)] {
         assert!(KeyDigest::parse(text).is_err(), "{text}");
     }
+}
+
+fn change(strict_documents: Option<bool>, risk_weights: Option<RiskWeights>) -> TenantCommand {
+    TenantCommand::ChangeSettings { strict_documents, risk_weights }
+}
+
+fn settings_changed(strict_documents: bool, risk_weights: RiskWeights) -> AccessEvent {
+    AccessEvent::SettingsChanged { strict_documents, risk_weights }
 }
 
 fn create_tenant(name: &str) -> TenantCommand {

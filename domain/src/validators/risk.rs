@@ -1,5 +1,11 @@
 //! How suspicious a new customer is: what was found, each with its weight, and what to do with such a sum.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::event::Clear;
+use crate::refusal::InvalidValue;
 use crate::validators::business;
 
 /// Declares what may be found, each with its wire name, its usual weight and its words.
@@ -39,6 +45,10 @@ macro_rules! factors {
             pub const fn of(&self, factor: RiskFactor) -> u8 {
                 match factor { $(RiskFactor::$factor => self.$field,)* }
             }
+
+            fn set(&mut self, factor: RiskFactor, weight: u8) {
+                match factor { $(RiskFactor::$factor => self.$field = weight,)* }
+            }
         }
     };
 }
@@ -66,6 +76,82 @@ factors! {
     Velocity, velocity, 15, "Many of the same origin in 24 hours";
     /// On the list of those who are not wanted.
     Blocked, blocked, 60, "On the blocked list";
+}
+
+/// A weight that cannot be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WeightError {
+    /// Nothing suspicious is called so.
+    #[error("is nothing that is looked for; weights have {}", names())]
+    UnknownFactor,
+    /// Less than nothing, or more than all.
+    #[error("must be from 0 to {MOST}")]
+    OutOfRange,
+}
+
+impl InvalidValue for WeightError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownFactor => "unknown_factor",
+            Self::OutOfRange => "out_of_range",
+        }
+    }
+}
+
+fn names() -> String {
+    RiskFactor::ALL.iter().map(|factor| factor.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+impl RiskFactor {
+    /// Reads a wire name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|factor| factor.as_str() == name)
+    }
+}
+
+impl RiskWeights {
+    /// These weights, with another for what is called so.
+    ///
+    /// # Errors
+    /// When nothing is called so, or no weight is such a number.
+    pub fn with(mut self, name: &str, weight: i64) -> Result<Self, WeightError> {
+        let factor = RiskFactor::parse(name).ok_or(WeightError::UnknownFactor)?;
+        let weight = u8::try_from(weight).ok().filter(|weight| *weight <= MOST).ok_or(WeightError::OutOfRange)?;
+        self.set(factor, weight);
+        Ok(self)
+    }
+
+    /// All of them by their names.
+    pub fn all(&self) -> impl Iterator<Item = (RiskFactor, u8)> {
+        RiskFactor::ALL.iter().map(|factor| (*factor, self.of(*factor)))
+    }
+
+    /// Whether each counts as usual.
+    pub fn are_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Clear for RiskWeights {}
+
+/// Those that are not as usual, by their names: what a tenant did not touch goes with the standard of later versions.
+impl Serialize for RiskWeights {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let usual = Self::default();
+        let others = self.all().filter(|(factor, weight)| usual.of(*factor) != *weight);
+        serializer.collect_map(others.map(|(factor, weight)| (factor.as_str(), weight)))
+    }
+}
+
+/// A name that means nothing any more counts for nothing: what was stored has happened.
+impl<'de> Deserialize<'de> for RiskWeights {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut weights = Self::default();
+        for (name, weight) in BTreeMap::<String, u8>::deserialize(deserializer)? {
+            RiskFactor::parse(&name).into_iter().for_each(|factor| weights.set(factor, weight));
+        }
+        Ok(weights)
+    }
 }
 
 /// How suspicious it is as a whole.
@@ -140,7 +226,7 @@ impl Risk {
 
 #[cfg(test)]
 mod tests {
-    use super::{Risk, RiskFactor as F, RiskLevel, RiskWeights};
+    use super::{Risk, RiskFactor as F, RiskLevel, RiskWeights, WeightError};
 
     fn risk(found: &[F]) -> (u8, &'static str, &'static str) {
         let risk = Risk::of(|factor| found.contains(&factor), &RiskWeights::default());
@@ -172,5 +258,30 @@ mod tests {
         let weights = RiskWeights { temporary_domain: 255, duplicate: 0, ..RiskWeights::default() };
         assert_eq!(Risk::of(|factor| factor == F::TemporaryDomain, &weights).score, 100);
         assert_eq!(Risk::of(|factor| factor == F::Duplicate, &weights).score, 0);
+    }
+
+    #[test]
+    fn weights_are_told_by_their_names_and_kept_where_they_are_not_as_usual() {
+        let weights =
+            RiskWeights::default().with("blocked", 100).and_then(|weights| weights.with("velocity", 0)).unwrap();
+        assert_eq!((weights.blocked, weights.velocity, weights.duplicate), (100, 0, 15));
+        let stored = serde_json::to_string(&weights).unwrap();
+        assert_eq!(stored, r#"{"velocity":0,"blocked":100}"#);
+        assert_eq!(serde_json::from_str::<RiskWeights>(&stored).unwrap(), weights);
+        let usual = weights.with("blocked", 60).and_then(|weights| weights.with("velocity", 15)).unwrap();
+        assert_eq!((usual.are_usual(), serde_json::to_string(&usual).unwrap().as_str()), (true, "{}"));
+        let of_before = r#"{"star_sign":7,"velocity":0}"#;
+        assert_eq!(serde_json::from_str::<RiskWeights>(of_before).unwrap(), RiskWeights { velocity: 0, ..usual });
+    }
+
+    #[test]
+    fn a_weight_is_from_nothing_to_all_and_of_something_that_is_looked_for() {
+        let refused = |name, weight| RiskWeights::default().with(name, weight).err();
+        assert_eq!((refused("blocked", 0), refused("blocked", 100)), (None, None));
+        for weight in [-1, 101, 256, i64::MAX] {
+            assert_eq!(refused("blocked", weight), Some(WeightError::OutOfRange), "{weight}");
+        }
+        assert_eq!(refused("star_sign", 7), Some(WeightError::UnknownFactor));
+        assert!(WeightError::UnknownFactor.to_string().contains("temporary_domain, invalid_email"));
     }
 }

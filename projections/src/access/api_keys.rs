@@ -71,7 +71,11 @@ impl ReadModel for ApiKeys {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Access(AccessEvent::KeyCreated { key, .. } | AccessEvent::KeyRevoked { key }) => vec![*key],
-            Event::Access(AccessEvent::TenantCreated { .. } | AccessEvent::ProjectionSkipped { .. })
+            Event::Access(
+                AccessEvent::TenantCreated { .. }
+                | AccessEvent::SettingsChanged { .. }
+                | AccessEvent::ProjectionSkipped { .. },
+            )
             | Event::Customer(_)
             | Event::Loyalty(_)
             | Event::Programme(_) => vec![],
@@ -98,7 +102,7 @@ impl ReadModel for ApiKeys {
                 Some(ApiKeyRow { revoked_at, position: recorded.position, ..row })
             }
             (None, E::KeyRevoked { .. }) => None,
-            (row, E::TenantCreated { .. } | E::ProjectionSkipped { .. }) => row,
+            (row, E::TenantCreated { .. } | E::SettingsChanged { .. } | E::ProjectionSkipped { .. }) => row,
         }
     }
 

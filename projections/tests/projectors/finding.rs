@@ -7,10 +7,12 @@ use crate::world::{
 use chrono::{DateTime, Utc};
 use domain::access::events::AccessEvent;
 use domain::access::scope::Scope;
+use domain::access::settings::TenantSettings;
 use domain::email::Email;
 use domain::ids::{Label, TimeZoneName};
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::phone::Phone;
+use domain::validators::risk::RiskWeights;
 use projections::access::{api_keys, tenants};
 use projections::audit::audit_trail::search::{self, Search};
 use projections::customers::customer_profiles::{addresses, contacts, documents, preferences};
@@ -109,13 +111,33 @@ async fn a_tenant_sees_itself() {
         name: Label::parse("shop").unwrap(),
         time_zone: TimeZoneName::parse("Europe/Madrid").unwrap(),
     };
-    let last = world.append(SHOP, fresh_id(), [created.into()]).await;
+    let id = fresh_id();
+    let last = world.append(SHOP, id, [created.into()]).await;
     node.sees("tenants", last).await;
     let found = tenants::find(&node.pools, SHOP).await.unwrap().unwrap().value;
+    assert_eq!(found.settings, TenantSettings::default());
+    let risk_weights = RiskWeights::default().with("blocked", 100).unwrap();
+    let changed = AccessEvent::SettingsChanged { strict_documents: true, risk_weights };
+    let last = world.append(SHOP, id, [changed.into()]).await;
+    node.sees("tenants", last).await;
+    let found = tenants::find(&node.pools, SHOP).await.unwrap().unwrap().value;
+    assert_eq!(found.settings, TenantSettings { strict_documents: true, risk_weights });
+    assert_eq!(found.position, last);
     assert_eq!((found.name.as_str(), found.time_zone.as_str()), ("shop", "Europe/Madrid"));
     assert_eq!(tenants::find(&node.pools, OTHER_SHOP).await.unwrap(), None);
-    assert_eq!(tenants::all(&node.pools).await.unwrap(), [found]);
+    assert_eq!(tenants::all(&node.pools).await.unwrap(), std::slice::from_ref(&found));
+
+    // As an older version made the table: keys work until it is made anew.
+    world.as_admin().await.execute(OF_BEFORE).await.unwrap();
+    let of_before = tenants::TenantRow { settings: TenantSettings::default(), ..found };
+    assert_eq!(tenants::find(&node.pools, SHOP).await.unwrap().unwrap().value, of_before);
+    assert_eq!(tenants::all(&node.pools).await.unwrap(), [of_before]);
 }
+
+const OF_BEFORE: &str = "drop view read_models.tenants; \
+    alter table tenants_g1.tenants drop column strict_documents, drop column risk_weights; \
+    create view read_models.tenants with (security_invoker = true) as select * from tenants_g1.tenants; \
+    grant select on read_models.tenants to clientela_request, clientela_engine";
 
 /// As the request role: a filter that is not leakproof would not use an index under row-level security.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

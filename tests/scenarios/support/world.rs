@@ -4,6 +4,7 @@ use super::described::Described;
 use super::http;
 use chrono::TimeDelta;
 use commands::{Caller, Clock, Commands, Config, Door, Scope, SystemClock};
+use domain::access::settings::TenantSettings;
 use projections::testing::prepared_database;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -257,6 +258,7 @@ impl World {
             scopes: vec![Scope::LoyaltyWrite],
             now: SystemClock.now() - TimeDelta::minutes(minutes),
             zone: chrono_tz::UTC,
+            settings: TenantSettings::default(),
             request_id: None,
             correlation_id: None,
             via: Door::Http,
