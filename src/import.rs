@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use tally::{Tally, Verdict};
+use tally::{Tally, Verdict, Warned};
 
 /// What can be imported.
 #[derive(Debug, clap::Subcommand)]
@@ -230,7 +230,7 @@ impl Import {
             "rows": tally.rows(), "recorded": tally.recorded, "already_there": tally.repeated,
             "confirmed_before": self.confirmed, "rejected": tally.rejected, "customers": tally.customers(),
             "seconds": self.begun.elapsed().as_secs_f64(), (format!("{}_per_second", self.goal.rows)): self.rate(tally),
-            "rejects_file": tally.rejects_file(), "columns_left_out": self.left_out,
+            "rejects_file": tally.rejects_file(), "columns_left_out": self.left_out, "warnings": tally.warned,
         })
     }
 
@@ -247,13 +247,14 @@ impl Import {
             (_, Some(file)) => format!("\nrejected rows, with the reasons: {}", file.display()),
         };
         format!(
-            "{}: {} recorded, {} already there, {} rejected{before}\n{}; {:.1} s{rate}{rejects}",
+            "{}: {} recorded, {} already there, {} rejected{before}\n{}; {:.1} s{rate}{rejects}{}",
             counted(tally.rows(), "row"),
             thousands(tally.recorded),
             thousands(tally.repeated),
             thousands(tally.rejected),
             counted(tally.customers(), "customer"),
             took.as_secs_f64(),
+            warnings_text(tally),
         )
     }
 
@@ -263,6 +264,20 @@ impl Import {
         let rate = u128::from(tally.recorded + tally.repeated) * 1_000 / milliseconds;
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
+}
+
+/// A line for each warning: how many rows have it, and the first of them.
+fn warnings_text(tally: &Tally) -> String {
+    let line = |(code, warned): (&String, &Warned)| {
+        let rows: Vec<_> = warned.first.iter().map(ToString::to_string).collect();
+        let more = if warned.rows > rows.len() as u64 { ", …" } else { "" };
+        format!(
+            "\nwarning {code}: {}, recorded all the same (row {}{more})",
+            counted(warned.rows, "row"),
+            rows.join(", ")
+        )
+    };
+    tally.warned.iter().map(line).collect()
 }
 
 /// Hands the rows of a file to the lanes.

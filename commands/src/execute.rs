@@ -188,6 +188,16 @@ impl Request {
         Self { decide: Box::new(decide), content, ..self }
     }
 
+    /// Refused for what does not depend on any state, if there is something. Decided like all else, so that what was carried out before is
+    /// still answered as it was when rules have become stricter since.
+    #[must_use]
+    pub fn refused_for(self, refusal: Option<Refusal>) -> Self {
+        match refusal {
+            Some(refusal) => Self { decide: Box::new(move |_| Err(refusal.clone())), ..self },
+            None => self,
+        }
+    }
+
     /// As the next of a series.
     #[must_use]
     pub fn in_series(self, series: &Series) -> Self {

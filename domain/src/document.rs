@@ -1,5 +1,7 @@
-//! Identity documents: a kind, a number and the country that issued it. Those of Spain are checked to their control character;
-//! of others only the form is known.
+//! Identity documents: a kind, a number and the country that issued it.
+//!
+//! A document is two things: its form, without which there is none, and its control character, which Spain's documents have and which
+//! may be wrong: people mistype it, and the shop decides whether it takes such a document. Of other countries only the form is known.
 //!
 //! Nobody is asked whether the document exists, and nothing is said of whom it belongs to. What the numbers must look like is
 //! said once, in [`crate::validators`].
@@ -43,6 +45,12 @@ pub enum DocumentError {
         /// Where such documents come from.
         country: Country,
     },
+    /// Spain's documents have kinds of their own, so that one is not registered as two.
+    #[error("a {kind} is of another country: Spain's documents are of the kinds dni, nie, cif and nif")]
+    OwnKinds {
+        /// The kind.
+        kind: DocumentKind,
+    },
 }
 
 impl InvalidValue for DocumentError {
@@ -52,7 +60,7 @@ impl InvalidValue for DocumentError {
             Self::TooLong { .. } => "too_long",
             Self::Malformed { .. } => "invalid_document",
             Self::WrongControl => "wrong_control_character",
-            Self::OtherCountry { .. } => "wrong_country",
+            Self::OtherCountry { .. } | Self::OwnKinds { .. } => "wrong_country",
         }
     }
 }
@@ -127,16 +135,27 @@ impl Document {
     /// The most characters a number may have, without separators.
     pub const MAX: usize = 32;
 
-    /// Reads a number as people write it.
+    /// Reads a number as people write it. Its control character may be wrong: see [`Self::control`].
     ///
     /// # Errors
-    /// When no document of the kind has such a number.
+    /// When no document of the kind has a number of such a form.
     pub fn parse(kind: DocumentKind, number: &str, country: Country) -> Result<Self, DocumentError> {
-        let (number, control) = judged(kind, number, country)?;
-        if control != Control::Right {
-            return Err(DocumentError::WrongControl);
-        }
+        let (number, _) = judged(kind, number, country)?;
         Ok(Self { kind, number: StoredNumber(number), country })
+    }
+
+    /// A document as it was once taken, whatever today's rules say of it.
+    ///
+    /// # Errors
+    /// When there is no number.
+    pub fn stored(kind: DocumentKind, number: String, country: Country) -> Result<Self, DocumentError> {
+        Ok(Self { kind, number: number.try_into()?, country })
+    }
+
+    /// What its control character says. Right, too, where there is none.
+    pub fn control(&self) -> Control {
+        // What was taken by other rules has no such form today: then there is nothing to say.
+        judged(self.kind, self.number(), self.country).map_or(Control::Right, |(_, control)| control)
     }
 
     /// What kind of document it is.
@@ -203,6 +222,9 @@ pub(crate) fn judged(kind: DocumentKind, number: &str, country: Country) -> Resu
     if kind.is_spanish() && country != Country::ES {
         return Err(DocumentError::OtherCountry { kind, country: Country::ES });
     }
+    if matches!(kind, DocumentKind::NationalId | DocumentKind::TaxId) && country == Country::ES {
+        return Err(DocumentError::OwnKinds { kind });
+    }
     // Nobody writes those of Spain with dots: what has some is another number.
     let mut number = compact(number, if kind.is_spanish() { "" } else { SEPARATORS });
     if number.is_empty() {
@@ -233,9 +255,15 @@ pub(crate) fn judged(kind: DocumentKind, number: &str, country: Country) -> Resu
 mod tests {
     use super::{Document, DocumentError, DocumentKind as K, kept_as};
     use crate::country::Country;
+    use crate::validators::Control;
 
     fn spanish(kind: K, number: &str) -> Result<String, DocumentError> {
-        Document::parse(kind, number, Country::ES).map(|document| document.number().to_owned())
+        let document = Document::parse(kind, number, Country::ES)?;
+        if document.control() == Control::Right {
+            Ok(document.number().to_owned())
+        } else {
+            Err(DocumentError::WrongControl)
+        }
     }
 
     #[test]
@@ -273,8 +301,11 @@ mod tests {
             (K::Cif, "A5881850C"),
             (K::Nif, "M1234567A"),
         ] {
-            assert_eq!(spanish(kind, number), Err(DocumentError::WrongControl), "{number}");
+            let document = Document::parse(kind, number, Country::ES).unwrap();
+            assert_eq!((document.number(), spanish(kind, number)), (number, Err(DocumentError::WrongControl)));
         }
+        let mistyped = Document::parse(K::Dni, "12345678-a", Country::ES).unwrap();
+        assert_eq!(mistyped.control(), Control::Wrong { expected: "Z".to_owned() });
         for (kind, number) in [
             (K::Dni, "1234567L"),
             (K::Dni, "123456789"),
@@ -306,6 +337,22 @@ mod tests {
     }
 
     #[test]
+    fn spains_documents_are_of_its_own_kinds_and_what_was_taken_as_another_stays_readable() {
+        for kind in [K::TaxId, K::NationalId] {
+            let refused = Document::parse(kind, "B58378431", Country::ES);
+            assert_eq!(refused, Err(DocumentError::OwnKinds { kind }));
+            let message = refused.unwrap_err().to_string();
+            assert!(message.ends_with("Spain's documents are of the kinds dni, nie, cif and nif"), "{message}");
+            assert!(Document::parse(kind, "B58378431", Country::parse("PT").unwrap()).is_ok());
+            let text = format!(r#"{{"kind":"{kind}","number":"B58378431","country":"ES"}}"#);
+            let stored: Document = serde_json::from_str(&text).unwrap();
+            assert_eq!(Document::stored(kind, "B58378431".to_owned(), Country::ES), Ok(stored.clone()));
+            assert_eq!((stored.identity(), stored.control()), (format!("ES:{kind}:B58378431"), Control::Right));
+        }
+        assert!(Document::parse(K::Passport, "PAB123456", Country::ES).is_ok());
+    }
+
+    #[test]
     fn a_card_and_a_tax_number_of_one_person_are_one_identity() {
         let identity = |kind| Document::parse(kind, "12345678-Z", Country::ES).unwrap().identity();
         assert_eq!(identity(K::Dni), "ES:nif:12345678Z");
@@ -321,7 +368,8 @@ mod tests {
             "a passport may begin with these letters, too"
         );
         assert_eq!(kept_as("12345678-z"), ["12345678Z"]);
-        assert_eq!(kept_as("ES12345678A"), ["ES12345678A"], "it is no tax number of Spain");
+        assert_eq!(kept_as("ES12345678A"), ["12345678A", "ES12345678A"], "it may have been taken so");
+        assert_eq!(kept_as("ES1234"), ["ES1234"], "it is no tax number of Spain");
         assert_eq!(kept_as("g 1234"), ["G1234"]);
         assert_eq!(kept_as(" - "), [""]);
     }

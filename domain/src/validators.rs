@@ -20,6 +20,7 @@ pub mod phone;
 pub mod risk;
 pub mod spain;
 pub mod vat;
+pub mod warnings;
 
 use std::borrow::Cow;
 

@@ -127,7 +127,8 @@ fn body(row: u64, mut told: Map<String, Value>) -> Value {
     let number = told.remove("document");
     let (kind, country) = (told.remove("document_kind"), told.remove("document_country"));
     if let Some(number) = number {
-        let mut document = json!({"kind": kind.unwrap_or_else(|| "national_id".into()), "number": number});
+        let usual = || usual_kind(country.as_ref()).into();
+        let mut document = json!({"kind": kind.unwrap_or_else(usual), "number": number});
         if let Some(country) = country {
             document["country"] = country;
         }
@@ -139,6 +140,12 @@ fn body(row: u64, mut told: Map<String, Value>) -> Value {
     }
     told.insert("row".to_owned(), row.into());
     Value::Object(told)
+}
+
+/// What a document is of which only the country is told: Spain's have kinds of their own, and a `nif` is any of them.
+fn usual_kind(country: Option<&Value>) -> &'static str {
+    let country = country.and_then(Value::as_str).unwrap_or_default();
+    if country.eq_ignore_ascii_case("ES") { "nif" } else { "national_id" }
 }
 
 #[cfg(test)]
@@ -189,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_document_is_one_thing_of_three_columns() {
-        let file = "document,document_kind,document-country\n12345678Z,dni,\nXDD1,passport,MX\nX1,,\n,dni,ES\n";
+        let file = "document,document_kind,document-country\n12345678Z,dni,\nXDD1,passport,MX\nX1,,\n,dni,ES\nX1,,FR\n12345678Z,,es\n";
         let documents: Vec<_> = read(file, &[]).into_iter().map(|body| body["document"].clone()).collect();
         assert_eq!(
             documents,
@@ -198,6 +205,8 @@ mod tests {
                 json!({"kind": "passport", "number": "XDD1", "country": "MX"}),
                 json!({"kind": "national_id", "number": "X1"}),
                 Value::Null,
+                json!({"kind": "national_id", "number": "X1", "country": "FR"}),
+                json!({"kind": "nif", "number": "12345678Z", "country": "es"}),
             ]
         );
     }

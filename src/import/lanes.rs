@@ -108,6 +108,14 @@ struct Outcome {
     customer_id: Option<Uuid>,
     code: Option<String>,
     detail: Option<String>,
+    #[serde(default)]
+    warnings: Vec<Warning>,
+}
+
+/// What was recorded although somebody should look at it.
+#[derive(Debug, Deserialize)]
+struct Warning {
+    code: String,
 }
 
 struct Lane {
@@ -203,7 +211,10 @@ fn verdict(row: &Row, outcome: &Outcome, position: i64, internal: &mut HashMap<u
         Verdict::Rejected(Reject { row: row.row, line, code: code.to_owned(), reason, fields })
     };
     match outcome.outcome.as_str() {
-        "recorded" => Some(Verdict::Recorded { row: row.row, customer: outcome.customer_id, position }),
+        "recorded" => {
+            let warnings = outcome.warnings.iter().map(|warning| warning.code.clone()).collect();
+            Some(Verdict::Recorded { row: row.row, customer: outcome.customer_id, position, warnings })
+        }
         "repeated" => Some(Verdict::Repeated { row: row.row, customer: outcome.customer_id, position }),
         "refused" => Some(reject(outcome.detail.clone().unwrap_or_default())),
         _ if code == "internal" => {

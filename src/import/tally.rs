@@ -2,15 +2,16 @@
 
 use super::rejects::Rejects;
 use super::rows::Reject;
-use std::collections::{BTreeSet, HashSet};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use uuid::Uuid;
 
 /// What became of a row.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It was recorded.
-    Recorded { row: u64, customer: Option<Uuid>, position: i64 },
+    /// It was recorded, perhaps with warnings, by their codes.
+    Recorded { row: u64, customer: Option<Uuid>, position: i64, warnings: Vec<String> },
     /// It was there already.
     Repeated { row: u64, customer: Option<Uuid>, position: i64 },
     /// It cannot be taken.
@@ -24,6 +25,8 @@ pub(super) struct Tally {
     pub(super) recorded: u64,
     pub(super) repeated: u64,
     pub(super) rejected: u64,
+    /// Rows of this run that were recorded although somebody should look at them, by the code of the warning.
+    pub(super) warned: BTreeMap<String, Warned>,
     /// Some 20 bytes for each customer of the file.
     customers: HashSet<Uuid>,
     /// Position of the log that all confirmed rows are at or before.
@@ -42,6 +45,7 @@ impl Tally {
             recorded: 0,
             repeated: 0,
             rejected,
+            warned: BTreeMap::new(),
             customers: HashSet::new(),
             position: 0,
             watermark,
@@ -53,8 +57,9 @@ impl Tally {
     /// Takes a verdict in.
     pub(super) fn take(&mut self, verdict: Verdict) -> anyhow::Result<()> {
         match verdict {
-            Verdict::Recorded { row, customer, position } => {
+            Verdict::Recorded { row, customer, position, warnings } => {
                 self.recorded += 1;
+                warnings.into_iter().for_each(|code| self.warned.entry(code).or_default().add(row));
                 self.happened(row, customer, position);
             }
             Verdict::Repeated { row, customer, position } => {
@@ -108,6 +113,26 @@ impl Tally {
     /// Writes the rejected rows to the disk.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         self.rejects.flush()
+    }
+}
+
+/// Rows with the same warning.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Warned {
+    pub(super) rows: u64,
+    /// The first of them, in the order in which they were answered.
+    pub(super) first: Vec<u64>,
+}
+
+/// So many rows are named.
+const NAMED_MAX: usize = 5;
+
+impl Warned {
+    fn add(&mut self, row: u64) {
+        self.rows += 1;
+        if self.first.len() < NAMED_MAX {
+            self.first.push(row);
+        }
     }
 }
 

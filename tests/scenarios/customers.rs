@@ -1,7 +1,9 @@
 //! Customers, their purchases and what is given back.
 
 use crate::support::World;
-use serde_json::json;
+use crate::support::world::Answer;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_customer_registers_buys_and_sees_the_points_of_that_purchase() {
@@ -133,4 +135,137 @@ async fn a_mailbox_is_one_customers_and_found_in_whatever_letters_its_domain_is_
     assert_eq!(changed.status, 200, "{}", changed.body);
     world.member("ana@xn--espaa-rta.es").await;
     assert!(world.run(&["check", "claims"]).status.success());
+}
+
+const SETTINGS: &str = "/v1/tenant/settings";
+
+/// Settings with documents taken strictly or not, as they are put.
+fn strict(strict_documents: bool) -> Value {
+    json!({"strict_documents": strict_documents, "risk_weights": {}})
+}
+
+async fn puts(world: &World, key: &str, settings: Value) -> Answer {
+    world.ask_as(Some(key), Method::PUT, SETTINGS, Some(settings)).await
+}
+
+fn with_document(number: &str) -> Value {
+    json!({"name": "Ana", "documents": [{"kind": "dni", "number": number}]})
+}
+
+/// Codes and places of the warnings of an answer.
+fn warned(body: &Value) -> Vec<String> {
+    let told = |warning: &Value| format!("{} {}", warning["code"], warning["pointer"]).replace('"', "");
+    body["warnings"].as_array().into_iter().flatten().map(told).collect()
+}
+
+/// A tenant of its own, and a key of it that may do all.
+fn another_tenant(world: &World) -> String {
+    let number = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
+    let made = world.run_json(&["key", "create", "all", "--scope", "admin", "--tenant", &number, "--json"]);
+    made["key"].as_str().expect("it is told once").to_owned()
+}
+
+#[tokio::test]
+async fn what_somebody_should_look_at_is_taken_with_a_warning_at_its_place() {
+    let world = World::start().await;
+    let body = json!({
+        "emails": ["ana@example.com", "x@sub.10minutemail.com"],
+        "documents": [{"kind": "nif", "number": "12345678Z"}, {"kind": "nie", "number": "X1234567A"}],
+    });
+    let registered = world.post("/v1/customers", body).await;
+    assert_eq!(registered.status, 201, "{}", registered.body);
+    let expected = ["disposable_email /emails/1", "wrong_control_character /documents/1/number"];
+    assert_eq!(warned(&registered.body), expected);
+    let detail = registered.body["warnings"][1]["detail"].as_str().expect("words");
+    assert!(detail.ends_with("expected L"), "{detail}");
+
+    let path = format!("/v1/customers/{}", registered.body["customer_id"].as_str().expect("an id"));
+    let documents = json!([{"kind": "dni", "number": "12345678A"}]);
+    let changed = world.patch(&path, None, json!({"documents": documents})).await;
+    assert_eq!((changed.status, warned(&changed.body)), (200, vec![expected[1].replace('1', "0")]), "{}", changed.body);
+    let kept = world.get(&format!("{path}/documents?min_position={}", changed.position.expect("a position"))).await;
+    assert_eq!(kept.body["items"][0]["number"], "12345678A");
+    let named = world.patch(&path, None, json!({"name": "Ana Torres"})).await;
+    assert_eq!((named.status, named.body.get("warnings")), (200, None), "of what was not told nothing is said");
+}
+
+#[tokio::test]
+async fn a_tenant_that_takes_documents_strictly_refuses_a_wrong_control_character_and_others_do_not() {
+    let world = World::start().await;
+    let theirs = another_tenant(&world);
+    let first = world.post_keyed("/v1/customers", "k-1", with_document("12345678A")).await;
+    assert_eq!((first.status, warned(&first.body).len()), (201, 1), "{}", first.body);
+    let changed = puts(&world, world.key(), strict(true)).await;
+    assert_eq!((changed.status, &changed.body["repeated"]), (200, &json!(false)), "{}", changed.body);
+
+    let head = world.head().await;
+    let refusal = "422 wrong_control_character /documents/0/number wrong_control_character";
+    let refused = world.post("/v1/customers", with_document("87654321A")).await;
+    assert_eq!(refused.refusal(), refusal, "{}", refused.body);
+    let path = format!("/v1/customers/{}", first.body["customer_id"].as_str().expect("an id"));
+    let documents = json!({"documents": [{"kind": "dni", "number": "87654321A"}]});
+    assert_eq!(world.patch(&path, None, documents).await.refusal(), refusal);
+    let row = json!({"row": 1, "name": "Eva", "document": {"kind": "dni", "number": "87654321A"}});
+    let import = json!({"system": "erp", "rows": [row]});
+    let imported = world.post("/v1/imports/customers", import.clone()).await;
+    let told = &imported.body["results"][0];
+    assert_eq!((&told["code"], &told["field"]), (&json!("wrong_control_character"), &json!("/document/number")));
+    assert_eq!(world.head().await, head, "nothing may be written");
+    let again = world.post_keyed("/v1/customers", "k-1", with_document("12345678A")).await;
+    assert_eq!((again.status, &again.body["customer_id"]), (200, &first.body["customer_id"]), "it was taken before");
+    let named = world.patch(&path, None, json!({"name": "Ana Torres"})).await;
+    assert_eq!(named.status, 200, "what is recorded stands in nobody's way");
+    assert_eq!(world.post("/v1/customers", with_document("87654321X")).await.status, 201);
+
+    let body = Some(with_document("87654321A"));
+    let elsewhere = world.ask_as(Some(&theirs), Method::POST, "/v1/customers", body).await;
+    assert_eq!((elsewhere.status, warned(&elsewhere.body).len()), (201, 1), "{}", elsewhere.body);
+    let of_theirs = world.ask_as(Some(&theirs), Method::GET, SETTINGS, None).await;
+    assert_eq!(of_theirs.body["strict_documents"], false);
+
+    assert_eq!(puts(&world, world.key(), strict(false)).await.status, 200);
+    let taken = world.post("/v1/imports/customers", import).await;
+    assert_eq!(taken.body["results"][0]["outcome"], "recorded", "{}", taken.body);
+    assert_eq!(warned(&taken.body["results"][0]), ["wrong_control_character /document/number"]);
+}
+
+#[tokio::test]
+async fn settings_are_changed_whole_by_administrators_and_the_same_again_is_no_event() {
+    let world = World::start().await;
+    let wanted = json!({"strict_documents": true, "risk_weights": {"blocked": 100, "velocity": 15}});
+    let changed = puts(&world, world.key(), wanted.clone()).await;
+    assert_eq!((changed.status, &changed.body["risk_weights"]["blocked"]), (200, &json!(100)), "{}", changed.body);
+    let head = world.head().await;
+    let seen = world.get(&format!("{SETTINGS}?min_position={head}")).await;
+    assert_eq!((&seen.body["strict_documents"], &seen.body["risk_weights"]["duplicate"]), (&json!(true), &json!(15)));
+    for same in [wanted, seen.body.clone()] {
+        let again = puts(&world, world.key(), same).await;
+        assert_eq!((again.status, &again.body["repeated"]), (200, &json!(true)), "{}", again.body);
+    }
+    let made =
+        world.run_json(&["key", "create", "reader", "--scope", "customers:read", "--scope", "operations", "--json"]);
+    let reader = made["key"].as_str().expect("it is told once");
+    let head = world.head().await;
+    assert_eq!(puts(&world, reader, strict(false)).await.refusal(), "403 scope_missing");
+    assert_eq!(world.ask_as(Some(reader), Method::GET, SETTINGS, None).await.refusal(), "403 scope_missing");
+    let weights = |weights: Value| json!({"strict_documents": true, "risk_weights": weights});
+    for (body, refusal) in [
+        (json!({"risk_weights": {}}), "/strict_documents missing_field"),
+        (json!({"strict_documents": true}), "/risk_weights missing_field"),
+        (weights(json!({"blocked": 101})), "/risk_weights/blocked out_of_range"),
+        (weights(json!({"blocked": -1})), "/risk_weights/blocked out_of_range"),
+        (weights(json!({"star/sign": 1})), "/risk_weights/star~1sign unknown_factor"),
+    ] {
+        let refused = puts(&world, world.key(), body.clone()).await.refusal();
+        assert_eq!(refused, format!("422 validation_failed {refusal}"), "{body}");
+    }
+    assert_eq!(world.head().await, head, "nothing may be written");
+
+    let shown = world.run_json(&["tenant", "settings", "--json"]);
+    assert_eq!((&shown["strict_documents"], &shown["risk_weights"]["blocked"]), (&json!(true), &json!(100)));
+    let told = world.run_json(&["tenant", "settings", "default", "--strict-documents", "off", "--json"]);
+    assert_eq!((&told["strict_documents"], &told["risk_weights"]["blocked"]), (&json!(false), &json!(100)));
+    let seen = world.get(&format!("{SETTINGS}?min_position={}", world.head().await)).await;
+    assert_eq!(seen.body["strict_documents"], false);
+    assert!(!world.run(&["tenant", "settings", "nobody"]).status.success());
 }

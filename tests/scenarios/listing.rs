@@ -222,3 +222,23 @@ async fn the_ledger_of_all_or_of_one_is_exported_in_the_order_in_which_it_happen
     assert_eq!(exported(&world, &["ledger", "--key", &other]).lines().count(), 1, "another tenant has none");
     assert_eq!(exported(&world, &["customers", "--key", &other]).lines().count(), 1);
 }
+
+#[tokio::test]
+async fn rows_that_somebody_should_look_at_are_recorded_and_told_of() {
+    let world = World::start().await;
+    let file = "email,document,document_kind,document_country\n\
+                ana@example.com,12345678A,dni,\n\
+                x@10minutemail.com,,,\n\
+                eva@example.com,X1234567A,,ES\n\
+                zoe@example.com,B58378431,tax_id,ES\n";
+    let (summary, code) = imported(&world, "warnings.csv", file, &[]);
+    assert_eq!((code, &summary["recorded"], &summary["rejected"]), (Some(3), &json!(3), &json!(1)), "{summary}");
+    let expected = json!({
+        "disposable_email": {"rows": 1, "first": [2]}, "wrong_control_character": {"rows": 2, "first": [1, 3]},
+    });
+    assert_eq!(summary["warnings"], expected);
+    let rejects = fs::read_to_string(world.folder().join("warnings.rejects.csv")).expect("a file");
+    assert!(rejects.contains("4,5,wrong_country,"), "{rejects}");
+    let (again, _) = imported(&world, "warnings.csv", file, &[]);
+    assert_eq!((&again["already_there"], &again["warnings"]), (&json!(3), &json!({})), "{again}");
+}

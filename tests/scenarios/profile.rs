@@ -299,7 +299,8 @@ async fn what_of_a_profile_cannot_be_is_refused_and_named() {
         assert_eq!(world.patch(&preferences, None, body.clone()).await.refusal(), refusal, "{body}");
     }
     for (document, refusal) in [
-        (json!({"kind": "dni", "number": "12345678A"}), "/documents/0/number wrong_control_character"),
+        (json!({"kind": "tax_id", "number": "B58378431", "country": "ES"}), "/documents/0/number wrong_country"),
+        (json!({"kind": "national_id", "number": "1234", "country": "ES"}), "/documents/0/number wrong_country"),
         (json!({"kind": "dni", "number": "1234"}), "/documents/0/number invalid_document"),
         (json!({"kind": "cif", "number": "A58818501", "country": "FR"}), "/documents/0/number wrong_country"),
         (json!({"kind": "passport", "number": "G1234"}), "/documents/0/country missing_field"),

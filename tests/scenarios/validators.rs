@@ -182,3 +182,41 @@ async fn what_cannot_be_asked_is_refused_and_so_is_who_may_not() {
         assert_eq!(answer.refusal(), "403 scope_missing", "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_verdict_follows_the_settings_of_the_tenant_unless_the_request_says_otherwise() {
+    let world = World::start().await;
+    let document = json!({"kind": "dni", "number": "12345678A"});
+    let customer = json!({"customer_email": "test@10minutemail.com", "country": "ES", "document": document});
+    let said = |body: &Value, strict: bool| {
+        let mut body = body.clone();
+        body["strict_documents"] = json!(strict);
+        body
+    };
+    assert_eq!(verdict(&world, "document", document.clone()).await["valid"], true);
+    assert_eq!(verdict(&world, "customer", customer.clone()).await["valid"], true);
+    assert_eq!(verdict(&world, "risk", customer.clone()).await["risk_score"], 45);
+
+    let settings = json!({"strict_documents": true, "risk_weights": {"temporary_domain": 0, "document_control": 70}});
+    let changed = world.ask_as(Some(world.key()), Method::PUT, "/v1/tenant/settings", Some(settings)).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let strict = verdict(&world, "document", document.clone()).await;
+    assert_eq!((&strict["valid"], &strict["checks"]["control_letter"]["status"]), (&json!(false), &json!("failed")));
+    assert_eq!(verdict(&world, "document", said(&document, false)).await["valid"], true);
+    assert_eq!(verdict(&world, "customer", customer.clone()).await["valid"], false);
+    assert_eq!(verdict(&world, "customer", said(&customer, false)).await["valid"], true);
+    let risk = verdict(&world, "risk", customer).await;
+    assert_eq!((&risk["risk_score"], &risk["risk_level"]), (&json!(70), &json!("high")), "{risk}");
+}
+
+#[tokio::test]
+async fn a_document_of_spain_is_of_spains_kinds() {
+    let world = World::start().await;
+    for kind in ["national_id", "tax_id"] {
+        let verdict = verdict(&world, "document", json!({"kind": kind, "number": "B58378431", "country": "ES"})).await;
+        let format = &verdict["checks"]["format"];
+        let told = format["message"].as_str().expect("words");
+        assert_eq!((&verdict["valid"], &format["status"]), (&json!(false), &json!("failed")));
+        assert!(told.ends_with("dni, nie, cif and nif"), "{told}");
+    }
+}

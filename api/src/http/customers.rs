@@ -36,6 +36,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
+use warnings::WarningView;
 
 mod addresses;
 pub(crate) mod documents;
@@ -52,6 +53,7 @@ mod standing;
 mod terms;
 mod timeline;
 mod update;
+pub(crate) mod warnings;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -227,12 +229,16 @@ struct RegisteredView {
     member: bool,
     position: i64,
     repeated: bool,
+    /// What was taken although somebody should look at it; not there when there is nothing to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningView>,
 }
 
 /// Registers a customer.
 ///
 /// E-mail addresses, telephone numbers, documents and references are one customer's at most. What a deleted customer holds is refused with
-/// its `customer_id`, for keys with `customers:read`: restore that one.
+/// its `customer_id`, for keys with `customers:read`: restore that one. A document of Spain with a wrong control character is refused only where
+/// the tenant's settings say `strict_documents`.
 #[utoipa::path(
     post, path = "/v1/customers", tag = "customers", operation_id = "register_customer",
     params(Idempotency),
@@ -241,7 +247,7 @@ struct RegisteredView {
         (status = 201, description = "Registered", body = RegisteredView,
             headers(("Location" = String, description = "Path of the customer"))),
         (status = 409, description = "customer_already_registered, email_taken, phone_taken, reference_taken, reference_already_linked, document_taken, referrer_erased, referrer_deleted, referrer_merged, referrer_blocked"),
-        (status = 422, description = "contact_required, company_required, too_many, in_the_future, referrer_not_found"),
+        (status = 422, description = "contact_required, company_required, too_many, in_the_future, referrer_not_found, wrong_control_character"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]
@@ -254,6 +260,7 @@ async fn register(
     caller.require(Scope::CustomersWrite)?;
     let request = body.read()?;
     let member = request.enrol_in.is_some();
+    let warnings = warnings::in_lists(&request.contact.emails, &request.contact.documents);
     let committed = commands::customers::register(&api.commands, &caller, key, request).await?;
     let customer = committed.customer().ok_or_else(|| Problem::internal().because("a registration made no event"))?;
     let view = RegisteredView {
@@ -261,6 +268,7 @@ async fn register(
         member,
         position: committed.position.0,
         repeated: committed.repeated,
+        warnings,
     };
     let done = Done::once(committed.repeated, committed.position, view);
     Ok(done.at(format!("/v1/customers/{}", customer.as_uuid())))

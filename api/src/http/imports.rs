@@ -5,6 +5,7 @@ use crate::Config;
 use crate::amount::AmountText;
 use crate::body::JsonBody;
 use crate::http::Done;
+use crate::http::customers::warnings::WarningView;
 use crate::http::wire::{Fields, date_as_written};
 use crate::openapi::schemas;
 use crate::problem::{Place, Problem};
@@ -103,6 +104,9 @@ struct RowView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/on")]
     field: Option<String>,
+    /// What was recorded although somebody should look at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningView>,
 }
 
 /// Records many purchases. Each row is answered for itself, so one bad row stops no other.
@@ -129,7 +133,7 @@ async fn import_purchases(
     let read: Vec<_> = body.rows.iter().map(|row| row.read(&common)).collect();
     let rows: Vec<PurchaseRow> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
     let outcomes = commands::customers::import_purchases(&api.commands, &caller, &common.options, &rows).await?;
-    answer(&api, body.rows.iter().map(|row| row.row).zip(read), outcomes).await
+    answer(&api, body.rows.iter().map(|row| row.row).zip(read), outcomes, |_| Vec::new()).await
 }
 
 /// What became of each row: of those that could not be read, it is said why.
@@ -137,6 +141,7 @@ async fn answer<T>(
     api: &Api,
     read: impl Iterator<Item = (u64, Result<T, Problem>)>,
     outcomes: Vec<RowOutcome>,
+    warnings: impl Fn(&T) -> Vec<WarningView>,
 ) -> Result<Done<ImportView>, Problem> {
     let last = outcomes.iter().filter_map(position_of).max();
     let position = match last {
@@ -145,7 +150,7 @@ async fn answer<T>(
     };
     let mut outcomes = outcomes.into_iter();
     let results = read.filter_map(|(row, read)| match read {
-        Ok(_) => outcomes.next().map(|outcome| RowView::of(row, outcome)),
+        Ok(read) => outcomes.next().map(|outcome| RowView::of(row, outcome, || warnings(&read))),
         Err(problem) => Some(RowView::refused(row, "refused", &problem)),
     });
     let view = ImportView { results: results.collect(), position: position.0 };
@@ -213,9 +218,11 @@ impl RowBody {
 }
 
 impl RowView {
-    fn of(row: u64, outcome: RowOutcome) -> Self {
+    fn of(row: u64, outcome: RowOutcome, warnings: impl FnOnce() -> Vec<WarningView>) -> Self {
         match outcome {
-            RowOutcome::Recorded { customer, .. } => Self::happened(row, "recorded", customer.as_uuid()),
+            RowOutcome::Recorded { customer, .. } => {
+                Self { warnings: warnings(), ..Self::happened(row, "recorded", customer.as_uuid()) }
+            }
             RowOutcome::Repeated { customer } => Self::happened(row, "repeated", customer.as_uuid()),
             RowOutcome::Refused(refusal) => Self::refused(row, "refused", &refusal.into()),
             RowOutcome::Failed(error) => {
@@ -227,7 +234,7 @@ impl RowView {
     }
 
     fn happened(row: u64, outcome: &'static str, customer: Uuid) -> Self {
-        Self { row, outcome, customer_id: Some(customer), code: None, detail: None, field: None }
+        Self { row, outcome, customer_id: Some(customer), code: None, detail: None, field: None, warnings: Vec::new() }
     }
 
     fn refused(row: u64, outcome: &'static str, problem: &Problem) -> Self {
@@ -237,7 +244,8 @@ impl RowView {
             Place::Parameter(_) | Place::Header(_) => None,
         });
         let code = first.map_or_else(|| problem.code().to_owned(), |error| error.code.to_string());
-        Self { row, outcome, customer_id: None, code: Some(code), detail: Some(problem.detail().to_owned()), field }
+        let detail = Some(problem.detail().to_owned());
+        Self { row, outcome, customer_id: None, code: Some(code), detail, field, warnings: Vec::new() }
     }
 }
 

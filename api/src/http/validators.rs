@@ -391,7 +391,7 @@ const DOCUMENTS_MAX: usize = 20;
 
 fn kept(row: &DocumentRow) -> Option<Document> {
     let kind = DocumentKind::ALL.into_iter().find(|kind| kind.as_str() == row.kind)?;
-    Document::parse(kind, &row.number, Country::parse(&row.country).ok()?).ok()
+    Document::stored(kind, row.number.clone(), Country::parse(&row.country).ok()?).ok()
 }
 
 fn document_of(claims: &Claims<'_>) -> Option<Document> {

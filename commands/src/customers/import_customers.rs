@@ -2,7 +2,7 @@
 //! people have changed since. So made again it changes nothing.
 
 use super::import::{Line, REFERENCES_AT_ONCE, RowOutcome};
-use super::{Register, claims_of, reference_claim, registration, require_born, taken};
+use super::{Register, claims_of, reference_claim, registration, require_born, taken, wrong_control};
 use crate::caller::{Caller, Scope, beginning_of};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed};
@@ -45,11 +45,14 @@ pub async fn import_customers(
         let on = row.since.unwrap_or_else(|| caller.today());
         let occurred_at = row.since.map_or(caller.now, |since| beginning_of(since, caller.zone));
         let is_since = caller.require_business_time("/registered_on", Some(occurred_at));
-        if let Err(refusal) = is_since.and_then(|()| require_born(caller, row.register.contact.birth_date)) {
+        let contact = &row.register.contact;
+        let is_born = is_since.and_then(|()| require_born(caller, contact.birth_date));
+        let wrong = wrong_control(caller, &contact.documents, |_| "/document".to_owned());
+        if let Some(refusal) = is_born.err().or(wrong) {
             outcomes[index] = Some(RowOutcome::Refused(refusal));
             continue;
         }
-        let claimed_at = || taken::in_row(&row.register.contact);
+        let claimed_at = || taken::in_row(contact);
         let request = || registration(row.register.clone(), row.also(), occurred_at, on).claiming(claimed_at());
         line.submit(request, index, |index, answer| outcomes[index] = Some(outcome(&rows[index], answer))).await;
     }

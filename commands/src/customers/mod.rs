@@ -58,7 +58,7 @@ use domain::customers::commands::{CustomerCommand, RefundLine};
 use domain::customers::customer::{ActiveCustomer, Customer, Order};
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference, PurchaseLine};
 use domain::customers::referring::Referral;
-use domain::document::Document;
+use domain::document::{Document, DocumentError};
 use domain::email::Email;
 use domain::ids::{Channel, CustomerId, Language, OrderId, RefundId, Source};
 use domain::loyalty::commands::LoyaltyCommand;
@@ -66,6 +66,7 @@ use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::loyalty::loyalty_programme::LoyaltyProgramme;
 use domain::loyalty::sale::{Buyer, KnownBuyer, Referred, Sale, SaleRefund};
 use domain::phone::Phone;
+use domain::validators::Control;
 use domain::{Currency, Decider, Moment, Money, Refusal};
 use serde::Serialize;
 use store::{ClaimKey, StreamId};
@@ -138,8 +139,9 @@ pub async fn register(
     caller.require(Scope::CustomersWrite)?;
     require_born(caller, request.contact.birth_date)?;
     let claimed_at = taken::in_lists(&request.contact);
+    let wrong = wrong_control(caller, &request.contact.documents, in_list);
     let registration = registration(request, Vec::new(), caller.now, caller.today());
-    taken::execute(commands, caller, registration.claiming(claimed_at).keyed(key)).await
+    taken::execute(commands, caller, registration.claiming(claimed_at).refused_for(wrong).keyed(key)).await
 }
 
 /// Remembers a purchase; a member earns points with it.
@@ -229,6 +231,20 @@ fn certain_claims(contact: &Contact) -> Vec<ClaimKey> {
 fn require_born(caller: &Caller, birth_date: Option<BirthDate>) -> Result<(), Refusal> {
     let born_at = birth_date.map(|born| beginning_of(born.date(), caller.zone));
     caller.require_business_time("/birth_date", born_at)
+}
+
+/// Why documents are not taken: one has a wrong control character, and the tenant takes none such. Its place is its number's.
+fn wrong_control(caller: &Caller, documents: &[Document], place: impl Fn(usize) -> String) -> Option<Refusal> {
+    if !caller.settings.strict_documents {
+        return None;
+    }
+    let wrong = documents.iter().position(|document| document.control() != Control::Right)?;
+    Some(Refusal::invalid(format!("{}/number", place(wrong)), &DocumentError::WrongControl))
+}
+
+/// Where a document stands in a body that has a list of them.
+fn in_list(index: usize) -> String {
+    format!("/documents/{index}")
 }
 
 /// A registration, and what is said of the customer with it.

@@ -1,6 +1,6 @@
 //! Changing what is known of a customer. What is taken away becomes free for others in the same append, what is new is taken.
 
-use super::{certain_claims, customer_stream, newer_claims, require_born, taken, user_claim};
+use super::{certain_claims, customer_stream, in_list, newer_claims, require_born, taken, user_claim, wrong_control};
 use crate::access::require_zone;
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -45,10 +45,12 @@ pub async fn update(
         require_born(caller, Some(birth_date))?;
     }
     let content = content_of(&request);
-    let claimed_at = taken::in_lists(&given(&request.patch));
+    let given = given(&request.patch);
+    let wrong = wrong_control(caller, &given.documents, in_list);
+    let claimed_at = taken::in_lists(&given);
     let command = CustomerCommand::Update(request.patch);
     let asked = asking(caller, ("customers.update", content), request.customer, command, seen);
-    taken::execute(commands, caller, asked.claiming(claimed_at).keyed(key)).await
+    taken::execute(commands, caller, asked.claiming(claimed_at).refused_for(wrong).keyed(key)).await
 }
 
 /// The contacts that a patch names.

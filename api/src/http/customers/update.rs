@@ -9,6 +9,7 @@ use crate::headers::{Guards, PathId};
 use crate::http::Done;
 use crate::http::customers::documents::DocumentBody;
 use crate::http::customers::terms::{self, TermsBody};
+use crate::http::customers::warnings::{self, WarningView};
 use crate::http::wire::Fields;
 use crate::openapi::schemas;
 use crate::problem::Problem;
@@ -128,6 +129,9 @@ pub(super) struct UpdatedView {
     version: Option<Version>,
     position: i64,
     repeated: bool,
+    /// What was taken although somebody should look at it; not there when there is nothing to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningView>,
 }
 
 /// Changes what is known of a customer.
@@ -143,7 +147,7 @@ pub(super) struct UpdatedView {
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_erased, customer_merged, customer_deleted, email_taken, phone_taken, document_taken"),
         (status = 412, description = "version_changed"),
-        (status = 422, description = "contact_required, company_required, too_many, in_the_future, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order"),
+        (status = 422, description = "contact_required, company_required, too_many, in_the_future, unknown_time_zone, business_only, too_many_days, step_required, steps_out_of_order, wrong_control_character"),
     ),
     security(("key" = [Scope::CustomersWrite])),
 )]
@@ -156,6 +160,7 @@ pub(super) async fn update(
 ) -> Result<Done<UpdatedView>, Problem> {
     caller.require(Scope::CustomersWrite)?;
     let request = Update { customer: CustomerId::new(id), patch: body.read()? };
+    let warnings = warnings_of(&request.patch);
     let committed = commands::customers::update(&api.commands, &caller, key, request, seen).await?;
     let (position, version) = (committed.position, customer_version(&committed));
     let view = UpdatedView {
@@ -164,8 +169,15 @@ pub(super) async fn update(
         version,
         position: position.0,
         repeated: committed.repeated,
+        warnings,
     };
     Ok(Done::changed(position, version, view))
+}
+
+/// Of what the patch brings.
+fn warnings_of(patch: &CustomerPatch) -> Vec<WarningView> {
+    let (emails, documents) = (patch.emails.applied(None), patch.documents.applied(None));
+    warnings::in_lists(&emails.unwrap_or_default(), &documents.unwrap_or_default())
 }
 
 /// The version of the customer's stream that a command led to; none when nothing happened to it.

@@ -5,6 +5,7 @@ use crate::Api;
 use crate::body::JsonBody;
 use crate::http::Done;
 use crate::http::customers::documents::DocumentBody;
+use crate::http::customers::warnings;
 use crate::http::wire::{Fields, date_as_written};
 use crate::openapi::schemas;
 use crate::problem::Problem;
@@ -115,7 +116,11 @@ pub(super) async fn import_customers(
     let read: Vec<_> = body.rows.iter().map(|row| row.read(&common)).collect();
     let rows: Vec<CustomerRow> = read.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
     let outcomes = commands::customers::import_customers(&api.commands, &caller, &rows).await?;
-    answer(&api, body.rows.iter().map(|row| row.row).zip(read), outcomes).await
+    let warnings = |row: &CustomerRow| {
+        let Contact { emails, documents, .. } = &row.register.contact;
+        warnings::in_row(emails, documents)
+    };
+    answer(&api, body.rows.iter().map(|row| row.row).zip(read), outcomes, warnings).await
 }
 
 impl CustomersBody {
