@@ -108,6 +108,7 @@ const LOOKS: &[Look] = &[
     look("/v1/projections", "/v1/projections", 200, ANYTHING),
     look("/v1/reactors", "/v1/reactors", 200, ANYTHING),
     look("/v1/reactors/{name}/parked", "/v1/reactors/customer_lifecycle/parked", 200, NOBODY),
+    look("/v1/tenant/settings", "/v1/tenant/settings", 200, ANYTHING),
 ];
 
 /// That there was a customer, when it came and bought, and nothing that tells who it was.
