@@ -447,10 +447,7 @@ impl Member {
                 let drawn = sum_of(from.iter().map(|used| used.points));
                 self.debt = self.debt.saturating_add(points.saturating_sub(drawn));
             }
-            E::OrderRefunded { order, refund, remaining, refunded_on } => {
-                self.see(*refunded_on);
-                self.note_left(order, refunding::Left { refund: refund.clone(), remaining: remaining.minor() });
-            }
+            E::OrderRefunded { .. } => self.note_left(event),
             E::PointsAdjusted { .. } => self.add_adjusted(event),
             E::PointsReturned { .. } => self.add_returned(event),
             E::PointsExpired { lot, points, expires_on, hold, refund, .. } => {

@@ -29,9 +29,11 @@ impl Member {
         Money::from_minor(left.or(earned.paid)?, self.currency).ok()
     }
 
-    pub(super) fn note_left(&mut self, order: &OrderId, left: Left) {
+    pub(super) fn note_left(&mut self, event: &LoyaltyEvent) {
+        let LoyaltyEvent::OrderRefunded { order, refund, remaining, refunded_on } = event else { return };
+        self.see(*refunded_on);
         if let Some(earned) = self.earned.get_mut(order) {
-            earned.left = Some(Box::new(left));
+            earned.left = Some(Box::new(Left { refund: refund.clone(), remaining: remaining.minor() }));
         }
     }
 
