@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::access::api_key::ApiKey;
 use crate::access::projection::Projection;
 use crate::access::tenant::Tenant;
+use crate::credit::credit_group::CreditGroup;
+use crate::credit::credit_line::CreditLine;
 use crate::customers::customer::Customer;
 use crate::decider::Decider;
 use crate::event::Event;
+use crate::ids::CustomerId;
 use crate::loyalty::loyalty_account::LoyaltyAccount;
 use crate::loyalty::loyalty_programme::LoyaltyProgramme;
 use crate::refusal::Refusal;
@@ -23,6 +26,10 @@ pub enum Category {
     /// A tenant's loyalty programme.
     #[serde(rename = "loyalty_programme")]
     Programme,
+    /// A line of credit, under an id made of the customer's and the currency.
+    Credit,
+    /// A group of lines of credit.
+    CreditGroup,
     /// A tenant.
     #[serde(rename = "access_tenant")]
     Tenant,
@@ -36,8 +43,16 @@ pub enum Category {
 
 impl Category {
     /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Customer, Self::Loyalty, Self::Programme, Self::Tenant, Self::ApiKey, Self::Projection];
+    pub const ALL: &[Self] = &[
+        Self::Customer,
+        Self::Loyalty,
+        Self::Programme,
+        Self::Credit,
+        Self::CreditGroup,
+        Self::Tenant,
+        Self::ApiKey,
+        Self::Projection,
+    ];
 
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +60,8 @@ impl Category {
             Self::Customer => "customer",
             Self::Loyalty => "loyalty",
             Self::Programme => "loyalty_programme",
+            Self::Credit => "credit",
+            Self::CreditGroup => "credit_group",
             Self::Tenant => "access_tenant",
             Self::ApiKey => "access_key",
             Self::Projection => "access_projection",
@@ -55,7 +72,7 @@ impl Category {
     pub const fn is_access(self) -> bool {
         match self {
             Self::Tenant | Self::ApiKey | Self::Projection => true,
-            Self::Customer | Self::Loyalty | Self::Programme => false,
+            Self::Customer | Self::Loyalty | Self::Programme | Self::Credit | Self::CreditGroup => false,
         }
     }
 
@@ -70,6 +87,8 @@ impl Category {
             Self::Customer => Customer::SNAPSHOT_VERSION,
             Self::Loyalty => LoyaltyAccount::SNAPSHOT_VERSION,
             Self::Programme => LoyaltyProgramme::SNAPSHOT_VERSION,
+            Self::Credit => CreditLine::SNAPSHOT_VERSION,
+            Self::CreditGroup => CreditGroup::SNAPSHOT_VERSION,
             Self::Tenant => Tenant::SNAPSHOT_VERSION,
             Self::ApiKey => ApiKey::SNAPSHOT_VERSION,
             Self::Projection => Projection::SNAPSHOT_VERSION,
@@ -119,6 +138,8 @@ aggregates! {
     Customer => Customer, snapshot version 10;
     LoyaltyAccount => Loyalty, snapshot version 13;
     LoyaltyProgramme => Programme, snapshot version 5;
+    CreditLine => Credit, snapshot version 1;
+    CreditGroup => CreditGroup, snapshot version 1;
     Tenant => Tenant, snapshot version 2;
     ApiKey => ApiKey, snapshot version 1;
     Projection => Projection, snapshot version 1;
@@ -133,6 +154,10 @@ pub enum AggregateState {
     Loyalty(LoyaltyAccount),
     /// Of a loyalty programme.
     Programme(LoyaltyProgramme),
+    /// Of a line of credit.
+    Credit(CreditLine),
+    /// Of a group of lines of credit.
+    CreditGroup(CreditGroup),
     /// Of a tenant.
     Tenant(Tenant),
     /// Of a key.
@@ -156,6 +181,8 @@ impl AggregateState {
             Category::Customer => Self::Customer(Customer::initial()),
             Category::Loyalty => Self::Loyalty(LoyaltyAccount::initial()),
             Category::Programme => Self::Programme(LoyaltyProgramme::initial()),
+            Category::Credit => Self::Credit(CreditLine::initial()),
+            Category::CreditGroup => Self::CreditGroup(CreditGroup::initial()),
             Category::Tenant => Self::Tenant(Tenant::initial()),
             Category::ApiKey => Self::ApiKey(ApiKey::initial()),
             Category::Projection => Self::Projection(Projection::initial()),
@@ -168,9 +195,25 @@ impl AggregateState {
             Self::Customer(_) => Category::Customer,
             Self::Loyalty(_) => Category::Loyalty,
             Self::Programme(_) => Category::Programme,
+            Self::Credit(_) => Category::Credit,
+            Self::CreditGroup(_) => Category::CreditGroup,
             Self::Tenant(_) => Category::Tenant,
             Self::ApiKey(_) => Category::ApiKey,
             Self::Projection(_) => Category::Projection,
+        }
+    }
+
+    /// Whose personal data the state may hold, as far as the id of its stream does not tell: a line of credit has an id of its own.
+    pub fn customer(&self) -> Option<CustomerId> {
+        match self {
+            Self::Credit(state) => state.customer(),
+            Self::Customer(_)
+            | Self::Loyalty(_)
+            | Self::Programme(_)
+            | Self::CreditGroup(_)
+            | Self::Tenant(_)
+            | Self::ApiKey(_)
+            | Self::Projection(_) => None,
         }
     }
 
@@ -183,15 +226,29 @@ impl AggregateState {
             (Self::Programme(state), Event::Programme(event)) => {
                 Self::Programme(LoyaltyProgramme::evolve(state, event))
             }
+            (Self::Credit(state), Event::Credit(event)) => Self::Credit(CreditLine::evolve(state, event)),
+            (Self::CreditGroup(state), Event::CreditGroup(event)) => {
+                Self::CreditGroup(CreditGroup::evolve(state, event))
+            }
             (Self::Tenant(state), Event::Access(event)) => Self::Tenant(Tenant::evolve(state, event)),
             (Self::ApiKey(state), Event::Access(event)) => Self::ApiKey(ApiKey::evolve(state, event)),
             (Self::Projection(state), Event::Access(event)) => Self::Projection(Projection::evolve(state, event)),
-            (state @ Self::Customer(_), Event::Loyalty(_) | Event::Programme(_) | Event::Access(_))
-            | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Programme(_) | Event::Access(_))
-            | (state @ Self::Programme(_), Event::Customer(_) | Event::Loyalty(_) | Event::Access(_))
+            (state @ Self::Customer(_), Event::Loyalty(_) | Event::Programme(_))
+            | (state @ Self::Loyalty(_), Event::Customer(_) | Event::Programme(_))
+            | (state @ Self::Programme(_), Event::Customer(_) | Event::Loyalty(_))
+            | (
+                state @ (Self::Customer(_) | Self::Loyalty(_) | Self::Programme(_)),
+                Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_),
+            )
+            | (state @ Self::Credit(_), Event::CreditGroup(_))
+            | (state @ Self::CreditGroup(_), Event::Credit(_))
+            | (
+                state @ (Self::Credit(_) | Self::CreditGroup(_)),
+                Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Access(_),
+            )
             | (
                 state @ (Self::Tenant(_) | Self::ApiKey(_) | Self::Projection(_)),
-                Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_),
+                Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_),
             ) => state,
         }
     }
@@ -202,6 +259,8 @@ impl AggregateState {
             Self::Customer(state) => serde_json::to_vec(state),
             Self::Loyalty(state) => serde_json::to_vec(state),
             Self::Programme(state) => serde_json::to_vec(state),
+            Self::Credit(state) => serde_json::to_vec(state),
+            Self::CreditGroup(state) => serde_json::to_vec(state),
             Self::Tenant(state) => serde_json::to_vec(state),
             Self::ApiKey(state) => serde_json::to_vec(state),
             Self::Projection(state) => serde_json::to_vec(state),
@@ -218,6 +277,8 @@ impl AggregateState {
             Category::Customer => serde_json::from_slice(snapshot).map(Self::Customer),
             Category::Loyalty => serde_json::from_slice(snapshot).map(Self::Loyalty),
             Category::Programme => serde_json::from_slice(snapshot).map(Self::Programme),
+            Category::Credit => serde_json::from_slice(snapshot).map(Self::Credit),
+            Category::CreditGroup => serde_json::from_slice(snapshot).map(Self::CreditGroup),
             Category::Tenant => serde_json::from_slice(snapshot).map(Self::Tenant),
             Category::ApiKey => serde_json::from_slice(snapshot).map(Self::ApiKey),
             Category::Projection => serde_json::from_slice(snapshot).map(Self::Projection),

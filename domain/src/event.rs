@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::access::events::AccessEvent;
 use crate::aggregate::Category;
+use crate::credit::events::{CreditEvent, CreditGroupEvent};
 use crate::customers::events::CustomerEvent;
 use crate::loyalty::events::{LoyaltyEvent, ProgrammeEvent};
 
@@ -37,6 +38,10 @@ pub enum Event {
     Loyalty(LoyaltyEvent),
     /// Of a tenant's loyalty programme.
     Programme(ProgrammeEvent),
+    /// Of a line of credit.
+    Credit(CreditEvent),
+    /// Of a group of lines of credit.
+    CreditGroup(CreditGroupEvent),
     /// Of a tenant, a key or a projector.
     Access(AccessEvent),
 }
@@ -111,6 +116,8 @@ impl Event {
             Self::Customer(_) => Category::Customer,
             Self::Loyalty(_) => Category::Loyalty,
             Self::Programme(_) => Category::Programme,
+            Self::Credit(_) => Category::Credit,
+            Self::CreditGroup(_) => Category::CreditGroup,
             Self::Access(event) => match event {
                 AccessEvent::TenantCreated { .. } | AccessEvent::SettingsChanged { .. } => Category::Tenant,
                 AccessEvent::KeyCreated { .. } | AccessEvent::KeyRevoked { .. } => Category::ApiKey,
@@ -125,6 +132,8 @@ impl Event {
             Self::Customer(event) => event.event_type(),
             Self::Loyalty(event) => event.event_type(),
             Self::Programme(event) => event.event_type(),
+            Self::Credit(event) => event.event_type(),
+            Self::CreditGroup(event) => event.event_type(),
             Self::Access(event) => event.event_type(),
         }
     }
@@ -140,6 +149,8 @@ impl Event {
             Self::Customer(event) => written(event),
             Self::Loyalty(event) => written(event),
             Self::Programme(event) => written(event),
+            Self::Credit(event) => written(event),
+            Self::CreditGroup(event) => written(event),
             Self::Access(event) => written(event),
         };
         Encoded { event_type: self.event_type(), schema_version: self.schema_version(), payload, personal }
@@ -164,6 +175,12 @@ impl Event {
         }
         if ProgrammeEvent::TYPES.contains(&event_type) {
             return stored.read(ProgrammeEvent::open).map(Self::Programme);
+        }
+        if CreditEvent::TYPES.contains(&event_type) {
+            return stored.read(CreditEvent::open).map(Self::Credit);
+        }
+        if CreditGroupEvent::TYPES.contains(&event_type) {
+            return stored.read(CreditGroupEvent::open).map(Self::CreditGroup);
         }
         if AccessEvent::TYPES.contains(&event_type) {
             return stored.read(AccessEvent::open).map(Self::Access);
@@ -190,18 +207,45 @@ impl From<ProgrammeEvent> for Event {
     }
 }
 
+impl From<CreditEvent> for Event {
+    fn from(event: CreditEvent) -> Self {
+        Self::Credit(event)
+    }
+}
+
+impl From<CreditGroupEvent> for Event {
+    fn from(event: CreditGroupEvent) -> Self {
+        Self::CreditGroup(event)
+    }
+}
+
 impl From<AccessEvent> for Event {
     fn from(event: AccessEvent) -> Self {
         Self::Access(event)
     }
 }
 
-const CONTEXTS: [&[&str]; 4] = [CustomerEvent::TYPES, LoyaltyEvent::TYPES, ProgrammeEvent::TYPES, AccessEvent::TYPES];
+const CONTEXTS: [&[&str]; 6] = [
+    CustomerEvent::TYPES,
+    LoyaltyEvent::TYPES,
+    ProgrammeEvent::TYPES,
+    CreditEvent::TYPES,
+    CreditGroupEvent::TYPES,
+    AccessEvent::TYPES,
+];
 
-const ALL_TYPES: [&str; CONTEXTS[0].len() + CONTEXTS[1].len() + CONTEXTS[2].len() + CONTEXTS[3].len()] =
-    concatenated(CONTEXTS);
+const ALL_TYPES: [&str; length_of(CONTEXTS)] = concatenated(CONTEXTS);
 
-const fn concatenated<const N: usize>(parts: [&[&'static str]; 4]) -> [&'static str; N] {
+const fn length_of(parts: [&[&str]; 6]) -> usize {
+    let (mut length, mut part) = (0, 0);
+    while part < parts.len() {
+        length += parts[part].len();
+        part += 1;
+    }
+    length
+}
+
+const fn concatenated<const N: usize>(parts: [&[&'static str]; 6]) -> [&'static str; N] {
     let mut all = [""; N];
     let (mut next, mut part) = (0, 0);
     while part < parts.len() {
@@ -217,8 +261,12 @@ const fn concatenated<const N: usize>(parts: [&[&'static str]; 4]) -> [&'static 
 }
 
 /// The upcasters of all contexts.
-const UPCASTERS: [&[Upcaster]; 3] =
-    [crate::customers::events::UPCASTERS, crate::loyalty::events::UPCASTERS, crate::access::events::UPCASTERS];
+const UPCASTERS: [&[Upcaster]; 4] = [
+    crate::customers::events::UPCASTERS,
+    crate::loyalty::events::UPCASTERS,
+    crate::credit::events::UPCASTERS,
+    crate::access::events::UPCASTERS,
+];
 
 fn newest_version(upcasters: &[&[Upcaster]], event_type: &str) -> i16 {
     upcasters.iter().map(|upcasters| upcast::steps(upcasters, event_type)).sum::<i16>() + 1

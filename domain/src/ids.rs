@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::Clear;
+use crate::money::Currency;
 use crate::refusal::InvalidValue;
 use crate::text::string_conversions;
 
@@ -100,12 +101,28 @@ macro_rules! uuids {
 uuids! {
     /// A customer; also the id of the customer's loyalty account.
     CustomerId;
-    /// Points that are held for an order until it is paid.
+    /// Points or credit that are held for an order until it is paid.
     HoldId;
     /// What a changed programme would have done, worked out before it is published.
     RehearsalId;
     /// A campaign of a loyalty programme.
     CampaignId;
+    /// A line of credit: one for each customer and currency, see [`CreditLineId::of`].
+    CreditLineId;
+    /// Lines of credit that share a limit.
+    CreditGroupId;
+}
+
+/// The names of lines of credit; their ids are made of it for ever.
+const CREDIT_LINES: Uuid = Uuid::from_u128(0x6f1d_3c52_9a0e_5b7d_8e41_27c4_b0d9_15aa);
+
+impl CreditLineId {
+    /// The line of a customer in a currency, whether it was ever requested or not.
+    #[must_use]
+    pub fn of(customer: CustomerId, currency: Currency) -> Self {
+        let name = [customer.0.as_bytes(), currency.code().as_bytes()].concat();
+        Self(Uuid::new_v5(&CREDIT_LINES, &name))
+    }
 }
 
 /// A tenant: a small number, because it stands on every row.
@@ -191,6 +208,16 @@ identifiers! {
     AdjustmentId: 64 of CODE;
     /// A transfer of points, as whoever asks for it numbers it.
     TransferId: 64 of CODE;
+    /// An invoice, as the invoicing system numbers it.
+    InvoiceId: 64 of CODE;
+    /// A payment that came in, as the bank or the system that took it numbers it.
+    PaymentId: 64 of CODE;
+    /// Credit that comes free because what was bought came to nothing, as who says so numbers it: a return or a credit note.
+    ReleaseId: 64 of CODE;
+    /// A case about a payment, such as a claim that it was made, as who looks into it numbers it.
+    CaseId: 64 of CODE;
+    /// Who acts, as the log tells it, such as `key:018f0000-0000-7000-8000-000000000009`.
+    Actor: 128 of CODE;
     /// An article.
     Sku: 64 of CODE;
     /// A category of articles.
@@ -299,6 +326,17 @@ mod tests {
         assert_eq!(TenantId::new(0), Err(IdentifierError::NotPositive));
         assert!(serde_json::from_str::<TenantId>("-1").is_err());
         assert_eq!(serde_json::from_str::<TenantId>("7").unwrap().get(), 7);
+    }
+
+    #[test]
+    fn a_customer_has_one_line_of_credit_in_each_currency() {
+        let customer = |number| CustomerId::new(Uuid::from_u128(number));
+        let line = |number, currency| CreditLineId::of(customer(number), Currency::parse(currency).unwrap());
+        assert_eq!(line(7, "EUR"), line(7, "EUR"));
+        assert_ne!(line(7, "EUR"), line(7, "USD"));
+        assert_ne!(line(7, "EUR"), line(8, "EUR"));
+        // Streams are found by it: it never changes.
+        assert_eq!(line(7, "EUR").to_string(), "4d12450f-5747-5f6e-949c-8d7cf6b0d018");
     }
 
     #[test]

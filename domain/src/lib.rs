@@ -1,6 +1,6 @@
 //! What can happen, and why. Pure: values in, values out; no I/O, clock, randomness or async. Time and ids are arguments.
 //!
-//! A context is a folder (`customers`, `loyalty`, `access`); contexts meet in the sum type [`Event`] only, never in each
+//! A context is a folder (`customers`, `loyalty`, `credit`, `access`); contexts meet in the sum type [`Event`] only, never in each
 //! other. Deliberately absent: storage, tenants' isolation, uniqueness across aggregates (claims belong to the log).
 
 #![deny(clippy::float_arithmetic)]
@@ -10,6 +10,7 @@ pub mod aggregate;
 pub mod birth_date;
 pub mod calendar;
 pub mod country;
+pub mod credit;
 pub mod customers;
 pub mod decider;
 pub mod document;

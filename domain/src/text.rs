@@ -119,6 +119,10 @@ bounded_text! {
     PlaceName: 100;
     /// A postal code, as its country writes it.
     PostalCode: 20;
+    /// How a credit bureau rates a business, in its own scale.
+    ScoreText: 64;
+    /// Who can say how a business pays.
+    TradeReferences: 1000;
     /// What who brings something must know.
     Instructions: 500;
     /// What a customer wants or does not want.

@@ -15,7 +15,7 @@ fn categories_are_read_as_they_are_written() {
         assert_eq!(serde_json::to_value(category).unwrap(), category.as_str());
         assert_eq!(AggregateState::initial(*category).category(), *category);
     }
-    assert_eq!(Category::parse("credit"), None);
+    assert_eq!(Category::parse("leads"), None);
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! What lines of credit may do, as given / when / then.
