@@ -14,6 +14,11 @@ use domain::access::events::{AccessEvent, KeyDigest, SkipReason};
 use domain::access::scope::Scope;
 use domain::birth_date::BirthDate;
 use domain::country::Country;
+use domain::credit::events::{CreditEvent, CreditGroupEvent, RestoredUse};
+use domain::credit::financials::{CreditNote, Financials};
+use domain::credit::policy::{Counts, DunningChannel, DunningLevel, OverdueBlock, Policy};
+use domain::credit::reasons::{Bound, HoldRelease, Override, RejectReason, ReleaseCause, SuspensionCause};
+use domain::credit::terms::Terms as CreditTerms;
 use domain::customers::address::{Address, AddressKind};
 use domain::customers::blocking::{BlockNote, BlockReason};
 use domain::customers::events::{
@@ -30,9 +35,10 @@ use domain::customers::terms::{DiscountStep, Percent, Terms, VolumeDiscount};
 use domain::document::{Document, DocumentKind};
 use domain::email::Email;
 use domain::ids::{
-    AdjustmentId, BenefitCode, CampaignId, CategoryCode, Channel, CustomerId, ExternalSystem, HoldId, Label, Language,
-    MetadataKey, OrderId, ReasonCode, RefundId, RehearsalId, RepCode, RewardCode, RouteCode, Sku, Source,
-    StampCardCode, Tag, TenantId, TimeZoneName, Topic, TransferId,
+    Actor, AdjustmentId, BenefitCode, CampaignId, CaseId, CategoryCode, Channel, CreditGroupId, CreditLineId,
+    CustomerId, ExternalSystem, HoldId, InvoiceId, Label, Language, MetadataKey, OrderId, PaymentId, ReasonCode,
+    RefundId, RehearsalId, ReleaseId, RepCode, RewardCode, RouteCode, Sku, Source, StampCardCode, Tag, TenantId,
+    TimeZoneName, Topic, TransferId,
 };
 use domain::loyalty::adjustments::{AdjustmentNote, AdjustmentReason};
 use domain::loyalty::campaigns::{
@@ -51,7 +57,7 @@ use domain::phone::Phone;
 use domain::segment::{Score, Scores, Segment};
 use domain::text::{
     AddressLine, CompanyName, Instructions, MetadataText, PersonName, PlaceName, PostalCode, PreferenceText,
-    ReasonText, ReferenceText, UserId,
+    ReasonText, ReferenceText, ScoreText, TradeReferences, UserId,
 };
 use domain::validators::risk::RiskWeights;
 use domain::{Currency, Event, Money, Personal, Sealed};
@@ -131,7 +137,7 @@ impl Example {
 }
 
 fn examples() -> Vec<Example> {
-    customers().into_iter().chain(loyalty()).chain(access()).collect()
+    customers().into_iter().chain(loyalty()).chain(credit()).chain(access()).collect()
 }
 
 fn customers() -> Vec<Example> {
@@ -989,6 +995,234 @@ fn hold() -> HoldId {
 
 fn lots() -> Vec<LotPoints> {
     vec![LotPoints { lot: 1, points: 200 }, LotPoints { lot: 2, points: 100 }]
+}
+
+fn credit() -> Vec<Example> {
+    let all = [requested(), approved(), rejected()];
+    let others = [credit_standing(), credit_orders(), credit_payments(), credit_overdue(), credit_cases()];
+    all.into_iter().chain(others.into_iter().flatten()).chain(credit_groups()).collect()
+}
+
+fn requested() -> Example {
+    let requested = |personal: Financials| CreditEvent::Requested {
+        customer: other_customer(),
+        amount: money("10000.00"),
+        requested_by: actor("key:018f0000-0000-7000-8000-000000000009"),
+        on: day("2026-01-05"),
+        personal: personal.into(),
+    };
+    let financials = Financials {
+        annual_revenue: Some(money("1250000.00")),
+        equity: Some(money("-3000.00")),
+        net_income: Some(money("85000.50")),
+        employees: Some(12),
+        years_in_business: Some(7),
+        credit_bureau_score: ScoreText::parse("B+ (612)").ok(),
+        references: TradeReferences::parse("Molinos del Sur, since 2019").ok(),
+        note: ReasonText::parse("Opens a second shop in May.").ok(),
+    };
+    Example::new(requested(financials), requested(Financials::default()))
+}
+
+fn approved() -> Example {
+    let approved = |policy, personal| CreditEvent::Approved {
+        limit: money("5000.00"),
+        terms: CreditTerms::of_days(30).unwrap(),
+        policy,
+        approved_by: actor("user:018f0000-0000-7000-8000-000000000007"),
+        on: day("2026-01-10"),
+        personal,
+    };
+    Example::new(approved(policy(), credit_note()), approved(short_policy(), Personal::Known(CreditNote::default())))
+}
+
+fn policy() -> Policy {
+    let level = |after_days, channels| DunningLevel { after_days, minimum: money("10.00"), channels };
+    Policy {
+        tolerance_percent: 5,
+        counts: Counts::OpenOrders,
+        review_on: Some(day("2027-01-10")),
+        overdue_block: OverdueBlock { minimum: money("25.00"), grace_days: 5 },
+        suspend_when_overdue: true,
+        dunning: vec![
+            level(1, vec![DunningChannel::Email, DunningChannel::Sms]),
+            level(15, vec![DunningChannel::Phone, DunningChannel::Letter]),
+        ],
+    }
+}
+
+fn short_policy() -> Policy {
+    let (counts, suspend_when_overdue) = (Counts::Invoices, false);
+    Policy { tolerance_percent: 0, counts, review_on: None, suspend_when_overdue, dunning: vec![], ..policy() }
+}
+
+fn rejected() -> Example {
+    let rejected = |personal| CreditEvent::Rejected {
+        reason: RejectReason::PaymentHistory,
+        rejected_by: actor("cli"),
+        on: day("2026-01-10"),
+        personal,
+    };
+    Example::new(rejected(credit_note()), rejected(Personal::Known(CreditNote::default())))
+}
+
+fn credit_standing() -> Vec<Example> {
+    let (on, reason) = (day("2026-02-09"), || ReasonCode::parse("yearly-review").unwrap());
+    let limit = |personal| CreditEvent::LimitChanged {
+        from: money("5000.00"),
+        to: money("7500.00"),
+        reason: reason(),
+        changed_by: actor("key:018f0000-0000-7000-8000-000000000009"),
+        on,
+        personal,
+    };
+    let (from, to) = (CreditTerms::of_days(30).unwrap(), CreditTerms::of_days(45).unwrap());
+    let terms = |personal| CreditEvent::TermsChanged { from, to, reason: reason(), on, personal };
+    let suspended = |cause, personal| CreditEvent::Suspended { cause, on, personal };
+    let resumed = |cause, resumed_by, personal| CreditEvent::Resumed { cause, resumed_by, on, personal };
+    let closed = |personal| CreditEvent::Closed { reason: reason(), on, personal };
+    let nothing = || Personal::Known(CreditNote::default());
+    vec![
+        Example::new(limit(credit_note()), limit(nothing())),
+        Example::new(terms(credit_note()), terms(nothing())),
+        Example::new(
+            CreditEvent::PolicyChanged { policy: policy(), on },
+            CreditEvent::PolicyChanged { policy: short_policy(), on },
+        ),
+        Example::new(
+            suspended(SuspensionCause::ByHand, credit_note()),
+            suspended(SuspensionCause::ReviewDue, nothing()),
+        ),
+        Example::new(
+            resumed(SuspensionCause::Overdue, Some(actor("user:7")), credit_note()),
+            resumed(SuspensionCause::Overdue, None, nothing()),
+        ),
+        Example::new(closed(credit_note()), closed(nothing())),
+    ]
+}
+
+fn credit_orders() -> Vec<Example> {
+    let (order, amount, on) = (order(), money("24.50"), day("2026-02-09"));
+    let placed = |overridden| CreditEvent::HoldPlaced {
+        hold: hold(),
+        order: order.clone(),
+        amount,
+        on,
+        lapses_at: "2026-02-16T17:30:00Z".parse().unwrap(),
+        lapses_on: day("2026-02-16"),
+        overridden,
+    };
+    let released =
+        |cause| CreditEvent::HoldReleased { hold: hold(), order: order.clone(), amount, cause, on: day("2026-02-16") };
+    let used = |hold, invoice, overridden| {
+        let (order, due_on) = (order.clone(), day("2026-03-11"));
+        CreditEvent::Used { order, amount, hold, invoice, on, due_on, overridden }
+    };
+    let exceeded =
+        |bound| CreditEvent::LimitExceeded { order: order.clone(), amount, available: money("24.49"), bound, on };
+    vec![
+        Example::new(placed(Some(overridden())), placed(None)),
+        Example::new(released(HoldRelease::Lapsed), released(HoldRelease::Voided)),
+        Example::new(used(Some(hold()), InvoiceId::parse("F-2026/7").ok(), Some(overridden())), used(None, None, None)),
+        Example::new(exceeded(Bound::Group), exceeded(Bound::Line)),
+    ]
+}
+
+fn credit_payments() -> Vec<Example> {
+    let (payment, on) = (|| PaymentId::parse("transfer-7").unwrap(), day("2026-03-11"));
+    let applied = |orders| CreditEvent::PaymentApplied {
+        payment: payment(),
+        amount: money("30.00"),
+        unapplied: money("5.50"),
+        orders,
+        received_on: day("2026-03-10"),
+        on,
+    };
+    let released = |cause| {
+        let (amount, outstanding) = (money("24.50"), money("0.00"));
+        CreditEvent::Released { order: order(), amount, outstanding, cause, on }
+    };
+    let (release, reason) = (ReleaseId::parse("return-7").unwrap(), ReasonCode::parse("returned").unwrap());
+    let cancelled = ReleaseCause::Cancelled { release, reason, unapplied: money("4.50") };
+    let reversed = |restored| CreditEvent::PaymentReversed {
+        payment: payment(),
+        amount: money("30.00"),
+        restored,
+        from_unapplied: money("5.50"),
+        reason: ReasonCode::parse("bounced").unwrap(),
+        on,
+    };
+    let restored = vec![RestoredUse { order: order(), amount: money("24.50") }];
+    vec![
+        Example::new(applied(vec![order()]), applied(vec![])),
+        Example::new(released(cancelled), released(ReleaseCause::Payment { payment: payment() })),
+        Example::new(reversed(restored), reversed(vec![])),
+    ]
+}
+
+fn credit_overdue() -> Vec<Example> {
+    let (due_on, on) = (day("2026-03-11"), day("2026-03-12"));
+    let sent = CreditEvent::DunningSent {
+        level: 1,
+        channels: vec![DunningChannel::Email, DunningChannel::Letter],
+        overdue: money("24.50"),
+        oldest_due_on: due_on,
+        on,
+    };
+    let overdue = CreditEvent::Overdue { order: order(), outstanding: money("24.50"), due_on, on };
+    let paused = CreditEvent::DunningPaused { case: case(), on };
+    vec![overdue, sent, paused, CreditEvent::DunningResumed { case: case(), on }]
+        .into_iter()
+        .map(Example::required)
+        .collect()
+}
+
+fn credit_cases() -> Vec<Example> {
+    let (expires_on, on) = (day("2026-03-20"), day("2026-03-12"));
+    let group = CreditGroupId::new(Uuid::from_u128(7));
+    vec![
+        CreditEvent::TemporaryGranted { case: case(), amount: money("500.00"), expires_on, on },
+        CreditEvent::TemporarySettled { case: case(), on },
+        CreditEvent::TemporaryExpired { case: case(), on: expires_on },
+        CreditEvent::GroupJoined { group, on },
+        CreditEvent::GroupLeft { group, on },
+    ]
+    .into_iter()
+    .map(Example::required)
+    .collect()
+}
+
+fn credit_groups() -> Vec<Example> {
+    let (on, customer) = (day("2026-03-12"), other_customer());
+    let line = CreditLineId::of(customer, currency("USD"));
+    let (from, to, reason) = (money("20000.00"), money("25000.00"), ReasonCode::parse("yearly-review").unwrap());
+    vec![
+        CreditGroupEvent::Formed { parent: customer, limit: from, on },
+        CreditGroupEvent::LimitChanged { from, to, reason, on },
+        CreditGroupEvent::MemberAdded { line, customer, exposure: money("24.50"), on },
+        CreditGroupEvent::MemberRemoved { line, on },
+        CreditGroupEvent::ExposureChanged { line, exposure: money("49.00") },
+        CreditGroupEvent::Dissolved { on },
+    ]
+    .into_iter()
+    .map(Example::required)
+    .collect()
+}
+
+fn credit_note() -> Personal<CreditNote> {
+    CreditNote { note: ReasonText::parse("Pays late in winter, and always in full.").ok() }.into()
+}
+
+fn overridden() -> Override {
+    Override { released_by: actor("user:7"), reason: ReasonCode::parse("good-customer").unwrap() }
+}
+
+fn actor(text: &str) -> Actor {
+    Actor::parse(text).unwrap()
+}
+
+fn case() -> CaseId {
+    CaseId::parse("case-7").unwrap()
 }
 
 fn access() -> Vec<Example> {

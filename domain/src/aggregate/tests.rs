@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::access::events::AccessEvent;
+use crate::credit::tests as credit;
 use crate::event::{Event, Sealed};
-use crate::loyalty::events::LoyaltyEvent;
 use crate::loyalty::tests::{any_command, enrolled};
 
 #[test]
@@ -57,31 +57,40 @@ fn an_event_names_the_category_of_its_aggregate() {
 }
 
 proptest! {
-    /// Decides a history; the state after it, its stored events read again, and its snapshot must be the same state.
     #[test]
     fn stored_events_and_snapshots_make_the_same_state(commands in prop::collection::vec(any_command(), 0..60)) {
-        let history = decided(commands);
-        let mut live = AggregateState::initial(Category::Loyalty);
-        let mut replayed = live.clone();
-        for event in history {
-            let event = Event::from(event);
-            let stored = event.encode();
-            let personal = stored.personal.as_deref().map_or(Sealed::Absent, Sealed::Opened);
-            let read = Event::decode(stored.event_type, stored.schema_version, &stored.payload, personal).unwrap();
-            prop_assert_eq!(&read, &event);
-            replayed = AggregateState::from_snapshot(Category::Loyalty, &replayed.evolve(&read).snapshot()).unwrap();
-            live = live.evolve(&event);
-        }
-        prop_assert_eq!(replayed, live);
+        let history = decided::<LoyaltyAccount>(vec![enrolled()], commands);
+        is_the_same_stored(Category::Loyalty, history)?;
+    }
+
+    #[test]
+    fn so_do_those_of_a_line_of_credit(commands in prop::collection::vec(credit::any_command(), 0..60)) {
+        is_the_same_stored(Category::Credit, decided::<CreditLine>(credit::open("1000.00"), commands))?;
     }
 }
 
-fn decided(commands: Vec<crate::loyalty::commands::LoyaltyCommand>) -> Vec<LoyaltyEvent> {
-    let mut history = vec![enrolled()];
-    let mut state = LoyaltyAccount::fold(LoyaltyAccount::initial(), &history);
+/// The state after a history, that after its stored events are read again, and that of its snapshots must be the same.
+fn is_the_same_stored(category: Category, history: Vec<impl Into<Event>>) -> Result<(), TestCaseError> {
+    let mut live = AggregateState::initial(category);
+    let mut replayed = live.clone();
+    for event in history {
+        let event: Event = event.into();
+        let stored = event.encode();
+        let personal = stored.personal.as_deref().map_or(Sealed::Absent, Sealed::Opened);
+        let read = Event::decode(stored.event_type, stored.schema_version, &stored.payload, personal).unwrap();
+        prop_assert_eq!(&read, &event);
+        replayed = AggregateState::from_snapshot(category, &replayed.evolve(&read).snapshot()).unwrap();
+        live = live.evolve(&event);
+    }
+    prop_assert_eq!(replayed, live);
+    Ok(())
+}
+
+fn decided<A: Aggregate<Event: Clone>>(mut history: Vec<A::Event>, commands: Vec<A::Command>) -> Vec<A::Event> {
+    let mut state = A::fold(A::initial(), &history);
     for command in commands {
-        let events = LoyaltyAccount::decide(&state, command).unwrap_or_default();
-        state = LoyaltyAccount::fold(state, &events);
+        let events = A::decide(&state, command).unwrap_or_default();
+        state = A::fold(state, &events);
         history.extend(events);
     }
     history
