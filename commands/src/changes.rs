@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::Event;
+use domain::ids::CustomerId;
 use store::{ClaimChange, ClaimKey, StreamId, SubjectChanges};
 use uuid::Uuid;
 
@@ -20,13 +21,21 @@ pub struct Change {
     pub(crate) event: Event,
     pub(crate) once_id: Option<Uuid>,
     pub(crate) occurred_at: Option<DateTime<Utc>>,
+    pub(crate) customer: Option<CustomerId>,
 }
 
 impl Change {
     /// An event on a stream.
     #[must_use]
     pub fn new(stream: StreamId, event: impl Into<Event>) -> Self {
-        Self { stream, event: event.into(), once_id: None, occurred_at: None }
+        Self { stream, event: event.into(), once_id: None, occurred_at: None, customer: None }
+    }
+
+    /// Says whose event it is, where the id of the stream does not: under that customer's key it is sealed, and on that customer's timeline it
+    /// stands.
+    #[must_use]
+    pub fn of_customer(self, customer: CustomerId) -> Self {
+        Self { customer: Some(customer), ..self }
     }
 
     /// Names the once-only fact that the event records.
@@ -59,6 +68,18 @@ impl Changes {
     #[must_use]
     pub fn and<E: Into<Event>>(mut self, stream: StreamId, events: impl IntoIterator<Item = E>) -> Self {
         self.events.extend(events.into_iter().map(|event| Change::new(stream, event)));
+        self
+    }
+
+    /// Then these events of a customer happen on one stream, whose id does not tell whose they are.
+    #[must_use]
+    pub fn and_of_customer<E: Into<Event>>(
+        mut self,
+        stream: StreamId,
+        customer: CustomerId,
+        events: impl IntoIterator<Item = E>,
+    ) -> Self {
+        self.events.extend(events.into_iter().map(|event| Change::new(stream, event).of_customer(customer)));
         self
     }
 

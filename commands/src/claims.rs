@@ -119,6 +119,8 @@ async fn of_customer(store: &dyn EventStore, tenant: TenantId, stream: StreamId)
         }
         AggregateState::Loyalty(_)
         | AggregateState::Programme(_)
+        | AggregateState::Credit(_)
+        | AggregateState::CreditGroup(_)
         | AggregateState::Tenant(_)
         | AggregateState::ApiKey(_)
         | AggregateState::Projection(_) => (Vec::new(), Vec::new()),

@@ -2,6 +2,7 @@
 
 use crate::changes::Change;
 use chrono::{DateTime, Utc};
+use domain::ids::CustomerId;
 use domain::{Category, DecodeError, Event, Sealed};
 use store::{BoxError, NewEvent, Personal, RecordedEvent, StreamId};
 use uuid::Uuid;
@@ -12,14 +13,16 @@ use uuid::Uuid;
 /// When the domain wrote something that is not text; it never does.
 pub(crate) fn encode(change: &Change, occurred_at: DateTime<Utc>) -> Result<NewEvent, BoxError> {
     let encoded = change.event.encode();
-    let subject = subject_of(&change.stream);
+    if change.stream.category == Category::Credit.as_str() && change.customer.is_none() {
+        return Err("an event on a line of credit that does not say whose it is".into());
+    }
     Ok(NewEvent {
         event_type: encoded.event_type,
         schema_version: encoded.schema_version,
         occurred_at: change.occurred_at.unwrap_or(occurred_at),
         once_id: change.once_id,
-        subject_id: subject,
-        customer_id: customer_of(&change.stream),
+        subject_id: subject_of(&change.stream, change.customer),
+        customer_id: customer_of(&change.stream, change.customer),
         payload: String::from_utf8(encoded.payload)?,
         personal: encoded.personal,
     })
@@ -33,20 +36,24 @@ pub(crate) fn decode(recorded: &RecordedEvent) -> Result<Event, DecodeError> {
     Event::decode(recorded.event_type, recorded.schema_version, recorded.payload.as_bytes(), sealed(&recorded.personal))
 }
 
-/// Whose personal data a stream's events and snapshots hold: a loyalty account has the id of its customer. What operators
-/// wrote about a projector is sealed under a key of that stream.
-pub(crate) fn subject_of(stream: &StreamId) -> Option<Uuid> {
+/// Whose personal data a stream's events and snapshots hold: a loyalty account has the id of its customer, a line of credit one of
+/// its own, so that its customer has to be told. What operators wrote about a projector is sealed under a key of that stream.
+pub(crate) fn subject_of(stream: &StreamId, customer: Option<CustomerId>) -> Option<Uuid> {
     match Category::parse(stream.category)? {
         Category::Customer | Category::Loyalty | Category::Projection => Some(stream.id),
-        Category::Programme | Category::Tenant | Category::ApiKey => None,
+        Category::Credit => customer.map(|customer| customer.as_uuid()),
+        Category::Programme | Category::CreditGroup | Category::Tenant | Category::ApiKey => None,
     }
 }
 
 /// On whose timeline a stream's events stand.
-fn customer_of(stream: &StreamId) -> Option<Uuid> {
+fn customer_of(stream: &StreamId, customer: Option<CustomerId>) -> Option<Uuid> {
     match Category::parse(stream.category)? {
         Category::Customer | Category::Loyalty => Some(stream.id),
-        Category::Programme | Category::Tenant | Category::ApiKey | Category::Projection => None,
+        Category::Credit => customer.map(|customer| customer.as_uuid()),
+        Category::Programme | Category::CreditGroup | Category::Tenant | Category::ApiKey | Category::Projection => {
+            None
+        }
     }
 }
 

@@ -510,7 +510,12 @@ async fn refund(
         Event::Customer(CustomerEvent::PurchaseRefunded { amount, refunded, remaining, .. }) => {
             Some((*amount, *refunded, *remaining))
         }
-        Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Customer(_)
+        | Event::Loyalty(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     });
     let repeated = is_repeated(&committed);
     let view = RefundView {

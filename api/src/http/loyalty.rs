@@ -137,7 +137,11 @@ impl PointsView {
             Self::default(),
             |told, recorded| match &recorded.event {
                 Event::Loyalty(event) => told.after(event),
-                Event::Customer(_) | Event::Programme(_) | Event::Access(_) => told,
+                Event::Customer(_)
+                | Event::Programme(_)
+                | Event::Credit(_)
+                | Event::CreditGroup(_)
+                | Event::Access(_) => told,
             },
         )
     }
@@ -370,7 +374,12 @@ async fn redeem(
     let committed = commands::loyalty::redeem(&api.commands, &caller, key, request).await?;
     let redeemed: Option<(Money, i64)> = committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Loyalty(LoyaltyEvent::PointsRedeemed { discount, balance, .. }) => Some((*discount, *balance)),
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     });
     let repeated = is_repeated(&committed);
     let view = RedeemedView {

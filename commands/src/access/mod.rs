@@ -278,7 +278,12 @@ fn on_key(verb: &'static str, now: DateTime<Utc>, key: Uuid, command: ApiKeyComm
 fn key_made(committed: &Committed) -> Option<Uuid> {
     committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Access(AccessEvent::KeyCreated { key, .. }) => Some(*key),
-        Event::Access(_) | Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) => None,
+        Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_)
+        | Event::Customer(_)
+        | Event::Loyalty(_)
+        | Event::Programme(_) => None,
     })
 }
 

@@ -54,6 +54,8 @@ fn advance_lifecycle(occurrence: &Occurrence) -> Vec<Request> {
         )
         | Event::Loyalty(_)
         | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
         | Event::Access(_) => Vec::new(),
     }
 }

@@ -135,7 +135,7 @@ impl DecideLoop {
             let snapshot = Snapshot {
                 aggregate_version: held.state.category().snapshot_version(),
                 stream_version: held.version,
-                subject_id: subject_of(&key.stream),
+                subject_id: subject_of(&key.stream, held.state.customer()),
                 state: held.state.snapshot(),
             };
             if let Err(error) = store.save_snapshot(key.tenant, &key.stream, snapshot).await {

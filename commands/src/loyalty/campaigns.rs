@@ -103,7 +103,12 @@ impl Committed {
             Event::Programme(ProgrammeEvent::CampaignPublished { campaign, version, .. }) => {
                 Some((*campaign, *version))
             }
-            Event::Programme(_) | Event::Customer(_) | Event::Loyalty(_) | Event::Access(_) => None,
+            Event::Programme(_)
+            | Event::Customer(_)
+            | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
+            | Event::Access(_) => None,
         })
     }
 }

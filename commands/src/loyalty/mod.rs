@@ -352,6 +352,7 @@ impl Today {
                 event: event.into(),
                 once_id: once.map(|once| once.id(self.tenant)),
                 occurred_at,
+                customer: None,
             });
         }
     }

@@ -107,6 +107,8 @@ impl Committed {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => None,
         })
     }

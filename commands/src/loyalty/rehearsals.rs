@@ -229,7 +229,7 @@ impl Replay {
                 }
                 Event::Loyalty(event) => self.tell(recorded, Fact::Account(event)),
                 Event::Programme(event) => self.programmes.take(&event),
-                Event::Access(_) => {}
+                Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {}
             }
             Ok(())
         })

@@ -39,7 +39,9 @@ impl Node {
         let events = recorded.iter().map(|recorded| decode(recorded).unwrap());
         let state = events.fold(LoyaltyAccount::initial(), |state, event| match event {
             Event::Loyalty(event) => LoyaltyAccount::evolve(state, &event),
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => state,
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                state
+            }
         });
         state.member().unwrap().available()
     }

@@ -78,7 +78,9 @@ impl ReadModel for ApiKeys {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
-            | Event::Programme(_) => vec![],
+            | Event::Programme(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_) => vec![],
         }
     }
 

@@ -56,7 +56,9 @@ impl ReadModel for Tenants {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
-            | Event::Programme(_) => vec![],
+            | Event::Programme(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_) => vec![],
         }
     }
 
@@ -79,7 +81,9 @@ impl ReadModel for Tenants {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
-            | Event::Programme(_) => row,
+            | Event::Programme(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_) => row,
         }
     }
 

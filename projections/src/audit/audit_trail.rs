@@ -8,6 +8,7 @@ use crate::read_model::{ChangeOf, Occasion, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
 use chrono::{DateTime, Utc};
 use domain::Event;
+use domain::credit::events::CreditEvent;
 use domain::customers::events::CustomerEvent;
 use domain::ids::OrderId;
 use domain::loyalty::events::LoyaltyEvent;
@@ -118,7 +119,39 @@ const fn order(event: &Event) -> Option<&OrderId> {
     match event {
         Event::Customer(event) => order_of_customer(event),
         Event::Loyalty(event) => order_of_account(event),
-        Event::Programme(_) | Event::Access(_) => None,
+        Event::Credit(event) => order_of_line(event),
+        Event::Programme(_) | Event::CreditGroup(_) | Event::Access(_) => None,
+    }
+}
+
+const fn order_of_line(event: &CreditEvent) -> Option<&OrderId> {
+    use CreditEvent as C;
+    match event {
+        C::HoldPlaced { order, .. }
+        | C::HoldReleased { order, .. }
+        | C::Used { order, .. }
+        | C::LimitExceeded { order, .. }
+        | C::Released { order, .. }
+        | C::Overdue { order, .. } => Some(order),
+        C::Requested { .. }
+        | C::Approved { .. }
+        | C::Rejected { .. }
+        | C::LimitChanged { .. }
+        | C::TermsChanged { .. }
+        | C::PolicyChanged { .. }
+        | C::Suspended { .. }
+        | C::Resumed { .. }
+        | C::Closed { .. }
+        | C::PaymentApplied { .. }
+        | C::PaymentReversed { .. }
+        | C::DunningSent { .. }
+        | C::DunningPaused { .. }
+        | C::DunningResumed { .. }
+        | C::TemporaryGranted { .. }
+        | C::TemporarySettled { .. }
+        | C::TemporaryExpired { .. }
+        | C::GroupJoined { .. }
+        | C::GroupLeft { .. } => None,
     }
 }
 

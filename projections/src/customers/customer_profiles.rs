@@ -76,7 +76,12 @@ impl ReadModel for CustomerProfiles {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Customer(event) if touches(event) => vec![recorded.stream.id],
-            Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Customer(_)
+            | Event::Loyalty(_)
+            | Event::Programme(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
+            | Event::Access(_) => vec![],
         }
     }
 

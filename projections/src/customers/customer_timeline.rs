@@ -3,6 +3,8 @@
 //! Facts come from the clear part of events only, so that nothing here tells who somebody is and erasing finds nothing to
 //! blank.
 
+mod credit;
+
 use crate::query::{AsOf, Back, Page, failed, get, page};
 use crate::read_model::{ChangeOf, ReadModel, Recorded, Rows, made};
 use crate::tables::{Columns, TableRow, Writer};
@@ -43,12 +45,12 @@ pub struct CustomerTimeline;
 
 impl ReadModel for CustomerTimeline {
     const NAME: &'static str = "customer_timeline";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     const TABLES: &'static [&'static str] = &["customer_timeline"];
     const TABLES_SQL: &'static str = include_str!("customer_timeline/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("customer_timeline/indexes.sql");
     const PERSONAL: &'static [&'static str] = &[];
-    const HANDLES: &'static [&'static str] = &["customer.*", "loyalty.*"];
+    const HANDLES: &'static [&'static str] = &["customer.*", "loyalty.*", "credit.*"];
     const REVEALS: bool = false;
     const APPEND_ONLY: bool = true;
 
@@ -57,10 +59,10 @@ impl ReadModel for CustomerTimeline {
 
     fn keys(recorded: &Recorded) -> Vec<Position> {
         match &recorded.event {
-            Event::Customer(_) | Event::Loyalty(_) => {
+            Event::Customer(_) | Event::Loyalty(_) | Event::Credit(_) => {
                 recorded.customer_id.map(|_| recorded.position).into_iter().collect()
             }
-            Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Programme(_) | Event::CreditGroup(_) | Event::Access(_) => vec![],
         }
     }
 
@@ -68,7 +70,8 @@ impl ReadModel for CustomerTimeline {
         let facts = match &recorded.event {
             Event::Customer(event) => of_customer(event),
             Event::Loyalty(event) => of_loyalty(event),
-            Event::Programme(_) | Event::Access(_) => return row,
+            Event::Credit(event) => credit::facts(event),
+            Event::Programme(_) | Event::CreditGroup(_) | Event::Access(_) => return row,
         };
         Some(TimelineRow {
             position: recorded.position,

@@ -193,14 +193,18 @@ impl ReadModel for Customers {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Customer(_) => vec![recorded.stream.id],
-            Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Loyalty(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                vec![]
+            }
         }
     }
 
     fn apply(_: &Uuid, row: Option<CustomerRow>, recorded: &Recorded) -> Option<CustomerRow> {
         match &recorded.event {
             Event::Customer(event) => apply(row, event, recorded),
-            Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => row,
+            Event::Loyalty(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                row
+            }
         }
     }
 

@@ -293,14 +293,18 @@ impl ReadModel for LoyaltyBalances {
     fn keys(recorded: &Recorded) -> Vec<Uuid> {
         match &recorded.event {
             Event::Loyalty(_) => vec![recorded.stream.id],
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                vec![]
+            }
         }
     }
 
     fn apply(_: &Uuid, row: Option<LoyaltyBalanceRow>, recorded: &Recorded) -> Option<LoyaltyBalanceRow> {
         match &recorded.event {
             Event::Loyalty(event) => apply(row, event, recorded),
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => row,
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                row
+            }
         }
     }
 

@@ -156,6 +156,8 @@ impl ReadModel for LoyaltyCampaigns {
             }
             Event::Programme(ProgrammeEvent::Published { .. } | ProgrammeEvent::Rehearsed { .. })
             | Event::Customer(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => vec![],
         }
     }

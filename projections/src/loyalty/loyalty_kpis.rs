@@ -136,7 +136,9 @@ impl ReadModel for LoyaltyKpis {
     fn keys(recorded: &Recorded) -> Vec<Self::Key> {
         match &recorded.event {
             Event::Loyalty(event) => day_of(event).map(|day| (recorded.tenant, day)).into_iter().collect(),
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                vec![]
+            }
         }
     }
 

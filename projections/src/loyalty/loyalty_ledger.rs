@@ -214,14 +214,18 @@ impl ReadModel for LoyaltyLedger {
                 | E::FlagRaised { .. }
                 | E::FlagCleared { .. } => vec![],
             },
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => vec![],
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                vec![]
+            }
         }
     }
 
     fn apply(_: &Position, row: Option<LedgerRow>, recorded: &Recorded) -> Option<LedgerRow> {
         match &recorded.event {
             Event::Loyalty(event) => moved(event, recorded).or(row),
-            Event::Customer(_) | Event::Programme(_) | Event::Access(_) => row,
+            Event::Customer(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => {
+                row
+            }
         }
     }
 

@@ -67,6 +67,8 @@ impl ReadModel for LoyaltyProgrammes {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => vec![],
         }
     }
@@ -92,6 +94,8 @@ impl ReadModel for LoyaltyProgrammes {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => row,
         }
     }

@@ -62,6 +62,8 @@ impl ReadModel for LoyaltyRehearsals {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => vec![],
         }
     }
@@ -86,6 +88,8 @@ impl ReadModel for LoyaltyRehearsals {
             )
             | Event::Customer(_)
             | Event::Loyalty(_)
+            | Event::Credit(_)
+            | Event::CreditGroup(_)
             | Event::Access(_) => row,
         }
     }

@@ -239,7 +239,12 @@ impl AddressDone {
                     | CustomerEvent::AddressChanged { address, is_default, .. },
                 ) => (done.address_id, done.is_default) = (*address, Some(*is_default)),
                 Event::Customer(CustomerEvent::AddressRemoved { new_default, .. }) => done.new_default = *new_default,
-                Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => {}
+                Event::Customer(_)
+                | Event::Loyalty(_)
+                | Event::Programme(_)
+                | Event::Credit(_)
+                | Event::CreditGroup(_)
+                | Event::Access(_) => {}
             }
         }
         done

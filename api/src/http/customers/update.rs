@@ -196,7 +196,12 @@ fn changed(committed: &Committed) -> Vec<&'static str> {
         Event::Customer(CustomerEvent::Updated { changed, .. }) => changed.iter().map(|field| field.as_str()).collect(),
         Event::Customer(CustomerEvent::TermsChanged { .. }) => vec!["terms"],
         Event::Customer(CustomerEvent::MetadataChanged { .. }) => vec!["metadata"],
-        Event::Customer(_) | Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => vec![],
+        Event::Customer(_)
+        | Event::Loyalty(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => vec![],
     });
     fields.flatten().collect()
 }

@@ -108,6 +108,11 @@ pub(super) async fn adjust(
 fn expires_on(committed: &Committed) -> Option<NaiveDate> {
     committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Loyalty(LoyaltyEvent::PointsAdjusted { expires_on, .. }) => *expires_on,
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     })
 }

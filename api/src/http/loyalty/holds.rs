@@ -111,7 +111,12 @@ fn placed_by(committed: &Committed) -> Option<(HoldView, i64)> {
             let (hold_id, order_id, points, lapses_at) = (*hold, order.as_str().to_owned(), *points, *lapses_at);
             Some((HoldView { hold_id, order_id, points, discount: amount, currency, lapses_at }, *balance))
         }
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     })
 }
 
@@ -186,7 +191,12 @@ pub(super) async fn capture(
         Event::Loyalty(LoyaltyEvent::PointsRedeemed { points, discount, balance, .. }) => {
             Some((*points, *discount, *balance))
         }
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     });
     let repeated = is_repeated(&committed);
     let view = CapturedView {

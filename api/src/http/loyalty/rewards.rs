@@ -199,7 +199,12 @@ pub(super) async fn redeem(
     let committed = commands::loyalty::rewards::redeem(&api.commands, &caller, key, request).await?;
     let code = committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Loyalty(LoyaltyEvent::RewardRedeemed { code, .. }) => Some(code.as_str().to_owned()),
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     });
     let (position, repeated) = (committed.position, is_repeated(&committed));
     let view = RedeemedRewardView { customer_id: id, reward, code, order_id, position: position.0, repeated };

@@ -91,6 +91,11 @@ pub(super) async fn transfer(
 fn left_by(committed: &Committed) -> Option<i64> {
     committed.events.iter().find_map(|recorded| match &recorded.event {
         Event::Loyalty(LoyaltyEvent::TransferSent { balance, .. }) => Some(*balance),
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     })
 }

@@ -89,7 +89,12 @@ pub(super) async fn vest(
         Event::Loyalty(LoyaltyEvent::PointsEarned { order: vested, points, .. }) => {
             (*vested == order).then_some(*points)
         }
-        Event::Loyalty(_) | Event::Customer(_) | Event::Programme(_) | Event::Access(_) => None,
+        Event::Loyalty(_)
+        | Event::Customer(_)
+        | Event::Programme(_)
+        | Event::Credit(_)
+        | Event::CreditGroup(_)
+        | Event::Access(_) => None,
     });
     let points = PointsView::of(&api, &caller, id, &committed).await;
     let (position, repeated) = (committed.position, is_repeated(&committed) || points_vested.is_none());

@@ -63,7 +63,7 @@ fn state_of(node: &Node, customer: CustomerId) -> Customer {
     let recorded = node.store.events_of(super::customer_stream(customer));
     recorded.iter().fold(Customer::initial(), |state, event| match decode(event).unwrap() {
         Event::Customer(event) => Customer::evolve(state, &event),
-        Event::Loyalty(_) | Event::Programme(_) | Event::Access(_) => state,
+        Event::Loyalty(_) | Event::Programme(_) | Event::Credit(_) | Event::CreditGroup(_) | Event::Access(_) => state,
     })
 }
 

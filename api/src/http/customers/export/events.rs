@@ -12,7 +12,11 @@ use uuid::Uuid;
 fn own(category: Category, subject: Uuid) -> Option<StreamId> {
     match category {
         Category::Customer | Category::Loyalty => Some(StreamId { category: category.as_str(), id: subject }),
-        Category::Programme | Category::Tenant | Category::ApiKey | Category::Projection => None,
+        // A line of credit has an id of its own, which is not made of the subject's alone.
+        Category::Credit => None,
+        Category::Programme | Category::CreditGroup | Category::Tenant | Category::ApiKey | Category::Projection => {
+            None
+        }
     }
 }
 

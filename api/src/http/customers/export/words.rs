@@ -1,5 +1,7 @@
 //! What happened, in words to the person it happened to. Each event has its sentence: the compiler names one that has none.
 
+mod credit;
+
 use super::details::words;
 use domain::customers::address::AddressKind;
 use domain::customers::events::{CustomerEvent, ExportFormat};
@@ -47,8 +49,10 @@ pub(super) fn sentence(event: &Event) -> String {
     match event {
         Event::Customer(event) => of_customer(event),
         Event::Loyalty(event) => of_loyalty(event),
+        Event::Credit(event) => credit::sentence(event),
         // These stand in no stream of a person.
         Event::Programme(event) => words(event.event_type()),
+        Event::CreditGroup(event) => words(event.event_type()),
         Event::Access(event) => words(event.event_type()),
     }
 }
