@@ -64,3 +64,35 @@ fn sealed(personal: &Personal) -> Sealed<'_> {
         Personal::Erased | Personal::Sealed(_) => Sealed::Erased,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{encode, subject_of};
+    use crate::changes::Change;
+    use chrono::DateTime;
+    use domain::credit::events::{CreditEvent, CreditGroupEvent};
+    use domain::ids::{CreditGroupId, CreditLineId, CustomerId};
+    use domain::{Category, Currency};
+    use store::StreamId;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_happens_to_a_line_of_credit_is_sealed_for_its_customer_and_not_for_nobody() {
+        let customer = CustomerId::new(Uuid::from_u128(7));
+        let line = CreditLineId::of(customer, Currency::parse("EUR").unwrap());
+        let stream = StreamId { category: Category::Credit.as_str(), id: line.as_uuid() };
+        let joined = CreditEvent::GroupJoined { group: CreditGroupId::new(Uuid::from_u128(8)), on: Default::default() };
+        let told = encode(&Change::new(stream, joined.clone()).of_customer(customer), DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!((told.subject_id, told.customer_id), (Some(customer.as_uuid()), Some(customer.as_uuid())));
+        assert_eq!(subject_of(&stream, Some(customer)), Some(customer.as_uuid()));
+        assert!(encode(&Change::new(stream, joined), DateTime::UNIX_EPOCH).is_err());
+    }
+
+    #[test]
+    fn a_group_of_lines_is_of_nobody() {
+        let stream = StreamId { category: Category::CreditGroup.as_str(), id: Uuid::from_u128(8) };
+        let change = Change::new(stream, CreditGroupEvent::Dissolved { on: Default::default() });
+        let told = encode(&change, DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!((told.subject_id, told.customer_id), (None, None));
+    }
+}

@@ -106,7 +106,7 @@ fn wire_names_are_unique_and_begin_with_their_context() {
     assert!(
         Event::TYPES
             .iter()
-            .all(|name| ["customer.", "loyalty.", "access."].iter().any(|start| name.starts_with(start)))
+            .all(|name| ["customer.", "loyalty.", "credit.", "access."].iter().any(|start| name.starts_with(start)))
     );
 }
 

@@ -81,6 +81,23 @@ impl Request {
     }
 }
 
+impl Rejection {
+    /// What was asked for.
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Why it was not given.
+    pub const fn reason(&self) -> RejectReason {
+        self.reason
+    }
+
+    /// Who decided.
+    pub const fn rejected_by(&self) -> &Actor {
+        &self.rejected_by
+    }
+}
+
 /// A line that is there, is closed or was refused: what was asked for, given or not given makes it another one.
 pub(super) fn evolve(state: CreditLine, event: &CreditEvent) -> CreditLine {
     use {CreditEvent as E, CreditLine as L};

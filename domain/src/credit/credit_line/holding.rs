@@ -89,7 +89,8 @@ impl Line {
         sum_of(self.holds.iter().map(|hold| hold.amount_minor))
     }
 
-    pub(super) fn hold_for(&self, order: &OrderId) -> Option<&Hold> {
+    /// The open hold of an order.
+    pub fn hold_for(&self, order: &OrderId) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.order == *order)
     }
 

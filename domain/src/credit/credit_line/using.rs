@@ -59,6 +59,11 @@ pub enum Verdict {
 }
 
 impl Use {
+    /// The hold that had kept it.
+    pub const fn hold(&self) -> Option<HoldId> {
+        self.hold
+    }
+
     /// The invoice.
     pub const fn invoice(&self) -> Option<&InvoiceId> {
         self.invoice.as_ref()

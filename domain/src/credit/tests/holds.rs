@@ -1,7 +1,7 @@
 //! Two steps: credit is promised to an order, and used or given back.
 
 use super::*;
-use crate::credit::credit_line::HoldEnd;
+use crate::credit::credit_line::{HOLDS_MAX, HoldEnd};
 use crate::credit::policy::Counts;
 use crate::credit::reasons::Bound;
 
@@ -134,4 +134,21 @@ fn who_counts_invoices_only_lets_orders_be_promised_beside_each_other() {
         .when(authorise(2, "order-2", "1000.00", NOON))
         .then([placed(2, "order-2", "1000.00", NOON)]);
     assert_eq!(line(&state).exposure(), eur("0.00"));
+}
+
+#[test]
+fn a_line_has_so_many_holds_at_once() {
+    let many = (1..=HOLDS_MAX).map(|number| {
+        let id = u128::try_from(number).unwrap();
+        placed(id, &format!("order-{number}"), "0.01", NOON)
+    });
+    let (last, first): (Vec<_>, Vec<_>) = many.rev().enumerate().partition(|(nth, _)| *nth == 0);
+    let history = |events: Vec<(usize, CreditEvent)>| with(open("1000.00"), events.into_iter().map(|(_, event)| event));
+    let room = history(first.clone());
+    given::<CreditLine>(room)
+        .when(authorise(9_999, "another", "0.01", NOON))
+        .then([placed(9_999, "another", "0.01", NOON)]);
+    given::<CreditLine>(history([first, last].concat()))
+        .when(authorise(9_999, "another", "0.01", NOON))
+        .then_refused(CreditError::TooManyHolds { limit: HOLDS_MAX });
 }

@@ -1,6 +1,7 @@
 //! More credit for some time, because of a case.
 
 use super::*;
+use crate::credit::credit_line::CASES_MAX;
 
 fn grant(case_id: &str, amount: &str, expires_on: &str) -> CreditCommand {
     let (case, amount, expires_on) = (case(case_id), eur(amount), day(expires_on));
@@ -87,4 +88,21 @@ fn it_expires_by_itself_before_anything_else_happens() {
         .then([expired(), used("order-1", "1000.00", "2026-02-03")]);
     given::<CreditLine>(with(with_grant(), [expired()])).when(settle("2026-02-04")).then([]);
     given::<CreditLine>(with_grant()).when(settle_case("case-1", "2026-02-03")).then([expired()]);
+}
+
+#[test]
+fn a_line_has_so_many_cases_at_once() {
+    let many = |count| {
+        let cases = (1..=count).map(|number| granted(&format!("case-{number}"), "0.01", "2026-02-01", "2026-01-20"));
+        with(open("1000.00"), cases)
+    };
+    given::<CreditLine>(many(CASES_MAX - 1)).when(grant("another", "0.01", "2026-02-01")).then([granted(
+        "another",
+        "0.01",
+        "2026-02-01",
+        "2026-01-20",
+    )]);
+    given::<CreditLine>(many(CASES_MAX))
+        .when(grant("another", "0.01", "2026-02-01"))
+        .then_refused(CreditError::TooManyCases { limit: CASES_MAX });
 }

@@ -1,7 +1,7 @@
 //! Orders that are bought on credit.
 
 use super::*;
-use crate::credit::credit_line::Verdict;
+use crate::credit::credit_line::{USES_MAX, Verdict};
 use crate::credit::reasons::Bound;
 
 fn exceeded(order_id: &str, amount: &str, available: &str) -> CreditEvent {
@@ -191,4 +191,50 @@ fn a_line_is_of_one_group_at_most() {
     let state = given::<CreditLine>(member).when(leave(1)).then([left]);
     assert_eq!(line(&state).group(), None);
     given::<CreditLine>(open("1000.00")).when(leave(1)).then([]);
+}
+
+#[test]
+fn a_line_has_so_many_orders_at_once_that_are_not_paid() {
+    let many = |count| (1..=count).map(|number| used(&format!("order-{number}"), "0.01", "2026-01-20"));
+    let bought = [used("another", "0.01", "2026-01-21")];
+    given::<CreditLine>(with(open("1000.00"), many(USES_MAX - 1)))
+        .when(buy("another", "0.01", "2026-01-21"))
+        .then(bought);
+    given::<CreditLine>(with(open("1000.00"), many(USES_MAX)))
+        .when(buy("another", "0.01", "2026-01-21"))
+        .then_refused(CreditError::TooManyUses { limit: USES_MAX });
+}
+
+#[test]
+fn what_is_paid_is_forgotten_after_two_years_and_what_is_owed_never() {
+    let paid = [
+        used("order-1", "400.00", "2026-01-20"),
+        used("order-2", "10.00", "2026-01-20"),
+        received("payment-1", "400.00", "0.00", "2026-02-01"),
+        paid_by("payment-1", "order-1", "400.00", "0.00", "2026-02-01"),
+    ];
+    let known = |today| {
+        let later = CreditEvent::DunningPaused { case: case("case-1"), on: day(today) };
+        let state = given::<CreditLine>(with(with(open("1000.00"), paid.clone()), [later])).state();
+        (line(&state).uses().len(), line(&state).payments().len(), line(&state).outstanding())
+    };
+    assert_eq!(known("2028-01-31"), (2, 1, eur("10.00")));
+    assert_eq!(known("2028-02-01"), (1, 0, eur("10.00")));
+}
+
+#[test]
+fn a_payment_that_bounces_on_the_day_it_would_be_forgotten_leaves_its_order_open() {
+    let paid = [
+        used("order-1", "400.00", "2026-01-20"),
+        received("payment-1", "400.00", "0.00", "2026-02-01"),
+        paid_by("payment-1", "order-1", "400.00", "0.00", "2026-02-01"),
+    ];
+    let reverse = CreditCommand::ReversePayment {
+        payment: payment("payment-1"),
+        reason: reason("bounced"),
+        now: noon("2028-02-01"),
+    };
+    let state = given::<CreditLine>(with(open("1000.00"), paid)).state();
+    let events = CreditLine::decide(&state, reverse).unwrap();
+    assert_eq!(line(&CreditLine::fold(state, &events)).outstanding(), eur("400.00"));
 }

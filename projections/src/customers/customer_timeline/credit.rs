@@ -1,5 +1,6 @@
 //! What a person at the desk needs to know of what happened to a line of credit.
 
+use chrono::NaiveDate;
 use domain::Money;
 use domain::credit::events::CreditEvent;
 use domain::credit::reasons::ReleaseCause;
@@ -92,7 +93,7 @@ fn of_order(event: &CreditEvent) -> Value {
             "currency": amount.currency(), "bound": bound, "on": on,
         }),
         E::Released { order, amount, outstanding, cause, on } => {
-            released(order.as_str(), *amount, *outstanding, cause, json!(on))
+            released(order.as_str(), *amount, *outstanding, cause, *on)
         }
         E::Overdue { order, outstanding, due_on, on } => json!({
             "order_id": order, "outstanding": outstanding.amount(), "currency": outstanding.currency(),
@@ -102,7 +103,7 @@ fn of_order(event: &CreditEvent) -> Value {
     }
 }
 
-fn released(order: &str, amount: Money, outstanding: Money, cause: &ReleaseCause, on: Value) -> Value {
+fn released(order: &str, amount: Money, outstanding: Money, cause: &ReleaseCause, on: NaiveDate) -> Value {
     let (payment, release, reason, unapplied) = match cause {
         ReleaseCause::Payment { payment } => (Some(payment), None, None, None),
         ReleaseCause::Unapplied {} => (None, None, None, None),

@@ -6,11 +6,16 @@ use crate::loyalty::stories::{day, decided, earn, enrol, hold, hold_id, money, o
 use crate::read_model::{ReadModel, Recorded};
 use domain::Event;
 use domain::access::events::AccessEvent;
+use domain::credit::events::{CreditEvent, CreditGroupEvent};
+use domain::credit::financials::CreditNote;
+use domain::credit::policy::Policy;
+use domain::credit::reasons::ReleaseCause;
+use domain::credit::terms::Terms;
 use domain::customers::events::{Contact, CustomerEvent, CustomerKind, ExternalReference};
 use domain::email::Email;
 use domain::event::Personal;
-use domain::ids::{Channel, ExternalSystem, Language};
-use domain::text::{PersonName, ReferenceText};
+use domain::ids::{Actor, Channel, ExternalSystem, Language, PaymentId};
+use domain::text::{PersonName, ReasonText, ReferenceText};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,4 +99,26 @@ fn a_hold_shows_its_discount_and_how_it_ended_and_a_review_its_outcome() {
 fn what_happened_to_nobody_in_particular_is_on_no_timeline() {
     assert_eq!(row_of(&recorded(created(), 1)), None);
     assert_eq!(row_of(&of_customer(AccessEvent::KeyRevoked { key: Uuid::from_u128(7) }, 1)), None);
+}
+
+#[test]
+fn credit_shows_who_decided_what_was_used_and_what_came_of_it_but_no_note() {
+    let personal = CreditNote { note: ReasonText::parse("Pays late in winter.").ok() };
+    let (limit, terms, approved_by) = (money(500_000), Terms::of_days(30).unwrap(), Actor::parse("key:7").unwrap());
+    let (policy, on) = (Policy::default_in(limit.currency()), day("2026-01-10"));
+    let approved = CreditEvent::Approved { limit, terms, policy, approved_by, on, personal: personal.into() };
+    assert_eq!(
+        row_of(&of_customer(approved, 1)).unwrap().facts,
+        json!({"limit": "5000.00", "currency": "USD", "days": 30, "approved_by": "key:7", "on": "2026-01-10"})
+    );
+    let cause = ReleaseCause::Payment { payment: PaymentId::parse("payment-1").unwrap() };
+    let (amount, outstanding) = (money(2_450), money(50));
+    let released = CreditEvent::Released { order: order(7), amount, outstanding, cause, on };
+    let shown = json!({
+        "order_id": "order-7", "amount": "24.50", "outstanding": "0.50", "currency": "USD", "cause": "payment",
+        "payment_id": "payment-1", "on": "2026-01-10",
+    });
+    assert_eq!(row_of(&of_customer(released, 2)).unwrap().facts, shown);
+    let dissolved = CreditGroupEvent::Dissolved { on };
+    assert_eq!(row_of(&of_customer(dissolved, 3)), None);
 }
