@@ -126,13 +126,12 @@ fn held(before: &Line, event: &CreditEvent) -> i64 {
 
 /// What was bought or promised by itself fits, and the line that allowed it was in order.
 fn is_within_bounds(state: &CreditLine, command: &CreditCommand, events: &[CreditEvent]) -> Result<(), TestCaseError> {
-    let took = events.iter().any(|event| match event {
-        CreditEvent::Used { hold: None, overridden: None, .. } | CreditEvent::HoldPlaced { overridden: None, .. } => {
-            true
-        }
+    let is_own = |event: &CreditEvent| match event {
+        CreditEvent::Used { hold, overridden, .. } => hold.is_none() && overridden.is_none(),
+        CreditEvent::HoldPlaced { overridden, .. } => overridden.is_none(),
         _ => false,
-    });
-    if took {
+    };
+    if events.iter().any(is_own) {
         let (line, today) = (line(state), command.now().today);
         prop_assert!(line.available(today).minor() >= 0, "more was taken than there was");
         prop_assert!(line.suspended().is_empty());
