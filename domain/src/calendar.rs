@@ -16,7 +16,7 @@ pub struct Moment {
 }
 
 /// The same day so many months later.
-pub(crate) fn months_after(date: NaiveDate, months: u32) -> NaiveDate {
+pub fn months_after(date: NaiveDate, months: u32) -> NaiveDate {
     date.checked_add_months(Months::new(months)).unwrap_or(NaiveDate::MAX)
 }
 

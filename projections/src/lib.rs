@@ -14,6 +14,7 @@ mod batch;
 #[cfg(debug_assertions)]
 mod changed_rule;
 mod control;
+pub mod credit;
 pub mod customers;
 #[cfg(test)]
 mod folding;
@@ -55,6 +56,10 @@ pub fn projectors() -> Vec<Projector> {
         Projector::of::<loyalty::loyalty_flags::LoyaltyFlags>(),
         Projector::of::<loyalty::loyalty_rehearsals::LoyaltyRehearsals>(),
         Projector::of::<loyalty::loyalty_campaigns::LoyaltyCampaigns>(),
+        Projector::of::<credit::credit_lines::CreditLines>(),
+        Projector::of::<credit::credit_movements::CreditMovements>(),
+        Projector::of::<credit::credit_aging::CreditAging>(),
+        Projector::of::<credit::credit_groups::CreditGroups>(),
         Projector::of::<audit::audit_trail::AuditTrail>(),
         Projector::of::<access::tenants::Tenants>(),
         Projector::of::<access::api_keys::ApiKeys>(),

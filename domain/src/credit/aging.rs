@@ -49,7 +49,7 @@ const fn class_of(days: i64) -> usize {
 }
 
 /// So much money; what is beyond the largest amount, which no sum of real orders is, becomes that.
-pub(super) fn within_limits(minor: i64, currency: Currency) -> Money {
+pub fn within_limits(minor: i64, currency: Currency) -> Money {
     Money::from_minor(minor.clamp(-Money::LIMIT, Money::LIMIT), currency).unwrap_or(Money::zero(currency))
 }
 

@@ -223,18 +223,18 @@ impl Policy {
     }
 
     /// The limit and the tolerance on it, in the smallest unit. What is left of a unit is not given.
-    pub(super) fn with_tolerance(&self, limit: i64) -> i64 {
+    pub fn with_tolerance(&self, limit: i64) -> i64 {
         let tolerance = i128::from(limit) * i128::from(self.tolerance_percent) / 100;
         limit.saturating_add(i64::try_from(tolerance).unwrap_or(i64::MAX))
     }
 
     /// Whether what is promised to orders counts as used.
-    pub(super) const fn counts_holds(&self) -> bool {
+    pub const fn counts_holds(&self) -> bool {
         matches!(self.counts, Counts::OpenOrders)
     }
 
     /// Since when the limit should have been looked at again, if it should.
-    pub(super) fn review_overdue(&self, today: NaiveDate) -> Option<NaiveDate> {
+    pub fn review_overdue(&self, today: NaiveDate) -> Option<NaiveDate> {
         self.review_on.filter(|review_on| *review_on < today)
     }
 }

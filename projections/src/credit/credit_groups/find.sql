@@ -1,0 +1,8 @@
+select g.*, s.members, s.exposure_minor
+from credit_groups g
+cross join lateral (
+    select count(*) as members, coalesce(sum(m.exposure_minor), 0)::bigint as exposure_minor
+    from credit_group_members m
+    where m.group_id = g.group_id and m.left_on is null
+) s
+where g.group_id = $1

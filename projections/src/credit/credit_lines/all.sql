@@ -1,0 +1,3 @@
+where l.created_position > $1
+order by l.created_position
+limit $2

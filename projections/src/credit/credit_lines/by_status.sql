@@ -1,0 +1,3 @@
+where l.status = $3 and l.created_position > $1
+order by l.created_position
+limit $2

@@ -1,0 +1,6 @@
+select line_id, customer_id, next_dunning_on as since
+from credit_lines
+where tenant = $1 and next_dunning_on <= $2
+  and (next_dunning_on, line_id) > (coalesce($3::date, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
+order by next_dunning_on, line_id
+limit $5
