@@ -42,7 +42,7 @@ pub struct UseRow {
     pub due_on: NaiveDate,
     /// Business date on which it was told to be overdue.
     pub overdue_noted_on: Option<NaiveDate>,
-    /// Position of its last event.
+    /// Position of the event by which it was bought.
     pub position: Position,
 }
 
@@ -113,7 +113,7 @@ impl ReadModel for CreditAging {
                 position: recorded.position,
             });
         }
-        Some(row?.after(event, recorded.position))
+        Some(row?.after(event))
     }
 
     async fn load(conn: &mut PgConnection, keys: &[(Uuid, String)]) -> Result<Rows<Self>, sqlx::Error> {
@@ -132,7 +132,7 @@ impl ReadModel for CreditAging {
 }
 
 impl UseRow {
-    fn after(mut self, event: &CreditEvent, position: Position) -> Self {
+    fn after(mut self, event: &CreditEvent) -> Self {
         match event {
             CreditEvent::Released { outstanding, .. } => self.outstanding_minor = outstanding.minor(),
             CreditEvent::PaymentReversed { restored, .. } => {
@@ -143,7 +143,7 @@ impl UseRow {
             CreditEvent::Overdue { on, .. } => self.overdue_noted_on = Some(*on),
             _ => {} // no other has its key
         }
-        Self { position, ..self }
+        self
     }
 }
 

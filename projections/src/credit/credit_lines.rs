@@ -253,10 +253,8 @@ impl ReadModel for CreditLines {
     }
 
     async fn load(conn: &mut PgConnection, keys: &[Uuid]) -> Result<Rows<Self>, sqlx::Error> {
-        let sql = concat!(
-            include_str!("credit_lines/columns.sql"),
-            ", l.paid from credit_lines l where l.line_id = any($1)"
-        );
+        let sql =
+            concat!(include_str!("credit_lines/columns.sql"), ", l.paid from credit_lines l where l.line_id = any($1)");
         let rows = sqlx::query(sql).bind(keys).fetch_all(conn).await?;
         let whole = |row: &PgRow| {
             let Json(paid) = get(row, "paid")?;

@@ -1,5 +1,6 @@
 //! Analysts: their login decides what they see, and they see it over rebuilds.
 
+use crate::credit::{formed, opened, used};
 use crate::world::{
     OTHER_SHOP, SHOP, World, address_added, bought, earned, enrolled, key_created, logging_in, preferring, registered,
     tagged,
@@ -49,6 +50,8 @@ impl World {
             world.append(tenant, customer, [logging_in(&format!("ana{number}"))]).await;
             let campaign = CampaignId::new(fresh_id());
             world.append(tenant, fresh_id(), [published(), rehearsed(), announced(campaign)]).await;
+            world.append(tenant, customer, opened(customer).into_iter().chain([used(1, 400_00, "2026-02-01")])).await;
+            world.append(tenant, fresh_id(), formed(customer, customer, 400_00)).await;
             last = world.append(tenant, customer, [enrolled(), earned_with(campaign), flagged()]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();

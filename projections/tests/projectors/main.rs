@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: what does not work fails them")]
 
 mod analysts;
+mod credit;
 mod documenting;
 mod failing;
 mod finding;

@@ -26,4 +26,4 @@ comment on column credit_aging.invoice_id is 'The invoice.';
 comment on column credit_aging.used_on is 'Business date on which it was bought.';
 comment on column credit_aging.due_on is 'The last day on which it is paid in time.';
 comment on column credit_aging.overdue_noted_on is 'Business date on which it was told to be overdue, which happens once.';
-comment on column credit_aging.position is 'Position of its last event.';
+comment on column credit_aging.position is 'Position of the event by which it was bought.';

@@ -12,11 +12,7 @@ use domain::{Currency, Money};
 use std::collections::BTreeSet;
 
 /// The row after an event. A line begins with a request.
-pub(super) fn apply(
-    row: Option<CreditLineRow>,
-    event: &CreditEvent,
-    recorded: &Recorded,
-) -> Option<CreditLineRow> {
+pub(super) fn apply(row: Option<CreditLineRow>, event: &CreditEvent, recorded: &Recorded) -> Option<CreditLineRow> {
     let mut row = match (row, event) {
         (Some(row), _) => row,
         (None, CreditEvent::Requested { customer, amount, on, .. }) => {
