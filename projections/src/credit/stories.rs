@@ -82,7 +82,7 @@ pub(crate) fn decided(commands: impl IntoIterator<Item = CreditCommand>) -> Vec<
 
 /// A line of 1000.00, of 30 days, asked for and given by these rules; then what else is asked.
 pub(crate) fn opened_with(policy: Policy, more: impl IntoIterator<Item = CreditCommand>) -> Vec<CreditEvent> {
-    decided([request(1_500_00, "2026-01-05"), approve(1_000_00, policy, "2026-01-10")].into_iter().chain(more))
+    decided([request(150_000, "2026-01-05"), approve(100_000, policy, "2026-01-10")].into_iter().chain(more))
 }
 
 /// The same by the usual rules.
@@ -217,15 +217,15 @@ fn note() -> CreditNote {
 }
 
 fn charge(number: u8, minor: i64) -> Charge {
-    Charge { order: order(number), amount: money(minor), overridden: None, group_available: Some(money(10_000_00)) }
+    Charge { order: order(number), amount: money(minor), overridden: None, group_available: Some(money(1_000_000)) }
 }
 
 /// Rules that differ in all that matters to the fold.
 pub(crate) fn policies() -> Vec<Policy> {
     let usual = Policy::default_in(eur());
     let mut strict = Policy { tolerance_percent: 7, review_on: Some(day("2026-06-01")), ..usual.clone() };
-    strict.overdue_block.minimum = money(200_00);
-    strict.dunning[0].minimum = money(150_00);
+    strict.overdue_block.minimum = money(20_000);
+    strict.dunning[0].minimum = money(15_000);
     let mut lenient = Policy { suspend_when_overdue: false, counts: Counts::Invoices, ..usual.clone() };
     lenient.overdue_block.grace_days = 365;
     lenient.dunning.truncate(1);

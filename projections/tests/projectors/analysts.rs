@@ -50,8 +50,8 @@ impl World {
             world.append(tenant, customer, [logging_in(&format!("ana{number}"))]).await;
             let campaign = CampaignId::new(fresh_id());
             world.append(tenant, fresh_id(), [published(), rehearsed(), announced(campaign)]).await;
-            world.append(tenant, customer, opened(customer).into_iter().chain([used(1, 400_00, "2026-02-01")])).await;
-            world.append(tenant, fresh_id(), formed(customer, customer, 400_00)).await;
+            world.append(tenant, customer, opened(customer).into_iter().chain([used(1, 40_000, "2026-02-01")])).await;
+            world.append(tenant, fresh_id(), formed(customer, customer, 40_000)).await;
             last = world.append(tenant, customer, [enrolled(), earned_with(campaign), flagged()]).await;
         }
         let names: Vec<&str> = projectors().iter().map(|projector| projector.name).collect();

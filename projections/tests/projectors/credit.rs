@@ -47,7 +47,7 @@ fn at(text: &str) -> DateTime<Utc> {
 pub(crate) fn opened(customer: Uuid) -> [Event; 2] {
     let (requested_by, approved_by) = (Actor::parse("key:1").unwrap(), Actor::parse("key:2").unwrap());
     let policy = Policy { review_on: Some(day("2027-01-10")), ..Policy::default_in(money(0).currency()) };
-    let (limit, terms, customer) = (money(1_000_00), Terms::of_days(30).unwrap(), CustomerId::new(customer));
+    let (limit, terms, customer) = (money(100_000), Terms::of_days(30).unwrap(), CustomerId::new(customer));
     let asked = CreditEvent::Requested {
         customer,
         amount: limit,
@@ -96,7 +96,7 @@ fn suspended(on: &str) -> Event {
 
 fn granted(expires_on: &str) -> Event {
     let case = "case-1".parse().unwrap();
-    let (amount, expires_on, on) = (money(200_00), day(expires_on), day("2026-02-01"));
+    let (amount, expires_on, on) = (money(20_000), day(expires_on), day("2026-02-01"));
     CreditEvent::TemporaryGranted { case, amount, expires_on, on }.into()
 }
 
@@ -108,7 +108,7 @@ fn joined(group: Uuid) -> Event {
 pub(crate) fn formed(parent: Uuid, line: Uuid, minor: i64) -> [Event; 3] {
     let (line, on) = (CreditLineId::new(line), day("2026-01-11"));
     let customer = CustomerId::new(parent);
-    let formed = CreditGroupEvent::Formed { parent: customer, limit: money(600_00), on };
+    let formed = CreditGroupEvent::Formed { parent: customer, limit: money(60_000), on };
     let added = CreditGroupEvent::MemberAdded { line, customer, exposure: money(0), on };
     [formed.into(), added.into(), CreditGroupEvent::ExposureChanged { line, exposure: money(minor) }.into()]
 }
@@ -126,27 +126,27 @@ async fn what_may_be_used_is_known_by_line_and_by_customer_and_bounded_by_the_gr
     let (ana, group) = (fresh_id(), fresh_id());
     world.append(SHOP, ana, opened(ana)).await;
     world
-        .append(SHOP, ana, [joined(group), used(1, 400_00, "2026-02-01"), held(2, 50_00, "2026-02-08T12:00:00Z")])
+        .append(SHOP, ana, [joined(group), used(1, 40_000, "2026-02-01"), held(2, 5000, "2026-02-08T12:00:00Z")])
         .await;
-    let last = world.append(SHOP, group, formed(ana, ana, 450_00)).await;
+    let last = world.append(SHOP, group, formed(ana, ana, 45_000)).await;
     all_see(&node, last).await;
     let pools = &node.pools;
     let found = credit_lines::find(pools, SHOP, ana, noon("2026-02-02")).await.unwrap().unwrap();
     let line = &found.value.line;
-    assert_eq!((found.position, line.status, line.used_minor, line.held_minor), (last, Status::Active, 400_00, 50_00));
-    assert_eq!((found.value.available_minor, found.value.group_left_minor), (550_00, Some(150_00)));
-    let verdict = found.value.verdict(money(150_01));
-    assert_eq!(verdict, Verdict::Exceeds { available: money(150_00), bound: Bound::Group });
+    assert_eq!((found.position, line.status, line.used_minor, line.held_minor), (last, Status::Active, 40_000, 5000));
+    assert_eq!((found.value.available_minor, found.value.group_left_minor), (55_000, Some(15_000)));
+    let verdict = found.value.verdict(money(15_001));
+    assert_eq!(verdict, Verdict::Exceeds { available: money(15_000), bound: Bound::Group });
     let of_customer = credit_lines::find_of(pools, SHOP, ana, noon("2026-02-02")).await.unwrap();
     assert_eq!((of_customer.position, of_customer.value), (last, vec![found.value.clone()]));
     let lapsed = credit_lines::find(pools, SHOP, ana, noon("2026-02-08")).await.unwrap().unwrap().value;
-    assert_eq!((lapsed.available_minor, lapsed.line.held_minor), (600_00, 0));
+    assert_eq!((lapsed.available_minor, lapsed.line.held_minor), (60_000, 0));
     assert_eq!(credit_lines::find(pools, OTHER_SHOP, ana, noon("2026-02-02")).await.unwrap(), None);
     assert_eq!(credit_lines::find_of(pools, OTHER_SHOP, ana, noon("2026-02-02")).await.unwrap().value, []);
 
     let story = credit_groups::find(pools, SHOP, group).await.unwrap().unwrap().value;
     let standing = story.standing;
-    assert_eq!((standing.members, standing.exposure_minor, standing.available_minor()), (1, 450_00, 150_00));
+    assert_eq!((standing.members, standing.exposure_minor, standing.available_minor()), (1, 45_000, 15_000));
     assert_eq!((story.members[0].line, story.members[0].customer), (ana, ana));
     let of_parent = credit_groups::list(pools, SHOP, Some(ana), (Position(0), 10)).await.unwrap().value;
     assert_eq!((of_parent.rows, of_parent.next), (vec![standing], None));
@@ -164,7 +164,7 @@ async fn lines_are_listed_by_how_far_they_have_come() {
     for line in [ana, eva] {
         world.append(SHOP, line, opened(line)).await;
     }
-    world.append(SHOP, ana, [used(1, 400_00, "2026-02-01")]).await;
+    world.append(SHOP, ana, [used(1, 40_000, "2026-02-01")]).await;
     world.append(SHOP, leo, opened(leo).into_iter().take(1)).await;
     let last = world.append(SHOP, eva, [suspended("2026-02-01")]).await;
     all_see(&node, last).await;
@@ -183,7 +183,7 @@ async fn lines_are_listed_by_how_far_they_have_come() {
     assert_eq!(listed(Some(Status::Closed), Position(0), 2).await, (vec![], None));
     let used = credit_lines::utilisation(pools, SHOP).await.unwrap().value;
     let [euros] = &used[..] else { panic!("{used:?}") };
-    assert_eq!((euros.lines, euros.suspended, euros.limit_minor, euros.used_minor), (2, 1, 2_000_00, 400_00));
+    assert_eq!((euros.lines, euros.suspended, euros.limit_minor, euros.used_minor), (2, 1, 200_000, 40_000));
     assert_eq!(credit_lines::utilisation(pools, OTHER_SHOP).await.unwrap().value, []);
 }
 
@@ -193,29 +193,29 @@ async fn a_statement_begins_with_what_was_owed_and_says_what_is_after_each_movem
     let node = world.node().await;
     let ana = fresh_id();
     world.append(SHOP, ana, opened(ana)).await;
-    world.append(SHOP, ana, [used(1, 400_00, "2026-02-01"), used(2, 300_00, "2026-02-20")]).await;
-    world.append(SHOP, ana, paid(1, 1, (400_00, 0), "2026-03-01")).await;
-    let last = world.append(SHOP, ana, [reversed(1, 1, 400_00, "2026-03-05")]).await;
+    world.append(SHOP, ana, [used(1, 40_000, "2026-02-01"), used(2, 30_000, "2026-02-20")]).await;
+    world.append(SHOP, ana, paid(1, 1, (40_000, 0), "2026-03-01")).await;
+    let last = world.append(SHOP, ana, [reversed(1, 1, 40_000, "2026-03-05")]).await;
     all_see(&node, last).await;
     let pools = &node.pools;
     let balances =
         |rows: &[credit_movements::StatementLine]| rows.iter().map(|row| row.balance_minor).collect::<Vec<_>>();
     let newest = credit_movements::list(pools, SHOP, ana, Back::newest(3)).await.unwrap();
-    assert_eq!((newest.position, balances(&newest.value.rows)), (last, vec![700_00, 300_00, 300_00]));
+    assert_eq!((newest.position, balances(&newest.value.rows)), (last, vec![70_000, 30_000, 30_000]));
     let rest = Back { before: newest.value.next.unwrap(), limit: 3 };
     let rest = credit_movements::list(pools, SHOP, ana, rest).await.unwrap().value;
-    assert_eq!((balances(&rest.rows), rest.next), (vec![700_00, 400_00], None));
+    assert_eq!((balances(&rest.rows), rest.next), (vec![70_000, 40_000], None));
 
     let of = async |from, to, after, limit| {
         credit_movements::statement(pools, SHOP, ana, (day(from), day(to)), (after, limit)).await.unwrap().value
     };
     let march = of("2026-02-20", "2026-03-01", None, 2).await;
-    assert_eq!((march.opening_minor, march.closing_minor), (400_00, 300_00));
-    assert_eq!(balances(&march.page.rows), [700_00, 300_00]);
+    assert_eq!((march.opening_minor, march.closing_minor), (40_000, 30_000));
+    assert_eq!(balances(&march.page.rows), [70_000, 30_000]);
     let rest = of("2026-02-20", "2026-03-01", march.page.next, 2).await;
-    assert_eq!((balances(&rest.page.rows), rest.page.next, rest.opening_minor), (vec![300_00], None, 400_00));
+    assert_eq!((balances(&rest.page.rows), rest.page.next, rest.opening_minor), (vec![30_000], None, 40_000));
     let quiet = of("2026-04-01", "2026-04-30", None, 10).await;
-    assert_eq!((quiet.opening_minor, quiet.closing_minor, quiet.page.rows), (700_00, 700_00, vec![]));
+    assert_eq!((quiet.opening_minor, quiet.closing_minor, quiet.page.rows), (70_000, 70_000, vec![]));
     let before = of("2025-01-01", "2025-12-31", None, 10).await;
     assert_eq!((before.opening_minor, before.closing_minor, before.page.rows), (0, 0, vec![]));
     let others = credit_movements::list(pools, OTHER_SHOP, ana, Back::newest(3)).await.unwrap().value;
@@ -230,21 +230,21 @@ async fn what_is_outstanding_is_told_by_age_of_a_line_of_a_customer_of_all_and_o
     for line in [ana, eva] {
         world.append(SHOP, line, opened(line)).await;
     }
-    world.append(SHOP, ana, [used(1, 400_00, "2026-02-01"), used(2, 300_00, "2026-03-01")]).await;
-    world.append(SHOP, eva, [used(1, 50_00, "2026-02-01")]).await;
-    let last = world.append(SHOP, ana, paid(1, 1, (100_00, 300_00), "2026-03-05")).await;
+    world.append(SHOP, ana, [used(1, 40_000, "2026-02-01"), used(2, 30_000, "2026-03-01")]).await;
+    world.append(SHOP, eva, [used(1, 5000, "2026-02-01")]).await;
+    let last = world.append(SHOP, ana, paid(1, 1, (10_000, 30_000), "2026-03-05")).await;
     all_see(&node, last).await;
     let (pools, today) = (&node.pools, day("2026-04-02"));
     let classes = |sum: &credit_aging::AgedSum| sum.aging.classes().map(|money| money.minor());
     let line = credit_aging::of_line(pools, SHOP, ana, today).await.unwrap();
     assert_eq!((line.position, line.value.uses.len(), line.value.sums[0].orders), (last, 2, 2));
     // Due on 3 and 31 March.
-    assert_eq!(classes(&line.value.sums[0]), [0, 600_00, 0, 0, 0]);
+    assert_eq!(classes(&line.value.sums[0]), [0, 60_000, 0, 0, 0]);
     let later = credit_aging::of_customer(pools, SHOP, ana, day("2026-04-03")).await.unwrap().value;
-    assert_eq!(classes(&later.sums[0]), [0, 300_00, 300_00, 0, 0]);
+    assert_eq!(classes(&later.sums[0]), [0, 30_000, 30_000, 0, 0]);
     assert_eq!(later.uses, line.value.uses);
     let all = credit_aging::of_all(pools, SHOP, day("2026-04-03")).await.unwrap().value;
-    assert_eq!((all.len(), all[0].orders, classes(&all[0])), (1, 3, [0, 300_00, 350_00, 0, 0]));
+    assert_eq!((all.len(), all[0].orders, classes(&all[0])), (1, 3, [0, 30_000, 35_000, 0, 0]));
     assert_eq!(credit_aging::of_all(pools, OTHER_SHOP, today).await.unwrap().value, []);
     assert_eq!(credit_aging::of_line(pools, OTHER_SHOP, ana, today).await.unwrap().value.uses, []);
 
@@ -253,7 +253,7 @@ async fn what_is_outstanding_is_told_by_age_of_a_line_of_a_customer_of_all_and_o
         let aging = credit_aging::past(&*world.store, SHOP, ana, until, today).await.unwrap();
         aging.classes().map(|money| money.minor())
     };
-    assert_eq!((past(2).await, past(4).await, past(6).await), ([0; 5], [0, 700_00, 0, 0, 0], [0, 600_00, 0, 0, 0]));
+    assert_eq!((past(2).await, past(4).await, past(6).await), ([0; 5], [0, 70_000, 0, 0, 0], [0, 60_000, 0, 0, 0]));
     let row = credit_lines::find_past(&*world.store, SHOP, ana, Until::default()).await.unwrap();
     let now = noon("2026-04-02");
     let live = credit_lines::find(pools, SHOP, ana, now).await.unwrap().unwrap().value;
@@ -268,9 +268,9 @@ async fn jobs_are_told_which_lines_of_a_tenant_are_due_the_longest_first() {
     for (tenant, line) in [(SHOP, ana), (SHOP, eva), (OTHER_SHOP, leo)] {
         world.append(tenant, line, opened(line)).await;
     }
-    world.append(SHOP, ana, [held(1, 10_00, "2026-02-08T12:00:00Z"), used(2, 10_00, "2026-02-02")]).await;
-    world.append(OTHER_SHOP, leo, [held(1, 10_00, "2026-02-01T12:00:00Z"), used(2, 10_00, "2026-01-10")]).await;
-    let eva_did = [held(1, 10_00, "2026-02-07T12:00:00Z"), used(2, 10_00, "2026-02-01"), granted("2026-02-20")];
+    world.append(SHOP, ana, [held(1, 1000, "2026-02-08T12:00:00Z"), used(2, 1000, "2026-02-02")]).await;
+    world.append(OTHER_SHOP, leo, [held(1, 1000, "2026-02-01T12:00:00Z"), used(2, 1000, "2026-01-10")]).await;
+    let eva_did = [held(1, 1000, "2026-02-07T12:00:00Z"), used(2, 1000, "2026-02-01"), granted("2026-02-20")];
     let last = world.append(SHOP, eva, eva_did).await;
     all_see(&node, last).await;
     let pools = &node.pools;
@@ -303,9 +303,9 @@ async fn a_rebuild_of_credit_comes_to_the_rows_that_grew_event_by_event() {
     let mut last = Position(0);
     for line in [ana, eva] {
         let mut story = Vec::from(opened(line));
-        story.extend([used(1, 400_00, "2026-02-01"), held(2, 50_00, "2026-02-08T12:00:00Z"), granted("2026-02-20")]);
-        story.extend(paid(1, 1, (400_00, 0), "2026-03-01"));
-        story.extend([reversed(1, 1, 400_00, "2026-03-05"), joined(group), suspended("2026-03-06")]);
+        story.extend([used(1, 40_000, "2026-02-01"), held(2, 5000, "2026-02-08T12:00:00Z"), granted("2026-02-20")]);
+        story.extend(paid(1, 1, (40_000, 0), "2026-03-01"));
+        story.extend([reversed(1, 1, 40_000, "2026-03-05"), joined(group), suspended("2026-03-06")]);
         for event in story {
             last = world.append(SHOP, line, [event]).await;
             // Each by itself, so that every row is read again before it changes.
@@ -313,7 +313,7 @@ async fn a_rebuild_of_credit_comes_to_the_rows_that_grew_event_by_event() {
             node.sees("credit_aging", last).await;
         }
     }
-    for event in formed(ana, eva, 450_00) {
+    for event in formed(ana, eva, 45_000) {
         last = world.append(SHOP, group, [event]).await;
         node.sees("credit_groups", last).await;
     }
@@ -324,10 +324,10 @@ async fn a_rebuild_of_credit_comes_to_the_rows_that_grew_event_by_event() {
         let made = projector.rebuild(&world.database, world.store.clone(), Purpose::Swap, tell).await.unwrap();
         assert!(made.swapped && made.agrees(), "{made:#?}");
     }
-    let last = world.append(SHOP, ana, [used(3, 10_00, "2026-03-07")]).await;
+    let last = world.append(SHOP, ana, [used(3, 1000, "2026-03-07")]).await;
     all_see(&node, last).await;
     let found = credit_lines::find(&node.pools, SHOP, ana, noon("2026-03-08")).await.unwrap().unwrap();
-    assert_eq!(found.value.line.used_minor, 410_00, "the live projector goes on in the new tables");
+    assert_eq!(found.value.line.used_minor, 41_000, "the live projector goes on in the new tables");
 }
 
 const MANY_LINES: &str = "insert into credit_lines_g1.credit_lines (line_id, tenant, customer_id, currency, status, suspended_for, \

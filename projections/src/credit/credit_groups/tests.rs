@@ -14,7 +14,7 @@ fn line(number: u128) -> CreditLineId {
 }
 
 fn formed() -> CreditGroupEvent {
-    CreditGroupEvent::Formed { parent: customer(), limit: money(5_000_00), on: day("2026-01-01") }
+    CreditGroupEvent::Formed { parent: customer(), limit: money(500_000), on: day("2026-01-01") }
 }
 
 fn added(number: u128, minor: i64, on: &str) -> CreditGroupEvent {
@@ -47,12 +47,9 @@ fn rows_of(events: impl IntoIterator<Item = CreditGroupEvent>) -> (Option<GroupR
 fn a_group_is_formed_gets_another_limit_and_is_dissolved() {
     let reason = ReasonCode::parse("review").unwrap();
     let changed =
-        CreditGroupEvent::LimitChanged { from: money(5_000_00), to: money(4_000_00), reason, on: day("2026-02-01") };
+        CreditGroupEvent::LimitChanged { from: money(500_000), to: money(400_000), reason, on: day("2026-02-01") };
     let group = rows_of([formed(), changed.clone()]).0.unwrap();
-    assert_eq!(
-        (group.parent, group.limit, group.formed_on),
-        (customer().as_uuid(), money(4_000_00), day("2026-01-01"))
-    );
+    assert_eq!((group.parent, group.limit, group.formed_on), (customer().as_uuid(), money(400_000), day("2026-01-01")));
     assert_eq!((group.dissolved_on, group.position.0 > group.created_position.0), (None, true));
     let dissolved = CreditGroupEvent::Dissolved { on: day("2026-03-01") };
     assert_eq!(rows_of([formed(), dissolved]).0.unwrap().dissolved_on, Some(day("2026-03-01")));
@@ -61,18 +58,18 @@ fn a_group_is_formed_gets_another_limit_and_is_dissolved() {
 
 #[test]
 fn a_line_takes_of_the_limit_what_was_told_last_and_nothing_once_it_has_left() {
-    let story = [formed(), added(1, 100_00, "2026-01-02"), added(2, 0, "2026-01-03"), takes(1, 300_00)];
+    let story = [formed(), added(1, 10_000, "2026-01-02"), added(2, 0, "2026-01-03"), takes(1, 30_000)];
     let members = rows_of(story.clone()).1;
-    assert_eq!(members.iter().map(|member| member.exposure.minor()).collect::<Vec<_>>(), [300_00, 0]);
-    let left = story.into_iter().chain([removed(1, "2026-02-01"), takes(1, 400_00)]);
+    assert_eq!(members.iter().map(|member| member.exposure.minor()).collect::<Vec<_>>(), [30_000, 0]);
+    let left = story.into_iter().chain([removed(1, "2026-02-01"), takes(1, 40_000)]);
     let member = rows_of(left.clone()).1[0];
     assert_eq!((member.exposure, member.left_on), (money(0), Some(day("2026-02-01"))));
-    let member = rows_of(left.chain([added(1, 50_00, "2026-03-01")])).1[0];
-    assert_eq!((member.exposure, member.joined_on, member.left_on), (money(50_00), day("2026-03-01"), None));
+    let member = rows_of(left.chain([added(1, 5000, "2026-03-01")])).1[0];
+    assert_eq!((member.exposure, member.joined_on, member.left_on), (money(5000), day("2026-03-01"), None));
 }
 
 #[test]
 fn more_may_be_taken_than_there_is() {
     let group = rows_of([formed()]).0.unwrap();
-    assert_eq!(GroupStanding { group, members: 1, exposure_minor: 6_000_00 }.available_minor(), -1_000_00);
+    assert_eq!(GroupStanding { group, members: 1, exposure_minor: 600_000 }.available_minor(), -100_000);
 }

@@ -28,15 +28,15 @@ fn told(rows: &[MovementRow]) -> Vec<(Movement, i64, i64, i64)> {
 #[test]
 fn an_order_is_owed_until_money_that_came_in_pays_it() {
     let rows =
-        rows_of(opened([buy(1, 400_00, "2026-02-01"), pay(1, 500_00, "2026-02-10"), buy(2, 50_00, "2026-02-11")]));
+        rows_of(opened([buy(1, 40_000, "2026-02-01"), pay(1, 50_000, "2026-02-10"), buy(2, 5000, "2026-02-11")]));
     assert_eq!(
         told(&rows),
         [
-            (Movement::Used, 400_00, 400_00, 0),
-            (Movement::Received, 500_00, 0, 500_00),
-            (Movement::Paid, 400_00, -400_00, -400_00),
-            (Movement::Used, 50_00, 50_00, 0),
-            (Movement::PaidFromUnapplied, 50_00, -50_00, -50_00),
+            (Movement::Used, 40_000, 40_000, 0),
+            (Movement::Received, 50_000, 0, 50_000),
+            (Movement::Paid, 40_000, -40_000, -40_000),
+            (Movement::Used, 5000, 5000, 0),
+            (Movement::PaidFromUnapplied, 5000, -5000, -5000),
         ]
     );
     assert_eq!((rows[0].order.as_deref(), rows[0].invoice.as_deref()), (Some("order-1"), Some("invoice-1")));
@@ -47,24 +47,24 @@ fn an_order_is_owed_until_money_that_came_in_pays_it() {
 
 #[test]
 fn a_hold_moves_nothing_until_it_is_captured() {
-    let rows = rows_of(opened([authorise(1, 300_00, "2026-02-01"), capture(1, 250_00, "2026-02-02")]));
-    assert_eq!(told(&rows), [(Movement::Used, 250_00, 250_00, 0)]);
+    let rows = rows_of(opened([authorise(1, 30_000, "2026-02-01"), capture(1, 25_000, "2026-02-02")]));
+    assert_eq!(told(&rows), [(Movement::Used, 25_000, 25_000, 0)]);
     assert!(rows[0].hold.is_some());
 }
 
 #[test]
 fn what_was_paid_of_an_order_that_is_cancelled_is_good() {
-    let paid = [buy(1, 400_00, "2026-02-01"), pay(1, 300_00, "2026-02-02"), cancel(1, 200_00, "2026-02-03")];
+    let paid = [buy(1, 40_000, "2026-02-01"), pay(1, 30_000, "2026-02-02"), cancel(1, 20_000, "2026-02-03")];
     let rows = rows_of(opened(paid));
-    assert_eq!(told(&rows)[3], (Movement::Cancelled, 200_00, -100_00, 100_00));
+    assert_eq!(told(&rows)[3], (Movement::Cancelled, 20_000, -10_000, 10_000));
     assert_eq!((rows[3].release.as_deref(), rows[3].reason.as_deref()), (Some("return-1"), Some("returned")));
 }
 
 #[test]
 fn money_that_was_none_is_owed_again() {
-    let paid = [buy(1, 400_00, "2026-02-01"), pay(1, 500_00, "2026-02-10"), reverse(1, "2026-02-20")];
+    let paid = [buy(1, 40_000, "2026-02-01"), pay(1, 50_000, "2026-02-10"), reverse(1, "2026-02-20")];
     let rows = rows_of(opened(paid));
-    assert_eq!(told(&rows)[3], (Movement::Reversed, 500_00, 400_00, -100_00));
+    assert_eq!(told(&rows)[3], (Movement::Reversed, 50_000, 40_000, -10_000));
     assert_eq!((rows[3].payment.as_deref(), rows[3].reason.as_deref()), (Some("payment-1"), Some("bounced")));
 }
 
@@ -75,7 +75,7 @@ proptest! {
         commands in prop::collection::vec(any_command(), 0..80),
         policy in any_policy(),
     ) {
-        let opening = [request(1_500_00, "2026-01-05"), approve(1_000_00, policy, "2026-01-10")];
+        let opening = [request(150_000, "2026-01-05"), approve(100_000, policy, "2026-01-10")];
         let (mut state, mut nth, mut sums) = (CreditLine::initial(), 0, (0, 0));
         for command in opening.into_iter().chain(commands) {
             for event in CreditLine::decide(&state, command).unwrap_or_default() {
