@@ -195,6 +195,16 @@ fn jobs_are_told_when_something_is_overdue_and_when_the_line_is_suspended_for_it
 }
 
 #[test]
+fn nobody_bears_with_an_order_any_more_whose_payment_was_none() {
+    let late = [buy(1, 40_000, "2026-02-01"), note_overdue("2026-03-09")];
+    let borne = late.into_iter().chain([resume(SuspensionCause::Overdue, "2026-03-10")]);
+    let back = borne.chain([pay(1, 40_000, "2026-03-11"), reverse(1, "2026-03-12")]);
+    let row = row_of(opened(back));
+    assert_eq!((row.uses[0].is_borne, row.next_overdue_on), (false, Some(day("2026-03-09"))));
+    assert_eq!(row.at(noon("2026-03-12"), None).blocking_minor, 40_000);
+}
+
+#[test]
 fn jobs_are_told_when_the_next_reminder_is_due_and_not_while_a_case_pauses_it() {
     let late = [buy(1, 40_000, "2026-02-01"), dun("2026-03-04")];
     let row = row_of(opened(late.clone()));
