@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use chrono_tz::Tz;
 use commands::ports::{AskDue, Due as What, DueAccount, JobFacts, TenantPlace};
-use domain::ids::CustomerId;
 use projections::access::tenants::{self, TenantRow};
 use projections::loyalty::loyalty_balances::due::{Due, due_expiries, due_hold_lapses, due_reviews, due_vestings};
 use serde::Serialize;
@@ -31,6 +30,10 @@ impl JobFacts for ReadModels {
             What::Expiry => told(due_expiries(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
             What::HoldLapse => told(due_hold_lapses(pools, tenant, now, limit, behind(after)?.as_ref()).await?),
             What::Review => told(due_reviews(pools, tenant, today, limit, behind(after)?.as_ref()).await?),
+            // No read model knows of lines of credit.
+            What::CreditHoldLapse | What::CreditOverdue | What::CreditDunning | What::CreditTemporaryExpiry => {
+                Ok(Vec::new())
+            }
         }
     }
 }
@@ -44,7 +47,7 @@ fn behind<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<Due<T>>, B
 fn told<T: Serialize>(due: Vec<Due<T>>) -> Result<Vec<DueAccount>, BoxError> {
     let one = |due: Due<T>| {
         let cursor = serde_json::to_string(&(due.since, due.account))?;
-        Ok(DueAccount { customer: CustomerId::new(due.account), cursor })
+        Ok(DueAccount { id: due.account, cursor })
     };
     due.into_iter().map(one).collect()
 }

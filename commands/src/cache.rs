@@ -45,6 +45,11 @@ impl Cache {
         Some(held)
     }
 
+    /// Looks at a state without taking it out.
+    pub(crate) fn peek(&self, key: &StreamKey) -> Option<&Held> {
+        self.states.peek(key)
+    }
+
     /// Puts a state in; the least recently used ones make room for it.
     pub(crate) fn put(&mut self, key: StreamKey, held: Held) {
         self.bytes += size_of(&held);

@@ -37,16 +37,18 @@ use crate::cache::{Held, StreamKey};
 use crate::error::CommandError;
 use crate::execute::Config;
 use crate::loading::{LoadError, died, load};
+use domain::AggregateState;
 use futures::FutureExt;
 use job::{Part, Scoped};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use store::{AppendError, Appended, EventStore, Receipt};
 use streams::Streams;
 use submission::Flight;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// What the loop is told.
@@ -56,8 +58,24 @@ pub(crate) enum Message {
     Submitted(Box<Job>),
     /// A stream was loaded.
     Loaded(StreamKey, Result<Held, LoadError>),
+    /// Somebody wants to look at a stream's state, to know what to ask for.
+    Looked(Look),
     /// The store judged the oldest request that awaits its verdict.
     Verdict(Result<Appended, AppendError>),
+}
+
+/// A look at the state of a stream. What it sees may be pending, and another the moment after: no answer rests on it.
+pub(crate) struct Look {
+    pub(crate) key: StreamKey,
+    /// Is told what is there.
+    pub(crate) see: Box<dyn FnOnce(Result<&AggregateState, LoadError>) + Send>,
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// Starts the loop; it ends when the sender and its clones are dropped.
@@ -171,6 +189,7 @@ impl DecideLoop {
                 self.backlog.push_back(job.at_place(place));
             }
             Message::Loaded(key, loaded) => self.loaded(key, loaded),
+            Message::Looked(look) => self.look(look),
             Message::Verdict(verdict) => self.judged(verdict),
         }
     }
@@ -274,6 +293,21 @@ impl DecideLoop {
             let loaded = loading.await.unwrap_or_else(|panic| Err(died(panic)));
             if let Some(inbox) = inbox.upgrade() {
                 let _ = inbox.send(Message::Loaded(key, loaded));
+            }
+        });
+    }
+
+    /// Lets somebody look; at a stream that is not in memory when it was read, which nobody waits for.
+    fn look(&self, look: Look) {
+        if let Some(held) = self.streams.peek(&look.key) {
+            return (look.see)(Ok(&held.state));
+        }
+        let (store, loads) = (Arc::clone(&self.store), Arc::clone(&self.loads));
+        tokio::spawn(async move {
+            let _turn = loads.acquire_owned().await;
+            match load(store.as_ref(), look.key).await {
+                Ok(held) => (look.see)(Ok(&held.state)),
+                Err(error) => (look.see)(Err(error)),
             }
         });
     }

@@ -3,17 +3,19 @@
 //! [`Commands`] is the handle; behind it one task per node decides, command after command (see [`crate::decide_loop`]).
 //! An answer is given only when the store has committed what it rests on, refusals and answers without events included.
 
+use crate::cache::StreamKey;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::clock::moment;
-use crate::decide_loop::{self, Job, Message};
+use crate::decide_loop::{self, Job, Look, Message};
 use crate::error::CommandError;
 use crate::identity::{IdempotencyKey, Once, command_id, fingerprint};
+use crate::loading::LoadError;
 use crate::refusals;
-use crate::states::States;
+use crate::states::{States, stream_of};
 use chrono::{DateTime, Utc};
 use domain::ids::CustomerId;
-use domain::{Event, Refusal};
+use domain::{Aggregate, AggregateState, Event, Refusal};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -25,6 +27,7 @@ use store::{ClaimKey, EventStore, Identity, Metadata, OtherName, Position, Strea
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 /// Bounds of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,6 +334,32 @@ impl Commands {
         }
     }
 
+    /// Looks at a state, to know which streams a command has to be asked of. Nothing may rest on what it sees: it can be another when
+    /// the command is decided, which has to compare ([`refusals::outdated`]).
+    pub(crate) async fn look<A: Aggregate, T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        see: impl FnOnce(&A) -> T + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let deadline = moment() + self.inner.deadline;
+        let place = Arc::clone(&self.inner.places).try_acquire_owned().map_err(|_| CommandError::Busy)?;
+        let (tell, told) = oneshot::channel();
+        let see = move |state: Result<&AggregateState, LoadError>| {
+            let seen = state.map_err(|error| error.answer()).and_then(|state| match A::of(state) {
+                Some(state) => Ok(see(state)),
+                None => Err(CommandError::internal("a stream holds another aggregate than its category says")),
+            });
+            // Who asked may have given up waiting.
+            let _ = tell.send(seen);
+        };
+        let key = StreamKey { tenant: caller.tenant, stream: stream_of::<A>(id) };
+        let look = Look { key, see: Box::new(see), _place: place };
+        let closed = |_| CommandError::unavailable("the decide loop has ended");
+        self.inner.inbox.send(Message::Looked(look)).map_err(closed)?;
+        answer_by(deadline, told).await
+    }
+
     pub(crate) fn store(&self) -> &dyn EventStore {
         self.inner.store.as_ref()
     }
@@ -349,7 +378,10 @@ impl Commands {
 
 type Answer = oneshot::Receiver<Result<Committed, CommandError>>;
 
-async fn answer_by(deadline: Instant, answer: Answer) -> Result<Committed, CommandError> {
+async fn answer_by<T>(
+    deadline: Instant,
+    answer: oneshot::Receiver<Result<T, CommandError>>,
+) -> Result<T, CommandError> {
     match timeout_at(deadline, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(CommandError::unavailable("the decide loop has ended")),

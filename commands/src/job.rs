@@ -11,12 +11,12 @@ mod node;
 mod runner;
 mod schedule;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed};
 use crate::ports::Due;
-use domain::ids::CustomerId;
 use futures::future::BoxFuture;
+use uuid::Uuid;
 
 pub use node::{JobState, JobStatus, JobView, Jobs, Parts, RunsPage};
 pub use runner::Pace;
@@ -39,13 +39,17 @@ pub struct Job {
     pub leaves_no_trace: bool,
     /// For which accounts.
     pub due: Due,
+    /// What it may do.
+    pub scope: Scope,
     /// What is done for one of them.
-    pub act: for<'a> fn(&'a Commands, &'a Caller, CustomerId) -> Acting<'a>,
+    pub act: for<'a> fn(&'a Commands, &'a Caller, Uuid) -> Acting<'a>,
 }
 
 /// All jobs of this build.
 #[must_use]
 pub fn jobs() -> Vec<Job> {
+    use crate::credit::jobs as credit;
     use crate::loyalty::jobs::{EXPIRY, HOLD_LAPSE, REVIEW, VESTING};
-    vec![VESTING, EXPIRY, HOLD_LAPSE, REVIEW]
+    let of_credit = [credit::HOLD_LAPSE, credit::TEMPORARY_EXPIRY, credit::OVERDUE, credit::DUNNING];
+    [VESTING, EXPIRY, HOLD_LAPSE, REVIEW].into_iter().chain(of_credit).collect()
 }

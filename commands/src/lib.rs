@@ -10,6 +10,7 @@ pub mod caller;
 pub mod changes;
 pub mod claims;
 pub mod clock;
+pub mod credit;
 pub mod customers;
 pub mod error;
 pub mod execute;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use domain::access::settings::TenantSettings;
-use domain::ids::CustomerId;
 use store::{BoxError, TenantId};
+use uuid::Uuid;
 
 /// A tenant, as jobs need to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct TenantPlace {
     pub since: DateTime<Utc>,
 }
 
-/// What may be due for a loyalty account.
+/// What may be due for a loyalty account, or for a line of credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
     /// Pending points that vest.
@@ -31,13 +31,21 @@ pub enum Due {
     HoldLapse,
     /// The yearly review of its tier.
     Review,
+    /// Credit that was held for orders too long.
+    CreditHoldLapse,
+    /// Orders that were not paid in time, or a limit that was not reviewed in time.
+    CreditOverdue,
+    /// A reminder of what is overdue.
+    CreditDunning,
+    /// Credit that was given for a time that is over.
+    CreditTemporaryExpiry,
 }
 
 /// An account for which something is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueAccount {
-    /// Whose.
-    pub customer: CustomerId,
+    /// The customer whose loyalty account it is, or the line of credit.
+    pub id: Uuid,
     /// Its place in the list, to go on behind it.
     pub cursor: String,
 }

@@ -57,7 +57,7 @@ impl JobFacts for Facts {
         }
         self.asked.lock().unwrap().push(asked.after.map(str::to_owned));
         let customers = self.customers.lock().unwrap();
-        let told = customers.iter().map(|id| DueAccount { customer: *id, cursor: id.as_uuid().to_string() });
+        let told = customers.iter().map(|id| DueAccount { id: id.as_uuid(), cursor: id.as_uuid().to_string() });
         let behind = told.filter(|account| asked.after.is_none_or(|after| account.cursor.as_str() > after));
         Ok(behind.take(asked.limit as usize).collect())
     }

@@ -73,6 +73,11 @@ impl Currency {
         Ok(Self { code, digits })
     }
 
+    /// All of them, in no order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        DIGITS.iter().map(|(code, digits)| Self { code: *code, digits: *digits })
+    }
+
     /// The alphabetic code.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.code).unwrap_or_default()

@@ -122,6 +122,16 @@ pub async fn expected_versions_are_kept(store: &dyn EventStore) {
     assert_eq!(read(store, all_of(stream)).await.len(), 3);
 }
 
+/// Streams have begun with their first event, for their tenant, in their category.
+pub async fn streams_begin_with_their_first_event(store: &dyn EventStore) {
+    let (begun, other) = (fresh_stream("contract"), fresh_stream("contract"));
+    append(store, to(begun, Expected::NoStream, vec![happened(1), happened(2)])).await;
+    let elsewhere = StreamId { category: "contract.nobody_wrote", ..begun };
+    let asked = [other, begun, elsewhere];
+    assert_eq!(store.begun(TENANT, &asked).await.expect("known"), [false, true, false]);
+    assert_eq!(store.begun(TenantId(8), &asked).await.expect("known"), [false; 3]);
+}
+
 /// A check without events holds or is refused like an append, and writes nothing.
 pub async fn a_check_writes_nothing(store: &dyn EventStore) {
     let stream = fresh_stream("contract");

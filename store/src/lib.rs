@@ -25,6 +25,7 @@ pub mod signed_note;
 pub mod snapshots;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use uuid::Uuid;
 
@@ -173,6 +174,17 @@ pub trait EventStore: Send + Sync + 'static {
     async fn linked(&self, tenant: TenantId, subject: Uuid) -> Result<Vec<Uuid>, StoreError> {
         let _ = tenant;
         Ok(vec![subject])
+    }
+
+    /// Which of these streams of a tenant have events, in the order asked.
+    async fn begun(&self, tenant: TenantId, streams: &[StreamId]) -> Result<Vec<bool>, StoreError> {
+        let mut begun = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let (from, direction, limit) = (1, Direction::Forwards, 1);
+            let read = ReadStream { tenant, stream: *stream, from, direction, limit, reveal: false };
+            begun.push(self.read_stream(read).next().await.transpose()?.is_some());
+        }
+        Ok(begun)
     }
 
     /// The newest snapshot of a stream that was written by this version of its aggregate.

@@ -68,6 +68,7 @@ macro_rules! contract {
 contract! {
     a_stream_reads_as_it_was_written
     expected_versions_are_kept
+    streams_begin_with_their_first_event
     a_check_writes_nothing
     several_streams_are_one_append
     one_of_many_wins

@@ -3,12 +3,14 @@
 //! The log learns that they are one person, so that nobody forgets one of them alone. What the duplicate claimed (e-mails, phones,
 //! documents, references, its login) is the survivor's in the same append: at no moment may somebody else take it.
 //!
-//! Rule for the credit context, once it is there: a merge of two that both have a credit line is refused; else it stays where it is.
+//! A line of credit stays with the customer that it was made for: a duplicate that has one, neither closed nor rejected, is not merged.
 
 use super::update::{held_claims, moved_claims};
 use super::{customer_stream, person};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
+use crate::credit::line_stream;
+use crate::credit::owned::{lines_of, live};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, Request, content_of};
 use crate::identity::IdempotencyKey;
@@ -16,16 +18,17 @@ use crate::loyalty::programme::programme_stream;
 use crate::loyalty::{Today, account_stream, rules_of};
 use crate::refusals;
 use crate::states::States;
+use domain::credit::commands::CreditError;
 use domain::customers::commands::{CustomerCommand, CustomerError};
 use domain::customers::customer::{ActiveCustomer, Customer};
 use domain::customers::events::CustomerEvent;
 use domain::customers::referring::one_sent_the_other;
-use domain::ids::CustomerId;
+use domain::ids::{CreditLineId, CustomerId};
 use domain::loyalty::commands::LoyaltyCommand;
 use domain::loyalty::loyalty_account::LoyaltyAccount;
 use domain::{Decider, Refusal};
 use serde::Serialize;
-use store::TenantId;
+use store::{StreamId, TenantId};
 
 /// Two customers that are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,27 +53,55 @@ pub async fn merge(
     if request.survivor == request.duplicate {
         return Err(Refusal::from(CustomerError::MergeWithItself).into());
     }
-    let asked = |person| merging(caller, &request, person).keyed(key.clone());
+    let lines = Lines {
+        survivor: lines_of(commands, caller, request.survivor).await?,
+        duplicate: lines_of(commands, caller, request.duplicate).await?,
+    };
+    let asked = |person| merging(caller, &request, person, lines.clone()).keyed(key.clone());
     person::execute(commands, caller, request.duplicate, asked).await
 }
 
 /// Not remembered when it makes no event: who is linked is looked up before, and asked again it is looked up again.
-fn merging(caller: &Caller, request: &Merge, mut others: Vec<CustomerId>) -> Request {
+fn merging(caller: &Caller, request: &Merge, mut others: Vec<CustomerId>, lines: Lines) -> Request {
     others.retain(|other| ![request.survivor, request.duplicate].contains(other));
     let (content, today) = (content_of(request), Today::of(caller, caller.now));
     let everybody = [request.survivor, request.duplicate].into_iter().chain(others.iter().copied());
     let scope: Vec<_> = everybody.flat_map(|id| [customer_stream(id), account_stream(id)]).collect();
     let tenant = caller.tenant;
-    let merge = Merging { request: request.clone(), others, today, tenant };
+    let seen: Vec<_> = [programme_stream(tenant)].into_iter().chain(lines.streams()).collect();
+    let merge = Merging { request: request.clone(), others, lines, today, tenant };
     let decide = move |states: &States<'_>| merge.decide(states);
-    let asked = Request::new("customers.merge", caller.now, scope, decide).seeing([programme_stream(tenant)]);
+    let asked = Request::new("customers.merge", caller.now, scope, decide).seeing(seen);
     asked.content(content).forgetful()
+}
+
+/// The lines of credit that were asked for.
+#[derive(Debug, Clone)]
+struct Lines {
+    survivor: Vec<CreditLineId>,
+    duplicate: Vec<CreditLineId>,
+}
+
+impl Lines {
+    fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.survivor.iter().chain(&self.duplicate).copied().map(line_stream)
+    }
+
+    /// Refuses when a line would be left with the duplicate.
+    fn check(&self, states: &States<'_>) -> Result<(), CreditError> {
+        match (live(states, &self.duplicate), live(states, &self.survivor)) {
+            (None, _) => Ok(()),
+            (Some(line), None) => Err(CreditError::DuplicateHasCredit { line }),
+            (Some(line), Some(own)) => Err(CreditError::BothHaveCredit { line, own }),
+        }
+    }
 }
 
 struct Merging {
     request: Merge,
     /// All who are the same person as the duplicate.
     others: Vec<CustomerId>,
+    lines: Lines,
     today: Today,
     tenant: TenantId,
 }
@@ -88,6 +119,7 @@ impl Merging {
         if !known.duplicates().iter().all(|other| self.others.contains(other)) {
             return Err(refusals::outdated());
         }
+        self.lines.check(states)?;
         let absorb = CustomerCommand::Absorb { into: survivor, id: duplicate, duplicate: Box::new(known.clone()), on };
         let absorbed = Customer::decide(takes_over, absorb)?;
         changes = changes.and(customer_stream(survivor), absorbed.iter().cloned());

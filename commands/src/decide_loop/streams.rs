@@ -190,6 +190,11 @@ impl Streams {
         }
     }
 
+    /// The state of a stream as far as it is in memory, with what is pending.
+    pub(super) fn peek(&self, key: &StreamKey) -> Option<&Held> {
+        self.working_on(key).map(|working| &working.held).or_else(|| self.idle.peek(key))
+    }
+
     /// Puts a stream without work away. That a stream has no events is not worth a place in the cache.
     pub(super) fn rest(&mut self, key: &StreamKey) {
         let at_rest = |slot: &Slot| slot.flights == 0 && !slot.is_awaited() && !matches!(slot.state, State::Loading);

@@ -9,6 +9,7 @@ use crate::clock::moment;
 use crate::encoding::encode;
 use crate::error::CommandError;
 use crate::loading::versions_since_snapshot;
+use crate::refusals;
 use crate::states::{States, StreamState};
 use chrono::{DateTime, Utc};
 use domain::{AggregateState, Event, Refusal};
@@ -312,6 +313,8 @@ fn evolve_by(streams: &mut Streams, tenant: TenantId, happened: &Happened) {
 fn outcome_of(job: &Job, purpose: &Purpose) -> Option<String> {
     job.identity.command_id.filter(|_| !job.forgetful)?;
     match purpose {
+        // Nobody is told so: it is asked again, of other streams.
+        Purpose::Refuse(refusal) if refusals::is_outdated(refusal) => None,
         Purpose::Happen(events) if events.is_empty() => Some(Outcome::Unchanged.to_text()),
         Purpose::Refuse(refusal) => Some(Outcome::Refused(Refused { refusal: refusal.clone(), owner: None }).to_text()),
         Purpose::Happen(_) | Purpose::Remember(_) => None,

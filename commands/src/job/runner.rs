@@ -2,7 +2,7 @@
 
 use super::Job;
 use super::node::{JobState, Parts, Progress};
-use crate::caller::{Caller, Door, Scope};
+use crate::caller::{Caller, Door};
 use crate::clock::moment;
 use crate::error::CommandError;
 use crate::execute::Commands;
@@ -216,7 +216,7 @@ impl Runner {
 
     async fn act_on(&self, caller: &Caller, part: Vec<DueAccount>) -> Result<(Tally, Option<String>), Trouble> {
         let acting: Vec<_> =
-            part.iter().map(|account| (self.job.act)(&self.around.commands, caller, account.customer)).collect();
+            part.iter().map(|account| (self.job.act)(&self.around.commands, caller, account.id)).collect();
         let acted = stream::iter(acting).buffered(self.around.pace.side_by_side);
         let leaves = self.around.lease.may_leave();
         let outcomes: Vec<Outcome> = acted.map(|answer| outcome_of(answer, leaves)).try_collect().await?;
@@ -245,7 +245,7 @@ impl Runner {
         Caller {
             tenant: place.tenant,
             actor: self.job.actor.to_owned(),
-            scopes: vec![Scope::LoyaltyWrite],
+            scopes: vec![self.job.scope],
             now: self.around.parts.clock.now(),
             zone: place.zone,
             settings: place.settings,

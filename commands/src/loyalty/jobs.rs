@@ -1,8 +1,10 @@
 //! What the clock asks of loyalty accounts.
 
 use super::due::{expire_due, lapse_due_holds, review_year, vest_due};
+use crate::caller::Scope;
 use crate::job::{Job, Schedule};
 use crate::ports::Due;
+use domain::ids::CustomerId;
 
 /// Pending points vest when their day begins.
 pub const VESTING: Job = Job {
@@ -12,7 +14,8 @@ pub const VESTING: Job = Job {
     schedule: Schedule::Daily { minute: 2 },
     leaves_no_trace: false,
     due: Due::Vesting,
-    act: |commands, caller, customer| Box::pin(vest_due(commands, caller, customer)),
+    scope: Scope::LoyaltyWrite,
+    act: |commands, caller, id| Box::pin(vest_due(commands, caller, CustomerId::new(id))),
 };
 
 /// Points expire when their day begins.
@@ -23,7 +26,8 @@ pub const EXPIRY: Job = Job {
     schedule: Schedule::Daily { minute: 5 },
     leaves_no_trace: false,
     due: Due::Expiry,
-    act: |commands, caller, customer| Box::pin(expire_due(commands, caller, customer)),
+    scope: Scope::LoyaltyWrite,
+    act: |commands, caller, id| Box::pin(expire_due(commands, caller, CustomerId::new(id))),
 };
 
 /// Holds lapse a quarter of an hour after they were placed.
@@ -34,7 +38,8 @@ pub const HOLD_LAPSE: Job = Job {
     schedule: Schedule::EachMinute,
     leaves_no_trace: true,
     due: Due::HoldLapse,
-    act: |commands, caller, customer| Box::pin(lapse_due_holds(commands, caller, customer)),
+    scope: Scope::LoyaltyWrite,
+    act: |commands, caller, id| Box::pin(lapse_due_holds(commands, caller, CustomerId::new(id))),
 };
 
 /// Tiers are reviewed once a year, each on its day.
@@ -45,5 +50,6 @@ pub const REVIEW: Job = Job {
     schedule: Schedule::Daily { minute: 20 },
     leaves_no_trace: false,
     due: Due::Review,
-    act: |commands, caller, customer| Box::pin(review_year(commands, caller, customer)),
+    scope: Scope::LoyaltyWrite,
+    act: |commands, caller, id| Box::pin(review_year(commands, caller, CustomerId::new(id))),
 };

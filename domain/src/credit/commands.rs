@@ -539,6 +539,32 @@ pub enum CreditError {
         /// How many.
         limit: usize,
     },
+    /// The customer is to be deleted, and owes or is owed something.
+    #[error("line of credit {line} is not settled: {outstanding} is outstanding, {held} held, {unapplied} not applied")]
+    OpenBalance {
+        /// The line.
+        line: CreditLineId,
+        /// What is to be paid.
+        outstanding: Money,
+        /// What is promised to orders.
+        held: Money,
+        /// What came in and paid nothing yet.
+        unapplied: Money,
+    },
+    /// The customer is to be merged into another one, and a line stays with the customer that it was made for.
+    #[error("the duplicate has line of credit {line}: close or reject it first")]
+    DuplicateHasCredit {
+        /// The line.
+        line: CreditLineId,
+    },
+    /// Both have one.
+    #[error("both customers have a line of credit: close or reject line {line} first")]
+    BothHaveCredit {
+        /// The duplicate's line.
+        line: CreditLineId,
+        /// The line of who goes on.
+        own: CreditLineId,
+    },
 }
 
 fn listed(causes: &[SuspensionCause]) -> String {
@@ -586,6 +612,9 @@ impl CreditError {
             Self::TemporaryNotFound { .. } => "temporary_not_found",
             Self::ExpiryNotAhead { .. } => "expiry_not_ahead",
             Self::TooManyCases { .. } => "too_many_cases",
+            Self::OpenBalance { .. } => "credit_open",
+            Self::DuplicateHasCredit { .. } => "duplicate_has_credit",
+            Self::BothHaveCredit { .. } => "both_have_credit",
         }
     }
 }
@@ -632,7 +661,10 @@ impl From<CreditError> for Refusal {
             | CreditError::StillInUse { .. }
             | CreditError::InGroup { .. }
             | CreditError::TemporaryAlreadyGranted { .. }
-            | CreditError::TooManyCases { .. } => (RefusalKind::Conflict, None),
+            | CreditError::TooManyCases { .. }
+            | CreditError::OpenBalance { .. }
+            | CreditError::DuplicateHasCredit { .. }
+            | CreditError::BothHaveCredit { .. } => (RefusalKind::Conflict, None),
         };
         Self::of(kind, error.code(), field.map(str::to_owned), &error)
     }

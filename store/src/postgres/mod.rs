@@ -210,6 +210,10 @@ impl EventStore for PostgresStore {
         self.reader.recorded(tenant, requests).await
     }
 
+    async fn begun(&self, tenant: TenantId, streams: &[StreamId]) -> Result<Vec<bool>, StoreError> {
+        self.reader.begun(tenant, streams).await
+    }
+
     async fn load_snapshot(
         &self,
         tenant: TenantId,

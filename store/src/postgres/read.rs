@@ -6,7 +6,8 @@ use super::names::Names;
 use super::rows::{columns, to_events};
 use super::sealing::KeyRing;
 use crate::{
-    ClaimKey, Direction, Filter, Identity, Position, ReadAll, ReadStream, RecordedEvent, StoreError, TenantId, Version,
+    ClaimKey, Direction, Filter, Identity, Position, ReadAll, ReadStream, RecordedEvent, StoreError, StreamId,
+    TenantId, Version,
 };
 use sqlx::{PgPool, QueryBuilder};
 use std::collections::VecDeque;
@@ -209,6 +210,24 @@ impl Reader {
             })
         };
         Ok(requests.iter().zip(metadata).map(is_recorded).collect())
+    }
+
+    /// Which streams have events, by one probe of the index for each.
+    pub(super) async fn begun(&self, tenant: TenantId, streams: &[StreamId]) -> Result<Vec<bool>, StoreError> {
+        let (ids, categories): (Vec<Uuid>, Vec<&str>) =
+            streams.iter().map(|stream| (stream.id, stream.category)).unzip();
+        sqlx::query_scalar(
+            "select e.stream is not null from unnest($1::uuid[], $2::text[]) with ordinality as k(id, category, n) \
+             left join event_names c on c.name = k.category \
+             left join lateral (select stream from events where stream = k.id and category = c.code and tenant = $3 \
+                                limit 1) e on true order by k.n",
+        )
+        .bind(ids)
+        .bind(categories)
+        .bind(tenant.0)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(unavailable)
     }
 }
 

@@ -56,7 +56,7 @@ struct MergedView {
     responses(
         (status = 201, description = "Merged", body = MergedView),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "customer_merged, customer_deleted, customer_erased, already_merged, duplicate_erased, duplicate_deleted, duplicate_blocked, holds_open, account_closed"),
+        (status = 409, description = "customer_merged, customer_deleted, customer_erased, already_merged, duplicate_erased, duplicate_deleted, duplicate_blocked, holds_open, account_closed, duplicate_has_credit, both_have_credit"),
         (status = 422, description = "merge_with_itself, duplicate_not_found, currency_mismatch, points_limit, too_many"),
     ),
     security(("key" = [Scope::CustomersWrite])),
@@ -88,6 +88,10 @@ struct Asked {
     /// Why, as a word that reports can count.
     #[param(inline, value_type = Option<schemas::ReasonCode>)]
     reason: Option<String>,
+    /// Whether in spite of what is open on a line of credit; needs `credit:approve`, too.
+    #[serde(default)]
+    #[param(inline, default = false, example = false)]
+    force_credit: bool,
 }
 
 /// Deletes a customer: nothing is forgotten, and nothing happens to it until it is restored.
@@ -98,7 +102,7 @@ struct Asked {
         (status = 200, description = "Deleted", body = ChangeDone,
             headers(("ETag" = String, description = "The customer's version, when something changed"))),
         (status = 404, description = "customer_not_found"),
-        (status = 409, description = "customer_merged, customer_erased"),
+        (status = 409, description = "customer_merged, customer_erased, credit_open"),
         (status = 412, description = "version_changed"),
     ),
     security(("key" = [Scope::CustomersWrite])),
@@ -113,7 +117,7 @@ async fn delete(
     caller.require(Scope::CustomersWrite)?;
     let reason = asked.reason.as_deref().map(ReasonCode::parse).transpose();
     let reason = reason.map_err(|error| wrong("reason", &error.to_string()))?;
-    let request = Delete { customer: CustomerId::new(id), reason };
+    let request = Delete { customer: CustomerId::new(id), reason, force_credit: asked.force_credit };
     let committed = commands::customers::delete(&api.commands, &caller, key, request, seen).await?;
     Ok(ChangeDone::answer(id, &committed))
 }

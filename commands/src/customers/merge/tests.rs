@@ -236,7 +236,7 @@ async fn a_deleted_customer_keeps_its_claims_and_its_points_and_spends_none() {
     let node = Node::start();
     let ana = customer(&node, "ana", Some("EUR")).await;
     buys(&node, ana, "order-1", "250.00").await.unwrap();
-    let request = || Delete { customer: ana, reason: None };
+    let request = || Delete { customer: ana, reason: None, force_credit: false };
     let deleted = delete(&node.commands, &caller(), None, request(), None).await.unwrap();
     assert_eq!(event_types(&deleted), ["customer.deleted"]);
     assert_eq!(event_types(&delete(&node.commands, &caller(), None, request(), None).await.unwrap()), [""; 0]);

@@ -132,6 +132,11 @@ impl Line {
         }
     }
 
+    /// How much an order may take at most, as far as that is a matter of limits; not below nothing.
+    pub fn available_to_an_order(&self, group_available: Option<Money>, today: NaiveDate) -> Money {
+        self.money(self.room(group_available, today).1.max(0))
+    }
+
     /// Why nothing new is bought, however little.
     fn obstacle(&self, today: NaiveDate) -> Option<CreditError> {
         if !self.suspended.is_empty() {

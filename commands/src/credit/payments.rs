@@ -1,0 +1,102 @@
+//! Money that comes in, and such as turns out not to.
+
+use super::lines::{Ask, execute};
+use super::{paid_once, reversed_once};
+use crate::caller::{Caller, Scope};
+use crate::error::CommandError;
+use crate::execute::{Commands, Committed, content_of};
+use crate::identity::IdempotencyKey;
+use chrono::{DateTime, Utc};
+use domain::Money;
+use domain::credit::commands::CreditCommand;
+use domain::ids::{CreditLineId, OrderId, PaymentId, ReasonCode};
+use serde::Serialize;
+
+/// A payment that came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApplyPayment {
+    /// On this line.
+    pub line: CreditLineId,
+    /// The payment; applied once.
+    pub payment: PaymentId,
+    /// How much.
+    pub amount: Money,
+    /// The orders that it is for, in this order; none: the oldest due first.
+    pub orders: Vec<OrderId>,
+    /// When it came; now if not given.
+    pub received_at: Option<DateTime<Utc>>,
+}
+
+/// A payment that turned out to be none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReversePayment {
+    /// On this line.
+    pub line: CreditLineId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// Why.
+    pub reason: ReasonCode,
+}
+
+/// Money that came in before, to pay what is owed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApplyUnapplied {
+    /// On this line.
+    pub line: CreditLineId,
+    /// The orders, in this order; none: the oldest due first.
+    pub orders: Vec<OrderId>,
+}
+
+/// Pays what is owed. What is left of the money stays unapplied.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn apply(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ApplyPayment,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CreditWrite)?;
+    caller.require_business_time("/received_at", request.received_at)?;
+    let (content, now) = (content_of(&request), caller.this_moment());
+    let ApplyPayment { line, payment, amount, orders, received_at } = request;
+    let (once, received_on) = (paid_once(line, &payment), caller.business_date(received_at.unwrap_or(caller.now)));
+    let command = CreditCommand::ApplyPayment { payment, amount, orders, received_on, now };
+    execute(commands, caller, Ask::new("credit.pay", line, command, content).once(once).keyed(key)).await
+}
+
+/// Takes a payment back, all of it: what it paid is outstanding again.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn reverse(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ReversePayment,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CreditWrite)?;
+    let (content, now) = (content_of(&request), caller.this_moment());
+    let ReversePayment { line, payment, reason } = request;
+    let once = reversed_once(line, &payment);
+    let command = CreditCommand::ReversePayment { payment, reason, now };
+    execute(commands, caller, Ask::new("credit.reverse_payment", line, command, content).once(once).keyed(key)).await
+}
+
+/// Pays what is owed with money that came in before.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn apply_unapplied(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: ApplyUnapplied,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CreditWrite)?;
+    let (content, now) = (content_of(&request), caller.this_moment());
+    let command = CreditCommand::ApplyUnapplied { orders: request.orders, now };
+    let ask = Ask::new("credit.apply_unapplied", request.line, command, content);
+    execute(commands, caller, ask.keyed(key)).await
+}
