@@ -150,6 +150,7 @@ fn operations(config: &Config) -> OpenApiRouter<Api> {
     let operations = OpenApiRouter::new()
         .merge(http::customers::routes())
         .merge(http::loyalty::routes())
+        .merge(http::credit::routes())
         .merge(http::audit::routes())
         .merge(http::audit::proofs::routes())
         .merge(http::projections::routes())

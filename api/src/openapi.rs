@@ -28,6 +28,7 @@ const ABOUT: &str = "Customers, their purchases and their points, on one log of 
 #[openapi(tags(
     (name = "customers", description = "Who they are, what they bought and gave back"),
     (name = "loyalty", description = "Points, tiers and what they cost"),
+    (name = "credit", description = "What businesses may buy before they pay, what they owe, and what becomes of it"),
     (name = "validators", description = "What addresses, numbers, documents and customers look like, before anything is registered"),
     (name = "tenant", description = "What the tenant decides for itself"),
     (name = "imports", description = "Many purchases at once"),

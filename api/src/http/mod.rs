@@ -1,6 +1,7 @@
 //! The operations over HTTP, a file per context, and what their answers have in common.
 
 pub(crate) mod audit;
+pub(crate) mod credit;
 pub(crate) mod customers;
 pub(crate) mod feed;
 pub(crate) mod health;

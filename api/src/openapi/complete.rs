@@ -137,7 +137,7 @@ impl Traits {
         Self {
             is_ours: path.starts_with("/v1/"),
             is_guarded: operation["security"].is_array(),
-            has_id: has("id"),
+            has_id: ["id", "line", "group"].into_iter().any(has),
             has_query: is_in("query"),
             has_cursor: has("cursor"),
             has_body: operation["requestBody"].is_object(),

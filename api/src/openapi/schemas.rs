@@ -98,6 +98,26 @@ by_hand! {
     AdjustmentReason => one_of(domain::loyalty::adjustments::AdjustmentReason::BY_HAND.into_iter().map(domain::loyalty::adjustments::AdjustmentReason::as_str));
     /// Somebody's own name for a transfer of points.
     TransferId => identifier("The transfer, in the words of whoever asks for it", "transfer-7");
+    /// The accounts' own name for a bill.
+    InvoiceId => identifier("The invoice, in the words of the system that writes it", "invoice-7");
+    /// A bank's own name for a payment.
+    PaymentId => identifier("The payment, in the words of the system that took it", "payment-7");
+    /// Somebody's own name for a return or a credit note.
+    ReleaseId => identifier("The return or the credit note, in the words of the system that made it", "credit-note-7");
+    /// Somebody's own name for a case.
+    CaseId => identifier("The case, in the words of who looks into it", "case-4711");
+    /// Why no credit is given.
+    CreditRejectReason => one_of(domain::credit::reasons::RejectReason::ALL.iter().map(|reason| reason.as_str()));
+    /// Why nothing new is bought on credit.
+    SuspensionCause => one_of(domain::credit::reasons::SuspensionCause::ALL.iter().map(|cause| cause.as_str()));
+    /// What counts as used.
+    CreditCounts => one_of(domain::credit::policy::Counts::ALL.iter().map(|counts| counts.as_str()));
+    /// How a customer is reminded.
+    DunningChannel => one_of(domain::credit::policy::DunningChannel::ALL.iter().map(|channel| channel.as_str()));
+    /// Whose limit an order would exceed.
+    CreditBound => one_of(domain::credit::reasons::Bound::ALL.iter().map(|bound| bound.as_str()));
+    /// What would come of an order.
+    CreditVerdict => one_of(["passes", "refused"].into_iter());
     /// Why something was done.
     ReasonCode => text("Why, as a word that reports can count", Some("^[a-z0-9._-]{1,64}$"), "family-pool");
     /// The text of a cursor.

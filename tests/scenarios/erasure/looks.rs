@@ -43,6 +43,13 @@ const LOOKS: &[Look] = &[
     look("/v1/audit/proof", "/v1/audit/proof?position=CREATED", 200, |answer| {
         answer["event"]["type"] == "customer.created" && answer["event"]["personal"].is_string()
     }),
+    // Told by scenarios of credit.
+    look(
+        "/v1/credit-lines/{line}/availability",
+        "/v1/credit-lines/ID/availability?amount=1.00&currency=EUR",
+        404,
+        ANYTHING,
+    ),
     look("/v1/customers", "/v1/customers?email=planted-quixote@example.org", 200, NOBODY),
     look("/v1/customers", "/v1/customers?phone=%2B34600987654", 200, NOBODY),
     look("/v1/customers", "/v1/customers?reference=erp:PLANTEDREF77", 200, NOBODY),

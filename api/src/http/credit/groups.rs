@@ -1,0 +1,225 @@
+//! `/v1/credit-groups`: lines that share a limit, such as those of a parent and its branches.
+
+use super::money;
+use crate::Api;
+use crate::amount::AmountText;
+use crate::body::JsonBody;
+use crate::headers::{Idempotency, PathId, PathIds};
+use crate::http::Done;
+use crate::http::customers::is_repeated;
+use crate::http::wire::Fields;
+use crate::openapi::schemas;
+use crate::problem::Problem;
+use axum::extract::State;
+use commands::credit::groups::{ChangeGroupLimit, FormGroup, Membership};
+use commands::{Caller, Committed, Scope};
+use domain::Currency;
+use domain::ids::{CreditGroupId, CreditLineId, CustomerId, ReasonCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(form_credit_group))
+        .routes(routes!(dissolve_credit_group))
+        .routes(routes!(change_credit_group_limit))
+        .routes(routes!(add_credit_group_member, remove_credit_group_member))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreditGroupBody {
+    /// The customer that the others belong to.
+    #[schema(value_type = Uuid)]
+    parent_id: String,
+    limit: AmountText,
+    #[schema(value_type = schemas::Currency)]
+    currency: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CreditGroupView {
+    group_id: Option<Uuid>,
+    parent_id: Uuid,
+    #[schema(value_type = schemas::Amount)]
+    limit: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    position: i64,
+    repeated: bool,
+}
+
+/// Forms a group of lines that share a limit. It has no members yet.
+#[utoipa::path(
+    post, path = "/v1/credit-groups", tag = "credit", operation_id = "form_credit_group",
+    params(Idempotency),
+    request_body = CreditGroupBody,
+    responses(
+        (status = 201, description = "Formed", body = CreditGroupView),
+        (status = 404, description = "customer_not_found"),
+        (status = 409, description = "customer_deleted, customer_merged, customer_erased"),
+        (status = 422, description = "limit_not_positive"),
+    ),
+    security(("key" = [Scope::CreditApprove])),
+)]
+async fn form_credit_group(
+    State(api): State<Api>,
+    caller: Caller,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<CreditGroupBody>,
+) -> Result<Done<CreditGroupView>, Problem> {
+    caller.require(Scope::CreditApprove)?;
+    let mut fields = Fields::default();
+    let parent = fields.keep("/parent_id", CustomerId::parse(&body.parent_id));
+    let limit = money(&mut fields, "/limit", &body.limit, &body.currency);
+    let (parent, limit) = fields.end(parent.zip(limit))?;
+    let committed = commands::credit::groups::form(&api.commands, &caller, key, FormGroup { parent, limit }).await?;
+    let (position, repeated) = (committed.position, is_repeated(&committed));
+    let view = CreditGroupView {
+        group_id: committed.formed_group().map(|group| group.as_uuid()),
+        parent_id: parent.as_uuid(),
+        limit: limit.amount(),
+        currency: limit.currency(),
+        position: position.0,
+        repeated,
+    };
+    Ok(Done::once(repeated, position, view))
+}
+
+/// A change of a group.
+#[derive(Serialize, ToSchema)]
+struct CreditGroupDone {
+    group_id: Uuid,
+    /// Whether anything is otherwise than before.
+    changed: bool,
+    position: i64,
+    repeated: bool,
+}
+
+impl CreditGroupDone {
+    fn answer(group: Uuid, committed: &Committed) -> Done<Self> {
+        let (changed, repeated) = (!committed.events.is_empty(), committed.repeated);
+        let view = Self { group_id: group, changed, position: committed.position.0, repeated };
+        Done::changed(committed.position, None, view)
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreditGroupLimitBody {
+    limit: AmountText,
+    #[schema(value_type = schemas::Currency)]
+    currency: String,
+    /// A word that reports can count.
+    #[schema(value_type = schemas::ReasonCode)]
+    reason: String,
+}
+
+/// Lets all lines of a group together use more or less.
+#[utoipa::path(
+    put, path = "/v1/credit-groups/{group}/limit", tag = "credit", operation_id = "change_credit_group_limit",
+    params(("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000003"), Idempotency),
+    request_body = CreditGroupLimitBody,
+    responses(
+        (status = 200, description = "As it was asked", body = CreditGroupDone),
+        (status = 404, description = "credit_group_not_found"),
+        (status = 409, description = "credit_group_dissolved"),
+        (status = 422, description = "currency_mismatch, limit_not_positive"),
+    ),
+    security(("key" = [Scope::CreditApprove])),
+)]
+async fn change_credit_group_limit(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(group): PathId,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<CreditGroupLimitBody>,
+) -> Result<Done<CreditGroupDone>, Problem> {
+    caller.require(Scope::CreditApprove)?;
+    let mut fields = Fields::default();
+    let limit = money(&mut fields, "/limit", &body.limit, &body.currency);
+    let reason = fields.keep("/reason", ReasonCode::parse(&body.reason));
+    let (limit, reason) = fields.end(limit.zip(reason))?;
+    let request = ChangeGroupLimit { group: CreditGroupId::new(group), limit, reason };
+    let committed = commands::credit::groups::change_limit(&api.commands, &caller, key, request).await?;
+    Ok(CreditGroupDone::answer(group, &committed))
+}
+
+/// Ends a group that has no members any more.
+#[utoipa::path(
+    delete, path = "/v1/credit-groups/{group}", tag = "credit", operation_id = "dissolve_credit_group",
+    params(("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000003"), Idempotency),
+    responses(
+        (status = 200, description = "Over", body = CreditGroupDone),
+        (status = 404, description = "credit_group_not_found"),
+        (status = 409, description = "credit_group_has_members"),
+    ),
+    security(("key" = [Scope::CreditApprove])),
+)]
+async fn dissolve_credit_group(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(group): PathId,
+    Idempotency(key): Idempotency,
+) -> Result<Done<CreditGroupDone>, Problem> {
+    caller.require(Scope::CreditApprove)?;
+    let id = CreditGroupId::new(group);
+    let committed = commands::credit::groups::dissolve(&api.commands, &caller, key, id).await?;
+    Ok(CreditGroupDone::answer(group, &committed))
+}
+
+/// Lets a line share the limit of a group, with what it has used already.
+#[utoipa::path(
+    put, path = "/v1/credit-groups/{group}/members/{line}", tag = "credit", operation_id = "add_credit_group_member",
+    params(
+        ("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000003"),
+        ("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency,
+    ),
+    responses(
+        (status = 200, description = "A member", body = CreditGroupDone),
+        (status = 404, description = "credit_group_not_found, credit_not_requested"),
+        (status = 409, description = "credit_group_dissolved, credit_in_group, too_many_members, credit_not_approved, credit_rejected, credit_closed, customer_deleted, customer_merged, customer_erased"),
+        (status = 422, description = "currency_mismatch"),
+    ),
+    security(("key" = [Scope::CreditApprove])),
+)]
+async fn add_credit_group_member(
+    State(api): State<Api>,
+    caller: Caller,
+    PathIds(group, line): PathIds,
+    Idempotency(key): Idempotency,
+) -> Result<Done<CreditGroupDone>, Problem> {
+    caller.require(Scope::CreditApprove)?;
+    let request = Membership { group: CreditGroupId::new(group), line: CreditLineId::new(line) };
+    let committed = commands::credit::groups::add_member(&api.commands, &caller, key, request).await?;
+    Ok(CreditGroupDone::answer(group, &committed))
+}
+
+/// Lets a line share the limit of a group no more.
+#[utoipa::path(
+    delete, path = "/v1/credit-groups/{group}/members/{line}", tag = "credit", operation_id = "remove_credit_group_member",
+    params(
+        ("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000003"),
+        ("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency,
+    ),
+    responses(
+        (status = 200, description = "No member", body = CreditGroupDone),
+        (status = 404, description = "credit_group_not_found, credit_not_requested"),
+        (status = 409, description = "credit_group_dissolved, credit_in_group, credit_not_approved, credit_rejected, credit_closed"),
+    ),
+    security(("key" = [Scope::CreditApprove])),
+)]
+async fn remove_credit_group_member(
+    State(api): State<Api>,
+    caller: Caller,
+    PathIds(group, line): PathIds,
+    Idempotency(key): Idempotency,
+) -> Result<Done<CreditGroupDone>, Problem> {
+    caller.require(Scope::CreditApprove)?;
+    let request = Membership { group: CreditGroupId::new(group), line: CreditLineId::new(line) };
+    let committed = commands::credit::groups::remove_member(&api.commands, &caller, key, request).await?;
+    Ok(CreditGroupDone::answer(group, &committed))
+}
