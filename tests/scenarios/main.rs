@@ -7,6 +7,7 @@ mod adjustments;
 mod bad_input;
 mod campaigns;
 mod command_line;
+mod credit;
 mod customers;
 mod erasure;
 mod export;
