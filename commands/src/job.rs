@@ -50,6 +50,6 @@ pub struct Job {
 pub fn jobs() -> Vec<Job> {
     use crate::credit::jobs as credit;
     use crate::loyalty::jobs::{EXPIRY, HOLD_LAPSE, REVIEW, VESTING};
-    let of_credit = [credit::HOLD_LAPSE, credit::TEMPORARY_EXPIRY, credit::OVERDUE, credit::DUNNING];
+    let of_credit = [credit::HOLD_LAPSE, credit::TEMPORARY_EXPIRY, credit::OVERDUE, credit::REVIEW, credit::DUNNING];
     [VESTING, EXPIRY, HOLD_LAPSE, REVIEW].into_iter().chain(of_credit).collect()
 }

@@ -33,8 +33,10 @@ pub enum Due {
     Review,
     /// Credit that was held for orders too long.
     CreditHoldLapse,
-    /// Orders that were not paid in time, or a limit that was not reviewed in time.
+    /// Orders that were not paid in time.
     CreditOverdue,
+    /// A limit that nobody looked at in time.
+    CreditReview,
     /// A reminder of what is overdue.
     CreditDunning,
     /// Credit that was given for a time that is over.

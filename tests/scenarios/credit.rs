@@ -469,3 +469,61 @@ async fn each_call_asks_for_its_scope_and_another_tenants_line_is_none() {
     }
     assert_eq!(world.head().await, head);
 }
+
+#[tokio::test]
+async fn what_is_owed_is_told_by_line_by_movement_and_by_age() {
+    let world = World::start().await;
+    let (customer, line) = line(&world, "shop", "1000.00").await;
+    assert_eq!(uses(&world, &line, "order-1", "300.00").await.status, 201);
+    assert_eq!(uses(&world, &line, "order-2", "200.00").await.status, 201);
+    let payment = json!({"payment_id": "pay-1", "amount": "350.00", "currency": "EUR"});
+    let paid = world.post(&format!("{line}/payments"), payment).await;
+    assert_eq!(paid.status, 201, "{}", paid.body);
+    let seen = async |path: String| {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let answer = world.get(&format!("{path}{sign}min_position={}", paid.position.expect("a position"))).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body
+    };
+    let shown = seen(line.clone()).await;
+    let told = ["status", "limit", "used", "available", "unapplied", "overdue"].map(|field| shown[field].clone());
+    assert_eq!(told, ["active", "1000.00", "150.00", "850.00", "0.00", "0.00"].map(|text| json!(text)), "{shown}");
+    assert_eq!(seen(format!("/v1/customers/{customer}/credit-lines")).await["items"], json!([shown]));
+    assert_eq!(seen("/v1/credit-lines?status=active".to_owned()).await["items"], json!([shown]));
+    assert_eq!(seen("/v1/credit-lines?status=requested".to_owned()).await["items"], json!([]));
+    let before = seen(format!("{line}?at_version=3")).await;
+    assert_eq!((&before["used"], &before["available"]), (&json!("300.00"), &json!("700.00")), "{before}");
+
+    let moved = seen(format!("{line}/movements")).await;
+    let moved: Vec<_> = moved["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| (row["kind"].clone(), row["balance"].clone()))
+        .collect();
+    assert_eq!(moved.last(), Some(&(json!("used"), json!("300.00"))), "{moved:?}");
+    assert_eq!(moved.first().map(|row| &row.1), Some(&json!("150.00")), "{moved:?}");
+    let today = shown["approved_on"].as_str().expect("a day");
+    let statement = seen(format!("{line}/statement?from={today}&to={today}")).await;
+    let rows: Vec<&str> = statement.as_str().expect("CSV").lines().collect();
+    assert_eq!(rows[0], "on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency");
+    assert_eq!(rows[1], format!("{today},opening,,,,,,0.00,EUR"));
+    assert!(
+        rows[2].starts_with(&format!("{today},used,order-1,,,")) && rows[2].ends_with(",300.00,300.00,EUR"),
+        "{rows:?}"
+    );
+    assert_eq!(rows.last().copied(), Some(format!("{today},closing,,,,,,150.00,EUR").as_str()));
+    let turned = world.get(&format!("{line}/statement?from=2026-02-01&to=2026-01-01")).await;
+    assert_eq!(turned.refusal(), "400 invalid_parameter to invalid_parameter");
+
+    let aged = json!([{"currency": "EUR", "orders": 1, "aging": {
+        "current": "150.00", "days_1_to_30": "0.00", "days_31_to_60": "0.00", "days_61_to_90": "0.00", "over_90_days": "0.00",
+    }}]);
+    assert_eq!(seen(format!("{line}/aging")).await["items"], aged);
+    assert_eq!(seen("/v1/credit/aging".to_owned()).await["items"], aged);
+    let nowhere = "00000000-0000-7000-8000-000000000000";
+    assert_eq!(world.get(&format!("/v1/credit-lines/{nowhere}")).await.refusal(), "404 credit_not_requested");
+    assert_eq!(world.get(&format!("/v1/credit-groups/{nowhere}")).await.refusal(), "404 credit_group_not_found");
+    let checked = world.run(&["check", "--all"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}

@@ -7,6 +7,7 @@ mod deciding;
 mod groups;
 mod orders;
 mod payments;
+mod reading;
 mod standing;
 mod temporary;
 
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(payments::routes())
         .merge(temporary::routes())
         .merge(groups::routes())
+        .merge(reading::routes())
 }
 
 /// A change of a line.

@@ -42,6 +42,18 @@ pub const OVERDUE: Job = Job {
     act: |commands, caller, id| Box::pin(note_overdue(commands, caller, CreditLineId::new(id))),
 };
 
+/// Lines whose limit nobody looked at in time are suspended.
+pub const REVIEW: Job = Job {
+    name: "credit_review",
+    actor: "job:credit_review",
+    about: "Suspends lines whose limit was not looked at in time",
+    schedule: Schedule::Daily { minute: 15 },
+    leaves_no_trace: false,
+    due: Due::CreditReview,
+    scope: Scope::CreditWrite,
+    act: |commands, caller, id| Box::pin(note_overdue(commands, caller, CreditLineId::new(id))),
+};
+
 /// Customers are reminded of what is overdue. What has become so is noted before, whichever job comes first.
 pub const DUNNING: Job = Job {
     name: "credit_dunning",

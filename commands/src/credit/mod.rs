@@ -19,7 +19,7 @@ pub mod groups;
 pub mod jobs;
 mod lines;
 pub mod orders;
-pub(crate) mod owned;
+pub mod owned;
 pub mod payments;
 pub mod standing;
 pub mod temporary;

@@ -17,7 +17,10 @@ use domain::{Currency, Moment};
 use store::StreamId;
 
 /// The lines that a customer has asked for, each in its currency.
-pub(crate) async fn lines_of(
+///
+/// # Errors
+/// When the store is away.
+pub async fn lines_of(
     commands: &Commands,
     caller: &Caller,
     customer: CustomerId,

@@ -44,6 +44,19 @@ const LOOKS: &[Look] = &[
         answer["event"]["type"] == "customer.created" && answer["event"]["personal"].is_string()
     }),
     // Told by scenarios of credit.
+    look("/v1/credit-lines", "/v1/credit-lines", 200, NOBODY),
+    look("/v1/credit-lines/{line}", "/v1/credit-lines/ID", 404, |answer| answer["code"] == "credit_not_requested"),
+    look("/v1/credit-lines/{line}/movements", "/v1/credit-lines/ID/movements", 200, NOBODY),
+    look("/v1/credit-lines/{line}/aging", "/v1/credit-lines/ID/aging", 200, NOBODY),
+    look(
+        "/v1/credit-lines/{line}/statement",
+        "/v1/credit-lines/ID/statement?from=2026-01-01&to=2026-02-01",
+        404,
+        |answer| answer["code"] == "credit_not_requested",
+    ),
+    look("/v1/credit/aging", "/v1/credit/aging", 200, NOBODY),
+    look("/v1/credit-groups/{group}", "/v1/credit-groups/ID", 404, |answer| answer["code"] == "credit_group_not_found"),
+    look("/v1/customers/{id}/credit-lines", "/v1/customers/ID/credit-lines", 200, NOBODY),
     look(
         "/v1/credit-lines/{line}/availability",
         "/v1/credit-lines/ID/availability?amount=1.00&currency=EUR",

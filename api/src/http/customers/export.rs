@@ -26,9 +26,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use commands::credit::owned::lines_of;
 use commands::{Caller, CommandError, Scope};
 use domain::customers::events::ExportFormat;
-use domain::ids::CustomerId;
+use domain::ids::{CreditLineId, CustomerId};
 use projections::ReadModel;
 use projections::access::api_keys::{self, ApiKeyRow};
 use projections::audit::audit_trail::AuditTrail;
@@ -195,8 +196,12 @@ pub(super) async fn export(
     wait_for(&api, READ_MODELS, MinPosition(Some(api.store.head().await?.0))).await?;
     let recorded = commands::customers::export(&api.commands, &caller, CustomerId::new(id), format).await;
     let position = recorded.map_err(gone)?.position;
-    let person =
-        Person { subjects: api.store.linked(caller.tenant, id).await?, id, position, api, caller, _place: place };
+    let subjects = api.store.linked(caller.tenant, id).await?;
+    let mut lines = Vec::new();
+    for subject in &subjects {
+        lines.extend(lines_of(&api.commands, &caller, CustomerId::new(*subject)).await?);
+    }
+    let person = Person { subjects, lines, id, position, api, caller, _place: place };
     let body = outlet::body(async move |outlet: Outlet| match format {
         ExportFormat::Json => program::write(&person, outlet).await,
         ExportFormat::Html => page::write(&person, outlet).await,
@@ -248,6 +253,8 @@ struct Person {
     id: Uuid,
     /// The ids under which the person is known.
     subjects: Vec<Uuid>,
+    /// Their lines of credit, which have ids of their own.
+    lines: Vec<CreditLineId>,
     /// The event that says that this is handed out: what came later is not in it.
     position: Position,
     _place: Place,
@@ -256,7 +263,7 @@ struct Person {
 impl Person {
     /// All events, the oldest first.
     fn events(&self) -> EventStream {
-        events::of(self.api.store.as_ref(), self.caller.tenant, &self.subjects, self.position)
+        events::of(self.api.store.as_ref(), self.caller.tenant, (&self.subjects, &self.lines), self.position)
     }
 
     /// The keys of the tenant.

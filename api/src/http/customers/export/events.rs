@@ -1,6 +1,7 @@
 //! All events of a person, in the order of the log.
 
 use domain::Category;
+use domain::ids::CreditLineId;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::future::ready;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 fn own(category: Category, subject: Uuid) -> Option<StreamId> {
     match category {
         Category::Customer | Category::Loyalty => Some(StreamId { category: category.as_str(), id: subject }),
-        // A line of credit has an id of its own, which is not made of the subject's alone.
+        // A line of credit has an id of its own: lines are told beside.
         Category::Credit => None,
         Category::Programme | Category::CreditGroup | Category::Tenant | Category::ApiKey | Category::Projection => {
             None
@@ -21,9 +22,15 @@ fn own(category: Category, subject: Uuid) -> Option<StreamId> {
 }
 
 /// The events of a person up to a position, opened.
-pub(super) fn of(store: &dyn EventStore, tenant: TenantId, subjects: &[Uuid], through: Position) -> EventStream {
-    let streams =
-        subjects.iter().flat_map(|subject| Category::ALL.iter().filter_map(|category| own(*category, *subject)));
+pub(super) fn of(
+    store: &dyn EventStore,
+    tenant: TenantId,
+    (subjects, lines): (&[Uuid], &[CreditLineId]),
+    through: Position,
+) -> EventStream {
+    let own = subjects.iter().flat_map(|subject| Category::ALL.iter().filter_map(|category| own(*category, *subject)));
+    let line = |line: &CreditLineId| StreamId { category: Category::Credit.as_str(), id: line.as_uuid() };
+    let streams = own.chain(lines.iter().map(line));
     let read = |stream| {
         let read = ReadStream {
             tenant,

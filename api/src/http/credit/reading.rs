@@ -1,0 +1,541 @@
+//! What is known of lines of credit: how they stand, what moved, what is to be paid and how old it is, groups.
+
+use crate::Api;
+use crate::headers::{MinPosition, Parameters, PathId};
+use crate::http::lists::{self, Cursor, ListView, wrong};
+use crate::http::{Found, time_travel, wait_for};
+use crate::openapi::schemas;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use commands::{Caller, Scope};
+use domain::credit::aging::Aging;
+use domain::{Currency, Money};
+use projections::credit::credit_aging::{self, AgedSum, CreditAging};
+use projections::credit::credit_groups::{self, CreditGroups, GroupStory};
+use projections::credit::credit_lines::standing::CreditStanding;
+use projections::credit::credit_lines::{self, CreditLines, Status};
+use projections::credit::credit_movements::{self, CreditMovements, StatementLine};
+use projections::time_travel::TimeTravelError;
+use projections::{AsOf, ReadModel};
+use serde::{Deserialize, Serialize};
+use store::Position;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(get_credit_line))
+        .routes(routes!(list_credit_lines))
+        .routes(routes!(list_credit_lines_of_customer))
+        .routes(routes!(list_credit_movements))
+        .routes(routes!(get_credit_statement))
+        .routes(routes!(get_credit_line_aging))
+        .routes(routes!(get_credit_aging))
+        .routes(routes!(get_credit_group))
+}
+
+/// What a line rests on: what a group has left is told by the other one.
+const LINES: &[&str] = &[CreditLines::NAME, CreditGroups::NAME];
+/// The longest period of a statement, in days.
+const STATEMENT_DAYS_MAX: i64 = 400;
+/// So many movements of a statement are read at a time.
+const STATEMENT_PART: usize = 1_000;
+
+/// A line of credit as it stands.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CreditLineView {
+    line_id: Uuid,
+    customer_id: Uuid,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Why nothing new is bought.
+    #[schema(value_type = Vec<schemas::SuspensionCause>)]
+    suspended_for: Vec<&'static str>,
+    #[schema(value_type = schemas::Amount)]
+    requested: String,
+    #[schema(example = "key:018f0000-0000-7000-8000-000000000001")]
+    requested_by: String,
+    requested_on: NaiveDate,
+    #[schema(example = "key:018f0000-0000-7000-8000-000000000002")]
+    approved_by: Option<String>,
+    approved_on: Option<NaiveDate>,
+    #[schema(value_type = Option<schemas::CreditRejectReason>)]
+    rejected_for: Option<&'static str>,
+    rejected_on: Option<NaiveDate>,
+    #[schema(value_type = Option<schemas::Amount>)]
+    limit: Option<String>,
+    /// In how many days what is bought now is to be paid.
+    #[schema(example = 30)]
+    term_days: Option<i32>,
+    /// The limit, the tolerance on it, and what was granted for a time.
+    #[schema(value_type = schemas::Amount)]
+    ceiling: String,
+    /// What may still be used by its own limit; below zero when more was taken than there is.
+    #[schema(value_type = schemas::Amount)]
+    available: String,
+    /// What is to be paid.
+    #[schema(value_type = schemas::Amount)]
+    used: String,
+    /// What is promised to orders.
+    #[schema(value_type = schemas::Amount)]
+    held: String,
+    /// What came in and paid nothing yet.
+    #[schema(value_type = schemas::Amount)]
+    unapplied: String,
+    /// What was not paid in time.
+    #[schema(value_type = schemas::Amount)]
+    overdue: String,
+    /// What was granted for a time.
+    #[schema(value_type = schemas::Amount)]
+    temporary: String,
+    aging: AgingView,
+    /// The group that it shares a limit with.
+    group_id: Option<Uuid>,
+    /// What the group has left.
+    #[schema(value_type = Option<schemas::Amount>)]
+    group_available: Option<String>,
+    /// The last day before the limit has to be looked at again.
+    review_on: Option<NaiveDate>,
+    /// How many times it was reminded of what is overdue.
+    #[schema(example = 0)]
+    dunning_level: i32,
+    updated_at: DateTime<Utc>,
+    version: i32,
+}
+
+impl From<CreditStanding> for CreditLineView {
+    fn from(standing: CreditStanding) -> Self {
+        let amount = |minor| standing.money(minor).amount();
+        let line = &standing.line;
+        Self {
+            line_id: line.line,
+            customer_id: line.customer,
+            currency: line.currency,
+            status: line.status.as_str(),
+            suspended_for: line.suspended_for.iter().map(|cause| cause.as_str()).collect(),
+            requested: amount(line.requested_minor),
+            requested_by: line.requested_by.clone(),
+            requested_on: line.requested_on,
+            approved_by: line.approved_by.clone(),
+            approved_on: line.approved_on,
+            rejected_for: line.rejected_for.map(|reason| reason.as_str()),
+            rejected_on: line.rejected_on,
+            limit: line.limit_minor.map(amount),
+            term_days: line.term_days,
+            ceiling: amount(standing.ceiling_minor),
+            available: amount(standing.available_minor),
+            used: amount(line.used_minor),
+            held: amount(line.held_minor),
+            unapplied: amount(line.unapplied_minor),
+            overdue: amount(standing.overdue_minor),
+            temporary: amount(standing.temporary_minor),
+            aging: standing.aging.into(),
+            group_id: line.group,
+            group_available: standing.group_left_minor.map(amount),
+            review_on: line.review_on,
+            dunning_level: line.dunning_level,
+            updated_at: line.updated_at,
+            version: line.version,
+        }
+    }
+}
+
+/// What is to be paid, by how many days ago it was due.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AgingView {
+    /// Not due yet, or due today.
+    #[schema(value_type = schemas::Amount)]
+    current: String,
+    #[schema(value_type = schemas::Amount)]
+    days_1_to_30: String,
+    #[schema(value_type = schemas::Amount)]
+    days_31_to_60: String,
+    #[schema(value_type = schemas::Amount)]
+    days_61_to_90: String,
+    #[schema(value_type = schemas::Amount)]
+    over_90_days: String,
+}
+
+impl From<Aging> for AgingView {
+    fn from(aging: Aging) -> Self {
+        let [current, days_1_to_30, days_31_to_60, days_61_to_90, over_90_days] =
+            aging.classes().map(|amount| amount.amount());
+        Self { current, days_1_to_30, days_31_to_60, days_61_to_90, over_90_days }
+    }
+}
+
+fn line_not_found() -> Problem {
+    Problem::not_found("credit_not_requested", "no credit was requested under this id")
+}
+
+/// Tells how a line of credit stands, as of now or as it was.
+#[utoipa::path(
+    get, path = "/v1/credit-lines/{line}", tag = "credit", operation_id = "get_credit_line",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), time_travel::Asked, MinPosition),
+    responses(
+        (status = 200, description = "The line", body = CreditLineView),
+        (status = 404, description = "credit_not_requested"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_line(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    Parameters(asked): Parameters<time_travel::Asked>,
+    min_position: MinPosition,
+) -> Result<Found<CreditLineView>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    if let Some(past) = asked.read(&caller)? {
+        let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
+        let row = credit_lines::find_past(&*api.store, caller.tenant, line, past.until).await;
+        let row = row.map_err(|error| match error {
+            TimeTravelError::Unknown => line_not_found(),
+            error => error.into(),
+        })?;
+        let then = past.moment(&caller, row.updated_at);
+        return Ok(Found { position, version: None, body: row.at(then, None).into() });
+    }
+    wait_for(&api, LINES, min_position).await?;
+    let found = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
+    let found = found.ok_or_else(line_not_found)?;
+    Ok(Found { position: found.position, version: None, body: found.value.into() })
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LinesAsked {
+    /// Only those that have come so far: `requested` is what waits for a decision.
+    #[param(example = "requested")]
+    status: Option<String>,
+    /// Most lines of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
+    cursor: Option<String>,
+}
+
+/// Lists lines of credit, those asked for first before the others.
+#[utoipa::path(
+    get, path = "/v1/credit-lines", tag = "credit", operation_id = "list_credit_lines",
+    params(LinesAsked, MinPosition),
+    responses((status = 200, description = "A part of the lines", body = ListView<CreditLineView>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn list_credit_lines(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(asked): Parameters<LinesAsked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<CreditLineView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    let status = asked.status.as_deref().map(|text| Status::parse(text).ok_or_else(unknown_status)).transpose()?;
+    let limit = lists::limit(asked.limit)?;
+    let after = asked.cursor.as_deref().map(Position::parse).transpose()?.unwrap_or(Position(0));
+    wait_for(&api, LINES, min_position).await?;
+    let page = credit_lines::list(&api.pools, caller.tenant, status, (after, limit), caller.this_moment()).await?;
+    Ok(Found::list(page, CreditLineView::from))
+}
+
+fn unknown_status() -> Problem {
+    wrong("status", "must be requested, rejected, active, suspended or closed")
+}
+
+/// Tells all lines of credit of a customer, one for each currency.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/credit-lines", tag = "credit", operation_id = "list_credit_lines_of_customer",
+    params(PathId, MinPosition),
+    responses((status = 200, description = "The lines", body = ListView<CreditLineView>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn list_credit_lines_of_customer(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(id): PathId,
+    min_position: MinPosition,
+) -> Result<Found<ListView<CreditLineView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    wait_for(&api, LINES, min_position).await?;
+    let AsOf { position, value } = credit_lines::find_of(&api.pools, caller.tenant, id, caller.this_moment()).await?;
+    let body = ListView::whole(value.into_iter().map(CreditLineView::from).collect());
+    Ok(Found { position, version: None, body })
+}
+
+/// A movement of what is owed.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CreditMovementView {
+    position: i64,
+    #[schema(example = "used")]
+    kind: &'static str,
+    #[schema(value_type = schemas::Amount)]
+    amount: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// What is owed after it, less money that paid nothing yet; below zero when the customer has something good.
+    #[schema(value_type = schemas::Amount)]
+    balance: String,
+    #[schema(value_type = Option<schemas::OrderId>)]
+    order_id: Option<String>,
+    #[schema(example = "pay-7")]
+    payment_id: Option<String>,
+    #[schema(example = "inv-7")]
+    invoice_id: Option<String>,
+    /// Why it was cancelled or taken back.
+    #[schema(value_type = Option<schemas::ReasonCode>)]
+    reason: Option<String>,
+    due_on: Option<NaiveDate>,
+    on: NaiveDate,
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<StatementLine> for CreditMovementView {
+    fn from(StatementLine { movement, balance_minor }: StatementLine) -> Self {
+        let currency = movement.amount.currency();
+        Self {
+            position: movement.position.0,
+            kind: movement.kind.as_str(),
+            amount: movement.amount.amount(),
+            currency,
+            balance: amount_of(balance_minor, currency),
+            order_id: movement.order,
+            payment_id: movement.payment,
+            invoice_id: movement.invoice,
+            reason: movement.reason,
+            due_on: movement.due_on,
+            on: movement.moved_on,
+            recorded_at: movement.recorded_at,
+        }
+    }
+}
+
+fn amount_of(minor: i64, currency: Currency) -> String {
+    Money::from_minor(minor.clamp(-Money::LIMIT, Money::LIMIT), currency).unwrap_or(Money::zero(currency)).amount()
+}
+
+/// Tells what moved what is owed on a line, the newest first, with what was owed after it.
+#[utoipa::path(
+    get, path = "/v1/credit-lines/{line}/movements", tag = "credit", operation_id = "list_credit_movements",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), lists::Asked, MinPosition),
+    responses((status = 200, description = "A part of the movements", body = ListView<CreditMovementView>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn list_credit_movements(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    Parameters(asked): Parameters<lists::Asked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<CreditMovementView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    let back = lists::back(asked.limit, asked.cursor.as_deref())?;
+    wait_for(&api, &[CreditMovements::NAME], min_position).await?;
+    Ok(Found::list(credit_movements::list(&api.pools, caller.tenant, line, back).await?, CreditMovementView::from))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Period {
+    /// The first business date.
+    #[param(value_type = schemas::Day)]
+    from: NaiveDate,
+    /// The last one; at most 400 days later.
+    #[param(value_type = schemas::Day)]
+    to: NaiveDate,
+}
+
+/// Gives the statement of a period as CSV: what was owed before, each movement with what was owed after it, and what is owed at its end.
+#[utoipa::path(
+    get, path = "/v1/credit-lines/{line}/statement", tag = "credit", operation_id = "get_credit_statement",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Period, MinPosition),
+    responses(
+        (status = 200, description = "The statement", body = String, content_type = "text/csv"),
+        (status = 404, description = "credit_not_requested"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_statement(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    Parameters(Period { from, to }): Parameters<Period>,
+    min_position: MinPosition,
+) -> Result<Response, Problem> {
+    caller.require(Scope::CreditRead)?;
+    if to < from || to - from > TimeDelta::days(STATEMENT_DAYS_MAX) {
+        return Err(wrong("to", "must not be before from, and at most 400 days after it"));
+    }
+    wait_for(&api, &[CreditMovements::NAME, CreditLines::NAME, CreditGroups::NAME], min_position).await?;
+    let known = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
+    let currency = known.ok_or_else(line_not_found)?.value.line.currency;
+    let mut table = vec!["on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency".to_owned()];
+    let (mut after, mut opened) = (None, false);
+    loop {
+        let part = (after, STATEMENT_PART);
+        let statement = credit_movements::statement(&api.pools, caller.tenant, line, (from, to), part).await?.value;
+        if !std::mem::replace(&mut opened, true) {
+            table.push(format!("{from},opening,,,,,,{},{currency}", amount_of(statement.opening_minor, currency)));
+        }
+        let next = statement.page.next;
+        table.extend(statement.page.rows.iter().map(|line| csv_row(line, currency)));
+        if next.is_none() {
+            table.push(format!("{to},closing,,,,,,{},{currency}", amount_of(statement.closing_minor, currency)));
+            break;
+        }
+        after = next;
+    }
+    let name = format!("attachment; filename=\"statement-{from}-{to}.csv\"");
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, table.join("\r\n") + "\r\n").into_response())
+}
+
+/// A row of RFC 4180. Ids and codes have no letters that would have to be quoted.
+fn csv_row(StatementLine { movement, balance_minor }: &StatementLine, currency: Currency) -> String {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let due_on = movement.due_on.map(|day| day.to_string()).unwrap_or_default();
+    [
+        movement.moved_on.to_string(),
+        movement.kind.as_str().to_owned(),
+        text(&movement.order),
+        text(&movement.invoice),
+        text(&movement.payment),
+        due_on,
+        movement.amount.amount(),
+        amount_of(*balance_minor, currency),
+        currency.to_string(),
+    ]
+    .join(",")
+}
+
+/// What is to be paid in a currency.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AgedSumView {
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// How many orders are not paid.
+    #[schema(example = 3)]
+    orders: i64,
+    aging: AgingView,
+}
+
+impl From<AgedSum> for AgedSumView {
+    fn from(sum: AgedSum) -> Self {
+        Self { currency: sum.currency, orders: sum.orders, aging: sum.aging.into() }
+    }
+}
+
+/// Tells what is to be paid on a line, by how old it is today.
+#[utoipa::path(
+    get, path = "/v1/credit-lines/{line}/aging", tag = "credit", operation_id = "get_credit_line_aging",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), MinPosition),
+    responses((status = 200, description = "In sum; nothing when nothing is to be paid", body = ListView<AgedSumView>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_line_aging(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    min_position: MinPosition,
+) -> Result<Found<ListView<AgedSumView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    wait_for(&api, &[CreditAging::NAME], min_position).await?;
+    let AsOf { position, value } = credit_aging::of_line(&api.pools, caller.tenant, line, caller.today()).await?;
+    let body = ListView::whole(value.sums.into_iter().map(AgedSumView::from).collect());
+    Ok(Found { position, version: None, body })
+}
+
+/// Tells what all customers have to pay, by how old it is today, for each currency.
+#[utoipa::path(
+    get, path = "/v1/credit/aging", tag = "credit", operation_id = "get_credit_aging",
+    params(MinPosition),
+    responses((status = 200, description = "In sum", body = ListView<AgedSumView>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_aging(
+    State(api): State<Api>,
+    caller: Caller,
+    min_position: MinPosition,
+) -> Result<Found<ListView<AgedSumView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    wait_for(&api, &[CreditAging::NAME], min_position).await?;
+    let AsOf { position, value } = credit_aging::of_all(&api.pools, caller.tenant, caller.today()).await?;
+    let body = ListView::whole(value.into_iter().map(AgedSumView::from).collect());
+    Ok(Found { position, version: None, body })
+}
+
+/// A group of lines that share a limit.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CreditGroupView {
+    group_id: Uuid,
+    /// The customer that the others belong to.
+    parent_id: Uuid,
+    #[schema(value_type = schemas::Amount)]
+    limit: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// What is left; below zero when more was taken.
+    #[schema(value_type = schemas::Amount)]
+    available: String,
+    members: Vec<GroupMemberView>,
+}
+
+/// A line of a group.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GroupMemberView {
+    line_id: Uuid,
+    customer_id: Uuid,
+    /// What it takes of the limit.
+    #[schema(value_type = schemas::Amount)]
+    exposure: String,
+}
+
+impl From<GroupStory> for CreditGroupView {
+    fn from(GroupStory { standing, members }: GroupStory) -> Self {
+        let limit = standing.group.limit;
+        let member = |member: credit_groups::MemberRow| GroupMemberView {
+            line_id: member.line,
+            customer_id: member.customer,
+            exposure: member.exposure.amount(),
+        };
+        Self {
+            group_id: standing.group.group,
+            parent_id: standing.group.parent,
+            limit: limit.amount(),
+            currency: limit.currency(),
+            available: amount_of(standing.available_minor(), limit.currency()),
+            members: members.into_iter().map(member).collect(),
+        }
+    }
+}
+
+/// Tells a group with its lines, what each takes of the limit and what is left.
+#[utoipa::path(
+    get, path = "/v1/credit-groups/{group}", tag = "credit", operation_id = "get_credit_group",
+    params(("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000001"), MinPosition),
+    responses(
+        (status = 200, description = "The group", body = CreditGroupView),
+        (status = 404, description = "credit_group_not_found"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_group(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(group): PathId,
+    min_position: MinPosition,
+) -> Result<Found<CreditGroupView>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    wait_for(&api, &[CreditGroups::NAME], min_position).await?;
+    let found = credit_groups::find(&api.pools, caller.tenant, group).await?;
+    let found = found.ok_or_else(|| Problem::not_found("credit_group_not_found", "there is no such group"))?;
+    Ok(Found { position: found.position, version: None, body: found.value.into() })
+}
