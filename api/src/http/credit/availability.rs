@@ -107,7 +107,8 @@ impl CreditAvailabilityView {
     get, path = "/v1/credit-lines/{line}/availability", tag = "credit", operation_id = "check_credit",
     params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), AskedFor),
     responses(
-        (status = 200, description = "As it is now", body = CreditAvailabilityView),
+        (status = 200, description = "As it is now", body = CreditAvailabilityView,
+            headers(("X-Position" = i64, description = "The position that the answer reflects"))),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "conflict"),
     ),
