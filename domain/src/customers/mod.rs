@@ -15,9 +15,9 @@
 //! - A customer may be in a *segment*, as its buying says ([`crate::segment`]).
 //! - Who is *blocked* spends no points; what happens is recorded all the same ([`blocking`]).
 //! - Who has not bought yet may have been *referred* by another customer, the *referrer* ([`referring`]).
-//! - Two that turn out to be one are *merged*: the *duplicate* into the *survivor*, which takes over what it had ([`merging`]). Credit, once
-//!   there is any, stays where it is: a merge of two that both have some is to be refused.
-//! - One that is *deleted* can be restored. With an open credit balance, once there is any, it is to be refused but by who may force it.
+//! - Two that turn out to be one are *merged*: the *duplicate* into the *survivor*, which takes over what it had ([`merging`]). A
+//!   duplicate with a line of credit is not: credit stays where it is.
+//! - One that is *deleted* can be restored. With an open credit balance it is not deleted but by who may force it.
 //! - One aggregate: [`customer::Customer`].
 //!
 //! Deliberately absent: uniqueness among customers (claims of the log) and points (the loyalty context).
