@@ -64,11 +64,13 @@ pub(crate) enum Message {
     Verdict(Result<Appended, AppendError>),
 }
 
+/// Is told what is there.
+type See = Box<dyn FnOnce(Result<&AggregateState, LoadError>) + Send>;
+
 /// A look at the state of a stream. What it sees may be pending, and another the moment after: no answer rests on it.
 pub(crate) struct Look {
     pub(crate) key: StreamKey,
-    /// Is told what is there.
-    pub(crate) see: Box<dyn FnOnce(Result<&AggregateState, LoadError>) + Send>,
+    pub(crate) see: See,
     pub(crate) _place: OwnedSemaphorePermit,
 }
 

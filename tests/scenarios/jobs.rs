@@ -61,8 +61,9 @@ async fn points_expire_by_a_job_that_is_asked_for_and_the_second_time_nothing_is
     let jobs = world.run_json(&["jobs", "list", "--json"]);
     let names: Vec<_> = jobs["items"].as_array().expect("a list").iter().map(|job| &job["name"]).collect();
     let of_loyalty = ["loyalty_vesting", "loyalty_expiry", "loyalty_hold_lapse", "loyalty_review"];
-    let of_credit = ["credit_hold_lapse", "credit_temporary_expiry", "credit_overdue", "credit_dunning"];
-    assert_eq!(names, [of_loyalty, of_credit].concat());
+    let of_credit =
+        ["credit_hold_lapse", "credit_temporary_expiry", "credit_overdue", "credit_review", "credit_dunning"];
+    assert_eq!(names, [&of_loyalty[..], &of_credit[..]].concat());
     let expiry = &jobs["items"][1];
     assert_eq!((&expiry["schedule"], &expiry["time_zone"]), (&json!("5 0 * * *"), &json!("UTC")), "{expiry}");
     assert_eq!(expiry["last_run"]["run_id"], again["run_id"]);

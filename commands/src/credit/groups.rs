@@ -150,11 +150,14 @@ pub async fn remove_member(
 /// What becomes of line and group.
 type Decided = (Vec<domain::credit::events::CreditEvent>, Vec<CreditGroupEvent>);
 
+/// Decides on a membership.
+type DecideMembership = fn(&States<'_>, Membership, CustomerId, Moment) -> Result<Decided, Refusal>;
+
 fn membership(
     caller: &Caller,
     request: Membership,
     known: Known,
-    (verb, decision): (&'static str, fn(&States<'_>, Membership, CustomerId, Moment) -> Result<Decided, Refusal>),
+    (verb, decision): (&'static str, DecideMembership),
 ) -> Request {
     let (when, now) = (When::of(caller), caller.this_moment());
     let Membership { group, line } = request;

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::credit::commands::{CreditCommand, CreditError, CreditGroupCommand};
 use domain::credit::credit_group::CreditGroup;
-use domain::credit::credit_line::CreditLine;
+use domain::credit::credit_line::{CreditLine, Line};
 use domain::credit::events::CreditEvent;
 use domain::credit::reasons::{HoldRelease, ReleaseCause};
 use domain::customers::customer::Customer;
@@ -84,7 +84,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of(line: &CreditLine) -> Self {
-        let group = line.open().ok().and_then(|line| line.group());
+        let group = line.open().ok().and_then(Line::group);
         Self { customer: line.customer(), group }
     }
 

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use axum::extract::State;
 use commands::credit::availability::{Availability, availability};
 use commands::{Caller, Scope};
+use domain::credit::reasons::Bound;
 use domain::ids::CreditLineId;
 use domain::{Currency, Money};
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,7 @@ impl CreditAvailabilityView {
             unapplied: figures.unapplied.amount(),
             overdue: figures.overdue.amount(),
             verdict: if obstacle.is_some() { "refused" } else { "passes" },
-            bound: obstacle.as_ref().and_then(|obstacle| obstacle.bound).map(|bound| bound.as_str()),
+            bound: obstacle.as_ref().and_then(|obstacle| obstacle.bound).map(Bound::as_str),
             message: obstacle.as_ref().map(|obstacle| obstacle.message.clone()),
             reason: obstacle.map(|obstacle| obstacle.code),
         }

@@ -1,7 +1,8 @@
 //! What is known of lines of credit: how they stand, what moved, what is to be paid and how old it is, groups.
 
 use crate::Api;
-use crate::headers::{MinPosition, Parameters, PathId};
+use crate::headers::{MinPosition, Parameters, PathId, X_POSITION};
+use crate::http::customers::customer_not_found;
 use crate::http::lists::{self, Cursor, ListView, wrong};
 use crate::http::{Found, time_travel, wait_for};
 use crate::openapi::schemas;
@@ -12,12 +13,14 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use commands::{Caller, Scope};
 use domain::credit::aging::Aging;
+use domain::credit::reasons::RejectReason;
 use domain::{Currency, Money};
 use projections::credit::credit_aging::{self, AgedSum, CreditAging};
 use projections::credit::credit_groups::{self, CreditGroups, GroupStory};
 use projections::credit::credit_lines::standing::CreditStanding;
 use projections::credit::credit_lines::{self, CreditLines, Status};
 use projections::credit::credit_movements::{self, CreditMovements, StatementLine};
+use projections::customers::customers::{self, Customers};
 use projections::time_travel::TimeTravelError;
 use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
@@ -125,7 +128,7 @@ impl From<CreditStanding> for CreditLineView {
             requested_on: line.requested_on,
             approved_by: line.approved_by.clone(),
             approved_on: line.approved_on,
-            rejected_for: line.rejected_for.map(|reason| reason.as_str()),
+            rejected_for: line.rejected_for.map(RejectReason::as_str),
             rejected_on: line.rejected_on,
             limit: line.limit_minor.map(amount),
             term_days: line.term_days,
@@ -254,7 +257,10 @@ fn unknown_status() -> Problem {
 #[utoipa::path(
     get, path = "/v1/customers/{id}/credit-lines", tag = "credit", operation_id = "list_credit_lines_of_customer",
     params(PathId, MinPosition),
-    responses((status = 200, description = "The lines", body = ListView<CreditLineView>)),
+    responses(
+        (status = 200, description = "The lines", body = ListView<CreditLineView>),
+        (status = 404, description = "customer_not_found"),
+    ),
     security(("key" = [Scope::CreditRead])),
 )]
 async fn list_credit_lines_of_customer(
@@ -265,7 +271,11 @@ async fn list_credit_lines_of_customer(
 ) -> Result<Found<ListView<CreditLineView>>, Problem> {
     caller.require(Scope::CreditRead)?;
     wait_for(&api, LINES, min_position).await?;
+    wait_for(&api, &[Customers::NAME], min_position).await?;
     let AsOf { position, value } = credit_lines::find_of(&api.pools, caller.tenant, id, caller.this_moment()).await?;
+    if value.is_empty() && customers::find(&api.pools, caller.tenant, id).await?.is_none() {
+        return Err(customer_not_found());
+    }
     let body = ListView::whole(value.into_iter().map(CreditLineView::from).collect());
     Ok(Found { position, version: None, body })
 }
@@ -346,10 +356,10 @@ async fn list_credit_movements(
 #[into_params(parameter_in = Query)]
 pub(super) struct Period {
     /// The first business date.
-    #[param(value_type = schemas::Day)]
+    #[param(inline, value_type = schemas::Day, example = "2026-01-01")]
     from: NaiveDate,
     /// The last one; at most 400 days later.
-    #[param(value_type = schemas::Day)]
+    #[param(inline, value_type = schemas::Day, example = "2026-03-31")]
     to: NaiveDate,
 }
 
@@ -358,7 +368,7 @@ pub(super) struct Period {
     get, path = "/v1/credit-lines/{line}/statement", tag = "credit", operation_id = "get_credit_statement",
     params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Period, MinPosition),
     responses(
-        (status = 200, description = "The statement", body = String, content_type = "text/csv"),
+        (status = 200, description = "The statement", content((schemas::CreditStatement = "text/csv"))),
         (status = 404, description = "credit_not_requested"),
     ),
     security(("key" = [Scope::CreditRead])),
@@ -376,7 +386,8 @@ async fn get_credit_statement(
     }
     wait_for(&api, &[CreditMovements::NAME, CreditLines::NAME, CreditGroups::NAME], min_position).await?;
     let known = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
-    let currency = known.ok_or_else(line_not_found)?.value.line.currency;
+    let AsOf { position: known_at, value } = known.ok_or_else(line_not_found)?;
+    let currency = value.line.currency;
     let mut table = vec!["on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency".to_owned()];
     let (mut after, mut opened) = (None, false);
     loop {
@@ -394,7 +405,11 @@ async fn get_credit_statement(
         after = next;
     }
     let name = format!("attachment; filename=\"statement-{from}-{to}.csv\"");
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (X_POSITION, known_at.0.to_string()),
+    ];
     Ok((headers, table.join("\r\n") + "\r\n").into_response())
 }
 
