@@ -504,8 +504,9 @@ async fn what_is_owed_is_told_by_line_by_movement_and_by_age() {
     assert_eq!(moved.last(), Some(&(json!("used"), json!("300.00"))), "{moved:?}");
     assert_eq!(moved.first().map(|row| &row.1), Some(&json!("150.00")), "{moved:?}");
     let today = shown["approved_on"].as_str().expect("a day");
-    let statement = seen(format!("{line}/statement?from={today}&to={today}")).await;
-    let rows: Vec<&str> = statement.as_str().expect("CSV").lines().collect();
+    let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
+    let statement = statement.text().await.expect("CSV");
+    let rows: Vec<&str> = statement.lines().collect();
     assert_eq!(rows[0], "on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency");
     assert_eq!(rows[1], format!("{today},opening,,,,,,0.00,EUR"));
     assert!(
