@@ -3,7 +3,7 @@
 //! Reads the sources as text and the packages through `cargo metadata`; runs nothing of ours. What a
 //! compiler lint can say stands in `Cargo.toml` and `clippy.toml` instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -193,6 +193,21 @@ fn no_file_names_a_path_of_somebodys_machine() {
     assert_none(&wrong, "paths that exist on one machine only");
 }
 
+/// The OpenAPI document has one schema for each name: of two, one would be described as the other.
+#[test]
+fn no_two_bodies_share_a_name() {
+    let mut seen = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for file in sources().into_iter().filter(|file| file.path.starts_with("api/src")) {
+        for name in schemas(&file.code) {
+            let here = file.path.display().to_string();
+            wrong.extend(seen.insert(name.clone(), here.clone()).map(|there| format!("{name}: {there} and {here}")));
+        }
+    }
+    assert!(seen.len() > 200, "only {} are found", seen.len());
+    assert_none(&wrong, "schemas of the same name");
+}
+
 #[test]
 fn the_reader_of_sources_tells_code_from_text() {
     let code = strip("let a = \"fn x() {\"; // fn y() {\nlet b = 'a'; let c = '{'; fn f<'a>() { r#\"}\"#; }").0;
@@ -200,6 +215,8 @@ fn the_reader_of_sources_tells_code_from_text() {
     assert_eq!(code.matches(['{', '}']).count(), 2, "{code}");
     let found = functions("trait T { fn no_body(); }\nfn outer() -> [u8; 2] {\n    if x {\n    }\n}\n");
     assert_eq!(found.iter().map(|f| (f.name.as_str(), f.line, f.lines)).collect::<Vec<_>>(), [("outer", 2, 4)]);
+    let bodies = "use x::ToSchema;\n#[derive(Debug, ToSchema)]\nstruct A {}\n#[derive(ToSchema)]\n#[schema(as = C)]\npub enum B {}\n";
+    assert_eq!(schemas(&format!("{bodies}#[derive(Debug)]\nstruct D;\n    E => text(),\n")), ["A", "C", "E"]);
 }
 
 /// One source file: as it is, and apart.
@@ -347,6 +364,22 @@ fn functions(code: &str) -> Vec<Function> {
         }
     }
     found
+}
+
+/// The names under which types of a file stand in the OpenAPI document, those of the list in `schemas.rs` with them.
+fn schemas(code: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let derived = code.split("#[derive(").skip(1).filter_map(|item| {
+        let (traits, rest) = item.split_once(")]")?;
+        let starts =
+            ["struct ", "enum "].into_iter().filter_map(|kind| rest.find(kind).map(|at| (at, at + kind.len())));
+        let (before, name) = starts.min()?;
+        let renamed = rest[..before].split_once("as = ").map(|(_, name)| word(name));
+        traits.contains("ToSchema").then(|| renamed.unwrap_or_else(|| word(&rest[name..])))
+    });
+    let listed = code.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" => ")).map(|(name, _)| name);
+    let listed = listed.filter(|name| name.starts_with(|c: char| c.is_uppercase()) && word(name) == **name);
+    derived.chain(listed.map(str::to_owned)).collect()
 }
 
 /// Where the braces that follow a signature close; `None` when a semicolon ends it first.

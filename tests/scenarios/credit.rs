@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 const AT_ONCE: usize = 64;
 
 /// A key that may do this, of somebody else than the administrator.
-fn key(world: &World, scopes: &[&str]) -> String {
+pub(crate) fn key(world: &World, scopes: &[&str]) -> String {
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let words: Vec<_> = ["key", "create", "test", "--json"].into_iter().chain(scopes).collect();
     world.run_json(&words)["key"].as_str().expect("the key is told once").to_owned()
 }
 
-async fn business(world: &World, name: &str) -> String {
+pub(crate) async fn business(world: &World, name: &str) -> String {
     let emails = [format!("{name}@example.com")];
     let body = json!({"kind": "business", "company": format!("{name} S.L."), "emails": emails});
     let registered = world.post("/v1/customers", body).await;
@@ -33,7 +33,7 @@ async fn business(world: &World, name: &str) -> String {
 }
 
 /// A line that was asked for with the admin key and given by somebody else.
-async fn line(world: &World, name: &str, limit: &str) -> (String, String) {
+pub(crate) async fn line(world: &World, name: &str, limit: &str) -> (String, String) {
     let (customer, manager) = (business(world, name).await, key(world, &["credit:approve"]));
     let asked = json!({"amount": limit, "currency": "EUR"});
     let asked = world.post(&format!("/v1/customers/{customer}/credit-lines"), asked).await;
@@ -45,15 +45,15 @@ async fn line(world: &World, name: &str, limit: &str) -> (String, String) {
     (customer, line)
 }
 
-async fn uses(world: &World, line: &str, order: &str, amount: &str) -> Answer {
+pub(crate) async fn uses(world: &World, line: &str, order: &str, amount: &str) -> Answer {
     world.post(&format!("{line}/uses"), json!({"order_id": order, "amount": amount, "currency": "EUR"})).await
 }
 
-async fn put(world: &World, path: &str, body: Option<Value>) -> Answer {
+pub(crate) async fn put(world: &World, path: &str, body: Option<Value>) -> Answer {
     world.ask_as(Some(world.key()), Method::PUT, path, body).await
 }
 
-async fn delete(world: &World, path: &str) -> Answer {
+pub(crate) async fn delete(world: &World, path: &str) -> Answer {
     world.ask_as(Some(world.key()), Method::DELETE, path, None).await
 }
 

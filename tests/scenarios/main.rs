@@ -8,6 +8,7 @@ mod bad_input;
 mod campaigns;
 mod command_line;
 mod credit;
+mod credit_reading;
 mod customers;
 mod erasure;
 mod export;

@@ -5,6 +5,7 @@
 mod availability;
 mod deciding;
 mod groups;
+mod movements;
 mod orders;
 mod payments;
 mod reading;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(temporary::routes())
         .merge(groups::routes())
         .merge(reading::routes())
+        .merge(movements::routes())
 }
 
 /// A change of a line.

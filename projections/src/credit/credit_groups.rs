@@ -308,10 +308,13 @@ pub struct GroupStanding {
 }
 
 impl GroupStanding {
-    /// What is left; below zero when more was taken.
+    /// What is left; below zero when more was taken, nothing once it is dissolved.
     #[must_use]
     pub const fn available_minor(&self) -> i64 {
-        self.group.limit.minor().saturating_sub(self.exposure_minor)
+        match self.group.dissolved_on {
+            Some(_) => 0,
+            None => self.group.limit.minor().saturating_sub(self.exposure_minor),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ const fn look(path: &'static str, asked: &'static str, status: u16, says: fn(&Va
 /// Of no person at all; that nothing planted is in it counts for all.
 const ANYTHING: fn(&Value) -> bool = |_| true;
 const NOBODY: fn(&Value) -> bool = |answer| answer["items"] == json!([]);
+const NO_LINE: fn(&Value) -> bool = |answer| answer["code"] == "credit_not_requested";
 
 /// Every operation that reads.
 const LOOKS: &[Look] = &[
@@ -45,14 +46,14 @@ const LOOKS: &[Look] = &[
     }),
     // Told by scenarios of credit.
     look("/v1/credit-lines", "/v1/credit-lines", 200, NOBODY),
-    look("/v1/credit-lines/{line}", "/v1/credit-lines/ID", 404, |answer| answer["code"] == "credit_not_requested"),
-    look("/v1/credit-lines/{line}/movements", "/v1/credit-lines/ID/movements", 200, NOBODY),
-    look("/v1/credit-lines/{line}/aging", "/v1/credit-lines/ID/aging", 200, NOBODY),
+    look("/v1/credit-lines/{line}", "/v1/credit-lines/ID", 404, NO_LINE),
+    look("/v1/credit-lines/{line}/movements", "/v1/credit-lines/ID/movements", 404, NO_LINE),
+    look("/v1/credit-lines/{line}/aging", "/v1/credit-lines/ID/aging", 404, NO_LINE),
     look(
         "/v1/credit-lines/{line}/statement",
         "/v1/credit-lines/ID/statement?from=2026-01-01&to=2026-02-01",
         404,
-        |answer| answer["code"] == "credit_not_requested",
+        NO_LINE,
     ),
     look("/v1/credit/aging", "/v1/credit/aging", 200, NOBODY),
     look("/v1/credit-groups/{group}", "/v1/credit-groups/ID", 404, |answer| answer["code"] == "credit_group_not_found"),

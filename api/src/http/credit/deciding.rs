@@ -119,7 +119,8 @@ pub(super) struct CreditRequestedView {
     params(PathId, Idempotency),
     request_body = RequestCreditBody,
     responses(
-        (status = 201, description = "Asked for", body = CreditRequestedView),
+        (status = 201, description = "Asked for", body = CreditRequestedView,
+            headers(("Location" = String, description = "Path of the line"))),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "credit_already_requested, credit_already_open, customer_blocked, customer_deleted, customer_merged, customer_erased"),
         (status = 422, description = "business_only, amount_not_positive, currency_mismatch"),
@@ -141,7 +142,7 @@ pub(super) async fn request_credit(
     let (position, repeated) = (committed.position, is_repeated(&committed));
     let (amount, currency) = (amount.amount(), amount.currency());
     let view = CreditRequestedView { customer_id: id, line_id, amount, currency, position: position.0, repeated };
-    Ok(Done::once(repeated, position, view))
+    Ok(Done::once(repeated, position, view).at(format!("/v1/credit-lines/{line_id}")))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

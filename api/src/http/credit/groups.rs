@@ -4,17 +4,21 @@ use super::money;
 use crate::Api;
 use crate::amount::AmountText;
 use crate::body::JsonBody;
-use crate::headers::{Idempotency, PathId, PathIds};
-use crate::http::Done;
+use crate::headers::{Idempotency, MinPosition, NoParameters, Parameters, PathId, PathIds};
 use crate::http::customers::is_repeated;
 use crate::http::wire::Fields;
+use crate::http::{Done, Found, wait_for};
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
+use chrono::NaiveDate;
 use commands::credit::groups::{ChangeGroupLimit, FormGroup, Membership};
 use commands::{Caller, Committed, Scope};
 use domain::Currency;
+use domain::credit::aging::within_limits;
 use domain::ids::{CreditGroupId, CreditLineId, CustomerId, ReasonCode};
+use projections::ReadModel;
+use projections::credit::credit_groups::{self, CreditGroups, GroupStory};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +28,7 @@ use uuid::Uuid;
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(form_credit_group))
-        .routes(routes!(dissolve_credit_group))
+        .routes(routes!(get_credit_group, dissolve_credit_group))
         .routes(routes!(change_credit_group_limit))
         .routes(routes!(add_credit_group_member, remove_credit_group_member))
 }
@@ -41,7 +45,7 @@ struct CreditGroupBody {
 }
 
 #[derive(Serialize, ToSchema)]
-struct CreditGroupView {
+struct CreditGroupFormed {
     group_id: Option<Uuid>,
     parent_id: Uuid,
     #[schema(value_type = schemas::Amount)]
@@ -58,7 +62,8 @@ struct CreditGroupView {
     params(Idempotency),
     request_body = CreditGroupBody,
     responses(
-        (status = 201, description = "Formed", body = CreditGroupView),
+        (status = 201, description = "Formed", body = CreditGroupFormed,
+            headers(("Location" = String, description = "Path of the group"))),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_deleted, customer_merged, customer_erased"),
         (status = 422, description = "limit_not_positive"),
@@ -70,7 +75,7 @@ async fn form_credit_group(
     caller: Caller,
     Idempotency(key): Idempotency,
     JsonBody(body): JsonBody<CreditGroupBody>,
-) -> Result<Done<CreditGroupView>, Problem> {
+) -> Result<Done<CreditGroupFormed>, Problem> {
     caller.require(Scope::CreditApprove)?;
     let mut fields = Fields::default();
     let parent = fields.keep("/parent_id", CustomerId::parse(&body.parent_id));
@@ -78,15 +83,91 @@ async fn form_credit_group(
     let (parent, limit) = fields.end(parent.zip(limit))?;
     let committed = commands::credit::groups::form(&api.commands, &caller, key, FormGroup { parent, limit }).await?;
     let (position, repeated) = (committed.position, is_repeated(&committed));
-    let view = CreditGroupView {
-        group_id: committed.formed_group().map(|group| group.as_uuid()),
+    let group_id = committed.formed_group().map(|group| group.as_uuid());
+    let view = CreditGroupFormed {
+        group_id,
         parent_id: parent.as_uuid(),
         limit: limit.amount(),
         currency: limit.currency(),
         position: position.0,
         repeated,
     };
-    Ok(Done::once(repeated, position, view))
+    let location = group_id.map(|group| format!("/v1/credit-groups/{group}"));
+    Ok(Done { location, ..Done::once(repeated, position, view) })
+}
+
+/// A group of lines that share a limit.
+#[derive(Serialize, ToSchema)]
+struct CreditGroupView {
+    group_id: Uuid,
+    /// The customer that the others belong to.
+    parent_id: Uuid,
+    #[schema(value_type = schemas::Amount)]
+    limit: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// What is left; below zero when more was taken, nothing once it is dissolved.
+    #[schema(value_type = schemas::Amount)]
+    available: String,
+    formed_on: NaiveDate,
+    /// None: it lives.
+    dissolved_on: Option<NaiveDate>,
+    members: Vec<GroupMemberView>,
+}
+
+/// A line of a group.
+#[derive(Serialize, ToSchema)]
+struct GroupMemberView {
+    line_id: Uuid,
+    customer_id: Uuid,
+    /// What it takes of the limit.
+    #[schema(value_type = schemas::Amount)]
+    exposure: String,
+}
+
+impl From<GroupStory> for CreditGroupView {
+    fn from(GroupStory { standing, members }: GroupStory) -> Self {
+        let limit = standing.group.limit;
+        let member = |member: credit_groups::MemberRow| GroupMemberView {
+            line_id: member.line,
+            customer_id: member.customer,
+            exposure: member.exposure.amount(),
+        };
+        Self {
+            group_id: standing.group.group,
+            parent_id: standing.group.parent,
+            limit: limit.amount(),
+            currency: limit.currency(),
+            available: within_limits(standing.available_minor(), limit.currency()).amount(),
+            formed_on: standing.group.formed_on,
+            dissolved_on: standing.group.dissolved_on,
+            members: members.into_iter().map(member).collect(),
+        }
+    }
+}
+
+/// Tells a group with its lines, what each takes of the limit and what is left.
+#[utoipa::path(
+    get, path = "/v1/credit-groups/{group}", tag = "credit", operation_id = "get_credit_group",
+    params(("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000003"), MinPosition),
+    responses(
+        (status = 200, description = "The group", body = CreditGroupView),
+        (status = 404, description = "credit_group_not_found"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn get_credit_group(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(group): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    min_position: MinPosition,
+) -> Result<Found<CreditGroupView>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    wait_for(&api, &[CreditGroups::NAME], min_position).await?;
+    let found = credit_groups::find(&api.pools, caller.tenant, group).await?;
+    let found = found.ok_or_else(|| Problem::not_found("credit_group_not_found", "there is no such group"))?;
+    Ok(Found { position: found.position, version: None, body: found.value.into() })
 }
 
 /// A change of a group.

@@ -1,25 +1,22 @@
-//! What is known of lines of credit: how they stand, what moved, what is to be paid and how old it is, groups.
+//! What is known of lines of credit: how they stand, what is to be paid and how old it is.
 
 use crate::Api;
-use crate::headers::{MinPosition, Parameters, PathId, X_POSITION};
+use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
 use crate::http::customers::customer_not_found;
 use crate::http::lists::{self, Cursor, ListView, wrong};
 use crate::http::{Found, time_travel, wait_for};
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use commands::{Caller, Scope};
+use domain::Currency;
 use domain::credit::aging::Aging;
 use domain::credit::reasons::RejectReason;
-use domain::{Currency, Money};
 use projections::credit::credit_aging::{self, AgedSum, CreditAging};
-use projections::credit::credit_groups::{self, CreditGroups, GroupStory};
+use projections::credit::credit_groups::CreditGroups;
 use projections::credit::credit_lines::standing::CreditStanding;
 use projections::credit::credit_lines::{self, CreditLines, Status};
-use projections::credit::credit_movements::{self, CreditMovements, StatementLine};
 use projections::customers::customers::{self, Customers};
 use projections::time_travel::TimeTravelError;
 use projections::{AsOf, ReadModel};
@@ -35,19 +32,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(get_credit_line))
         .routes(routes!(list_credit_lines))
         .routes(routes!(list_credit_lines_of_customer))
-        .routes(routes!(list_credit_movements))
-        .routes(routes!(get_credit_statement))
         .routes(routes!(get_credit_line_aging))
         .routes(routes!(get_credit_aging))
-        .routes(routes!(get_credit_group))
 }
 
 /// What a line rests on: what a group has left is told by the other one.
 const LINES: &[&str] = &[CreditLines::NAME, CreditGroups::NAME];
-/// The longest period of a statement, in days.
-const STATEMENT_DAYS_MAX: i64 = 400;
-/// So many movements of a statement are read at a time.
-const STATEMENT_PART: usize = 1_000;
 
 /// A line of credit as it stands.
 #[derive(Serialize, ToSchema)]
@@ -101,7 +91,7 @@ pub(super) struct CreditLineView {
     aging: AgingView,
     /// The group that it shares a limit with.
     group_id: Option<Uuid>,
-    /// What the group has left.
+    /// What the group has left; not told of the past.
     #[schema(value_type = Option<schemas::Amount>)]
     group_available: Option<String>,
     /// The last day before the limit has to be looked at again.
@@ -174,8 +164,14 @@ impl From<Aging> for AgingView {
     }
 }
 
-fn line_not_found() -> Problem {
+pub(super) fn line_not_found() -> Problem {
     Problem::not_found("credit_not_requested", "no credit was requested under this id")
+}
+
+/// Refuses an id of no line, where nothing else tells it from a line on which nothing has happened.
+pub(super) async fn require_line(api: &Api, caller: &Caller, line: Uuid) -> Result<(), Problem> {
+    let known = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
+    known.map(|_| ()).ok_or_else(line_not_found)
 }
 
 /// Tells how a line of credit stands, as of now or as it was.
@@ -204,7 +200,9 @@ async fn get_credit_line(
             error => error.into(),
         })?;
         let then = past.moment(&caller, row.updated_at);
-        return Ok(Found { position, version: None, body: row.at(then, None).into() });
+        // What the other lines of its group took then is told by their events, not by its own.
+        let body = CreditLineView { group_available: None, ..row.at(then, None).into() };
+        return Ok(Found { position, version: None, body });
     }
     wait_for(&api, LINES, min_position).await?;
     let found = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
@@ -267,168 +265,17 @@ async fn list_credit_lines_of_customer(
     State(api): State<Api>,
     caller: Caller,
     PathId(id): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<CreditLineView>>, Problem> {
     caller.require(Scope::CreditRead)?;
-    wait_for(&api, LINES, min_position).await?;
-    wait_for(&api, &[Customers::NAME], min_position).await?;
+    wait_for(&api, &[CreditLines::NAME, CreditGroups::NAME, Customers::NAME], min_position).await?;
     let AsOf { position, value } = credit_lines::find_of(&api.pools, caller.tenant, id, caller.this_moment()).await?;
     if value.is_empty() && customers::find(&api.pools, caller.tenant, id).await?.is_none() {
         return Err(customer_not_found());
     }
     let body = ListView::whole(value.into_iter().map(CreditLineView::from).collect());
     Ok(Found { position, version: None, body })
-}
-
-/// A movement of what is owed.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CreditMovementView {
-    position: i64,
-    #[schema(example = "used")]
-    kind: &'static str,
-    #[schema(value_type = schemas::Amount)]
-    amount: String,
-    #[schema(value_type = schemas::Currency)]
-    currency: Currency,
-    /// What is owed after it, less money that paid nothing yet; below zero when the customer has something good.
-    #[schema(value_type = schemas::Amount)]
-    balance: String,
-    #[schema(value_type = Option<schemas::OrderId>)]
-    order_id: Option<String>,
-    #[schema(example = "pay-7")]
-    payment_id: Option<String>,
-    #[schema(example = "inv-7")]
-    invoice_id: Option<String>,
-    /// Why it was cancelled or taken back.
-    #[schema(value_type = Option<schemas::ReasonCode>)]
-    reason: Option<String>,
-    due_on: Option<NaiveDate>,
-    on: NaiveDate,
-    recorded_at: DateTime<Utc>,
-}
-
-impl From<StatementLine> for CreditMovementView {
-    fn from(StatementLine { movement, balance_minor }: StatementLine) -> Self {
-        let currency = movement.amount.currency();
-        Self {
-            position: movement.position.0,
-            kind: movement.kind.as_str(),
-            amount: movement.amount.amount(),
-            currency,
-            balance: amount_of(balance_minor, currency),
-            order_id: movement.order,
-            payment_id: movement.payment,
-            invoice_id: movement.invoice,
-            reason: movement.reason,
-            due_on: movement.due_on,
-            on: movement.moved_on,
-            recorded_at: movement.recorded_at,
-        }
-    }
-}
-
-fn amount_of(minor: i64, currency: Currency) -> String {
-    Money::from_minor(minor.clamp(-Money::LIMIT, Money::LIMIT), currency).unwrap_or(Money::zero(currency)).amount()
-}
-
-/// Tells what moved what is owed on a line, the newest first, with what was owed after it.
-#[utoipa::path(
-    get, path = "/v1/credit-lines/{line}/movements", tag = "credit", operation_id = "list_credit_movements",
-    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), lists::Asked, MinPosition),
-    responses((status = 200, description = "A part of the movements", body = ListView<CreditMovementView>)),
-    security(("key" = [Scope::CreditRead])),
-)]
-async fn list_credit_movements(
-    State(api): State<Api>,
-    caller: Caller,
-    PathId(line): PathId,
-    Parameters(asked): Parameters<lists::Asked>,
-    min_position: MinPosition,
-) -> Result<Found<ListView<CreditMovementView>>, Problem> {
-    caller.require(Scope::CreditRead)?;
-    let back = lists::back(asked.limit, asked.cursor.as_deref())?;
-    wait_for(&api, &[CreditMovements::NAME], min_position).await?;
-    Ok(Found::list(credit_movements::list(&api.pools, caller.tenant, line, back).await?, CreditMovementView::from))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Period {
-    /// The first business date.
-    #[param(inline, value_type = schemas::Day, example = "2026-01-01")]
-    from: NaiveDate,
-    /// The last one; at most 400 days later.
-    #[param(inline, value_type = schemas::Day, example = "2026-03-31")]
-    to: NaiveDate,
-}
-
-/// Gives the statement of a period as CSV: what was owed before, each movement with what was owed after it, and what is owed at its end.
-#[utoipa::path(
-    get, path = "/v1/credit-lines/{line}/statement", tag = "credit", operation_id = "get_credit_statement",
-    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Period, MinPosition),
-    responses(
-        (status = 200, description = "The statement", content((schemas::CreditStatement = "text/csv"))),
-        (status = 404, description = "credit_not_requested"),
-    ),
-    security(("key" = [Scope::CreditRead])),
-)]
-async fn get_credit_statement(
-    State(api): State<Api>,
-    caller: Caller,
-    PathId(line): PathId,
-    Parameters(Period { from, to }): Parameters<Period>,
-    min_position: MinPosition,
-) -> Result<Response, Problem> {
-    caller.require(Scope::CreditRead)?;
-    if to < from || to - from > TimeDelta::days(STATEMENT_DAYS_MAX) {
-        return Err(wrong("to", "must not be before from, and at most 400 days after it"));
-    }
-    wait_for(&api, &[CreditMovements::NAME, CreditLines::NAME, CreditGroups::NAME], min_position).await?;
-    let known = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
-    let AsOf { position: known_at, value } = known.ok_or_else(line_not_found)?;
-    let currency = value.line.currency;
-    let mut table = vec!["on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency".to_owned()];
-    let (mut after, mut opened) = (None, false);
-    loop {
-        let part = (after, STATEMENT_PART);
-        let statement = credit_movements::statement(&api.pools, caller.tenant, line, (from, to), part).await?.value;
-        if !std::mem::replace(&mut opened, true) {
-            table.push(format!("{from},opening,,,,,,{},{currency}", amount_of(statement.opening_minor, currency)));
-        }
-        let next = statement.page.next;
-        table.extend(statement.page.rows.iter().map(|line| csv_row(line, currency)));
-        if next.is_none() {
-            table.push(format!("{to},closing,,,,,,{},{currency}", amount_of(statement.closing_minor, currency)));
-            break;
-        }
-        after = next;
-    }
-    let name = format!("attachment; filename=\"statement-{from}-{to}.csv\"");
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-        (X_POSITION, known_at.0.to_string()),
-    ];
-    Ok((headers, table.join("\r\n") + "\r\n").into_response())
-}
-
-/// A row of RFC 4180. Ids and codes have no letters that would have to be quoted.
-fn csv_row(StatementLine { movement, balance_minor }: &StatementLine, currency: Currency) -> String {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let due_on = movement.due_on.map(|day| day.to_string()).unwrap_or_default();
-    [
-        movement.moved_on.to_string(),
-        movement.kind.as_str().to_owned(),
-        text(&movement.order),
-        text(&movement.invoice),
-        text(&movement.payment),
-        due_on,
-        movement.amount.amount(),
-        amount_of(*balance_minor, currency),
-        currency.to_string(),
-    ]
-    .join(",")
 }
 
 /// What is to be paid in a currency.
@@ -452,18 +299,25 @@ impl From<AgedSum> for AgedSumView {
 #[utoipa::path(
     get, path = "/v1/credit-lines/{line}/aging", tag = "credit", operation_id = "get_credit_line_aging",
     params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), MinPosition),
-    responses((status = 200, description = "In sum; nothing when nothing is to be paid", body = ListView<AgedSumView>)),
+    responses(
+        (status = 200, description = "In sum; nothing when nothing is to be paid", body = ListView<AgedSumView>),
+        (status = 404, description = "credit_not_requested"),
+    ),
     security(("key" = [Scope::CreditRead])),
 )]
 async fn get_credit_line_aging(
     State(api): State<Api>,
     caller: Caller,
     PathId(line): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<AgedSumView>>, Problem> {
     caller.require(Scope::CreditRead)?;
-    wait_for(&api, &[CreditAging::NAME], min_position).await?;
+    wait_for(&api, &[CreditAging::NAME, CreditLines::NAME], min_position).await?;
     let AsOf { position, value } = credit_aging::of_line(&api.pools, caller.tenant, line, caller.today()).await?;
+    if value.sums.is_empty() {
+        require_line(&api, &caller, line).await?;
+    }
     let body = ListView::whole(value.sums.into_iter().map(AgedSumView::from).collect());
     Ok(Found { position, version: None, body })
 }
@@ -478,6 +332,7 @@ async fn get_credit_line_aging(
 async fn get_credit_aging(
     State(api): State<Api>,
     caller: Caller,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
     min_position: MinPosition,
 ) -> Result<Found<ListView<AgedSumView>>, Problem> {
     caller.require(Scope::CreditRead)?;
@@ -485,72 +340,4 @@ async fn get_credit_aging(
     let AsOf { position, value } = credit_aging::of_all(&api.pools, caller.tenant, caller.today()).await?;
     let body = ListView::whole(value.into_iter().map(AgedSumView::from).collect());
     Ok(Found { position, version: None, body })
-}
-
-/// A group of lines that share a limit.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CreditGroupView {
-    group_id: Uuid,
-    /// The customer that the others belong to.
-    parent_id: Uuid,
-    #[schema(value_type = schemas::Amount)]
-    limit: String,
-    #[schema(value_type = schemas::Currency)]
-    currency: Currency,
-    /// What is left; below zero when more was taken.
-    #[schema(value_type = schemas::Amount)]
-    available: String,
-    members: Vec<GroupMemberView>,
-}
-
-/// A line of a group.
-#[derive(Serialize, ToSchema)]
-pub(super) struct GroupMemberView {
-    line_id: Uuid,
-    customer_id: Uuid,
-    /// What it takes of the limit.
-    #[schema(value_type = schemas::Amount)]
-    exposure: String,
-}
-
-impl From<GroupStory> for CreditGroupView {
-    fn from(GroupStory { standing, members }: GroupStory) -> Self {
-        let limit = standing.group.limit;
-        let member = |member: credit_groups::MemberRow| GroupMemberView {
-            line_id: member.line,
-            customer_id: member.customer,
-            exposure: member.exposure.amount(),
-        };
-        Self {
-            group_id: standing.group.group,
-            parent_id: standing.group.parent,
-            limit: limit.amount(),
-            currency: limit.currency(),
-            available: amount_of(standing.available_minor(), limit.currency()),
-            members: members.into_iter().map(member).collect(),
-        }
-    }
-}
-
-/// Tells a group with its lines, what each takes of the limit and what is left.
-#[utoipa::path(
-    get, path = "/v1/credit-groups/{group}", tag = "credit", operation_id = "get_credit_group",
-    params(("group" = Uuid, Path, description = "The group", example = "018f0000-0000-7000-8000-000000000001"), MinPosition),
-    responses(
-        (status = 200, description = "The group", body = CreditGroupView),
-        (status = 404, description = "credit_group_not_found"),
-    ),
-    security(("key" = [Scope::CreditRead])),
-)]
-async fn get_credit_group(
-    State(api): State<Api>,
-    caller: Caller,
-    PathId(group): PathId,
-    min_position: MinPosition,
-) -> Result<Found<CreditGroupView>, Problem> {
-    caller.require(Scope::CreditRead)?;
-    wait_for(&api, &[CreditGroups::NAME], min_position).await?;
-    let found = credit_groups::find(&api.pools, caller.tenant, group).await?;
-    let found = found.ok_or_else(|| Problem::not_found("credit_group_not_found", "there is no such group"))?;
-    Ok(Found { position: found.position, version: None, body: found.value.into() })
 }

@@ -72,4 +72,6 @@ fn a_line_takes_of_the_limit_what_was_told_last_and_nothing_once_it_has_left() {
 fn more_may_be_taken_than_there_is() {
     let group = rows_of([formed()]).0.unwrap();
     assert_eq!(GroupStanding { group, members: 1, exposure_minor: 600_000 }.available_minor(), -100_000);
+    let over = GroupRow { dissolved_on: Some(day("2026-03-01")), ..group };
+    assert_eq!(GroupStanding { group: over, members: 0, exposure_minor: 0 }.available_minor(), 0);
 }
