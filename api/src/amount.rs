@@ -1,6 +1,8 @@
 //! Amounts on the wire: a decimal string or a JSON number, taken digit by digit. No float ever holds one.
 
+use domain::Money;
 use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The digits of an amount as the caller wrote them.
@@ -12,6 +14,19 @@ impl AmountText {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Money> for AmountText {
+    fn from(money: Money) -> Self {
+        Self(money.amount())
+    }
+}
+
+/// As all amounts are told: a decimal string.
+impl Serialize for AmountText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

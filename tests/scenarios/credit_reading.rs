@@ -1,6 +1,6 @@
 //! What is known of commercial credit, as callers read it: what there is not, what is over, what was, what is to be changed.
 
-use crate::credit::{business, delete, line, put, uses};
+use crate::credit::{business, delete, key, line, put, uses};
 use crate::support::World;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,4 +85,162 @@ async fn what_is_made_says_where_it_is_and_a_dissolved_group_that_it_is_over() {
     let over = seen(&world, &group).await;
     assert_eq!((&over["available"], &over["members"]), (&json!("0.00"), &json!([])), "{over}");
     assert_eq!(over["dissolved_on"], over["formed_on"], "on the same day: {over}");
+}
+
+#[tokio::test]
+async fn what_can_be_changed_can_be_read_and_is_changed_only_as_it_was_seen() {
+    let world = World::start().await;
+    let (_, line) = line(&world, "shop", "100.00").await;
+    let fresh = world.get(&format!("{line}?min_position={}", world.head().await)).await;
+    assert_eq!((fresh.etag(), fresh.body["policy"]["counts"].as_str()), (Some("\"2\""), Some("open_orders")));
+    let policy = json!({"tolerance_percent": 10, "counts": "invoices", "review_on": "2999-01-01",
+        "overdue_block": {"minimum": "5.00", "grace_days": 3}, "suspend_when_overdue": false,
+        "dunning": [{"after_days": 3, "minimum": "5.00", "channels": ["email", "phone"]}]});
+    let changes = [
+        ("policy", json!({"currency": "EUR", "policy": policy})),
+        ("limit", json!({"limit": "90.00", "currency": "EUR", "reason": "review"})),
+        ("terms", json!({"term_days": 60, "reason": "asked"})),
+    ];
+    for (nth, (part, change)) in changes.iter().enumerate() {
+        let (path, seen) = (format!("{line}/{part}"), format!("\"{}\"", nth + 2));
+        let changed = world.put(&path, Some(&seen), change.clone()).await;
+        let next = format!("\"{}\"", nth + 3);
+        assert_eq!((changed.status, changed.etag()), (200, Some(next.as_str())), "{part}: {}", changed.body);
+        let stale = world.put(&path, Some(&seen), change.clone()).await;
+        assert_eq!(stale.refusal(), "412 version_changed If-Match version_changed", "{part}");
+    }
+
+    let hold = json!({"order_id": "order-1", "amount": "30.00", "currency": "EUR"});
+    let hold = world.post(&format!("{line}/holds"), hold).await;
+    let extra = json!({"case_id": "case-1", "amount": "50.00", "currency": "EUR", "expires_on": "2999-01-01"});
+    assert_eq!(world.post(&format!("{line}/temporary"), extra.clone()).await.status, 201);
+    assert_eq!(put(&world, &format!("{line}/dunning/pauses/case-2"), None).await.status, 200);
+    let shown = seen(&world, &line).await;
+    assert_eq!(shown["policy"], policy);
+    let held = json!([{"hold_id": hold.body["hold_id"], "order_id": "order-1", "amount": "30.00", "lapses_at": hold.body["lapses_at"]}]);
+    assert_eq!(shown["holds"], held);
+    assert_eq!(
+        shown["temporary_credit"],
+        json!([{"case_id": "case-1", "amount": "50.00", "expires_on": "2999-01-01"}])
+    );
+    assert_eq!(shown["dunning"], json!({"level": 0, "last_sent_on": null, "paused_by": ["case-2"]}));
+    let again = json!({"currency": shown["currency"], "policy": shown["policy"]});
+    let again = world.put(&format!("{line}/policy"), None, again).await;
+    assert_eq!((again.status, &again.body["changed"]), (200, &json!(false)), "as it is told it is taken");
+    let before = world.get(&format!("{line}?at_version=2")).await;
+    assert_eq!((&before.body["policy"], &before.body["holds"]), (&fresh.body["policy"], &json!([])), "{}", before.body);
+    assert_eq!(before.etag(), None, "the past does not change");
+}
+
+#[tokio::test]
+async fn what_a_business_told_of_itself_is_read_by_who_may_see_who_it_is_until_it_is_erased() {
+    let world = World::start().await;
+    let shop = business(&world, "shop").await;
+    let asked = json!({"amount": "100.00", "currency": "EUR", "financials": {"equity": "-81000.00", "credit_bureau_score": "B+ 612"}});
+    let asked = world.post(&format!("/v1/customers/{shop}/credit-lines"), asked).await;
+    let line = format!("/v1/credit-lines/{}", asked.body["line_id"].as_str().expect("an id"));
+    let refused = world.post(&format!("{line}/reject"), json!({"reason": "incomplete", "note": "too young"})).await;
+    assert_eq!(refused.status, 200, "{}", refused.body);
+    let events = format!("{line}/events");
+    let as_seen_by = async |scopes: &[&str]| {
+        let answer = world.ask_as(Some(&key(&world, scopes)), Method::GET, &events, None).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["events"].clone()
+    };
+    let approver = as_seen_by(&["credit:read", "credit:approve", "customers:pii"]).await;
+    assert_eq!((&approver[0]["type"], &approver[0]["personal_state"]), (&json!("credit.requested"), &json!("opened")));
+    assert_eq!(approver[0]["personal"]["credit_bureau_score"], "B+ 612", "{approver}");
+    assert_eq!(approver[1]["personal"]["note"], "too young", "{approver}");
+    let reader = as_seen_by(&["credit:read", "credit:approve"]).await;
+    assert!(reader[0]["personal"].is_null() && reader[0]["personal_state"] == "sealed", "{reader}");
+    assert_eq!(reader[0]["payload"], approver[0]["payload"], "the rest is no secret");
+
+    let first = world.get(&format!("{events}?limit=1")).await;
+    let next = first.body["next_cursor"].as_str().expect("there is more");
+    let second = world.get(&format!("{events}?limit=1&cursor={next}")).await;
+    assert_eq!(json!([first.body["events"][0], second.body["events"][0]]), approver);
+    assert_eq!(second.body.get("next_cursor"), None);
+    assert_eq!(world.get(&format!("{events}?cursor=bffff")).await.body["events"], json!([]));
+    assert_eq!(
+        world.get(&format!("{events}?cursor=made-up")).await.refusal(),
+        "400 invalid_cursor cursor invalid_cursor"
+    );
+    let nowhere = world.get(&format!("/v1/credit-lines/{NOWHERE}/events?cursor=b7")).await;
+    assert_eq!(nowhere.refusal(), "404 credit_not_requested");
+
+    assert_eq!(world.post(&format!("/v1/customers/{shop}/erase"), json!({})).await.status, 200);
+    let erased = as_seen_by(&["credit:read", "customers:pii"]).await;
+    for event in erased.as_array().expect("a list") {
+        assert!(event["personal"].is_null() && event["personal_state"] == "erased", "{event}");
+    }
+}
+
+#[tokio::test]
+async fn the_overview_of_a_customer_tells_the_credit_to_who_may_read_it() {
+    let world = World::start().await;
+    let (shop, line) = line(&world, "shop", "100.00").await;
+    assert_eq!(uses(&world, &line, "order-1", "30.00").await.status, 201);
+    let overview = format!("/v1/customers/{shop}/overview");
+    let lines = seen(&world, &format!("/v1/customers/{shop}/credit-lines")).await;
+    assert_eq!(lines["items"][0]["used"], "30.00");
+    assert_eq!(seen(&world, &overview).await["credit"], lines["items"]);
+    let clerk = key(&world, &["customers:read", "loyalty:read"]);
+    let told = world.ask_as(Some(&clerk), Method::GET, &overview, None).await;
+    assert_eq!((told.status, told.body.get("credit")), (200, None), "{}", told.body);
+}
+
+#[tokio::test]
+async fn groups_are_listed_those_of_a_parent_apart() {
+    let world = World::start().await;
+    let (one, other) = (business(&world, "one").await, business(&world, "other").await);
+    let mut formed = Vec::new();
+    for parent in [&one, &other, &one] {
+        let group = json!({"parent_id": parent, "limit": "90.00", "currency": "EUR"});
+        formed.push(world.post("/v1/credit-groups", group).await.body["group_id"].clone());
+    }
+    let ids =
+        |page: &Value| page["items"].as_array().expect("a list").iter().map(|row| row["group_id"].clone()).collect();
+    let all: Vec<Value> = ids(&seen(&world, "/v1/credit-groups").await);
+    assert_eq!(all, formed);
+    let first = seen(&world, &format!("/v1/credit-groups?parent_id={one}&limit=1")).await;
+    assert_eq!(
+        (&first["items"][0]["group_id"], &first["items"][0]["member_count"]),
+        (&formed[0], &json!(0)),
+        "{first}"
+    );
+    let next = first["next_cursor"].as_str().expect("there is more");
+    let second: Vec<Value> = ids(&seen(&world, &format!("/v1/credit-groups?parent_id={one}&cursor={next}")).await);
+    assert_eq!(second, [formed[2].clone()]);
+}
+
+#[tokio::test]
+async fn a_payment_says_when_it_came_and_counts_when_it_was_recorded() {
+    let world = World::start().await;
+    let (_, line) = line(&world, "shop", "100.00").await;
+    assert_eq!(uses(&world, &line, "order-1", "30.00").await.status, 201);
+    let payment = json!({"payment_id": "p-1", "amount": "30.00", "currency": "EUR", "received_at": "2026-01-02"});
+    assert_eq!(world.post(&format!("{line}/payments"), payment).await.status, 201);
+    let moved = seen(&world, &format!("{line}/movements")).await;
+    let moved = moved["items"].as_array().expect("a list").clone();
+    let received = moved.iter().find(|row| row["kind"] == "received").expect("it came");
+    let today = moved.last().expect("the use")["on"].clone();
+    assert_eq!((&received["received_on"], &received["on"]), (&json!("2026-01-02"), &today));
+    assert!(moved.iter().all(|row| row["kind"] == "received" || row["received_on"].is_null()), "{moved:?}");
+    let today = today.as_str().expect("a day");
+    let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
+    let statement = statement.text().await.expect("CSV");
+    assert!(statement.contains(&format!("{today},received,,,p-1,,2026-01-02,30.00,0.00,EUR\r\n")), "{statement}");
+    let columns: Vec<_> = statement.lines().map(|row| row.matches(',').count()).collect();
+    assert!(columns.iter().all(|count| *count == 9), "{statement}");
+}
+
+#[tokio::test]
+async fn what_of_credit_stays_after_an_erasure_is_said_before_and_in_the_receipt() {
+    let world = World::start().await;
+    let (shop, _) = line(&world, "shop", "100.00").await;
+    let exported = seen(&world, &format!("/v1/customers/{shop}/export")).await;
+    assert!(exported["kept_after_erasure"].to_string().contains("Credit: how much was asked for"), "{exported}");
+    let erased = world.post(&format!("/v1/customers/{shop}/erase"), json!({})).await;
+    let receipt = erased.body["receipt"].as_str().expect("a note");
+    assert!(receipt.contains("purchases, points, credit and dates"), "{receipt}");
 }

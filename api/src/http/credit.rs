@@ -5,12 +5,15 @@
 mod availability;
 mod deciding;
 mod groups;
+mod history;
 mod movements;
 mod orders;
 mod payments;
 mod reading;
 mod standing;
 mod temporary;
+
+pub(crate) use reading::CreditLineView;
 
 use crate::Api;
 use crate::amount::AmountText;
@@ -41,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(groups::routes())
         .merge(reading::routes())
         .merge(movements::routes())
+        .routes(routes!(history::get_credit_line_events))
 }
 
 /// A change of a line.
@@ -62,6 +66,12 @@ impl CreditDone {
 
     fn changed(line: CreditLineId, committed: &Committed) -> Done<Self> {
         Done::changed(committed.position, None, Self::of(line, committed))
+    }
+
+    /// With the version that the line has now, if something changed.
+    fn versioned(line: CreditLineId, committed: &Committed) -> Done<Self> {
+        let of_line = committed.events.iter().rev().find(|recorded| recorded.stream.id == line.as_uuid());
+        Done { version: of_line.map(|recorded| recorded.version), ..Self::changed(line, committed) }
     }
 
     fn once(line: CreditLineId, committed: &Committed) -> Done<Self> {

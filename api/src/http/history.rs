@@ -42,6 +42,13 @@ pub(crate) struct HistoryView {
     next_cursor: Option<String>,
 }
 
+impl HistoryView {
+    pub(crate) fn of(events: &[RecordedEvent], next_cursor: Option<String>) -> Result<Self, Problem> {
+        let events = events.iter().map(EventView::of).collect::<Result<_, _>>();
+        Ok(Self { events: events.map_err(|error| Problem::internal().because(error))?, next_cursor })
+    }
+}
+
 /// Tells the events of a customer and of the loyalty account, and of all who were merged into it, the oldest first.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/events", tag = "audit", operation_id = "get_customer_events",
@@ -84,27 +91,26 @@ pub(crate) async fn get_events(
     let is_last = events.len() <= limit;
     events.truncate(limit);
     let next_cursor = (!is_last).then(|| after.and(&everybody, &events).text());
-    let events = events.iter().map(EventView::of).collect::<Result<_, _>>();
-    let events = events.map_err(|error| Problem::internal().because(error))?;
-    Ok(Found { position, version: None, body: HistoryView { events, next_cursor } })
+    Ok(Found { position, version: None, body: HistoryView::of(&events, next_cursor)? })
 }
 
-struct Reader<'a> {
-    api: &'a Api,
-    caller: &'a Caller,
+/// Reads streams for a caller, opened to who may see what tells who somebody is.
+pub(crate) struct Reader<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) caller: &'a Caller,
 }
 
 impl Reader<'_> {
-    async fn read(
+    pub(crate) async fn read(
         &self,
-        customer: Uuid,
+        id: Uuid,
         category: Category,
         after: Version,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, Problem> {
         let read = ReadStream {
             tenant: self.caller.tenant,
-            stream: StreamId { category: category.as_str(), id: customer },
+            stream: StreamId { category: category.as_str(), id },
             from: after.saturating_add(1),
             direction: Direction::Forwards,
             limit: u64::try_from(limit).unwrap_or(u64::MAX),

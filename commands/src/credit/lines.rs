@@ -27,7 +27,7 @@ use domain::ids::{CreditGroupId, CreditLineId, CustomerId};
 use domain::{Decider, Moment, Money, Refusal};
 use serde_json::Value;
 use std::borrow::Cow;
-use store::TenantId;
+use store::{TenantId, Version};
 
 /// How often the streams of a command are looked up, when a line has joined or left a group meanwhile.
 const ATTEMPTS_MAX: u32 = 5;
@@ -54,16 +54,22 @@ pub(super) struct Ask {
     pub(super) content: Value,
     pub(super) once: Option<Once>,
     pub(super) key: Option<IdempotencyKey>,
+    /// The version of the line that the caller has seen, if it is for that only.
+    pub(super) seen: Option<Version>,
 }
 
 impl Ask {
     /// A command that happens as often as it is asked, whoever the line is of.
     pub(super) fn new(verb: &'static str, line: CreditLineId, command: CreditCommand, content: Value) -> Self {
-        Self { verb, line, command, needs: Needs::Nothing, content, once: None, key: None }
+        Self { verb, line, command, needs: Needs::Nothing, content, once: None, key: None, seen: None }
     }
 
     pub(super) fn keyed(self, key: Option<IdempotencyKey>) -> Self {
         Self { key, ..self }
+    }
+
+    pub(super) fn only_if_at(self, seen: Option<Version>) -> Self {
+        Self { seen, ..self }
     }
 
     pub(super) fn once(self, once: Once) -> Self {
@@ -124,7 +130,7 @@ pub(super) async fn looking(
 }
 
 fn asking(caller: &Caller, ask: Ask, known: Known) -> Request {
-    let Ask { verb, line, command, needs, content, once, key } = ask;
+    let Ask { verb, line, command, needs, content, once, key, seen } = ask;
     let when = When::of(caller);
     let scope = [line_stream(line)].into_iter().chain(known.group.map(group_stream));
     let decide = move |states: &States<'_>| {
@@ -142,7 +148,7 @@ fn asking(caller: &Caller, ask: Ask, known: Known) -> Request {
         Ok::<_, Refusal>(changes)
     };
     let asked = Request::new(verb, caller.now, scope, decide).seeing(known.customer.map(customer_stream));
-    Request { once, ..asked.content(content).keyed(key) }
+    Request { once, ..asked.content(content).only_if_at(line_stream(line), seen).keyed(key) }
 }
 
 /// An order is told what the group has left.

@@ -14,6 +14,7 @@ use domain::credit::reasons::SuspensionCause;
 use domain::credit::terms::Terms;
 use domain::ids::{CreditLineId, ReasonCode};
 use serde::Serialize;
+use store::Version;
 
 /// Another limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +82,7 @@ pub struct Close {
     pub note: CreditNote,
 }
 
-/// Lets more or less be used.
+/// Lets more or less be used; only of what the caller has seen, if a version of the line is named.
 ///
 /// # Errors
 /// As [`CommandError`] says.
@@ -90,16 +91,17 @@ pub async fn change_limit(
     caller: &Caller,
     key: Option<IdempotencyKey>,
     request: ChangeLimit,
+    seen: Option<Version>,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CreditApprove)?;
     let (content, now, changed_by) = (content_of(&request), caller.this_moment(), actor_of(caller)?);
     let ChangeLimit { line, limit, reason, note } = request;
     let command = CreditCommand::ChangeLimit { limit, reason, changed_by, note, now };
     let ask = Ask::new("credit.change_limit", line, command, content).needing(Needs::Active);
-    execute(commands, caller, ask.keyed(key)).await
+    execute(commands, caller, ask.only_if_at(seen).keyed(key)).await
 }
 
-/// Has what is bought from now on paid in another time.
+/// Has what is bought from now on paid in another time, if the line is as the caller has seen it.
 ///
 /// # Errors
 /// As [`CommandError`] says.
@@ -108,16 +110,17 @@ pub async fn change_terms(
     caller: &Caller,
     key: Option<IdempotencyKey>,
     request: ChangeTerms,
+    seen: Option<Version>,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CreditApprove)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let ChangeTerms { line, terms, reason, note } = request;
     let command = CreditCommand::ChangeTerms { terms, reason, note, now };
     let ask = Ask::new("credit.change_terms", line, command, content).needing(Needs::Active);
-    execute(commands, caller, ask.keyed(key)).await
+    execute(commands, caller, ask.only_if_at(seen).keyed(key)).await
 }
 
-/// Lets other rules hold.
+/// Lets other rules hold, if the line is as the caller has seen it.
 ///
 /// # Errors
 /// As [`CommandError`] says.
@@ -126,12 +129,13 @@ pub async fn change_policy(
     caller: &Caller,
     key: Option<IdempotencyKey>,
     request: ChangePolicy,
+    seen: Option<Version>,
 ) -> Result<Committed, CommandError> {
     caller.require(Scope::CreditApprove)?;
     let (content, now) = (content_of(&request), caller.this_moment());
     let command = CreditCommand::ChangePolicy { policy: Box::new(request.policy), now };
     let ask = Ask::new("credit.change_policy", request.line, command, content).needing(Needs::Active);
-    execute(commands, caller, ask.keyed(key)).await
+    execute(commands, caller, ask.only_if_at(seen).keyed(key)).await
 }
 
 /// Has nothing new bought on credit.

@@ -75,7 +75,7 @@ pub struct Export {
 #[must_use]
 pub fn kept() -> Vec<String> {
     [
-        "events without their personal part: purchases, points and dates under a number that leads to nobody (accounting, and the proofs of the log)",
+        "events without their personal part: purchases, points, credit and dates under a number that leads to nobody (accounting, and the proofs of the log)",
         "the sealed boxes in the log, which nobody can open any more: the only key was destroyed",
         "backups made before, until they run out: this erasure is applied again whenever one is restored",
     ]
@@ -123,6 +123,10 @@ mod tests {
         };
         assert_eq!(receipt.text().lines().count(), 2);
         assert_eq!(ErasureReceipt::read(&receipt.text()), Some(receipt.clone()));
+        let before = receipt.text().replace("points, credit and dates", "points and dates");
+        let read = ErasureReceipt::read(&before).expect("an old receipt is one");
+        assert_eq!(read.text(), before, "it is checked in the words in which it was signed");
+        assert_ne!(read.kept, kept());
         for other in ["", "clientela/abc\n7\nAAAA\n", FIRST_LINE, "clientela/erasure/v1\n{}", &receipt.text()[1..]] {
             assert_eq!(ErasureReceipt::read(other), None, "{other}");
         }

@@ -552,7 +552,9 @@ pub enum CreditError {
         unapplied: Money,
     },
     /// The customer is to be merged into another one, and a line stays with the customer that it was made for.
-    #[error("the duplicate has line of credit {line}: close or reject it first")]
+    #[error(
+        "the duplicate has line of credit {line}: close or reject it first, or merge the other way round, as the other customer has none"
+    )]
     DuplicateHasCredit {
         /// The line.
         line: CreditLineId,

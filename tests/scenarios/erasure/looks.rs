@@ -47,6 +47,7 @@ const LOOKS: &[Look] = &[
     // Told by scenarios of credit.
     look("/v1/credit-lines", "/v1/credit-lines", 200, NOBODY),
     look("/v1/credit-lines/{line}", "/v1/credit-lines/ID", 404, NO_LINE),
+    look("/v1/credit-lines/{line}/events", "/v1/credit-lines/ID/events", 404, NO_LINE),
     look("/v1/credit-lines/{line}/movements", "/v1/credit-lines/ID/movements", 404, NO_LINE),
     look("/v1/credit-lines/{line}/aging", "/v1/credit-lines/ID/aging", 404, NO_LINE),
     look(
@@ -56,6 +57,7 @@ const LOOKS: &[Look] = &[
         NO_LINE,
     ),
     look("/v1/credit/aging", "/v1/credit/aging", 200, NOBODY),
+    look("/v1/credit-groups", "/v1/credit-groups", 200, NOBODY),
     look("/v1/credit-groups/{group}", "/v1/credit-groups/ID", 404, |answer| answer["code"] == "credit_group_not_found"),
     look("/v1/customers/{id}/credit-lines", "/v1/customers/ID/credit-lines", 200, NOBODY),
     look(
@@ -103,6 +105,7 @@ const LOOKS: &[Look] = &[
     look("/v1/customers/{id}/overview", "/v1/customers/ID/overview", 200, |answer| {
         is_blank(&answer["customer"])
             && is_closed(&answer["loyalty"])
+            && answer["credit"] == json!([])
             && answer["timeline"][0]["type"] == "customer.erased"
     }),
     look("/v1/customers/{id}/preferences", "/v1/customers/ID/preferences", 200, |answer| {

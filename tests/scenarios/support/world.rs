@@ -316,6 +316,13 @@ impl World {
         self.answer(request.header("Content-Type", "application/merge-patch+json")).await
     }
 
+    /// Puts with the admin key; if asked, only what has this `ETag`.
+    pub(crate) async fn put(&self, path: &str, etag: Option<&str>, body: Value) -> Answer {
+        let request = self.http.put(format!("{}{path}", self.url)).bearer_auth(&self.key).json(&body);
+        let request = if let Some(etag) = etag { request.header("If-Match", etag) } else { request };
+        self.answer(request).await
+    }
+
     /// Sends any bytes as JSON.
     pub(crate) async fn post_bytes(&self, path: &str, body: &[u8]) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key);

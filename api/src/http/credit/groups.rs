@@ -6,6 +6,7 @@ use crate::amount::AmountText;
 use crate::body::JsonBody;
 use crate::headers::{Idempotency, MinPosition, NoParameters, Parameters, PathId, PathIds};
 use crate::http::customers::is_repeated;
+use crate::http::lists::{self, Cursor, ListView};
 use crate::http::wire::Fields;
 use crate::http::{Done, Found, wait_for};
 use crate::openapi::schemas;
@@ -18,16 +19,17 @@ use domain::Currency;
 use domain::credit::aging::within_limits;
 use domain::ids::{CreditGroupId, CreditLineId, CustomerId, ReasonCode};
 use projections::ReadModel;
-use projections::credit::credit_groups::{self, CreditGroups, GroupStory};
+use projections::credit::credit_groups::{self, CreditGroups, GroupStanding, GroupStory};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use store::Position;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(form_credit_group))
+        .routes(routes!(form_credit_group, list_credit_groups))
         .routes(routes!(get_credit_group, dissolve_credit_group))
         .routes(routes!(change_credit_group_limit))
         .routes(routes!(add_credit_group_member, remove_credit_group_member))
@@ -144,6 +146,78 @@ impl From<GroupStory> for CreditGroupView {
             members: members.into_iter().map(member).collect(),
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct GroupsAsked {
+    /// Only those of this customer.
+    parent_id: Option<Uuid>,
+    /// Most groups of an answer.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    limit: Option<usize>,
+    /// Where to go on: `next_cursor` of the answer before.
+    #[param(example = "b2a")]
+    cursor: Option<String>,
+}
+
+/// A group, without its lines.
+#[derive(Serialize, ToSchema)]
+struct CreditGroupSummary {
+    group_id: Uuid,
+    /// The customer that the others belong to.
+    parent_id: Uuid,
+    #[schema(value_type = schemas::Amount)]
+    limit: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// What is left; below zero when more was taken, nothing once it is dissolved.
+    #[schema(value_type = schemas::Amount)]
+    available: String,
+    /// How many lines share the limit.
+    #[schema(example = 3)]
+    member_count: i64,
+    formed_on: NaiveDate,
+    /// None: it lives.
+    dissolved_on: Option<NaiveDate>,
+}
+
+impl From<GroupStanding> for CreditGroupSummary {
+    fn from(standing: GroupStanding) -> Self {
+        let limit = standing.group.limit;
+        Self {
+            group_id: standing.group.group,
+            parent_id: standing.group.parent,
+            limit: limit.amount(),
+            currency: limit.currency(),
+            available: within_limits(standing.available_minor(), limit.currency()).amount(),
+            member_count: standing.members,
+            formed_on: standing.group.formed_on,
+            dissolved_on: standing.group.dissolved_on,
+        }
+    }
+}
+
+/// Lists groups, those formed first before the others.
+#[utoipa::path(
+    get, path = "/v1/credit-groups", tag = "credit", operation_id = "list_credit_groups",
+    params(GroupsAsked, MinPosition),
+    responses((status = 200, description = "A part of the groups", body = ListView<CreditGroupSummary>)),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn list_credit_groups(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(asked): Parameters<GroupsAsked>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<CreditGroupSummary>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    let limit = lists::limit(asked.limit)?;
+    let after = asked.cursor.as_deref().map(Position::parse).transpose()?.unwrap_or(Position(0));
+    wait_for(&api, &[CreditGroups::NAME], min_position).await?;
+    let page = credit_groups::list(&api.pools, caller.tenant, asked.parent_id, (after, limit)).await?;
+    Ok(Found::list(page, CreditGroupSummary::from))
 }
 
 /// Tells a group with its lines, what each takes of the limit and what is left.

@@ -37,7 +37,7 @@ const STATEMENT_DAYS_MAX: i64 = 400;
 /// So many movements of a statement are read at a time.
 const STATEMENT_PART: usize = 1_000;
 /// The first row of a statement.
-const COLUMNS: &str = "on,kind,order_id,invoice_id,payment_id,due_on,amount,balance,currency";
+const COLUMNS: &str = "on,kind,order_id,invoice_id,payment_id,due_on,received_on,amount,balance,currency";
 
 /// A movement of what is owed.
 #[derive(Serialize, ToSchema)]
@@ -62,6 +62,8 @@ pub(super) struct CreditMovementView {
     #[schema(value_type = Option<schemas::ReasonCode>)]
     reason: Option<String>,
     due_on: Option<NaiveDate>,
+    /// When a payment came, as it was told. What is owed moves on the day on which that was recorded.
+    received_on: Option<NaiveDate>,
     on: NaiveDate,
     recorded_at: DateTime<Utc>,
 }
@@ -80,6 +82,7 @@ impl From<StatementLine> for CreditMovementView {
             invoice_id: movement.invoice,
             reason: movement.reason,
             due_on: movement.due_on,
+            received_on: movement.received_on,
             on: movement.moved_on,
             recorded_at: movement.recorded_at,
         }
@@ -199,20 +202,21 @@ async fn statement(
 }
 
 fn sum_row(on: NaiveDate, kind: &str, minor: i64, currency: Currency) -> String {
-    format!("{on},{kind},,,,,,{},{currency}", within_limits(minor, currency).amount())
+    format!("{on},{kind},,,,,,,{},{currency}", within_limits(minor, currency).amount())
 }
 
 /// A row of RFC 4180. Ids and codes have no letters that would have to be quoted.
 fn csv_row(StatementLine { movement, balance_minor }: &StatementLine, currency: Currency) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let due_on = movement.due_on.map(|day| day.to_string()).unwrap_or_default();
+    let day = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
     [
         movement.moved_on.to_string(),
         movement.kind.as_str().to_owned(),
         text(&movement.order),
         text(&movement.invoice),
         text(&movement.payment),
-        due_on,
+        day(movement.due_on),
+        day(movement.received_on),
         movement.amount.amount(),
         within_limits(*balance_minor, currency).amount(),
         currency.to_string(),

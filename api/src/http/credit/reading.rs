@@ -1,5 +1,6 @@
 //! What is known of lines of credit: how they stand, what is to be paid and how old it is.
 
+use super::standing::PolicyBody;
 use crate::Api;
 use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
 use crate::http::customers::customer_not_found;
@@ -13,14 +14,16 @@ use commands::{Caller, Scope};
 use domain::Currency;
 use domain::credit::aging::Aging;
 use domain::credit::reasons::RejectReason;
+use domain::ids::HoldId;
 use projections::credit::credit_aging::{self, AgedSum, CreditAging};
 use projections::credit::credit_groups::CreditGroups;
 use projections::credit::credit_lines::standing::CreditStanding;
-use projections::credit::credit_lines::{self, CreditLines, Status};
+use projections::credit::credit_lines::{self, CreditLines, HoldRow, Status, TemporaryRow};
 use projections::customers::customers::{self, Customers};
 use projections::time_travel::TimeTravelError;
 use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use store::Position;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -41,7 +44,7 @@ const LINES: &[&str] = &[CreditLines::NAME, CreditGroups::NAME];
 
 /// A line of credit as it stands.
 #[derive(Serialize, ToSchema)]
-pub(super) struct CreditLineView {
+pub(crate) struct CreditLineView {
     line_id: Uuid,
     customer_id: Uuid,
     #[schema(value_type = schemas::Currency)]
@@ -96,9 +99,6 @@ pub(super) struct CreditLineView {
     group_available: Option<String>,
     /// The last day before the limit has to be looked at again.
     review_on: Option<NaiveDate>,
-    /// How many times it was reminded of what is overdue.
-    #[schema(example = 0)]
-    dunning_level: i32,
     updated_at: DateTime<Utc>,
     version: i32,
 }
@@ -133,9 +133,85 @@ impl From<CreditStanding> for CreditLineView {
             group_id: line.group,
             group_available: standing.group_left_minor.map(amount),
             review_on: line.review_on,
-            dunning_level: line.dunning_level,
             updated_at: line.updated_at,
             version: line.version,
+        }
+    }
+}
+
+/// A line of credit with all that can be changed of it.
+#[derive(Serialize, ToSchema)]
+struct CreditLineDetails {
+    #[serde(flatten)]
+    line: CreditLineView,
+    /// The rules; none until it is given.
+    policy: Option<PolicyBody>,
+    /// What is promised to orders, the next to lapse first.
+    holds: Vec<OpenHoldView>,
+    /// What was granted for a time, the next to expire first.
+    temporary_credit: Vec<TemporaryCreditView>,
+    dunning: DunningView,
+}
+
+/// Credit that is promised to an order.
+#[derive(Serialize, ToSchema)]
+struct OpenHoldView {
+    #[schema(value_type = Uuid)]
+    hold_id: HoldId,
+    #[schema(value_type = schemas::OrderId)]
+    order_id: String,
+    #[schema(value_type = schemas::Amount)]
+    amount: String,
+    lapses_at: DateTime<Utc>,
+}
+
+/// Credit because of a case.
+#[derive(Serialize, ToSchema)]
+struct TemporaryCreditView {
+    #[schema(value_type = schemas::CaseId)]
+    case_id: String,
+    #[schema(value_type = schemas::Amount)]
+    amount: String,
+    /// The first day on which it is gone.
+    expires_on: NaiveDate,
+}
+
+/// How far reminding has come.
+#[derive(Serialize, ToSchema)]
+struct DunningView {
+    /// How many levels were sent since something is overdue.
+    #[schema(example = 0)]
+    level: i32,
+    last_sent_on: Option<NaiveDate>,
+    /// The cases because of which nobody is reminded.
+    #[schema(value_type = Vec<schemas::CaseId>)]
+    paused_by: BTreeSet<String>,
+}
+
+impl From<CreditStanding> for CreditLineDetails {
+    fn from(standing: CreditStanding) -> Self {
+        let hold = |hold: &HoldRow| OpenHoldView {
+            hold_id: hold.hold,
+            order_id: hold.order.clone(),
+            amount: standing.money(hold.amount_minor).amount(),
+            lapses_at: hold.lapses_at,
+        };
+        let temporary = |temporary: &TemporaryRow| TemporaryCreditView {
+            case_id: temporary.case.clone(),
+            amount: standing.money(temporary.amount_minor).amount(),
+            expires_on: temporary.expires_on,
+        };
+        let line = &standing.line;
+        Self {
+            policy: line.policy.clone().map(PolicyBody::from),
+            holds: line.holds.iter().map(hold).collect(),
+            temporary_credit: line.temporary.iter().map(temporary).collect(),
+            dunning: DunningView {
+                level: line.dunning_level,
+                last_sent_on: line.dunned_on,
+                paused_by: line.dunning_paused_by.clone(),
+            },
+            line: standing.into(),
         }
     }
 }
@@ -179,7 +255,8 @@ pub(super) async fn require_line(api: &Api, caller: &Caller, line: Uuid) -> Resu
     get, path = "/v1/credit-lines/{line}", tag = "credit", operation_id = "get_credit_line",
     params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), time_travel::Asked, MinPosition),
     responses(
-        (status = 200, description = "The line", body = CreditLineView),
+        (status = 200, description = "The line", body = CreditLineDetails,
+            headers(("ETag" = String, description = "The line's version; none of the past"))),
         (status = 404, description = "credit_not_requested"),
     ),
     security(("key" = [Scope::CreditRead])),
@@ -190,7 +267,7 @@ async fn get_credit_line(
     PathId(line): PathId,
     Parameters(asked): Parameters<time_travel::Asked>,
     min_position: MinPosition,
-) -> Result<Found<CreditLineView>, Problem> {
+) -> Result<Found<CreditLineDetails>, Problem> {
     caller.require(Scope::CreditRead)?;
     if let Some(past) = asked.read(&caller)? {
         let (position, _place) = time_travel::reflected(&api, &caller, min_position).await?;
@@ -200,14 +277,15 @@ async fn get_credit_line(
             error => error.into(),
         })?;
         let then = past.moment(&caller, row.updated_at);
+        let mut body = CreditLineDetails::from(row.at(then, None));
         // What the other lines of its group took then is told by their events, not by its own.
-        let body = CreditLineView { group_available: None, ..row.at(then, None).into() };
+        body.line.group_available = None;
         return Ok(Found { position, version: None, body });
     }
     wait_for(&api, LINES, min_position).await?;
     let found = credit_lines::find(&api.pools, caller.tenant, line, caller.this_moment()).await?;
     let found = found.ok_or_else(line_not_found)?;
-    Ok(Found { position: found.position, version: None, body: found.value.into() })
+    Ok(Found { position: found.position, version: Some(found.value.line.version), body: found.value.into() })
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -5,7 +5,7 @@ use super::{CreditDone, money, note};
 use crate::Api;
 use crate::amount::AmountText;
 use crate::body::{AnyJsonBody, JsonBody};
-use crate::headers::{Idempotency, PathId};
+use crate::headers::{Guards, Idempotency, PathId};
 use crate::http::Done;
 use crate::http::wire::Fields;
 use crate::openapi::schemas;
@@ -18,7 +18,7 @@ use domain::credit::policy::{Counts, DunningChannel, DunningLevel, OverdueBlock,
 use domain::credit::reasons::SuspensionCause;
 use domain::ids::{CreditLineId, ReasonCode};
 use domain::{Currency, Money};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(close_credit))
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OverdueBlockBody {
     /// Less than this stops no orders.
@@ -43,7 +43,7 @@ struct OverdueBlockBody {
     grace_days: u16,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DunningLevelBody {
     /// So many days after the oldest was due.
@@ -55,8 +55,8 @@ struct DunningLevelBody {
     channels: Vec<String>,
 }
 
-/// The rules of a line, all of them. Amounts are in its currency.
-#[derive(Debug, Deserialize, ToSchema)]
+/// The rules of a line, all of them, as they are given and as they are told. Amounts are in its currency.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyBody {
     /// How much more than the limit may be used, in per cent of it.
@@ -97,6 +97,25 @@ impl PolicyBody {
     }
 }
 
+impl From<Policy> for PolicyBody {
+    fn from(policy: Policy) -> Self {
+        let level = |level: DunningLevel| DunningLevelBody {
+            after_days: level.after_days,
+            minimum: level.minimum.into(),
+            channels: level.channels.into_iter().map(|channel| channel.as_str().to_owned()).collect(),
+        };
+        let OverdueBlock { minimum, grace_days } = policy.overdue_block;
+        Self {
+            tolerance_percent: policy.tolerance_percent,
+            counts: policy.counts.as_str().to_owned(),
+            review_on: policy.review_on.map(|day| day.to_string()),
+            overdue_block: OverdueBlockBody { minimum: minimum.into(), grace_days },
+            suspend_when_overdue: policy.suspend_when_overdue,
+            dunning: policy.dunning.into_iter().map(level).collect(),
+        }
+    }
+}
+
 impl DunningLevelBody {
     fn read(&self, at: &str, fields: &mut Fields, currency: Option<Currency>) -> Option<DunningLevel> {
         let minimum: Option<Money> = fields.money(&format!("{at}/minimum"), &self.minimum, currency);
@@ -124,12 +143,14 @@ struct CreditLimitBody {
 /// Lets more or less be used. A limit below what is used stops new orders until enough is paid.
 #[utoipa::path(
     put, path = "/v1/credit-lines/{line}/limit", tag = "credit", operation_id = "change_credit_limit",
-    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency),
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Guards),
     request_body = CreditLimitBody,
     responses(
-        (status = 200, description = "As it was asked", body = CreditDone),
+        (status = 200, description = "As it was asked", body = CreditDone,
+            headers(("ETag" = String, description = "The line's version, when something changed"))),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "credit_not_approved, credit_rejected, credit_closed, customer_deleted, customer_merged, customer_erased"),
+        (status = 412, description = "version_changed"),
         (status = 422, description = "currency_mismatch, limit_not_positive"),
     ),
     security(("key" = [Scope::CreditApprove])),
@@ -138,7 +159,7 @@ async fn change_credit_limit(
     State(api): State<Api>,
     caller: Caller,
     PathId(line): PathId,
-    Idempotency(key): Idempotency,
+    Guards { key, seen }: Guards,
     JsonBody(body): JsonBody<CreditLimitBody>,
 ) -> Result<Done<CreditDone>, Problem> {
     caller.require(Scope::CreditApprove)?;
@@ -148,8 +169,9 @@ async fn change_credit_limit(
     let note = note(&mut fields, body.note.as_ref());
     let read = || Some(ChangeLimit { line, limit: limit?, reason: reason?, note: note? });
     let read = read();
-    let committed = commands::credit::standing::change_limit(&api.commands, &caller, key, fields.end(read)?).await?;
-    Ok(CreditDone::changed(line, &committed))
+    let committed =
+        commands::credit::standing::change_limit(&api.commands, &caller, key, fields.end(read)?, seen).await?;
+    Ok(CreditDone::versioned(line, &committed))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -168,12 +190,14 @@ struct CreditTermsBody {
 /// Has what is bought from now on paid in another time.
 #[utoipa::path(
     put, path = "/v1/credit-lines/{line}/terms", tag = "credit", operation_id = "change_credit_terms",
-    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency),
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Guards),
     request_body = CreditTermsBody,
     responses(
-        (status = 200, description = "As it was asked", body = CreditDone),
+        (status = 200, description = "As it was asked", body = CreditDone,
+            headers(("ETag" = String, description = "The line's version, when something changed"))),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "credit_not_approved, credit_rejected, credit_closed, customer_deleted, customer_merged, customer_erased"),
+        (status = 412, description = "version_changed"),
     ),
     security(("key" = [Scope::CreditApprove])),
 )]
@@ -181,7 +205,7 @@ async fn change_credit_terms(
     State(api): State<Api>,
     caller: Caller,
     PathId(line): PathId,
-    Idempotency(key): Idempotency,
+    Guards { key, seen }: Guards,
     JsonBody(body): JsonBody<CreditTermsBody>,
 ) -> Result<Done<CreditDone>, Problem> {
     caller.require(Scope::CreditApprove)?;
@@ -191,8 +215,9 @@ async fn change_credit_terms(
     let note = note(&mut fields, body.note.as_ref());
     let read = || Some(ChangeTerms { line, terms: terms?, reason: reason?, note: note? });
     let read = read();
-    let committed = commands::credit::standing::change_terms(&api.commands, &caller, key, fields.end(read)?).await?;
-    Ok(CreditDone::changed(line, &committed))
+    let committed =
+        commands::credit::standing::change_terms(&api.commands, &caller, key, fields.end(read)?, seen).await?;
+    Ok(CreditDone::versioned(line, &committed))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -206,12 +231,14 @@ struct CreditPolicyBody {
 /// Lets other rules hold, all of them.
 #[utoipa::path(
     put, path = "/v1/credit-lines/{line}/policy", tag = "credit", operation_id = "change_credit_policy",
-    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency),
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Guards),
     request_body = CreditPolicyBody,
     responses(
-        (status = 200, description = "As it was asked", body = CreditDone),
+        (status = 200, description = "As it was asked", body = CreditDone,
+            headers(("ETag" = String, description = "The line's version, when something changed"))),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "credit_not_approved, credit_rejected, credit_closed, customer_deleted, customer_merged, customer_erased"),
+        (status = 412, description = "version_changed"),
         (status = 422, description = "currency_mismatch, tolerance_too_high, grace_too_long, negative_minimum, too_many_levels, levels_out_of_order, channels_required"),
     ),
     security(("key" = [Scope::CreditApprove])),
@@ -220,7 +247,7 @@ async fn change_credit_policy(
     State(api): State<Api>,
     caller: Caller,
     PathId(line): PathId,
-    Idempotency(key): Idempotency,
+    Guards { key, seen }: Guards,
     JsonBody(body): JsonBody<CreditPolicyBody>,
 ) -> Result<Done<CreditDone>, Problem> {
     caller.require(Scope::CreditApprove)?;
@@ -228,8 +255,8 @@ async fn change_credit_policy(
     let currency = fields.keep("/currency", Currency::parse(&body.currency));
     let policy = body.policy.read(&mut fields, currency);
     let request = ChangePolicy { line, policy: fields.end(policy)? };
-    let committed = commands::credit::standing::change_policy(&api.commands, &caller, key, request).await?;
-    Ok(CreditDone::changed(line, &committed))
+    let committed = commands::credit::standing::change_policy(&api.commands, &caller, key, request, seen).await?;
+    Ok(CreditDone::versioned(line, &committed))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

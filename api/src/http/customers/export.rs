@@ -151,11 +151,12 @@ impl From<ApiKeyRow> for RecipientView {
 }
 
 /// What stays when a person is erased, and why.
-const KEPT: [&str; 4] = [
+const KEPT: [&str; 5] = [
     "Purchases, refunds and points with their dates and amounts, without anything that says whose they were: books must be kept.",
+    "Credit: how much was asked for, given, used and paid, with its dates and with reasons as codes, without what the business told of itself and what was said about it: books must be kept, and what is owed stays owed.",
     "Codes and identifiers: of orders and articles, of the programs that asked, and a customer number that leads to nobody.",
     "That the customer was erased, when, and a signed receipt of it: so that it can be proved, and done again after a backup is restored.",
-    "Not kept: names, addresses, contacts, documents, references, restrictions and notes. The key that opens them is destroyed, and their rows are blanked.",
+    "Not kept: names, addresses, contacts, documents, references, restrictions, notes, and what a business told of itself. The key that opens them is destroyed, and their rows are blanked.",
 ];
 
 /// Hands out all that is known of a customer.
