@@ -1,6 +1,7 @@
 //! What is known of commercial credit, as callers read it: what there is not, what is over, what was, what is to be changed.
 
 use crate::credit::{business, delete, key, line, put, uses};
+use crate::operating::comes_to_show;
 use crate::support::World;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -243,4 +244,22 @@ async fn what_of_credit_stays_after_an_erasure_is_said_before_and_in_the_receipt
     let erased = world.post(&format!("/v1/customers/{shop}/erase"), json!({})).await;
     let receipt = erased.body["receipt"].as_str().expect("a note");
     assert!(receipt.contains("purchases, points, credit and dates"), "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_reflects_no_more_than_its_movements_do() {
+    let world = World::start().await;
+    let (_, line) = line(&world, "shop", "100.00").await;
+    assert_eq!(uses(&world, &line, "order-1", "30.00").await.status, 201);
+    seen(&world, &format!("{line}/movements")).await;
+    world.run_json(&["projections", "pause", "credit_movements", "--json"]);
+    comes_to_show(&world, "credit_movements", "paused");
+    let later = uses(&world, &line, "order-2", "30.00").await.position.expect("a position");
+    let shown = world.get(&format!("{line}?min_position={later}")).await;
+    assert_eq!((shown.status, &shown.body["used"]), (200, &json!("60.00")), "the line has gone on: {}", shown.body);
+    let today = shown.body["approved_on"].as_str().expect("a day");
+    let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
+    let reflected = statement.headers()["x-position"].to_str().expect("text").parse::<i64>().expect("a number");
+    let statement = statement.text().await.expect("CSV");
+    assert!(reflected < later && !statement.contains("order-2"), "{reflected} < {later}: {statement}");
 }

@@ -13,7 +13,7 @@ fn shown(world: &World, name: &str) -> Value {
     items.iter().find(|item| item["name"] == name).expect("it is listed").clone()
 }
 
-fn comes_to_show(world: &World, name: &str, state: &str) -> Value {
+pub(crate) fn comes_to_show(world: &World, name: &str, state: &str) -> Value {
     let begun = Instant::now();
     loop {
         let item = shown(world, name);
