@@ -10,8 +10,11 @@ use crate::log::LogEvent;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
-/// What an event is the effect of: the verb, whose, which order.
+/// What an event is the effect of: the verb, whose, which order or payment.
 type Effect = (&'static str, Uuid, String);
+
+/// The effect of an order that did not fit.
+const EXCEEDED: &str = "exceeded";
 
 /// All checks of a history that is complete: every intent was answered.
 pub(crate) fn anomalies(intents: &[Intent], log: &[LogEvent]) -> Vec<String> {
@@ -19,6 +22,7 @@ pub(crate) fn anomalies(intents: &[Intent], log: &[LogEvent]) -> Vec<String> {
     found.extend(fold(log).anomalies);
     found.extend(not_exactly_once(intents, log));
     found.extend(not_linearizable(intents, log));
+    found.extend(not_recorded(intents, log));
     found
 }
 
@@ -69,7 +73,7 @@ pub(crate) fn not_exactly_once(intents: &[Intent], log: &[LogEvent]) -> Vec<Stri
     let mut found = Vec::new();
     let mut happened: HashMap<Effect, Vec<i64>> = HashMap::new();
     for event in log {
-        if let Some(effect) = effect_of(event) {
+        if let Some(effect) = effect_of(event).filter(|(verb, ..)| *verb != EXCEEDED) {
             happened.entry(effect).or_default().push(event.position);
         }
     }
@@ -112,6 +116,34 @@ pub(crate) fn not_linearizable(intents: &[Intent], log: &[LogEvent]) -> Vec<Stri
     found
 }
 
+/// Each refusal for want of credit stands in the log with what it told, as often as it was told at most, and no other does.
+pub(crate) fn not_recorded(intents: &[Intent], log: &[LogEvent]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut recorded: HashMap<Effect, Vec<i64>> = HashMap::new();
+    for event in log {
+        if let Some(effect) = effect_of(event).filter(|(verb, ..)| *verb == EXCEEDED) {
+            recorded.entry(effect).or_default().push(event.minor("available"));
+        }
+    }
+    for (deed, told) in by_deed(intents) {
+        let Deed::Use { line, order, .. } = deed else { continue };
+        let refusals = told.iter().filter_map(|intent| match &intent.answer {
+            Answer::Refused { code, available } => Some((code.as_str(), *available)),
+            Answer::Done { .. } => None,
+        });
+        let refusals: Vec<_> = refusals.collect();
+        let in_log = recorded.remove(&(EXCEEDED, *line, order.clone())).unwrap_or_default();
+        let is_in_log = |(code, available): &(&str, Option<i64>)| {
+            *code == "credit_limit_exceeded" && available.is_some_and(|available| in_log.contains(&available))
+        };
+        if !refusals.iter().all(is_in_log) || in_log.len() > refusals.len() {
+            found.push(format!("{deed:?}: refused with {refusals:?}, recorded with {in_log:?}"));
+        }
+    }
+    found.extend(recorded.into_iter().map(|(effect, told)| format!("{effect:?} with {told:?}: nobody was refused")));
+    found
+}
+
 /// When the intent behind each effect was first asked for, and when it was first acknowledged.
 fn spans(intents: &[Intent]) -> HashMap<Effect, (u64, u64)> {
     let mut spans = HashMap::new();
@@ -121,6 +153,12 @@ fn spans(intents: &[Intent]) -> HashMap<Effect, (u64, u64)> {
         let answered = done.map(|intent| intent.answered).min().unwrap_or(u64::MAX);
         for effect in effects_of(deed, &told) {
             spans.insert(effect, (invoked, answered));
+        }
+        if let Deed::Use { line, order, .. } = deed {
+            // Refused more than once, nobody knows which answer belongs to which event: the last one does for all.
+            let refused = told.iter().filter(|intent| done_at(intent).is_none());
+            let answered = refused.map(|intent| intent.answered).max().unwrap_or(u64::MAX);
+            spans.insert((EXCEEDED, *line, order.clone()), (invoked, answered));
         }
     }
     spans
@@ -240,15 +278,11 @@ fn done_at(intent: &Intent) -> Option<i64> {
 
 fn effects_of(deed: &Deed, told: &[&Intent]) -> Vec<Effect> {
     match deed {
-        Deed::Register { .. } => {
-            let customers = told.iter().filter_map(|intent| match intent.answer {
-                Answer::Done { customer, .. } => customer,
-                Answer::Refused { .. } => None,
-            });
-            // Told two different ones, one of them is missing or both happened: either way it shows.
-            let mut customers: Vec<Uuid> = customers.collect();
-            customers.dedup();
-            customers.into_iter().map(|customer| ("created", customer, String::new())).collect()
+        Deed::Grant { .. } => made(told).into_iter().map(|line| ("approved", line, String::new())).collect(),
+        Deed::Use { line, order, .. } => vec![("used", *line, order.clone())],
+        Deed::Pay { line, payment, .. } => vec![("paid", *line, payment.clone())],
+        Deed::Register { .. } | Deed::Trade { .. } => {
+            made(told).into_iter().map(|customer| ("created", customer, String::new())).collect()
         }
         Deed::Purchase { customer, order, .. } => {
             vec![("purchased", *customer, order.clone()), ("earned", *customer, order.clone())]
@@ -258,15 +292,31 @@ fn effects_of(deed: &Deed, told: &[&Intent]) -> Vec<Effect> {
     }
 }
 
+/// What came of it. Told two different ones, one of them is missing or both happened: either way it shows.
+fn made(told: &[&Intent]) -> Vec<Uuid> {
+    let ids = told.iter().filter_map(|intent| match intent.answer {
+        Answer::Done { made, .. } => made,
+        Answer::Refused { .. } => None,
+    });
+    let mut ids: Vec<Uuid> = ids.collect();
+    ids.dedup();
+    ids
+}
+
 fn effect_of(event: &LogEvent) -> Option<Effect> {
     let verb = match event.kind.as_str() {
         "customer.created" => "created",
         "customer.purchase.recorded" => "purchased",
         "loyalty.points.earned" => "earned",
         "loyalty.points.redeemed" => "redeemed",
+        "credit.approved" => "approved",
+        "credit.used" => "used",
+        "credit.limit.exceeded" => EXCEEDED,
+        "credit.payment.applied" => "paid",
         _ => return None,
     };
-    Some((verb, event.stream, event.text("order").to_owned()))
+    let of = if verb == "paid" { "payment" } else { "order" };
+    Some((verb, event.stream, event.text(of).to_owned()))
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use crate::random::Random;
 use crate::rows;
 use crate::scale::Scale;
 use crate::server::Server;
-use crate::workload::{Members, Till};
+use crate::workload::{Ask, Members, Till};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const TILLS: u64 = 16;
 const MEMBERS: usize = 20;
+const LINES: usize = 4;
 /// The longest time from a kill, or from the start that follows it, until commands are carried out again.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
@@ -34,7 +35,7 @@ async fn nothing_is_lost_or_doubled_whatever_is_killed() {
     let (kills, mut random) = (scale.pick(20, 200), scale.random());
     let mut server = Server::new();
     let first_start = server.start().await;
-    let caller = server.caller();
+    let caller = server.caller_with_manager();
     let (history, members) = (History::begin(), Members::default());
     let shift = Shift::begin(&caller, &history, &members, &random).await;
     let mut longest = (Duration::ZERO, Victim::Server);
@@ -66,7 +67,7 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// Opens some accounts and lets all tills serve.
+    /// Opens some accounts, and lines of credit where somebody gives them, and lets all tills serve.
     pub(crate) async fn begin(caller: &Caller, history: &History, members: &Members, random: &Random) -> Self {
         Self::begin_at(std::slice::from_ref(caller), history, members, random).await
     }
@@ -79,6 +80,9 @@ impl Shift {
         let mut first = till((TILLS, &callers[0])).opening();
         while members.all().len() < MEMBERS {
             first.serve_one().await;
+        }
+        while callers[0].gives_credit() && members.lines().len() < LINES {
+            first.open_line().await;
         }
         let stop = Arc::new(AtomicBool::new(false));
         let mut tills = tokio::task::JoinSet::new();

@@ -1,4 +1,4 @@
-//! What the events make of accounts and customers, computed from the JSON of their payloads alone.
+//! What the events make of accounts, lines of credit and customers, computed from the JSON of their payloads alone.
 //!
 //! Written from the specification, with nothing of the domain: two implementations must agree.
 
@@ -29,11 +29,25 @@ pub(crate) struct Person {
     pub(crate) version: i32,
 }
 
-/// All of both, and what contradicts itself.
+/// A line of credit; amounts in the smallest unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) limit: i64,
+    pub(crate) unapplied: i64,
+    /// Each order that is not paid, with what is left of it.
+    pub(crate) open: BTreeMap<String, i64>,
+    /// What all movements come to: what is to be paid, less what came in and paid nothing yet.
+    pub(crate) balance: i64,
+    pub(crate) position: i64,
+    pub(crate) version: i32,
+}
+
+/// All of them, and what contradicts itself.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fold {
     pub(crate) accounts: BTreeMap<Uuid, Account>,
     pub(crate) persons: BTreeMap<Uuid, Person>,
+    pub(crate) lines: BTreeMap<Uuid, Line>,
     pub(crate) anomalies: Vec<String>,
 }
 
@@ -47,6 +61,7 @@ impl Fold {
         match event.category.as_str() {
             "loyalty" => self.account(event),
             "customer" => self.person(event),
+            "credit" => self.line(event),
             _ => {}
         }
         self
@@ -86,6 +101,13 @@ impl Fold {
         }
     }
 
+    fn line(&mut self, event: &LogEvent) {
+        let line = self.lines.entry(event.stream).or_default();
+        let wrong = line.after(event);
+        (line.position, line.version) = (event.position, event.version);
+        self.anomalies.extend(wrong.map(|wrong| format!("line {} at {}: {wrong}", event.stream, event.position)));
+    }
+
     fn person(&mut self, event: &LogEvent) {
         let person = self.persons.entry(event.stream).or_default();
         if event.kind == "customer.purchase.recorded" {
@@ -105,10 +127,56 @@ impl Fold {
     }
 }
 
+impl Line {
+    /// What contradicts what was before, if anything.
+    fn after(&mut self, event: &LogEvent) -> Option<String> {
+        let (amount, order) = (event.minor("amount"), event.text("order"));
+        let available = self.limit - self.balance;
+        match event.kind.as_str() {
+            "credit.requested" => None,
+            "credit.approved" => {
+                self.limit = event.minor("limit");
+                None
+            }
+            "credit.used" => {
+                self.balance += amount;
+                let before = self.open.insert(order.to_owned(), amount);
+                let is_wrong = amount > available || before.is_some();
+                is_wrong.then(|| format!("{order} uses {amount} of {available}; {before:?} was open"))
+            }
+            "credit.limit.exceeded" => {
+                let told = event.minor("available");
+                let is_wrong = told != available || amount <= available;
+                is_wrong.then(|| format!("{amount} was refused with {told} available; it was {available}"))
+            }
+            "credit.payment.applied" => {
+                self.balance -= amount;
+                self.unapplied += amount;
+                None
+            }
+            "credit.released" => self.paid(order, amount, event.minor("outstanding")),
+            unknown => Some(format!("{unknown} is not known here")),
+        }
+    }
+
+    /// An order is paid with what came in and paid nothing yet.
+    fn paid(&mut self, order: &str, amount: i64, told: i64) -> Option<String> {
+        self.unapplied -= amount;
+        let left = self.open.remove(order).unwrap_or(0) - amount;
+        if left > 0 {
+            self.open.insert(order.to_owned(), left);
+        }
+        let is_wrong = left != told || left < 0 || self.unapplied < 0;
+        is_wrong.then(|| format!("{order} has {left} left, told {told}; {} is unapplied", self.unapplied))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::fold;
-    use crate::checks::tests::{earned, enrolled, redeemed};
+    use crate::checks::tests::{earned, enrolled, on_credit, redeemed};
+    use crate::log::LogEvent;
+    use serde_json::json;
     use uuid::Uuid;
 
     #[test]
@@ -132,5 +200,46 @@ mod tests {
         let account = Uuid::from_u128(7);
         let log = [enrolled(1, account, 1), earned(2, account, 2, 100, 100), redeemed(3, account, 3, 200, -100)];
         assert_eq!(fold(&log).anomalies, [format!("account {account} is overdrawn at 3")]);
+    }
+
+    /// A limit of 100, of which 70 are used and 30 paid; 20 more that came in pay it, too.
+    fn on_line(mut more: Vec<LogEvent>) -> Vec<String> {
+        let euros = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+        let mut log = vec![
+            on_credit(1, "credit.approved", json!({"limit": euros("100.00")})),
+            on_credit(2, "credit.used", json!({"order": "o-1", "amount": euros("70.00")})),
+            on_credit(3, "credit.payment.applied", json!({"payment": "p-1", "amount": euros("30.00")})),
+            on_credit(
+                4,
+                "credit.released",
+                json!({"order": "o-1", "amount": euros("30.00"), "outstanding": euros("40.00")}),
+            ),
+        ];
+        log.append(&mut more);
+        let fold = fold(&log);
+        let line = fold.lines.values().next().expect("a line");
+        assert_eq!(line.balance, line.open.values().sum::<i64>() - line.unapplied);
+        fold.anomalies
+    }
+
+    #[test]
+    fn the_fold_of_a_line_sees_what_is_over_the_limit_paid_twice_or_refused_for_nothing() {
+        let euros = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+        let uses = |amount: &str| vec![on_credit(5, "credit.used", json!({"order": "o-2", "amount": euros(amount)}))];
+        let refused = |amount: &str, available: &str| {
+            let payload = json!({"order": "o-2", "amount": euros(amount), "available": euros(available)});
+            vec![on_credit(5, "credit.limit.exceeded", payload)]
+        };
+        let paid = |amount: &str, left: &str| {
+            let payload = json!({"order": "o-1", "amount": euros(amount), "outstanding": euros(left)});
+            vec![on_credit(5, "credit.released", payload)]
+        };
+        assert_eq!(on_line(vec![]), Vec::<String>::new());
+        assert_eq!(on_line(uses("60.00")), Vec::<String>::new());
+        assert_eq!(on_line(uses("60.01")).len(), 1, "over the limit");
+        assert_eq!(on_line(refused("60.01", "60.00")), Vec::<String>::new());
+        assert_eq!(on_line(refused("60.00", "60.00")).len(), 1, "it would have fitted");
+        assert_eq!(on_line(refused("60.01", "59.00")).len(), 1, "another balance");
+        assert_eq!(on_line(paid("10.00", "30.00")).len(), 1, "money that never came");
     }
 }

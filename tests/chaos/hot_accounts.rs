@@ -1,5 +1,5 @@
-//! T2: a hundred hot accounts, eight clients, and a history that must be linearizable: no lost update, no overdraft, no
-//! refusal that names a balance nobody had.
+//! T2: a hundred hot accounts and ten hot lines of credit, eight clients, and a history that must be linearizable: no lost
+//! update, no overdraft, no credit over the limit, no refusal that names a balance nobody had or is not in the log.
 
 use crate::checks;
 use crate::intents::{Deed, History};
@@ -13,11 +13,12 @@ use crate::workload::{Ask, Members, Mix, Till, settle};
 use std::time::Instant;
 
 const ACCOUNTS: usize = 100;
+const LINES: usize = 10;
 const CLIENTS: u64 = 8;
 /// Each client has so many requests under way.
 const LANES: u64 = 4;
 /// Nobody new: the accounts stay hot.
-const HOT: Mix = Mix { register: 0, purchase: 20, earn: 30 };
+const HOT: Mix = Mix { register: 0, purchase: 15, earn: 25, credit: 30 };
 /// So many of a hundred deeds are asked for by two clients at the same time.
 const TWINS_PERCENT: u64 = 5;
 
@@ -46,7 +47,7 @@ async fn the_server_on_hot_accounts_is_linearizable() {
     let operations = scale.pick(10_000, 100_000);
     let mut server = Server::new();
     server.start().await;
-    let caller = server.caller();
+    let caller = server.caller_with_manager();
     let (history, members) = (History::begin(), Members::default());
     let tills = tills(std::slice::from_ref(&caller), &history, &members, &scale.random());
     open_accounts(&tills[0], &members).await;
@@ -72,6 +73,9 @@ async fn open_accounts<A: Ask>(till: &Till<A>, members: &Members) {
     let mut till = till.clone().opening();
     while members.all().len() < ACCOUNTS {
         till.serve_one().await;
+    }
+    while members.lines().len() < LINES {
+        till.open_line().await;
     }
 }
 

@@ -15,14 +15,22 @@ pub(crate) enum Deed {
     Earn { customer: Uuid, order: String, units: i64 },
     /// Points into a discount.
     Redeem { customer: Uuid, order: String, points: i64 },
+    /// A new customer that is a business; the address names the intent.
+    Trade { email: String },
+    /// A line of credit of so many whole units, asked for by one and given by another.
+    Grant { customer: Uuid, units: i64 },
+    /// An order of so many whole units on credit.
+    Use { line: Uuid, order: String, units: i64 },
+    /// Money for what was bought on credit.
+    Pay { line: Uuid, payment: String, units: i64 },
 }
 
 /// What somebody was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It was done; `position` is that of its last event.
-    Done { position: i64, customer: Option<Uuid> },
-    /// It was refused; `available` as the refusal told it.
+    /// It was done; `position` is that of its last event, `made` the customer or the line that came of it.
+    Done { position: i64, made: Option<Uuid> },
+    /// It was refused; `available` as the refusal told it: points, or the smallest unit of money.
     Refused { code: String, available: Option<i64> },
 }
 

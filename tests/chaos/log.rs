@@ -22,6 +22,12 @@ impl LogEvent {
         self.payload[field].as_str().unwrap_or_default()
     }
 
+    /// An amount of money with two decimals, in its smallest unit.
+    pub(crate) fn minor(&self, field: &str) -> i64 {
+        let amount = self.payload[field]["amount"].as_str().unwrap_or_default();
+        amount.replace('.', "").parse().unwrap_or_default()
+    }
+
     pub(crate) fn number(&self, field: &str) -> i64 {
         self.payload[field].as_i64().unwrap_or_default()
     }

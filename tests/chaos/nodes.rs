@@ -1,15 +1,24 @@
 //! Several nodes in this process on one real database: the whole command pipeline without HTTP, so that many operations
 //! fit into a second.
 
+use crate::client;
 use crate::intents::{Answer, Deed};
 use crate::workload::Ask;
+use commands::credit::deciding::{Approve, RequestCredit};
+use commands::credit::orders::UseCredit;
+use commands::credit::payments::ApplyPayment;
 use commands::customers::{RecordPurchase, Register};
 use commands::loyalty::{Earn, Redeem};
-use commands::{Caller, Clock, CommandError, Commands, Committed, Config, Door, IdempotencyKey, Scope, SystemClock};
+use commands::{
+    Caller, Clock, CommandError, Commands, Committed, Config, Door, IdempotencyKey, Scope, SystemClock, credit,
+};
 use domain::access::settings::TenantSettings;
+use domain::credit::financials::{CreditNote, Financials};
+use domain::credit::terms::Terms;
 use domain::customers::events::{Contact, CustomerKind};
 use domain::email::Email;
-use domain::ids::{CustomerId, OrderId};
+use domain::ids::{CreditLineId, CustomerId, OrderId, PaymentId};
+use domain::text::CompanyName;
 use domain::{Currency, Money};
 use projections::testing::prepared_database;
 use sqlx::postgres::PgConnectOptions;
@@ -65,15 +74,22 @@ impl Ask for Node {
         match self.carry_out(deed, key).await {
             Ok(committed) => Some(Answer::Done {
                 position: committed.position.0,
-                customer: committed.customer().map(|customer| customer.as_uuid()),
+                made: match deed {
+                    Deed::Grant { customer, .. } => Some(line_of(*customer).as_uuid()),
+                    _ => committed.customer().map(|customer| customer.as_uuid()),
+                },
             }),
             Err(CommandError::Refused(refusal) | CommandError::Claimed { refusal, .. }) => {
-                let available = refusal.facts.get("available").and_then(serde_json::Value::as_i64);
+                let available = refusal.facts.get("available").and_then(client::available);
                 Some(Answer::Refused { code: refusal.code, available })
             }
             Err(CommandError::Conflict | CommandError::Unavailable { .. } | CommandError::Busy) => None,
             Err(error) => panic!("{deed:?}: {error}"),
         }
+    }
+
+    fn gives_credit(&self) -> bool {
+        true
     }
 }
 
@@ -98,8 +114,50 @@ impl Node {
                 let (customer, order) = (CustomerId::new(*customer), order_id(order));
                 commands::loyalty::redeem(commands, caller, key, Redeem { customer, points: *points, order }).await
             }
+            Deed::Trade { .. } | Deed::Grant { .. } | Deed::Use { .. } | Deed::Pay { .. } => {
+                self.on_credit(deed, key).await
+            }
         }
     }
+
+    async fn on_credit(&self, deed: &Deed, key: Option<IdempotencyKey>) -> Result<Committed, CommandError> {
+        let (commands, caller) = (&self.commands, &caller());
+        match deed {
+            Deed::Grant { customer, units } => {
+                let customer = CustomerId::new(*customer);
+                let asked = RequestCredit { customer, amount: euros(*units), financials: Financials::default() };
+                credit::deciding::request(commands, caller, key, asked).await?;
+                let (terms, note) = (Terms::of_days(30).expect("days"), CreditNote::default());
+                let given =
+                    Approve { line: line_of(customer.as_uuid()), limit: euros(*units), terms, policy: None, note };
+                let manager = Caller { actor: "manager".to_owned(), ..caller.clone() };
+                credit::deciding::approve(commands, &manager, None, given).await
+            }
+            Deed::Use { line, order, units } => {
+                let (line, order, amount) = (CreditLineId::new(*line), order_id(order), euros(*units));
+                let asked = UseCredit { line, order, amount, invoice: None, override_reason: None };
+                let committed = credit::orders::use_credit(commands, caller, key, asked).await?;
+                committed.within_the_limit().map_err(CommandError::Refused)
+            }
+            Deed::Pay { line, payment, units } => {
+                let payment = PaymentId::parse(payment).expect("our payments are payments");
+                let (line, amount) = (CreditLineId::new(*line), euros(*units));
+                let paid = ApplyPayment { line, payment, amount, orders: Vec::new(), received_at: None };
+                credit::payments::apply(commands, caller, key, paid).await
+            }
+            Deed::Trade { email } => {
+                let private = registration(email);
+                let contact = Contact { company: CompanyName::parse(email).ok(), ..private.contact };
+                let request = Register { kind: CustomerKind::Business, contact, enrol_in: None, ..private };
+                commands::customers::register(commands, caller, key, request).await
+            }
+            deed => unreachable!("{deed:?} is nothing of credit"),
+        }
+    }
+}
+
+fn line_of(customer: uuid::Uuid) -> CreditLineId {
+    CreditLineId::of(CustomerId::new(customer), euro())
 }
 
 fn caller() -> Caller {

@@ -38,7 +38,7 @@ async fn read_models_are_made_again_under_load_and_nobody_notices() {
     let mut server = Server::new();
     server.start().await;
     finish(importer(&server, &file, &[])).await;
-    let caller = server.caller();
+    let caller = server.caller_with_manager();
     let (history, members) = (History::begin(), Members::default());
     let shift = Shift::begin(&caller, &history, &members, &random).await;
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,8 @@
 //! The rows of the read models against an independent fold of the log.
 
-use crate::fold::{Account, Person, fold};
+use crate::fold::{Account, Line, Person, fold};
 use crate::log::LogEvent;
+use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub(crate) async fn anomalies(superuser: &PgConnectOptions, log: &[LogEvent]) ->
     let fold = fold(log);
     let mut found = differences("account", &fold.accounts, &accounts(&mut connection).await);
     found.extend(differences("customer", &fold.persons, &persons(&mut connection).await));
+    found.extend(differences("line", &fold.lines, &lines(&mut connection).await));
     connection.close().await.expect("a clean end");
     found
 }
@@ -50,6 +52,28 @@ async fn accounts(connection: &mut PgConnection) -> BTreeMap<Uuid, Account> {
         version: row.get("version"),
     };
     rows.iter().map(|row| (row.get("account"), account(row))).collect()
+}
+
+async fn lines(connection: &mut PgConnection) -> BTreeMap<Uuid, Line> {
+    let sql = "select line_id, coalesce(limit_minor, 0) as limit_minor, unapplied_minor, uses, position, version, \
+               coalesce((select sum(outstanding_minor - unapplied_minor) from read_models.credit_movements m \
+                         where m.line_id = l.line_id), 0)::int8 as balance \
+               from read_models.credit_lines l";
+    let rows = sqlx::query(sql).fetch_all(connection).await.expect("the lines");
+    let open = |uses: &Value| -> BTreeMap<String, i64> {
+        let uses = uses.as_array().into_iter().flatten();
+        let left = |of: &Value| (of["order"].as_str().unwrap_or_default().to_owned(), of["outstanding_minor"].as_i64());
+        uses.map(left).map(|(order, left)| (order, left.unwrap_or_default())).collect()
+    };
+    let line = |row: &sqlx::postgres::PgRow| Line {
+        limit: row.get("limit_minor"),
+        unapplied: row.get("unapplied_minor"),
+        open: open(&row.get("uses")),
+        balance: row.get("balance"),
+        position: row.get("position"),
+        version: row.get("version"),
+    };
+    rows.iter().map(|row| (row.get("line_id"), line(row))).collect()
 }
 
 async fn persons(connection: &mut PgConnection) -> BTreeMap<Uuid, Person> {

@@ -124,6 +124,18 @@ impl Server {
         Caller::new(self.port, &self.key())
     }
 
+    /// The same, with somebody who gives the credit that the administrator asks for. The server must run.
+    pub(crate) fn caller_with_manager(&self) -> Caller {
+        let words = ["key", "create", "manager", "--scope", "credit:approve", "--json"];
+        let mut command = command();
+        command.args(words).arg("--data-dir").arg(self.data());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let made = command.output().expect("the program runs");
+        assert!(made.status.success(), "no key for a manager: {}", String::from_utf8_lossy(&made.stderr));
+        let told: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+        self.caller().with_manager(told["key"].as_str().expect("a key"))
+    }
+
     /// The administrator's key.
     pub(crate) fn key(&self) -> String {
         let key = fs::read_to_string(self.data().join("admin.key")).expect("the first start leaves a key");

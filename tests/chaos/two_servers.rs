@@ -38,7 +38,7 @@ async fn two_servers_are_as_good_as_one() {
         fs::create_dir_all(server.data()).expect("its data folder");
         server.start().await;
     }
-    let caller = servers[0].caller();
+    let caller = servers[0].caller_with_manager();
     let callers = [caller.clone(), caller.through(servers[1].port())];
     let (history, members) = (History::begin(), Members::default());
     let shift = Shift::begin_at(&callers, &history, &members, &random).await;

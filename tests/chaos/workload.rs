@@ -14,26 +14,47 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Somebody who carries deeds out.
 pub(crate) trait Ask: Clone + Send + Sync + 'static {
+    /// Whether there is somebody who gives what others asked credit for.
+    fn gives_credit(&self) -> bool;
+
     /// Asks once; nothing when the answer did not come or was "ask again".
     fn ask(&self, deed: &Deed, key: Option<&str>) -> impl Future<Output = Option<Answer>> + Send;
 }
 
-/// The members whom the tills serve.
+/// Ids that all tills know.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Members(Arc<RwLock<Vec<Uuid>>>);
+struct Known(Arc<RwLock<Vec<Uuid>>>);
 
-impl Members {
-    fn add(&self, member: Uuid) {
-        self.0.write().expect("nobody panics in there").push(member);
+impl Known {
+    fn add(&self, id: Uuid) {
+        self.0.write().expect("nobody panics in there").push(id);
     }
 
     fn any(&self, random: &mut Random) -> Option<Uuid> {
-        let members = self.0.read().expect("nobody panics in there");
-        (!members.is_empty()).then(|| *random.pick(&members))
+        let known = self.0.read().expect("nobody panics in there");
+        (!known.is_empty()).then(|| *random.pick(&known))
     }
 
-    pub(crate) fn all(&self) -> Vec<Uuid> {
+    fn all(&self) -> Vec<Uuid> {
         self.0.read().expect("nobody panics in there").clone()
+    }
+}
+
+/// Whom the tills serve: members, and businesses that buy on credit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Members {
+    members: Known,
+    lines: Known,
+}
+
+impl Members {
+    pub(crate) fn all(&self) -> Vec<Uuid> {
+        self.members.all()
+    }
+
+    /// The lines of credit.
+    pub(crate) fn lines(&self) -> Vec<Uuid> {
+        self.lines.all()
     }
 }
 
@@ -43,13 +64,20 @@ pub(crate) struct Mix {
     pub(crate) register: u64,
     pub(crate) purchase: u64,
     pub(crate) earn: u64,
+    /// Uses of credit and payments, where there are lines.
+    pub(crate) credit: u64,
 }
 
-/// Points come in slower than the tills want them out, so that many redemptions are refused.
-pub(crate) const BUSY: Mix = Mix { register: 3, purchase: 32, earn: 20 };
+/// Points come in slower than the tills want them out, so that many redemptions are refused; and so does money.
+pub(crate) const BUSY: Mix = Mix { register: 3, purchase: 27, earn: 17, credit: 20 };
 
 /// Members only.
-const OPENING: Mix = Mix { register: 100, purchase: 0, earn: 0 };
+const OPENING: Mix = Mix { register: 100, purchase: 0, earn: 0, credit: 0 };
+
+/// What a line of credit is given: so little that many orders do not fit.
+const LIMIT_UNITS: i64 = 500;
+/// So many of a hundred deeds on credit are uses.
+const USES_PERCENT: u64 = 60;
 
 /// A till.
 #[derive(Debug, Clone)]
@@ -106,7 +134,7 @@ impl<A: Ask> Till<A> {
         self.nth += 1;
         let die = self.random.below(100);
         let order = format!("{}-{}", self.name, self.nth);
-        let Some(customer) = self.members.any(&mut self.random).filter(|_| die >= self.mix.register) else {
+        let Some(customer) = self.members.members.any(&mut self.random).filter(|_| die >= self.mix.register) else {
             return Deed::Register { email: format!("{}.{}@example.com", self.name, self.nth) };
         };
         let units = i64::try_from(1 + self.random.below(150)).expect("small");
@@ -114,8 +142,29 @@ impl<A: Ask> Till<A> {
         match die - self.mix.register {
             die if die < self.mix.purchase => Deed::Purchase { customer, order, units },
             die if die < self.mix.purchase + self.mix.earn => Deed::Earn { customer, order, units },
+            die if die < self.mix.purchase + self.mix.earn + self.mix.credit => {
+                self.on_credit(order.clone(), units).unwrap_or(Deed::Redeem { customer, order, points })
+            }
             _ => Deed::Redeem { customer, order, points },
         }
+    }
+
+    /// An order on credit, or money for it, if anybody has a line.
+    fn on_credit(&mut self, name: String, units: i64) -> Option<Deed> {
+        let line = self.members.lines.any(&mut self.random)?;
+        let is_use = self.random.chance(USES_PERCENT);
+        Some(if is_use { Deed::Use { line, order: name, units } } else { Deed::Pay { line, payment: name, units } })
+    }
+
+    /// A business comes, and is given credit.
+    pub(crate) async fn open_line(&mut self) {
+        self.nth += 1;
+        let (key, email) = (self.key(), format!("{}.{}@shops.example.com", self.name, self.nth));
+        let (asker, history, members) = (self.asker.clone(), self.history.clone(), self.members.clone());
+        let came = settle(&asker, &history, &members, (Deed::Trade { email }, Some(key.clone()))).await;
+        let Answer::Done { made: Some(customer), .. } = came else { panic!("a business was not taken in: {came:?}") };
+        let deed = Deed::Grant { customer, units: LIMIT_UNITS };
+        settle(&asker, &history, &members, (deed, Some(format!("{key}-credit")))).await;
     }
 
     /// A number from 0 to `bound - 1`.
@@ -139,10 +188,11 @@ pub(crate) async fn settle<A: Ask>(
         }
         tokio::time::sleep(PAUSE).await;
     };
-    let registered = matches!(deed, Deed::Register { .. });
-    history.record(deed, invoked, answer.clone());
-    if let (true, Answer::Done { customer: Some(customer), .. }) = (registered, &answer) {
-        members.add(*customer);
+    history.record(deed.clone(), invoked, answer.clone());
+    match (deed, &answer) {
+        (Deed::Register { .. }, Answer::Done { made: Some(customer), .. }) => members.members.add(*customer),
+        (Deed::Grant { .. }, Answer::Done { made: Some(line), .. }) => members.lines.add(*line),
+        _ => {}
     }
     answer
 }

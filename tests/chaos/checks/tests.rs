@@ -1,6 +1,6 @@
 //! Each checker finds a fault that was put in on purpose, and nothing in a history that is right.
 
-use super::{anomalies, gaps, not_exactly_once, not_linearizable, not_the_log};
+use super::{anomalies, gaps, not_exactly_once, not_linearizable, not_recorded, not_the_log};
 use crate::intents::{Answer, Deed, Intent};
 use crate::log::LogEvent;
 use serde_json::{Value, json};
@@ -10,6 +10,11 @@ const ANA: Uuid = Uuid::from_u128(0xA);
 
 fn event(position: i64, stream: Uuid, version: i32, kind: &str, payload: Value) -> LogEvent {
     LogEvent { position, category: "loyalty".to_owned(), stream, version, kind: kind.to_owned(), payload }
+}
+
+pub(crate) fn on_credit(position: i64, kind: &str, payload: Value) -> LogEvent {
+    let version = i32::try_from(position).expect("small");
+    LogEvent { category: "credit".to_owned(), ..event(position, ANA, version, kind, payload) }
 }
 
 pub(crate) fn enrolled(position: i64, account: Uuid, version: i32) -> LogEvent {
@@ -28,12 +33,12 @@ pub(crate) fn redeemed(position: i64, account: Uuid, version: i32, points: i64, 
 
 fn earn(position: i64, (invoked, answered): (u64, u64)) -> Intent {
     let deed = Deed::Earn { customer: ANA, order: format!("order-{position}"), units: 100 };
-    Intent { deed, invoked, answered, answer: Answer::Done { position, customer: None } }
+    Intent { deed, invoked, answered, answer: Answer::Done { position, made: None } }
 }
 
 fn redeem(position: i64, points: i64, (invoked, answered): (u64, u64)) -> Intent {
     let deed = Deed::Redeem { customer: ANA, order: format!("order-{position}"), points };
-    Intent { deed, invoked, answered, answer: Answer::Done { position, customer: None } }
+    Intent { deed, invoked, answered, answer: Answer::Done { position, made: None } }
 }
 
 fn refused(available: i64, span: (u64, u64)) -> Intent {
@@ -139,7 +144,7 @@ fn the_checker_sees_two_refusals_in_an_order_that_nobody_could_have_seen() {
 fn the_checker_sees_a_customer_who_was_registered_twice() {
     let registered = |customer: u128, position| Intent {
         deed: Deed::Register { email: "ana@example.com".to_owned() },
-        answer: Answer::Done { position, customer: Some(Uuid::from_u128(customer)) },
+        answer: Answer::Done { position, made: Some(Uuid::from_u128(customer)) },
         invoked: 1,
         answered: 2,
     };
@@ -149,6 +154,30 @@ fn the_checker_sees_a_customer_who_was_registered_twice() {
     };
     let log = [created(1, 0xA), created(2, 0xB)];
     assert!(not_exactly_once(&[registered(0xA, 1)], &log)[0].contains("nobody wanted it"));
+}
+
+#[test]
+fn the_checker_sees_a_refusal_that_is_not_recorded_and_a_record_of_none() {
+    let exceeded = |position, available: &str| {
+        on_credit(
+            position,
+            "credit.limit.exceeded",
+            json!({"order": "o-1", "available": {"amount": available, "currency": "EUR"}}),
+        )
+    };
+    let refused = |available| Intent {
+        deed: Deed::Use { line: ANA, order: "o-1".to_owned(), units: 10 },
+        invoked: 1,
+        answered: 2,
+        answer: Answer::Refused { code: "credit_limit_exceeded".to_owned(), available: Some(available) },
+    };
+    let found = |intents: &[Intent], log: &[LogEvent]| not_recorded(intents, log).len();
+    assert_eq!(found(&[refused(500)], &[exceeded(1, "5.00")]), 0);
+    assert_eq!(found(&[refused(500), refused(400)], &[exceeded(1, "5.00"), exceeded(2, "4.00")]), 0);
+    assert_eq!(found(&[refused(500)], &[]), 1);
+    assert_eq!(found(&[refused(500)], &[exceeded(1, "4.00")]), 1);
+    assert_eq!(found(&[refused(500)], &[exceeded(1, "5.00"), exceeded(2, "5.00")]), 1);
+    assert_eq!(found(&[], &[exceeded(1, "5.00")]), 1);
 }
 
 #[test]
