@@ -188,6 +188,24 @@ async fn the_overview_of_a_customer_tells_the_credit_to_who_may_read_it() {
     let clerk = key(&world, &["customers:read", "loyalty:read"]);
     let told = world.ask_as(Some(&clerk), Method::GET, &overview, None).await;
     assert_eq!((told.status, told.body.get("credit")), (200, None), "{}", told.body);
+    let timeline = format!("/v1/customers/{shop}/timeline");
+    let listed = world.ask_as(Some(&clerk), Method::GET, &timeline, None).await;
+    for entries in [&told.body["timeline"], &listed.body["items"]] {
+        assert_eq!(types(entries), ["customer.created"], "nothing of credit: {entries}");
+    }
+    let banker = key(&world, &["customers:read", "credit:read"]);
+    let bankers = world.ask_as(Some(&banker), Method::GET, &timeline, None).await;
+    let all = ["credit.used", "credit.approved", "credit.requested", "customer.created"];
+    assert_eq!(types(&bankers.body["items"]), all);
+    assert_eq!(types(&seen(&world, &overview).await["timeline"]), all);
+    for (key, kind, scope) in [(&clerk, "credit.*", "credit:read"), (&banker, "loyalty.*", "loyalty:read")] {
+        let refused = world.ask_as(Some(key), Method::GET, &format!("{timeline}?type={kind}"), None).await;
+        assert_eq!((refused.refusal().as_str(), &refused.body["scope"]), ("403 scope_missing", &json!(scope)));
+    }
+}
+
+fn types(entries: &Value) -> Vec<&str> {
+    entries.as_array().expect("a list").iter().filter_map(|entry| entry["type"].as_str()).collect()
 }
 
 #[tokio::test]

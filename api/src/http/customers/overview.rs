@@ -1,6 +1,6 @@
 //! `GET /v1/customers/{id}/overview`: all that somebody at the desk needs to know of a customer, in one answer.
 
-use super::timeline::EntryView;
+use super::timeline::{EntryView, visible};
 use super::{CustomerView, customer_not_found};
 use crate::Api;
 use crate::headers::{MinPosition, NoParameters, Parameters, PathId};
@@ -103,7 +103,7 @@ pub(super) async fn get_overview(
         credit: if sees_credit { Some(lines(&api, &caller, id).await?) } else { None },
         figures: FiguresView::of(&row, caller.today()),
         last_purchases: entries(&api, &caller, id, Some(PURCHASE), PURCHASES).await?,
-        timeline: entries(&api, &caller, id, None, TIMELINE_ENTRIES).await?,
+        timeline: entries(&api, &caller, id, visible(&caller, None)?.as_deref(), TIMELINE_ENTRIES).await?,
         customer: CustomerView::of(row, &caller),
     };
     Ok(Found { position, version: None, body })

@@ -8,7 +8,7 @@ use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use commands::{Caller, Scope};
+use commands::{Caller, CommandError, Scope};
 use domain::Event;
 use projections::ReadModel;
 use projections::customers::customer_timeline::{self, CustomerTimeline, TimelineRow};
@@ -57,23 +57,31 @@ impl From<TimelineRow> for EntryView {
     }
 }
 
-/// The types that a caller may see: points need the scope of points here as in the ledger. Who asks for nothing else is told so.
-fn visible(caller: &Caller, asked: Option<Vec<&'static str>>) -> Result<Option<Vec<&'static str>>, Problem> {
-    let may_see_points = caller.require(Scope::LoyaltyRead);
-    if may_see_points.is_ok() {
+/// What is told to who holds another scope, too, by the beginnings of its types.
+const WALLS: [(Scope, &str); 2] = [(Scope::LoyaltyRead, "loyalty."), (Scope::CreditRead, "credit.")];
+
+/// The types that a caller may see: points need the scope of points here as in the ledger, and so credit. Who asks for nothing else is
+/// told so.
+pub(super) fn visible(
+    caller: &Caller,
+    asked: Option<Vec<&'static str>>,
+) -> Result<Option<Vec<&'static str>>, CommandError> {
+    let walls: Vec<_> = WALLS.into_iter().filter(|(scope, _)| caller.require(*scope).is_err()).collect();
+    if walls.is_empty() {
         return Ok(asked);
     }
-    let mut types = asked.unwrap_or_else(|| Event::TYPES.to_vec());
-    types.retain(|name| !name.starts_with(LOYALTY));
-    if types.is_empty() {
-        may_see_points?;
+    let behind = |name: &str| walls.iter().find(|(_, beginning)| name.starts_with(beginning));
+    let asked = asked.unwrap_or_else(|| Event::TYPES.to_vec());
+    let shown: Vec<_> = asked.iter().copied().filter(|name| behind(name).is_none()).collect();
+    match asked.first().and_then(|name| behind(name)).filter(|_| shown.is_empty()) {
+        Some((scope, _)) => caller.require(*scope).map(|()| None),
+        None => Ok(Some(shown)),
     }
-    Ok(Some(types))
 }
 
-const LOYALTY: &str = "loyalty.";
-
-/// Tells what happened to a customer, the newest first. What happened to points is told to who has `loyalty:read`.
+/// Tells what happened to a customer, the newest first.
+///
+/// What happened to points is told to who has `loyalty:read`, what happened to credit to who has `credit:read`.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/timeline", tag = "customers",
     params(PathId, Asked, MinPosition),
