@@ -123,7 +123,7 @@ async fn ask_until(mut connection: TcpStream, asked: Asked, end: Instant) -> any
 }
 
 /// Reads one answer and refuses any but a success.
-async fn read_answer(connection: &mut TcpStream, answer: &mut [u8]) -> anyhow::Result<()> {
+pub(crate) async fn read_answer(connection: &mut TcpStream, answer: &mut [u8]) -> anyhow::Result<()> {
     let mut length = 0;
     loop {
         let read = connection.read(&mut answer[length..]).await?;

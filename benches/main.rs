@@ -16,6 +16,7 @@ mod campaigns;
 mod cluster;
 mod command;
 mod cpu;
+mod credit;
 mod feed;
 mod followers;
 mod growth;
@@ -69,6 +70,7 @@ const NAMES: &[&str] = &[
     "feed_readers",
     "feed_connections",
     "query",
+    "credit",
     "rebuild",
     "rebuild_all",
     "tree",
@@ -178,6 +180,7 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "feed_throughput" => feed::throughput(cluster, settings, table).await,
         "feed_readers" => feed::readers(cluster, settings, table).await,
         "feed_connections" => start::connections(settings, table).await,
+        "credit" => credit::run(cluster, settings, table).await,
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
         "rebuild_all" => rebuild::all(cluster, settings, table).await,

@@ -44,7 +44,13 @@ impl Server {
         let projections = Arc::new(Projections::start(&pools, Arc::clone(&store) as _, Ids::new().id()));
         let created = CreateKey {
             name: Label::parse("bench")?,
-            scopes: vec![Scope::LoyaltyWrite, Scope::LoyaltyRead, Scope::FeedRead, Scope::CustomersPii],
+            scopes: vec![
+                Scope::LoyaltyWrite,
+                Scope::LoyaltyRead,
+                Scope::CreditRead,
+                Scope::FeedRead,
+                Scope::CustomersPii,
+            ],
             expires_at: None,
         };
         let created = commands::access::create_key(&members.commands, &caller(), None, created).await?;
