@@ -9,6 +9,7 @@ mod campaigns;
 mod command_line;
 mod credit;
 mod credit_reading;
+mod credit_year;
 mod customers;
 mod erasure;
 mod export;
