@@ -142,6 +142,7 @@ fn cloud_event() -> Value {
         "time": {"type": "string", "format": "date-time", "description": "When it happened"},
         "datacontenttype": {"const": "application/json"},
         "subject": text(),
+        "customerid": {"type": "string", "format": "uuid", "description": "Whom it concerns, if anybody"},
         "position": reference("components/schemas", "position"),
         "recordedat": time(),
         "streamversion": version(),
@@ -149,7 +150,8 @@ fn cloud_event() -> Value {
         "personalstate": {"enum": ["absent", "sealed", "opened", "erased"]},
         "data": {"type": "object", "description": "What happened; what is personal of it, if it is shown, as member `personal`"},
     });
-    let required: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let names = properties.as_object().into_iter().flat_map(Map::keys);
+    let required: Vec<_> = names.filter(|name| *name != "customerid").cloned().collect();
     json!({"type": "object", "description": "CloudEvents 1.0", "required": required, "properties": properties})
 }
 

@@ -116,6 +116,13 @@ async fn flow_3_credit_approval() {
     );
     let beyond = available(&world, &line, "10000.01").await;
     assert_eq!((&beyond["reason"], &beyond["bound"]), (&json!("credit_limit_exceeded"), &json!("line")));
+
+    let of_customer = format!("/v1/customers/{shop}/credit-lines/availability?amount=1.00&currency");
+    let seen = world.get(&format!("{of_customer}=EUR")).await;
+    assert_eq!((seen.status, &seen.body["line_id"]), (200, &asked.body["line_id"]), "{}", seen.body);
+    assert_eq!(world.get(&format!("{of_customer}=USD")).await.refusal(), "404 credit_not_requested");
+    let dollars = world.get(&format!("{line}/availability?amount=1.00&currency=USD")).await;
+    assert_eq!(dollars.refusal(), "422 currency_mismatch /currency currency_mismatch");
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(deciding::approve_credit))
         .routes(routes!(deciding::reject_credit))
         .routes(routes!(availability::check_credit))
+        .routes(routes!(availability::check_credit_of_customer))
         .merge(standing::routes())
         .merge(orders::routes())
         .merge(payments::routes())

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use store::{Metadata, Personal, RecordedEvent, Version};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A line of a history.
 #[derive(Serialize, ToSchema)]
@@ -65,6 +66,9 @@ pub(crate) struct CloudEvent<'a> {
     time: DateTime<Utc>,
     datacontenttype: &'static str,
     subject: String,
+    /// Whom it concerns, where its stream is not the customer's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customerid: Option<Uuid>,
     position: i64,
     recordedat: DateTime<Utc>,
     streamversion: Version,
@@ -127,6 +131,7 @@ impl<'a> CloudEvent<'a> {
             time: event.occurred_at,
             datacontenttype: "application/json",
             subject: event.stream.to_string(),
+            customerid: event.customer_id,
             position: event.position.0,
             recordedat: event.recorded_at,
             streamversion: event.version,
@@ -200,6 +205,7 @@ pub(crate) mod tests {
             "time": "2026-03-01T12:00:00Z",
             "datacontenttype": "application/json",
             "subject": "customer-00000000-0000-0000-0000-000000000000",
+            "customerid": "00000000-0000-0000-0000-000000000000",
             "position": 7,
             "recordedat": "2026-03-01T12:00:01Z",
             "streamversion": 1,

@@ -9,6 +9,7 @@ use crate::customers::customer_stream;
 use crate::error::CommandError;
 use crate::execute::{Commands, Request};
 use crate::states::States;
+use domain::credit::commands::CreditError;
 use domain::credit::credit_line::{CreditLine, Verdict};
 use domain::credit::reasons::Bound;
 use domain::ids::{CreditGroupId, CreditLineId, CustomerId};
@@ -62,7 +63,7 @@ pub struct Obstacle {
 /// Says what would come of an order of so much, and the position up to which that holds.
 ///
 /// # Errors
-/// As [`CommandError`] says; refused as `credit_not_requested` where there is no line.
+/// As [`CommandError`] says; refused as `credit_not_requested` where there is no line, as `currency_mismatch` on one in another currency.
 pub async fn availability(
     commands: &Commands,
     caller: &Caller,
@@ -102,8 +103,11 @@ fn look(
 ) -> Result<Availability, Refusal> {
     let state = known.checked(states, line)?;
     let Some(customer) = known.customer else {
-        return Err(domain::credit::commands::CreditError::NotRequested.into());
+        return Err(CreditError::NotRequested.into());
     };
+    if let Verdict::Refused(error @ CreditError::CurrencyMismatch { .. }) = state.verdict(amount, None, now) {
+        return Err(error.into());
+    }
     let group_available = available_in_group(states, known, line, now);
     let obstacle = Needs::Buyer.check(states, customer).err().map(Obstacle::of);
     let obstacle = obstacle.or_else(|| in_the_way(state, amount, group_available, now));

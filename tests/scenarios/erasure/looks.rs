@@ -66,6 +66,12 @@ const LOOKS: &[Look] = &[
         404,
         ANYTHING,
     ),
+    look(
+        "/v1/customers/{id}/credit-lines/availability",
+        "/v1/customers/ID/credit-lines/availability?amount=1.00&currency=EUR",
+        404,
+        NO_LINE,
+    ),
     look("/v1/customers", "/v1/customers?email=planted-quixote@example.org", 200, NOBODY),
     look("/v1/customers", "/v1/customers?phone=%2B34600987654", 200, NOBODY),
     look("/v1/customers", "/v1/customers?reference=erp:PLANTEDREF77", 200, NOBODY),

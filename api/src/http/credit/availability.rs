@@ -10,7 +10,7 @@ use axum::extract::State;
 use commands::credit::availability::{Availability, availability};
 use commands::{Caller, Scope};
 use domain::credit::reasons::Bound;
-use domain::ids::CreditLineId;
+use domain::ids::{CreditLineId, CustomerId};
 use domain::{Currency, Money};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -112,6 +112,7 @@ impl CreditAvailabilityView {
             headers(("X-Position" = i64, description = "The position that the answer reflects"))),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "conflict"),
+        (status = 422, description = "currency_mismatch"),
     ),
     security(("key" = [Scope::CreditRead])),
 )]
@@ -122,7 +123,37 @@ pub(super) async fn check_credit(
     Parameters(asked): Parameters<AskedFor>,
 ) -> Result<Found<CreditAvailabilityView>, Problem> {
     caller.require(Scope::CreditRead)?;
+    check((&api, &caller), CreditLineId::new(line), asked.read()?).await
+}
+
+/// Tells the same of the line that a customer has in a currency, for who knows no line.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/credit-lines/availability", tag = "credit", operation_id = "check_credit_of_customer",
+    params(PathId, AskedFor),
+    responses(
+        (status = 200, description = "As it is now", body = CreditAvailabilityView,
+            headers(("X-Position" = i64, description = "The position that the answer reflects"))),
+        (status = 404, description = "credit_not_requested"),
+        (status = 409, description = "conflict"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+pub(super) async fn check_credit_of_customer(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(customer): PathId,
+    Parameters(asked): Parameters<AskedFor>,
+) -> Result<Found<CreditAvailabilityView>, Problem> {
+    caller.require(Scope::CreditRead)?;
     let amount = asked.read()?;
-    let (found, position) = availability(&api.commands, &caller, CreditLineId::new(line), amount).await?;
-    Ok(Found { position, version: None, body: CreditAvailabilityView::of(line, amount, found) })
+    check((&api, &caller), CreditLineId::of(CustomerId::new(customer), amount.currency()), amount).await
+}
+
+async fn check(
+    (api, caller): (&Api, &Caller),
+    line: CreditLineId,
+    amount: Money,
+) -> Result<Found<CreditAvailabilityView>, Problem> {
+    let (found, position) = availability(&api.commands, caller, line, amount).await?;
+    Ok(Found { position, version: None, body: CreditAvailabilityView::of(line.as_uuid(), amount, found) })
 }
