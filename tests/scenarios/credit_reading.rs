@@ -23,7 +23,7 @@ async fn of_a_line_that_is_none_nothing_is_told() {
     let tenant = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
     let theirs = world.run_json(&["key", "create", "theirs", "--scope", "admin", "--tenant", &tenant, "--json"]);
     let theirs = theirs["key"].as_str().expect("a key");
-    for part in ["", "/movements", "/aging", "/statement?from=2026-01-01&to=2026-02-01"] {
+    for part in ["", "/movements", "/aging", "/events", "/statement?from=2026-01-01&to=2026-02-01"] {
         let nowhere = world.get(&format!("/v1/credit-lines/{NOWHERE}{part}")).await;
         assert_eq!(nowhere.refusal(), "404 credit_not_requested", "{part}");
         let own = world.open(None, &format!("{line}{part}"), None).await;
@@ -221,6 +221,10 @@ async fn groups_are_listed_those_of_a_parent_apart() {
         |page: &Value| page["items"].as_array().expect("a list").iter().map(|row| row["group_id"].clone()).collect();
     let all: Vec<Value> = ids(&seen(&world, "/v1/credit-groups").await);
     assert_eq!(all, formed);
+    let tenant = world.run_json(&["tenant", "create", "acme", "--json"])["tenant"].to_string();
+    let theirs = world.run_json(&["key", "create", "theirs", "--scope", "admin", "--tenant", &tenant, "--json"]);
+    let foreign = world.ask_as(theirs["key"].as_str(), Method::GET, "/v1/credit-groups", None).await;
+    assert_eq!((foreign.status, &foreign.body["items"]), (200, &json!([])), "another tenant has none");
     let first = seen(&world, &format!("/v1/credit-groups?parent_id={one}&limit=1")).await;
     assert_eq!(
         (&first["items"][0]["group_id"], &first["items"][0]["member_count"]),
