@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::http::read_answer;
 use crate::load::Ids;
 use crate::members::{Members, caller};
-use crate::server::Server;
+use crate::server::{PATIENCE, Server};
 use crate::steady::{self, Delays};
 use crate::table::{Hold, Line, Table};
 use anyhow::Context;
@@ -44,6 +44,8 @@ pub(crate) async fn run(cluster: &Cluster, settings: Settings, table: &mut Table
         .try_collect::<Vec<_>>()
         .await?
         .into();
+    let all: Vec<&str> = projections::projectors().iter().map(|projector| projector.name).collect();
+    server.projections.wait_for(&all, server.store.seen(), PATIENCE).await?;
     cluster.checkpoint().await?;
     let span = if settings.smoke { Duration::from_secs(5) } else { Duration::from_secs(30) };
     let asking = |what: &'static str| {

@@ -180,6 +180,13 @@ async fn run(name: &str, cluster: &Cluster, settings: Settings, table: &mut Tabl
         "feed_throughput" => feed::throughput(cluster, settings, table).await,
         "feed_readers" => feed::readers(cluster, settings, table).await,
         "feed_connections" => start::connections(settings, table).await,
+        _ => read(name, cluster, settings, table).await,
+    }
+}
+
+/// What reads, makes again and proves, and what needs no log.
+async fn read(name: &str, cluster: &Cluster, settings: Settings, table: &mut Table) -> anyhow::Result<()> {
+    match name {
         "credit" => credit::run(cluster, settings, table).await,
         "query" => query::run(cluster, settings, table).await,
         "rebuild" => rebuild::run(cluster, settings, table).await,
