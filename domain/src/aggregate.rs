@@ -138,7 +138,7 @@ aggregates! {
     Customer => Customer, snapshot version 10;
     LoyaltyAccount => Loyalty, snapshot version 13;
     LoyaltyProgramme => Programme, snapshot version 5;
-    CreditLine => Credit, snapshot version 1;
+    CreditLine => Credit, snapshot version 2;
     CreditGroup => CreditGroup, snapshot version 1;
     Tenant => Tenant, snapshot version 2;
     ApiKey => ApiKey, snapshot version 1;

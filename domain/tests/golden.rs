@@ -1153,7 +1153,15 @@ fn credit_payments() -> Vec<Example> {
         on,
     };
     let restored = vec![RestoredUse { order: order(), amount: money("24.50") }];
+    let refunded = CreditEvent::UnappliedRefunded {
+        refund: RefundId::parse("refund-7").unwrap(),
+        amount: money("5.00"),
+        unapplied: money("0.50"),
+        reason: ReasonCode::parse("overpaid").unwrap(),
+        on,
+    };
     vec![
+        Example::required(refunded),
         Example::new(applied(vec![order()]), applied(vec![])),
         Example::new(released(cancelled), released(ReleaseCause::Payment { payment: payment() })),
         Example::new(reversed(restored), reversed(vec![])),

@@ -57,7 +57,7 @@ pub(crate) async fn delete(world: &World, path: &str) -> Answer {
     world.ask_as(Some(world.key()), Method::DELETE, path, None).await
 }
 
-async fn available(world: &World, line: &str, amount: &str) -> Value {
+pub(crate) async fn available(world: &World, line: &str, amount: &str) -> Value {
     let seen = world.get(&format!("{line}/availability?amount={amount}&currency=EUR")).await;
     assert_eq!(seen.status, 200, "{}", seen.body);
     seen.body
@@ -517,13 +517,13 @@ async fn what_is_owed_is_told_by_line_by_movement_and_by_age() {
     let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
     let statement = statement.text().await.expect("CSV");
     let rows: Vec<&str> = statement.lines().collect();
-    assert_eq!(rows[0], "on,kind,order_id,invoice_id,payment_id,due_on,received_on,amount,balance,currency");
-    assert_eq!(rows[1], format!("{today},opening,,,,,,,0.00,EUR"));
+    assert_eq!(rows[0], "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,balance,currency");
+    assert_eq!(rows[1], format!("{today},opening,,,,,,,,0.00,EUR"));
     assert!(
         rows[2].starts_with(&format!("{today},used,order-1,,,")) && rows[2].ends_with(",300.00,300.00,EUR"),
         "{rows:?}"
     );
-    assert_eq!(rows.last().copied(), Some(format!("{today},closing,,,,,,,150.00,EUR").as_str()));
+    assert_eq!(rows.last().copied(), Some(format!("{today},closing,,,,,,,,150.00,EUR").as_str()));
     let turned = world.get(&format!("{line}/statement?from=2026-02-01&to=2026-01-01")).await;
     assert_eq!(turned.refusal(), "400 invalid_parameter to invalid_parameter");
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod campaigns;
 mod command_line;
 mod credit;
+mod credit_endings;
 mod credit_reading;
 mod credit_year;
 mod customers;

@@ -24,13 +24,13 @@ pub struct Availability {
     pub customer: CustomerId,
     /// The group that it shares a limit with.
     pub group: Option<CreditGroupId>,
-    /// The figures, of a line that is open.
+    /// The figures.
     pub figures: Figures,
     /// None: it would be bought.
     pub obstacle: Option<Obstacle>,
 }
 
-/// Figures of a line; all zero of one that is not open.
+/// Figures of a line; of one that is not open only what is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
     /// What may be used, without tolerance and temporary credit.
@@ -145,14 +145,18 @@ impl Figures {
             overdue: zero,
             available: zero,
         };
-        line.open().map_or(none, |line| Self {
-            limit: line.limit(),
-            ceiling: line.ceiling(now.today),
+        let owed = line.owing().map_or(none, |line| Self {
             used: line.outstanding(),
             held: line.held(),
             unapplied: line.unapplied(),
             overdue: line.overdue(now.today),
+            ..none
+        });
+        line.open().map_or(owed, |line| Self {
+            limit: line.limit(),
+            ceiling: line.ceiling(now.today),
             available: line.available_to_an_order(group_available, now.today),
+            ..owed
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Credit is asked for, and given or not.
 
-use super::lines::{Ask, Needs, When, execute, require_business};
+use super::lines::{Ask, Needs, When, execute};
 use super::{actor_of, line_stream};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -73,8 +73,7 @@ pub async fn request(
     let financials = Box::new(financials);
     let command = CreditCommand::Request { customer, amount, requested_by, financials, now };
     let decide = move |states: &States<'_>| {
-        Needs::Buyer.check(states, customer)?;
-        require_business(states, customer)?;
+        Needs::Borrower.check(states, customer)?;
         let state = states.get::<CreditLine>(line.as_uuid());
         let requested = CreditLine::decide(state, command.clone())?;
         let mut changes = Changes::none();
@@ -100,7 +99,7 @@ pub async fn approve(
     let Approve { line, limit, terms, policy, note } = request;
     let policy = Box::new(policy.unwrap_or_else(|| Policy::default_in(limit.currency())));
     let command = CreditCommand::Approve { limit, terms, policy, approved_by, note, now };
-    let ask = Ask::new("credit.approve", line, command, content).needing(Needs::Buyer);
+    let ask = Ask::new("credit.approve", line, command, content).needing(Needs::Borrower);
     execute(commands, caller, ask.keyed(key)).await
 }
 

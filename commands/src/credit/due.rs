@@ -34,7 +34,7 @@ pub async fn expire_due(commands: &Commands, caller: &Caller, line: CreditLineId
 /// Tells what was not paid in time, and suspends the line if its policy says so.
 ///
 /// # Errors
-/// As [`CommandError`] says; refused where there is no open line.
+/// As [`CommandError`] says; refused where no line was ever given.
 pub async fn note_overdue(commands: &Commands, caller: &Caller, line: CreditLineId) -> Result<Committed, CommandError> {
     due(commands, caller, line, ("credit.note_overdue", CreditCommand::NoteOverdue { now: caller.this_moment() })).await
 }
@@ -42,7 +42,7 @@ pub async fn note_overdue(commands: &Commands, caller: &Caller, line: CreditLine
 /// Reminds the customer, if it is time to.
 ///
 /// # Errors
-/// As [`CommandError`] says; refused where there is no open line.
+/// As [`CommandError`] says; refused where no line was ever given.
 pub async fn dun(commands: &Commands, caller: &Caller, line: CreditLineId) -> Result<Committed, CommandError> {
     due(commands, caller, line, ("credit.dun", CreditCommand::Dun { now: caller.this_moment() })).await
 }

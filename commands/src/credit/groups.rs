@@ -1,6 +1,6 @@
 //! Lines that share a limit. All need the scope `credit:approve`.
 
-use super::lines::{Known, Needs, When, looking};
+use super::lines::{Known, Needs, When, looking, require_business};
 use super::{group_stream, line_stream};
 use crate::caller::{Caller, Scope};
 use crate::changes::Changes;
@@ -62,7 +62,7 @@ pub async fn form(
     let FormGroup { parent, limit } = request;
     let stream = group_stream(group);
     let decide = move |states: &States<'_>| {
-        Needs::Active.check(states, parent)?;
+        require_business(states, parent)?;
         let formed = CreditGroup::decide(&CreditGroup::NotFormed, CreditGroupCommand::Form { parent, limit, on })?;
         Ok::<_, Refusal>(Changes::of(stream, formed))
     };

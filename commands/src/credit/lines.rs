@@ -2,8 +2,8 @@
 //! is told in the same append what it takes of that.
 
 use super::{
-    charged_once, ended_once, granted_once, group_stream, line_stream, overdue_once, paid_once, released_once,
-    reversed_once, temporary_ended_once,
+    charged_once, ended_once, granted_once, group_stream, line_stream, overdue_once, paid_once, refunded_once,
+    released_once, reversed_once, temporary_ended_once,
 };
 use crate::caller::{Caller, beginning_of};
 use crate::changes::{Change, Changes};
@@ -41,6 +41,8 @@ pub(super) enum Needs {
     Active,
     /// It may buy: it is not blocked, either.
     Buyer,
+    /// It may be given credit: it may buy, and is a business.
+    Borrower,
 }
 
 /// A command on a line.
@@ -140,6 +142,7 @@ fn asking(caller: &Caller, ask: Ask, known: Known) -> Request {
             needs.check(states, customer)?;
         }
         let command = with_group(states, known, line, command.clone());
+        let command = unless_gone(states, known, command);
         let events = CreditLine::decide(state, command)?;
         let Some(customer) = known.customer else { return Ok(Changes::none()) };
         let mut changes = Changes::none();
@@ -158,6 +161,17 @@ fn with_group(states: &States<'_>, known: Known, line: CreditLineId, mut command
         charge.group_available = available_in_group(states, known, line, now);
     }
     command
+}
+
+/// Who was deleted or erased is not reminded: what is late is told all the same.
+fn unless_gone(states: &States<'_>, known: Known, command: CreditCommand) -> CreditCommand {
+    let is_gone = |customer: CustomerId| {
+        matches!(states.get::<Customer>(customer.as_uuid()), Customer::Deleted(_) | Customer::Erased)
+    };
+    match command {
+        CreditCommand::Dun { now } if known.customer.is_some_and(is_gone) => CreditCommand::NoteOverdue { now },
+        command => command,
+    }
 }
 
 /// What the group of a line has left, once what is due has lapsed at the line. None, too, where a group makes no sense: then it has nothing.
@@ -201,6 +215,10 @@ impl Needs {
             Self::Nothing => {}
             Self::Active => drop(known()?),
             Self::Buyer => known()?.require_unblocked()?,
+            Self::Borrower => {
+                known()?.require_unblocked()?;
+                require_business(states, customer)?;
+            }
         }
         Ok(())
     }
@@ -276,6 +294,7 @@ fn forgotten(mut event: CreditEvent) -> CreditEvent {
         | E::PaymentApplied { .. }
         | E::Released { .. }
         | E::PaymentReversed { .. }
+        | E::UnappliedRefunded { .. }
         | E::Overdue { .. }
         | E::DunningSent { .. }
         | E::DunningPaused { .. }
@@ -296,6 +315,7 @@ fn once_of(line: CreditLineId, event: &CreditEvent) -> Option<Once> {
         E::HoldReleased { hold, .. } => Some(ended_once(line, *hold)),
         E::PaymentApplied { payment, .. } => Some(paid_once(line, payment)),
         E::PaymentReversed { payment, .. } => Some(reversed_once(line, payment)),
+        E::UnappliedRefunded { refund, .. } => Some(refunded_once(line, refund)),
         E::Released { cause: ReleaseCause::Cancelled { release, .. }, .. } => Some(released_once(line, release)),
         E::Overdue { order, .. } => Some(overdue_once(line, order)),
         E::TemporaryGranted { case, .. } => Some(granted_once(line, case)),

@@ -5,9 +5,9 @@
 //! neither limit is exceeded, however many ask at once.
 //!
 //! What may happen once only is named so that the log holds it once: an order is charged once, a payment applied once and reversed once,
-//! what was used is given back once by each release, a hold ends once, an order is told once to be overdue, a case grants once.
+//! what was used is given back once by each release, money is paid out once by each refund, a hold ends once, an order is told once to be overdue, a case grants once.
 //!
-//! - `credit:write` is needed to request, use, authorise, capture, void, pay and give back, and to pause dunning.
+//! - `credit:write` is needed to request, use, authorise, capture, void, pay, pay out and give back, and to pause dunning.
 //! - `credit:approve` is needed to approve, reject, change limit, terms and policy, suspend, resume and close; for temporary credit, for
 //!   groups, and to let an order pass in spite of a limit.
 
@@ -35,7 +35,7 @@ use domain::credit::credit_group::CreditGroup;
 use domain::credit::credit_line::CreditLine;
 use domain::credit::events::CreditEvent;
 use domain::credit::reasons::Bound;
-use domain::ids::{Actor, CaseId, CreditGroupId, CreditLineId, HoldId, OrderId, PaymentId, ReleaseId};
+use domain::ids::{Actor, CaseId, CreditGroupId, CreditLineId, HoldId, OrderId, PaymentId, RefundId, ReleaseId};
 use domain::{Event, Money, Refusal, RefusalKind};
 use serde_json::json;
 use store::StreamId;
@@ -141,6 +141,11 @@ fn paid_once(line: CreditLineId, payment: &PaymentId) -> Once {
 /// A payment turns out to be none.
 fn reversed_once(line: CreditLineId, payment: &PaymentId) -> Once {
     Once::new(line_stream(line), "reverse_payment", payment.as_str())
+}
+
+/// Money that paid nothing is paid out.
+fn refunded_once(line: CreditLineId, refund: &RefundId) -> Once {
+    Once::new(line_stream(line), "refund_unapplied", refund.as_str())
 }
 
 /// What was used is given back.

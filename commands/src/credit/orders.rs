@@ -210,7 +210,7 @@ pub async fn charged(
 ) -> Result<Option<ChargedOrder>, CommandError> {
     caller.require(Scope::CreditWrite)?;
     let see = move |line: &CreditLine| {
-        let used = line.open().ok()?.uses().get(&order)?;
+        let used = line.owing().ok()?.uses().get(&order)?;
         Some(ChargedOrder { due_on: used.due_on(), hold: used.hold() })
     };
     commands.look(caller, line.as_uuid(), see).await

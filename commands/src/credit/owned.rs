@@ -31,7 +31,7 @@ pub async fn lines_of(
     Ok(lines.into_iter().zip(begun).filter_map(|(line, begun)| begun.then_some(line)).collect())
 }
 
-/// The first that is neither closed nor rejected.
+/// The first that is neither closed nor rejected. What is owed on one that is stays with the customer that it was made for, and is paid there.
 pub(crate) fn live(states: &States<'_>, lines: &[CreditLineId]) -> Option<CreditLineId> {
     let is_live = |line: &CreditLineId| {
         matches!(states.get::<CreditLine>(line.as_uuid()), CreditLine::Requested(_) | CreditLine::Open(_))
@@ -43,7 +43,7 @@ pub(crate) fn live(states: &States<'_>, lines: &[CreditLineId]) -> Option<Credit
 pub(crate) fn require_settled(states: &States<'_>, lines: &[CreditLineId], now: Moment) -> Result<(), CreditError> {
     for id in lines {
         let state = settled(states.get::<CreditLine>(id.as_uuid()), now);
-        let Ok(line) = state.open() else { continue };
+        let Ok(line) = state.owing() else { continue };
         let [outstanding, held, unapplied] = [line.outstanding(), line.held(), line.unapplied()];
         if [outstanding, held, unapplied].iter().any(|money| money.minor() != 0) {
             return Err(CreditError::OpenBalance { line: *id, outstanding, held, unapplied });

@@ -1,7 +1,7 @@
 //! Money that comes in, and such as turns out not to.
 
 use super::lines::{Ask, execute};
-use super::{paid_once, reversed_once};
+use super::{paid_once, refunded_once, reversed_once};
 use crate::caller::{Caller, Scope};
 use crate::error::CommandError;
 use crate::execute::{Commands, Committed, content_of};
@@ -9,7 +9,8 @@ use crate::identity::IdempotencyKey;
 use chrono::{DateTime, Utc};
 use domain::Money;
 use domain::credit::commands::CreditCommand;
-use domain::ids::{CreditLineId, OrderId, PaymentId, ReasonCode};
+use domain::credit::credit_line::{CreditLine, Payment};
+use domain::ids::{CreditLineId, OrderId, PaymentId, ReasonCode, RefundId};
 use serde::Serialize;
 
 /// A payment that came in.
@@ -45,6 +46,19 @@ pub struct ApplyUnapplied {
     pub line: CreditLineId,
     /// The orders, in this order; none: the oldest due first.
     pub orders: Vec<OrderId>,
+}
+
+/// Money that came in before and is paid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefundUnapplied {
+    /// On this line.
+    pub line: CreditLineId,
+    /// The refund; made once.
+    pub refund: RefundId,
+    /// How much.
+    pub amount: Money,
+    /// Why.
+    pub reason: ReasonCode,
 }
 
 /// Pays what is owed. What is left of the money stays unapplied.
@@ -99,4 +113,39 @@ pub async fn apply_unapplied(
     let command = CreditCommand::ApplyUnapplied { orders: request.orders, now };
     let ask = Ask::new("credit.apply_unapplied", request.line, command, content);
     execute(commands, caller, ask.keyed(key)).await
+}
+
+/// Pays out money that came in before and paid nothing.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn refund(
+    commands: &Commands,
+    caller: &Caller,
+    key: Option<IdempotencyKey>,
+    request: RefundUnapplied,
+) -> Result<Committed, CommandError> {
+    caller.require(Scope::CreditWrite)?;
+    let (content, now) = (content_of(&request), caller.this_moment());
+    let RefundUnapplied { line, refund, amount, reason } = request;
+    let once = refunded_once(line, &refund);
+    let command = CreditCommand::RefundUnapplied { refund, amount, reason, now };
+    execute(commands, caller, Ask::new("credit.refund_unapplied", line, command, content).once(once).keyed(key)).await
+}
+
+/// Whether a payment turned out to be none since, for who told it once more and is answered as if it held.
+///
+/// # Errors
+/// As [`CommandError`] says.
+pub async fn is_reversed(
+    commands: &Commands,
+    caller: &Caller,
+    line: CreditLineId,
+    payment: PaymentId,
+) -> Result<bool, CommandError> {
+    caller.require(Scope::CreditWrite)?;
+    let see = move |line: &CreditLine| {
+        line.owing().is_ok_and(|line| line.payments().get(&payment).is_some_and(Payment::is_reversed))
+    };
+    commands.look(caller, line.as_uuid(), see).await
 }

@@ -5,11 +5,11 @@ use super::deciding::{Approve, RequestCredit, approve, request};
 use super::due::{dun, expire_due, lapse_due_holds, note_overdue};
 use super::groups::{FormGroup, Membership, add_member, form, remove_member};
 use super::orders::{Authorise, Capture, Release, UseCredit, Void, authorise, capture, release, use_credit, void};
-use super::payments::{ApplyPayment, ReversePayment, apply, reverse};
+use super::payments::{ApplyPayment, RefundUnapplied, ReversePayment, apply, refund, reverse};
 use super::standing::{Close, Suspend, close, suspend};
 use super::temporary::{GrantTemporary, grant};
 use super::{group_stream, line_stream};
-use crate::customers::{Block, Delete, Erase, Merge, Register, block, delete, erase, merge, register};
+use crate::customers::{Block, Delete, Erase, Merge, Register, Update, block, delete, erase, merge, register, update};
 use crate::encoding::decode;
 use crate::identity::IdempotencyKey;
 use crate::testing::node::{Node, caller, event_types, refusal_code};
@@ -20,9 +20,12 @@ use domain::credit::financials::{CreditNote, Financials};
 use domain::credit::policy::Policy;
 use domain::credit::terms::Terms;
 use domain::customers::blocking::{BlockNote, BlockReason};
+use domain::customers::commands::CustomerPatch;
 use domain::customers::events::{Contact, CustomerKind, ErasureGround};
 use domain::email::Email;
-use domain::ids::{CaseId, CreditGroupId, CreditLineId, CustomerId, HoldId, OrderId, PaymentId, ReasonCode, ReleaseId};
+use domain::ids::{
+    CaseId, CreditGroupId, CreditLineId, CustomerId, HoldId, OrderId, PaymentId, ReasonCode, RefundId, ReleaseId,
+};
 use domain::text::{CompanyName, ReasonText};
 use domain::{Currency, Decider, Event, Money};
 use futures::future::join_all;
@@ -399,6 +402,74 @@ async fn a_duplicate_with_credit_is_not_merged_until_its_line_is_over() {
     merge(&node.commands, &caller(), None, one).await.unwrap();
     let again = request(&node.commands, &caller(), None, wanting(duplicate, "5.00")).await;
     assert_eq!(refusal_code(&again), "customer_merged");
+}
+
+#[tokio::test]
+async fn what_is_owed_outlives_line_and_customer() {
+    let node = Node::start();
+    let (shop, line) = line(&node, "shop", "100.00").await;
+    let survivor = business(&node, "survivor").await;
+    use_credit(&node.commands, &caller(), None, using(line, "o-1", "60.00")).await.unwrap();
+    apply(&node.commands, &caller(), None, paying(line, "p-1", "60.00")).await.unwrap();
+    let shut = Close { line, reason: because("over"), note: CreditNote::default() };
+    close(&node.commands, &caller(), None, shut).await.unwrap();
+    let bounced = ReversePayment { line, payment: PaymentId::parse("p-1").unwrap(), reason: because("bounced") };
+    let reversed = reverse(&node.commands, &caller(), None, bounced).await.unwrap();
+    assert_eq!(event_types(&reversed), ["credit.payment.reversed"]);
+    let owed = seen(&node, line).await;
+    assert_eq!((owed.figures.used, owed.figures.available), (eur("60.00"), eur("0.00")));
+    assert_eq!(owed.obstacle.unwrap().code, "credit_closed");
+    let gone = Delete { customer: shop, reason: None, force_credit: false };
+    assert_eq!(refusal_code(&delete(&node.commands, &caller(), None, gone, None).await), "credit_open");
+    merge(&node.commands, &caller(), None, Merge { survivor, duplicate: shop }).await.unwrap();
+    let reminded = dun(&node.commands, &days_later(31), line).await.unwrap();
+    assert_eq!(event_types(&reminded), ["credit.overdue", "credit.dunning.sent"]);
+    let paid = apply(&node.commands, &days_later(32), None, paying(line, "p-2", "70.00")).await.unwrap();
+    assert_eq!(event_types(&paid), ["credit.payment.applied", "credit.released"]);
+    let back = |amount| RefundUnapplied {
+        line,
+        refund: RefundId::parse("r-1").unwrap(),
+        amount: eur(amount),
+        reason: because("overpaid"),
+    };
+    let refunded = refund(&node.commands, &days_later(32), None, back("10.00")).await.unwrap();
+    assert_eq!(event_types(&refunded), ["credit.unapplied.refunded"]);
+    assert!(refund(&node.another().commands, &days_later(33), None, back("10.00")).await.unwrap().repeated);
+    let otherwise = refund(&node.commands, &days_later(33), None, back("9.00")).await;
+    assert_eq!(refusal_code(&otherwise), "refund_already_made");
+}
+
+#[tokio::test]
+async fn who_was_deleted_or_erased_is_not_reminded() {
+    let node = Node::start();
+    let (deleted, one) = line(&node, "one", "100.00").await;
+    let (erased, two) = line(&node, "two", "100.00").await;
+    for line in [one, two] {
+        use_credit(&node.commands, &caller(), None, using(line, "o-1", "60.00")).await.unwrap();
+    }
+    let gone = Delete { customer: deleted, reason: None, force_credit: true };
+    delete(&node.commands, &caller(), None, gone, None).await.unwrap();
+    let forgotten = Erase { customer: erased, ground: ErasureGround::ALL[0] };
+    erase(&node.commands, &caller(), None, forgotten).await.unwrap();
+    for line in [one, two] {
+        let told = dun(&node.commands, &days_later(31), line).await.unwrap();
+        assert_eq!(event_types(&told), ["credit.overdue"]);
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_business_any_more_is_given_no_credit_and_forms_no_group() {
+    let node = Node::start();
+    let customer = business(&node, "shop").await;
+    request(&node.commands, &caller(), None, wanting(customer, "100.00")).await.unwrap();
+    let patch = CustomerPatch { kind: Some(CustomerKind::Individual), ..CustomerPatch::default() };
+    let person = Update { customer, patch };
+    update(&node.commands, &caller(), None, person, None).await.unwrap();
+    let line = CreditLineId::of(customer, Currency::parse("EUR").unwrap());
+    let refused = approve(&node.commands, &manager(), None, approving(line, "100.00")).await;
+    assert_eq!(refusal_code(&refused), "business_only");
+    let refused = form(&node.commands, &caller(), None, FormGroup { parent: customer, limit: eur("9.00") }).await;
+    assert_eq!(refusal_code(&refused), "business_only");
 }
 
 #[tokio::test]

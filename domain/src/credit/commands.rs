@@ -11,7 +11,7 @@ use crate::credit::reasons::{Override, RejectReason, SuspensionCause};
 use crate::credit::terms::Terms;
 use crate::ids::{
     Actor, CaseId, CreditGroupId, CreditLineId, CustomerId, HoldId, InvoiceId, OrderId, PaymentId, ReasonCode,
-    ReleaseId,
+    RefundId, ReleaseId,
 };
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
@@ -198,6 +198,17 @@ pub enum CreditCommand {
         /// When it is asked.
         now: Moment,
     },
+    /// Pay out money that came in before and paid nothing.
+    RefundUnapplied {
+        /// The refund; it is made once.
+        refund: RefundId,
+        /// How much.
+        amount: Money,
+        /// Why.
+        reason: ReasonCode,
+        /// When it is asked.
+        now: Moment,
+    },
     /// Give back what an order used, because it came to nothing or to less.
     Release {
         /// Who says so calls it this; it is given back once.
@@ -294,6 +305,7 @@ impl CreditCommand {
             | Self::ApplyPayment { now, .. }
             | Self::ReversePayment { now, .. }
             | Self::ApplyUnapplied { now, .. }
+            | Self::RefundUnapplied { now, .. }
             | Self::Release { now, .. }
             | Self::GrantTemporary { now, .. }
             | Self::SettleTemporary { now, .. }
@@ -447,8 +459,8 @@ pub enum CreditError {
         /// How many.
         limit: usize,
     },
-    /// More unpaid orders than a line has at once.
-    #[error("a line of credit has at most {limit} orders that are not paid")]
+    /// More orders than a line has at once that are held or not paid.
+    #[error("a line of credit has at most {limit} orders that are held or not paid")]
     TooManyUses {
         /// How many.
         limit: usize,
@@ -466,6 +478,38 @@ pub enum CreditError {
     PaymentNotFound {
         /// The payment.
         payment: PaymentId,
+    },
+    /// An order that it paid is forgotten: nobody could say any more what is owed again.
+    #[error("what payment {payment} paid is too long ago to be owed again")]
+    PaymentTooOld {
+        /// The payment.
+        payment: PaymentId,
+    },
+    /// More orders than a payment names.
+    #[error("a payment names at most {limit} orders")]
+    TooManyOrders {
+        /// How many.
+        limit: usize,
+    },
+    /// A payment is for an order once.
+    #[error("order {order} is named twice")]
+    OrderNamedTwice {
+        /// The order.
+        order: OrderId,
+    },
+    /// It was another refund.
+    #[error("refund {refund} of {amount} was made already")]
+    RefundAlreadyMade {
+        /// The refund.
+        refund: RefundId,
+        /// How much it was.
+        amount: Money,
+    },
+    /// More than came in and paid nothing.
+    #[error("only {unapplied} can be paid out")]
+    RefundExceedsUnapplied {
+        /// How much can.
+        unapplied: Money,
     },
     /// The order used no credit, or it was long ago.
     #[error("order {order} has used no credit")]
@@ -604,6 +648,11 @@ impl CreditError {
             Self::TooManyUses { .. } => "too_many_uses",
             Self::PaymentAlreadyApplied { .. } => "payment_already_applied",
             Self::PaymentNotFound { .. } => "payment_not_found",
+            Self::PaymentTooOld { .. } => "payment_too_old",
+            Self::TooManyOrders { .. } => "too_many_orders",
+            Self::OrderNamedTwice { .. } => "order_named_twice",
+            Self::RefundAlreadyMade { .. } => "refund_already_made",
+            Self::RefundExceedsUnapplied { .. } => "refund_exceeds_unapplied",
             Self::UnknownOrder { .. } => "unknown_order",
             Self::OrderSettled { .. } => "order_settled",
             Self::ReleaseAlreadyMade { .. } => "release_already_made",
@@ -636,13 +685,18 @@ impl From<CreditError> for Refusal {
             CreditError::CurrencyMismatch { .. } => (RefusalKind::Invalid, Some("/currency")),
             CreditError::AmountNotPositive { .. }
             | CreditError::CaptureExceedsHold { .. }
-            | CreditError::ReleaseExceedsUse { .. } => (RefusalKind::Invalid, Some("/amount")),
+            | CreditError::ReleaseExceedsUse { .. }
+            | CreditError::RefundExceedsUnapplied { .. } => (RefusalKind::Invalid, Some("/amount")),
+            CreditError::TooManyOrders { .. } | CreditError::OrderNamedTwice { .. } => {
+                (RefusalKind::Invalid, Some("/order_ids"))
+            }
             CreditError::LimitNotPositive { .. } => (RefusalKind::Invalid, Some("/limit")),
             CreditError::ExpiryNotAhead { .. } => (RefusalKind::Invalid, Some("/expires_on")),
             CreditError::BusinessOnly | CreditError::ApproverIsRequester => (RefusalKind::Invalid, None),
             CreditError::HoldOfAnotherOrder { .. } => (RefusalKind::Conflict, Some("/order_id")),
             CreditError::PaymentAlreadyApplied { .. } => (RefusalKind::Conflict, Some("/payment_id")),
             CreditError::ReleaseAlreadyMade { .. } => (RefusalKind::Conflict, Some("/release_id")),
+            CreditError::RefundAlreadyMade { .. } => (RefusalKind::Conflict, Some("/refund_id")),
             CreditError::NotApproved
             | CreditError::Rejected
             | CreditError::Closed
@@ -659,6 +713,7 @@ impl From<CreditError> for Refusal {
             | CreditError::HoldOver { .. }
             | CreditError::TooManyHolds { .. }
             | CreditError::TooManyUses { .. }
+            | CreditError::PaymentTooOld { .. }
             | CreditError::OrderSettled { .. }
             | CreditError::StillInUse { .. }
             | CreditError::InGroup { .. }

@@ -11,6 +11,7 @@ mod holding;
 mod joining;
 mod overdue;
 mod paying;
+mod refunding;
 mod releasing;
 mod standing;
 mod using;
@@ -31,13 +32,13 @@ use crate::credit::reasons::{RejectReason, SuspensionCause};
 use crate::credit::terms::Terms;
 use crate::decider::Decider;
 use crate::event::Personal;
-use crate::ids::{Actor, CaseId, CreditGroupId, CustomerId, OrderId, PaymentId};
+use crate::ids::{Actor, CaseId, CreditGroupId, CustomerId, OrderId, PaymentId, RefundId};
 use crate::money::{Currency, Money};
 
 pub use dunning::CASES_MAX;
 pub use granting::Temporary;
 pub use holding::{HOLDS_MAX, Hold, HoldEnd};
-pub use paying::Payment;
+pub use paying::{ORDERS_MAX, Payment};
 pub use using::{USES_MAX, Use, Verdict};
 
 /// What is over is remembered for so many calendar months at least, to tell its repeats.
@@ -55,7 +56,8 @@ pub enum CreditLine {
     Rejected(Box<Rejection>),
     /// It may be used, unless it is suspended.
     Open(Box<Line>),
-    /// It is over, and nothing is owed.
+    /// It is over: nothing is bought any more. Nothing was owed then; what is owed since, because a payment turned out to be none, is paid as
+    /// on any line.
     Closed(Box<Line>),
 }
 
@@ -67,7 +69,7 @@ pub struct Request {
     requested_by: Actor,
     requested_on: NaiveDate,
     financials: Personal<Financials>,
-    /// The line that was closed before.
+    /// The line that was closed before, with what is owed on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Box<Line>>,
 }
@@ -95,6 +97,7 @@ pub struct Line {
     holds: Vec<Hold>,
     over: Vec<holding::Over>,
     payments: BTreeMap<PaymentId, Payment>,
+    refunds: BTreeMap<RefundId, refunding::Refund>,
     unapplied: i64,
     temporary: BTreeMap<CaseId, Temporary>,
     group: Option<CreditGroupId>,
@@ -124,6 +127,7 @@ impl Decider for CreditLine {
                 deciding::reject(state, (reason, rejected_by), note, now.today)
             }
             CreditCommand::Close { .. } if matches!(state, Self::Closed(_)) => Ok(vec![]),
+            command if is_of_debts(&command) => on_owing(state, command),
             command => on_open(state, command),
         }
     }
@@ -134,31 +138,11 @@ impl Decider for CreditLine {
             (state, E::Requested { .. } | E::Approved { .. } | E::Rejected { .. }) => deciding::evolve(state, event),
             (Self::Open(line), E::Closed { .. }) => Self::Closed(line),
             (Self::Open(line), event) => Self::Open(Box::new(line.evolve(event))),
-            (
-                state @ (Self::NotRequested | Self::Requested(_) | Self::Rejected(_) | Self::Closed(_)),
-                E::LimitChanged { .. }
-                | E::TermsChanged { .. }
-                | E::PolicyChanged { .. }
-                | E::Suspended { .. }
-                | E::Resumed { .. }
-                | E::Closed { .. }
-                | E::HoldPlaced { .. }
-                | E::HoldReleased { .. }
-                | E::Used { .. }
-                | E::LimitExceeded { .. }
-                | E::PaymentApplied { .. }
-                | E::Released { .. }
-                | E::PaymentReversed { .. }
-                | E::Overdue { .. }
-                | E::DunningSent { .. }
-                | E::DunningPaused { .. }
-                | E::DunningResumed { .. }
-                | E::TemporaryGranted { .. }
-                | E::TemporarySettled { .. }
-                | E::TemporaryExpired { .. }
-                | E::GroupJoined { .. }
-                | E::GroupLeft { .. },
-            ) => state,
+            // What is owed is paid, and told to be late, although nothing is bought any more.
+            (Self::Closed(line), event) => Self::Closed(Box::new(line.evolve(event))),
+            (Self::Requested(request), event) => Self::Requested(Box::new(request.evolve(event))),
+            (Self::Rejected(rejection), event) => Self::Rejected(Box::new(rejection.evolve(event))),
+            (Self::NotRequested, _) => Self::NotRequested,
         }
     }
 }
@@ -175,6 +159,19 @@ impl CreditLine {
             Self::Rejected(_) => Err(CreditError::Rejected),
             Self::Open(line) => Ok(line),
             Self::Closed(_) => Err(CreditError::Closed),
+        }
+    }
+
+    /// The line, if it was ever given: what is owed on it is owed, also when it was closed or asked for again since.
+    ///
+    /// # Errors
+    /// When it is in another stage.
+    pub fn owing(&self) -> Result<&Line, CreditError> {
+        match self {
+            Self::Closed(line) => Ok(line),
+            Self::Requested(request) => request.before().ok_or(CreditError::NotApproved),
+            Self::Rejected(rejection) => rejection.request().before().ok_or(CreditError::Rejected),
+            Self::NotRequested | Self::Open(_) => self.open(),
         }
     }
 
@@ -234,7 +231,7 @@ impl Line {
         self.group
     }
 
-    /// What has come in and paid nothing yet.
+    /// What has come in and paid nothing yet; below nothing when a payment turned out to be none that was paid out already.
     pub fn unapplied(&self) -> Money {
         self.money(self.unapplied)
     }
@@ -299,6 +296,7 @@ impl Line {
             E::PaymentApplied { .. } => self.add_payment(event),
             E::Released { .. } => self.release(event),
             E::PaymentReversed { .. } => self.restore(event),
+            E::UnappliedRefunded { .. } => self.refund(event),
             E::Overdue { order, on, .. } => self.note_overdue(order, *on),
             E::DunningSent { .. } | E::DunningPaused { .. } | E::DunningResumed { .. } => self.change_dunning(event),
             E::TemporaryGranted { .. } | E::TemporarySettled { .. } | E::TemporaryExpired { .. } => {
@@ -318,6 +316,7 @@ impl Line {
             self.latest = on;
             self.uses.retain(|_, used| used.is_remembered(on));
             self.payments.retain(|_, payment| payment.is_remembered(on));
+            self.refunds.retain(|_, refund| refund.is_remembered(on));
             self.temporary.retain(|_, temporary| temporary.is_remembered(on));
         }
     }
@@ -332,6 +331,50 @@ impl Line {
 fn on_open(state: &CreditLine, command: CreditCommand) -> Result<Vec<CreditEvent>, CreditError> {
     let (mut events, line) = settled(state.open()?, command.now());
     events.extend(decide(&line, command)?);
+    Ok(events)
+}
+
+/// What is asked because something is owed, or was paid: that goes on when a line is over.
+const fn is_of_debts(command: &CreditCommand) -> bool {
+    use CreditCommand as C;
+    match command {
+        C::ApplyPayment { .. }
+        | C::ReversePayment { .. }
+        | C::ApplyUnapplied { .. }
+        | C::RefundUnapplied { .. }
+        | C::Release { .. }
+        | C::PauseDunning { .. }
+        | C::ResumeDunning { .. }
+        | C::NoteOverdue { .. }
+        | C::Dun { .. } => true,
+        C::Request { .. }
+        | C::Approve { .. }
+        | C::Reject { .. }
+        | C::ChangeLimit { .. }
+        | C::ChangeTerms { .. }
+        | C::ChangePolicy { .. }
+        | C::Suspend { .. }
+        | C::Resume { .. }
+        | C::Close { .. }
+        | C::Authorise { .. }
+        | C::Capture { .. }
+        | C::Void { .. }
+        | C::Use { .. }
+        | C::GrantTemporary { .. }
+        | C::SettleTemporary { .. }
+        | C::JoinGroup { .. }
+        | C::LeaveGroup { .. }
+        | C::Settle { .. } => false,
+    }
+}
+
+/// Decides on a line that may be over. Nothing is bought on one that is: there is nothing to suspend, and nothing to resume.
+fn on_owing(state: &CreditLine, command: CreditCommand) -> Result<Vec<CreditEvent>, CreditError> {
+    if matches!(state, CreditLine::Open(_)) {
+        return on_open(state, command);
+    }
+    let mut events = decide(state.owing()?, command)?;
+    events.retain(|event| !matches!(event, CreditEvent::Suspended { .. } | CreditEvent::Resumed { .. }));
     Ok(events)
 }
 
@@ -355,6 +398,9 @@ fn decide(line: &Line, command: CreditCommand) -> Result<Vec<CreditEvent>, Credi
         }
         C::ReversePayment { payment, reason, now } => paying::reverse(line, payment, reason, now.today),
         C::ApplyUnapplied { orders, now } => paying::apply_unapplied(line, &orders, now.today),
+        C::RefundUnapplied { refund, amount, reason, now } => {
+            refunding::refund(line, refund, amount, reason, now.today)
+        }
         C::Release { release, order, amount, reason, now } => {
             releasing::release(line, (release, reason), order, amount, now.today)
         }

@@ -9,7 +9,7 @@ use crate::credit::terms::Terms;
 use crate::event::upcast::Upcaster;
 use crate::event::{Personal, clear_values, events};
 use crate::ids::{
-    Actor, CaseId, CreditGroupId, CreditLineId, CustomerId, HoldId, InvoiceId, OrderId, PaymentId, ReasonCode,
+    Actor, CaseId, CreditGroupId, CreditLineId, CustomerId, HoldId, InvoiceId, OrderId, PaymentId, ReasonCode, RefundId,
 };
 use crate::money::Money;
 
@@ -246,8 +246,23 @@ events! {
             /// What is outstanding again.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             restored: Vec<RestoredUse>,
-            /// What of it was unapplied, and is gone.
+            /// What of it was unapplied, and is gone. What was paid out of it meanwhile is owed: nothing pays then, but less than nothing is
+            /// unapplied.
             from_unapplied: Money,
+            /// Why.
+            reason: ReasonCode,
+            /// The business date.
+            on: NaiveDate,
+        },
+        /// Money that had come in and paid nothing was paid out.
+        #[serde(rename = "credit.unapplied.refunded")]
+        UnappliedRefunded {
+            /// The refund.
+            refund: RefundId,
+            /// How much.
+            amount: Money,
+            /// What has come in and pays nothing yet, after it.
+            unapplied: Money,
             /// Why.
             reason: ReasonCode,
             /// The business date.

@@ -10,9 +10,13 @@
 //! - The rules stop an order, never the invoicing of what was shipped: a capture is refused for no limit, suspension or debt. Who may
 //!   approve credit lets an order pass in spite of them; the event says who did, and why (*override*).
 //! - Money pays the oldest due first, or the orders that it names. What is left of it stays unapplied, and pays the next use at once.
+//!   What nothing is to be bought with is paid out (*refunded*). A payment that bounces after that is owed without an order: less than
+//!   nothing is unapplied.
 //! - A use is *overdue* from the day after its due date. Overdue beyond the grace that the policy gives *blocks*: nothing new is bought.
 //!   The line may be *suspended* for it, which ends by itself when it is paid.
 //! - *Dunning* reminds of what is overdue, one level after the other; it starts over once nothing is.
+//! - What is owed outlives the line: on one that was closed, or asked for again since, money comes in and turns out to be none, goods come
+//!   back, and what is late is told and reminded of. Nothing is bought on it.
 //! - Lines of a *group* (a parent and its branches) share a limit beside their own.
 //! - Two aggregates: [`credit_line::CreditLine`], under [`crate::ids::CreditLineId::of`] the customer and the currency, and
 //!   [`credit_group::CreditGroup`]. Whoever decides on a line tells it what its group has left, and appends to both at once.

@@ -107,6 +107,12 @@ pub enum PolicyFault {
         /// The line's.
         expected: Currency,
     },
+    /// A day to look at the limit again that is over.
+    #[error("the limit is to be looked at again on {today} or later")]
+    ReviewOver {
+        /// The business date.
+        today: NaiveDate,
+    },
     /// More levels than there may be.
     #[error("there are at most {limit} levels of dunning")]
     TooManyLevels {
@@ -151,6 +157,7 @@ impl PolicyFault {
             Self::Grace { .. } => "grace_too_long",
             Self::BlockMinimum | Self::LevelMinimum { .. } => "negative_minimum",
             Self::BlockCurrency { .. } | Self::LevelCurrency { .. } => "currency_mismatch",
+            Self::ReviewOver { .. } => "review_not_ahead",
             Self::TooManyLevels { .. } => "too_many_levels",
             Self::LevelOrder { .. } => "levels_out_of_order",
             Self::LevelChannels { .. } => "channels_required",
@@ -163,6 +170,7 @@ impl PolicyFault {
             Self::Tolerance { .. } => "/tolerance_percent".to_owned(),
             Self::Grace { .. } => "/overdue_block/grace_days".to_owned(),
             Self::BlockMinimum | Self::BlockCurrency { .. } => "/overdue_block/minimum".to_owned(),
+            Self::ReviewOver { .. } => "/review_on".to_owned(),
             Self::TooManyLevels { .. } => "/dunning".to_owned(),
             Self::LevelOrder { level, .. } => format!("/dunning/{level}/after_days"),
             Self::LevelMinimum { level } | Self::LevelCurrency { level, .. } => format!("/dunning/{level}/minimum"),
@@ -192,11 +200,11 @@ impl Policy {
         }
     }
 
-    /// Whether these rules can hold for a line in a currency.
+    /// Whether these rules can hold for a line in a currency from a business date on.
     ///
     /// # Errors
     /// The first fault.
-    pub fn check(&self, currency: Currency) -> Result<(), PolicyFault> {
+    pub fn check(&self, currency: Currency, today: NaiveDate) -> Result<(), PolicyFault> {
         let OverdueBlock { minimum, grace_days } = self.overdue_block;
         if self.tolerance_percent > TOLERANCE_PERCENT_MAX {
             return Err(PolicyFault::Tolerance { limit: TOLERANCE_PERCENT_MAX });
@@ -209,6 +217,9 @@ impl Policy {
         }
         if minimum.is_negative() {
             return Err(PolicyFault::BlockMinimum);
+        }
+        if self.review_overdue(today).is_some() {
+            return Err(PolicyFault::ReviewOver { today });
         }
         if self.dunning.len() > LEVELS_MAX {
             return Err(PolicyFault::TooManyLevels { limit: LEVELS_MAX });

@@ -11,19 +11,23 @@ use crate::credit::policy::{HOLD_DAYS, Policy};
 use crate::credit::reasons::{HoldRelease, Override, ReleaseCause, SuspensionCause};
 use crate::credit::terms::Terms;
 use crate::decider::Decider;
-use crate::ids::{Actor, CaseId, CreditGroupId, CustomerId, HoldId, OrderId, PaymentId, ReasonCode, ReleaseId};
+use crate::ids::{
+    Actor, CaseId, CreditGroupId, CustomerId, HoldId, OrderId, PaymentId, ReasonCode, RefundId, ReleaseId,
+};
 use crate::money::{Currency, Money};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::testing::given;
 
 mod deciding;
 mod dunning;
+mod endings;
 mod groups;
 mod holds;
 mod overdue;
 mod payments;
 mod policies;
 mod properties;
+mod refunds;
 mod releases;
 mod standing;
 mod temporary;
@@ -220,6 +224,10 @@ fn order(text: &str) -> OrderId {
 
 fn payment(text: &str) -> PaymentId {
     PaymentId::parse(text).unwrap()
+}
+
+fn refund_id(text: &str) -> RefundId {
+    RefundId::parse(text).unwrap()
 }
 
 fn case(text: &str) -> CaseId {

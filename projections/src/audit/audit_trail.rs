@@ -144,6 +144,7 @@ const fn order_of_line(event: &CreditEvent) -> Option<&OrderId> {
         | C::Closed { .. }
         | C::PaymentApplied { .. }
         | C::PaymentReversed { .. }
+        | C::UnappliedRefunded { .. }
         | C::DunningSent { .. }
         | C::DunningPaused { .. }
         | C::DunningResumed { .. }

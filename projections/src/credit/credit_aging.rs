@@ -84,6 +84,7 @@ impl ReadModel for CreditAging {
             | E::HoldReleased { .. }
             | E::LimitExceeded { .. }
             | E::PaymentApplied { .. }
+            | E::UnappliedRefunded { .. }
             | E::DunningSent { .. }
             | E::DunningPaused { .. }
             | E::DunningResumed { .. }

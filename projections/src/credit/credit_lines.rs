@@ -165,7 +165,7 @@ pub struct CreditLineRow {
     pub limit_minor: Option<i64>,
     /// In how many days what is bought now is to be paid.
     pub term_days: Option<i32>,
-    /// The rules.
+    /// The rules. Of a line that was asked for again: by which what is owed still is reminded of.
     pub policy: Option<Policy>,
     /// Why it was closed.
     pub closed_for: Option<String>,
@@ -223,7 +223,7 @@ pub struct CreditLines;
 
 impl ReadModel for CreditLines {
     const NAME: &'static str = "credit_lines";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["credit_lines"];
     const TABLES_SQL: &'static str = include_str!("credit_lines/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("credit_lines/indexes.sql");

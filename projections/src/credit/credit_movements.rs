@@ -32,11 +32,20 @@ pub enum Movement {
     Cancelled,
     /// Money that had come in turned out to be none.
     Reversed,
+    /// Money that had paid nothing was paid out.
+    Refunded,
 }
 
 impl Movement {
-    const ALL: [Self; 6] =
-        [Self::Used, Self::Received, Self::Paid, Self::PaidFromUnapplied, Self::Cancelled, Self::Reversed];
+    const ALL: [Self; 7] = [
+        Self::Used,
+        Self::Received,
+        Self::Paid,
+        Self::PaidFromUnapplied,
+        Self::Cancelled,
+        Self::Reversed,
+        Self::Refunded,
+    ];
 
     /// The word in the table and on the wire.
     #[must_use]
@@ -48,6 +57,7 @@ impl Movement {
             Self::PaidFromUnapplied => "paid_from_unapplied",
             Self::Cancelled => "cancelled",
             Self::Reversed => "reversed",
+            Self::Refunded => "refunded",
         }
     }
 
@@ -85,7 +95,9 @@ pub struct MovementRow {
     pub hold: Option<Uuid>,
     /// What who cancelled it calls that.
     pub release: Option<String>,
-    /// Why it was cancelled or reversed.
+    /// What who paid money out calls that.
+    pub refund: Option<String>,
+    /// Why it was cancelled, reversed or paid out.
     pub reason: Option<String>,
     /// The last day on which what was bought is paid in time.
     pub due_on: Option<NaiveDate>,
@@ -128,13 +140,18 @@ pub struct CreditMovements;
 
 impl ReadModel for CreditMovements {
     const NAME: &'static str = "credit_movements";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     const TABLES: &'static [&'static str] = &["credit_movements"];
     const TABLES_SQL: &'static str = include_str!("credit_movements/tables.sql");
     const INDEXES_SQL: &'static str = include_str!("credit_movements/indexes.sql");
     const PERSONAL: &'static [&'static str] = &[];
-    const HANDLES: &'static [&'static str] =
-        &["credit.used", "credit.payment.applied", "credit.released", "credit.payment.reversed"];
+    const HANDLES: &'static [&'static str] = &[
+        "credit.used",
+        "credit.payment.applied",
+        "credit.released",
+        "credit.payment.reversed",
+        "credit.unapplied.refunded",
+    ];
     const REVEALS: bool = false;
     const APPEND_ONLY: bool = true;
 
@@ -194,6 +211,12 @@ fn moved(event: &CreditEvent, recorded: &Recorded) -> Option<MovementRow> {
             payment: Some(payment.as_str().to_owned()),
             reason: Some(reason.as_str().to_owned()),
             ..row(Movement::Reversed, amount, on)
+        }),
+        E::UnappliedRefunded { refund, amount, reason, on, .. } => Some(MovementRow {
+            unapplied_minor: amount.minor().saturating_neg(),
+            refund: Some(refund.as_str().to_owned()),
+            reason: Some(reason.as_str().to_owned()),
+            ..row(Movement::Refunded, amount, on)
         }),
         E::Requested { .. }
         | E::Approved { .. }
@@ -261,6 +284,7 @@ impl MovementRow {
             invoice: None,
             hold: None,
             release: None,
+            refund: None,
             reason: None,
             due_on: None,
             received_on: None,
@@ -287,6 +311,7 @@ fn read(row: &PgRow) -> Result<MovementRow, sqlx::Error> {
         invoice: get(row, "invoice_id")?,
         hold: get(row, "hold_id")?,
         release: get(row, "release_id")?,
+        refund: get(row, "refund_id")?,
         reason: get(row, "reason")?,
         due_on: get(row, "due_on")?,
         received_on: get(row, "received_on")?,
@@ -318,6 +343,7 @@ impl TableRow for MovementRow {
             .put("invoice_id", self.invoice.as_deref())
             .put("hold_id", self.hold)
             .put("release_id", self.release.as_deref())
+            .put("refund_id", self.refund.as_deref())
             .put("reason", self.reason.as_deref())
             .put("due_on", self.due_on)
             .put("received_on", self.received_on)

@@ -9,7 +9,7 @@ use domain::credit::policy::{Counts, HOLD_DAYS, Policy};
 use domain::credit::reasons::{Override, RejectReason, SuspensionCause};
 use domain::credit::terms::Terms;
 use domain::ids::{
-    Actor, CaseId, CreditGroupId, CustomerId, HoldId, InvoiceId, OrderId, PaymentId, ReasonCode, ReleaseId,
+    Actor, CaseId, CreditGroupId, CustomerId, HoldId, InvoiceId, OrderId, PaymentId, ReasonCode, RefundId, ReleaseId,
 };
 use domain::{Currency, Decider, Moment, Money};
 use proptest::prelude::*;
@@ -164,6 +164,15 @@ pub(crate) fn reverse(number: u8, on: &str) -> CreditCommand {
     CreditCommand::ReversePayment { payment: payment(number), reason: reason("bounced"), now: noon(on) }
 }
 
+pub(crate) fn pay_out(number: u8, minor: i64, on: &str) -> CreditCommand {
+    pay_out_at(number, minor, noon(on))
+}
+
+fn pay_out_at(number: u8, minor: i64, now: Moment) -> CreditCommand {
+    let refund = RefundId::parse(&format!("refund-{number}")).unwrap();
+    CreditCommand::RefundUnapplied { refund, amount: money(minor), reason: reason("overpaid"), now }
+}
+
 pub(crate) fn cancel(number: u8, minor: i64, on: &str) -> CreditCommand {
     let release = ReleaseId::parse(&format!("return-{number}")).unwrap();
     CreditCommand::Release {
@@ -271,12 +280,13 @@ fn any_charge() -> impl Strategy<Value = CreditCommand> {
 
 fn any_money() -> impl Strategy<Value = CreditCommand> {
     let named = prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec((1_u8..10).prop_map(order), 0..3)];
-    (0..10, 1_u8..6, 1_u8..10, any_amount(), named, any_moment()).prop_map(|(which, number, of, minor, orders, now)| {
+    (0..11, 1_u8..6, 1_u8..10, any_amount(), named, any_moment()).prop_map(|(which, number, of, minor, orders, now)| {
         let (payment, amount, reason) = (payment(number), money(minor), reason("bounced"));
         match which {
             0..4 => CreditCommand::ApplyPayment { payment, amount, orders, received_on: now.today, now },
             4..6 => CreditCommand::ReversePayment { payment, reason, now },
             6 => CreditCommand::ApplyUnapplied { orders, now },
+            7 => pay_out_at(number, minor, now),
             _ => {
                 let release = ReleaseId::parse(&format!("return-{number}")).unwrap();
                 CreditCommand::Release { release, order: order(of), amount, reason, now }

@@ -1,6 +1,6 @@
 //! Credit: what is found, what jobs are told, by which indexes, and that a rebuild comes to the same.
 
-use crate::world::{Node, OTHER_SHOP, SHOP, World, day, noon};
+use crate::world::{Node, OTHER_SHOP, SHOP, World, day, noon, registered};
 use chrono::{DateTime, Utc};
 use domain::credit::credit_line::Verdict;
 use domain::credit::events::{CreditEvent, CreditGroupEvent, RestoredUse};
@@ -8,6 +8,7 @@ use domain::credit::financials::{CreditNote, Financials};
 use domain::credit::policy::Policy;
 use domain::credit::reasons::{Bound, ReleaseCause, SuspensionCause};
 use domain::credit::terms::Terms;
+use domain::customers::events::CustomerEvent;
 use domain::ids::{Actor, CreditGroupId, CreditLineId, CustomerId, HoldId, OrderId, PaymentId, ReasonCode};
 use domain::{Currency, Event, Money};
 use projections::Back;
@@ -293,6 +294,32 @@ async fn jobs_are_told_which_lines_of_a_tenant_are_due_the_longest_first() {
     assert_eq!(due_dunnings(pools, SHOP, day("2026-03-05"), 10, Some(&late[0])).await.unwrap(), late[1..]);
     assert_eq!(due_reviews(pools, SHOP, day("2027-01-10"), 10, None).await.unwrap(), []);
     assert_eq!(due_reviews(pools, SHOP, day("2027-01-11"), 10, None).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_deleted_is_not_reminded_and_who_is_restored_is() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let (ana, eva) = (fresh_id(), fresh_id());
+    for customer in [ana, eva] {
+        world.append(SHOP, customer, [registered("Torres", "+34600000001")]).await;
+        world.append(SHOP, customer, opened(customer)).await;
+        world.append(SHOP, customer, [used(1, 1000, "2026-02-02")]).await;
+    }
+    let on = day("2026-02-03");
+    let deleted = CustomerEvent::Deleted { reason: None, on };
+    let last = world.append(SHOP, eva, [deleted.into()]).await;
+    let due = async |last| {
+        all_see(&node, last).await;
+        node.sees("customers", last).await;
+        let due = due_dunnings(&node.pools, SHOP, day("2026-03-05"), 10, None).await.unwrap();
+        due.into_iter().map(|due| due.line).collect::<Vec<_>>()
+    };
+    assert_eq!(due(last).await, [ana]);
+    let overdue = due_overdue(&node.pools, SHOP, day("2026-03-05"), 10, None).await.unwrap();
+    assert_eq!(overdue.len(), 2, "what is late is told of all");
+    let last = world.append(SHOP, eva, [CustomerEvent::Restored { on }.into()]).await;
+    assert_eq!(due(last).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

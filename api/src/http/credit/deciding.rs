@@ -192,7 +192,7 @@ pub(super) fn terms_of(days: i64) -> Result<Terms, TermsError> {
         (status = 200, description = "Given", body = CreditDone),
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "credit_already_approved, credit_rejected, credit_closed, customer_blocked, customer_deleted, customer_merged, customer_erased"),
-        (status = 422, description = "approver_is_requester, currency_mismatch, limit_not_positive, tolerance_too_high, grace_too_long, negative_minimum, too_many_levels, levels_out_of_order, channels_required"),
+        (status = 422, description = "approver_is_requester, business_only, currency_mismatch, limit_not_positive, tolerance_too_high, grace_too_long, negative_minimum, review_not_ahead, too_many_levels, levels_out_of_order, channels_required"),
     ),
     security(("key" = [Scope::CreditApprove])),
 )]

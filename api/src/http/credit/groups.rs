@@ -68,7 +68,7 @@ struct CreditGroupFormed {
             headers(("Location" = String, description = "Path of the group"))),
         (status = 404, description = "customer_not_found"),
         (status = 409, description = "customer_deleted, customer_merged, customer_erased"),
-        (status = 422, description = "limit_not_positive"),
+        (status = 422, description = "business_only, limit_not_positive"),
     ),
     security(("key" = [Scope::CreditApprove])),
 )]

@@ -37,7 +37,7 @@ const STATEMENT_DAYS_MAX: i64 = 400;
 /// So many movements of a statement are read at a time.
 const STATEMENT_PART: usize = 1_000;
 /// The first row of a statement.
-const COLUMNS: &str = "on,kind,order_id,invoice_id,payment_id,due_on,received_on,amount,balance,currency";
+const COLUMNS: &str = "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,balance,currency";
 
 /// A movement of what is owed.
 #[derive(Serialize, ToSchema)]
@@ -58,7 +58,9 @@ pub(super) struct CreditMovementView {
     payment_id: Option<String>,
     #[schema(example = "inv-7")]
     invoice_id: Option<String>,
-    /// Why it was cancelled or taken back.
+    #[schema(example = "refund-7")]
+    refund_id: Option<String>,
+    /// Why it was cancelled, taken back or paid out.
     #[schema(value_type = Option<schemas::ReasonCode>)]
     reason: Option<String>,
     due_on: Option<NaiveDate>,
@@ -80,6 +82,7 @@ impl From<StatementLine> for CreditMovementView {
             order_id: movement.order,
             payment_id: movement.payment,
             invoice_id: movement.invoice,
+            refund_id: movement.refund,
             reason: movement.reason,
             due_on: movement.due_on,
             received_on: movement.received_on,
@@ -202,7 +205,7 @@ async fn statement(
 }
 
 fn sum_row(on: NaiveDate, kind: &str, minor: i64, currency: Currency) -> String {
-    format!("{on},{kind},,,,,,,{},{currency}", within_limits(minor, currency).amount())
+    format!("{on},{kind},,,,,,,,{},{currency}", within_limits(minor, currency).amount())
 }
 
 /// A row of RFC 4180. Ids and codes have no letters that would have to be quoted.
@@ -215,6 +218,7 @@ fn csv_row(StatementLine { movement, balance_minor }: &StatementLine, currency: 
         text(&movement.order),
         text(&movement.invoice),
         text(&movement.payment),
+        text(&movement.refund),
         day(movement.due_on),
         day(movement.received_on),
         movement.amount.amount(),

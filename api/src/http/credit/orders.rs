@@ -57,6 +57,7 @@ struct UseCreditBody {
     amount: AmountText,
     #[schema(value_type = schemas::Currency)]
     currency: String,
+    /// Kept as it is said first: the same order again with another invoice changes nothing.
     #[schema(value_type = Option<schemas::InvoiceId>)]
     invoice_id: Option<String>,
     #[serde(rename = "override")]
@@ -75,9 +76,9 @@ struct CreditUseView {
     /// The last day on which it is paid in time.
     #[schema(value_type = Option<schemas::Day>)]
     due_on: Option<NaiveDate>,
-    /// What of it money has paid that had come in before.
-    #[schema(value_type = schemas::Amount)]
-    paid: String,
+    /// What of it money has paid that had come in before; null when it was bought by another request.
+    #[schema(value_type = Option<schemas::Amount>)]
+    paid: Option<String>,
     /// The hold that had kept it.
     hold_id: Option<Uuid>,
     position: i64,
@@ -93,6 +94,7 @@ impl CreditUseView {
         committed: Committed,
     ) -> Result<Done<Self>, Problem> {
         let told = charged_by(&committed);
+        let is_told = told.is_some();
         let charged = match told {
             Some(charged) => Some(charged),
             None => commands::credit::orders::charged(&api.commands, caller, line, order.clone()).await?,
@@ -110,7 +112,7 @@ impl CreditUseView {
             amount: amount.amount(),
             currency: amount.currency(),
             due_on: charged.as_ref().map(|charged| charged.due_on),
-            paid: paid.unwrap_or(Money::zero(amount.currency())).amount(),
+            paid: is_told.then(|| paid.unwrap_or(Money::zero(amount.currency())).amount()),
             hold_id: charged.and_then(|charged| charged.hold).map(|hold| hold.as_uuid()),
             position: position.0,
             repeated,
@@ -201,7 +203,7 @@ struct CreditHoldView {
     responses(
         (status = 201, description = "Promised", body = CreditHoldView),
         (status = 404, description = "credit_not_requested, hold_not_found"),
-        (status = 409, description = "credit_suspended, credit_overdue, credit_review_due, order_already_charged, order_held, too_many_holds, credit_not_approved, credit_rejected, credit_closed, customer_blocked, customer_deleted, customer_merged, customer_erased"),
+        (status = 409, description = "credit_suspended, credit_overdue, credit_review_due, order_already_charged, order_held, too_many_holds, too_many_uses, credit_not_approved, credit_rejected, credit_closed, customer_blocked, customer_deleted, customer_merged, customer_erased"),
         (status = 422, description = "credit_limit_exceeded, amount_not_positive, currency_mismatch"),
     ),
     security(("key" = [Scope::CreditWrite])),
@@ -270,6 +272,7 @@ struct CaptureCreditBody {
     amount: AmountText,
     #[schema(value_type = schemas::Currency)]
     currency: String,
+    /// Kept as it is said first: the same order again with another invoice changes nothing.
     #[schema(value_type = Option<schemas::InvoiceId>)]
     invoice_id: Option<String>,
 }
@@ -393,7 +396,7 @@ struct CreditReleasedView {
         (status = 201, description = "Given back", body = CreditReleasedView),
         (status = 400, description = "invalid_parameter"),
         (status = 404, description = "credit_not_requested, unknown_order"),
-        (status = 409, description = "release_already_made, order_held, credit_not_approved, credit_rejected, credit_closed"),
+        (status = 409, description = "release_already_made, order_held, credit_not_approved, credit_rejected"),
         (status = 422, description = "release_exceeds_use, amount_not_positive, currency_mismatch"),
     ),
     security(("key" = [Scope::CreditWrite])),

@@ -11,11 +11,12 @@ use crate::http::wire::Fields;
 use crate::openapi::schemas;
 use crate::problem::Problem;
 use axum::extract::State;
-use commands::credit::payments::{ApplyPayment, ApplyUnapplied, ReversePayment};
+use commands::credit::payments::{ApplyPayment, ApplyUnapplied, RefundUnapplied, ReversePayment};
 use commands::{Caller, Committed, Scope};
+use domain::Currency;
 use domain::credit::events::{CreditEvent, RestoredUse};
 use domain::credit::reasons::ReleaseCause;
-use domain::ids::{CreditLineId, OrderId, PaymentId, ReasonCode};
+use domain::ids::{CreditLineId, OrderId, PaymentId, ReasonCode, RefundId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,18 +28,19 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(pay_credit))
         .routes(routes!(reverse_credit_payment))
         .routes(routes!(apply_unapplied_credit))
+        .routes(routes!(refund_unapplied_credit))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreditPaymentBody {
-    /// Applied once.
+    /// Applied once on this line. On another line it is another payment: two customers may use one number.
     #[schema(value_type = schemas::PaymentId)]
     payment_id: String,
     amount: AmountText,
     #[schema(value_type = schemas::Currency)]
     currency: String,
-    /// What it is for, in this order; the oldest due first, unless it is said.
+    /// What it is for, in this order, each once, at most 1,000; the oldest due first, unless it is said.
     #[serde(default)]
     #[schema(value_type = Vec<schemas::OrderId>)]
     order_ids: Vec<String>,
@@ -77,12 +79,17 @@ struct PaidOrderView {
 #[derive(Serialize, ToSchema)]
 struct CreditPaidView {
     line_id: Uuid,
-    paid: Vec<PaidOrderView>,
-    /// What of the payment pays nothing yet; none of money that came in before, and of a payment that was applied by another request.
+    /// Null when the payment was applied by another request: what it paid then is not known to this answer.
+    paid: Option<Vec<PaidOrderView>>,
+    /// What of the payment pays nothing yet; null of money that came in before, and of a payment that was applied by another request.
     #[schema(value_type = Option<schemas::Amount>)]
     unapplied: Option<String>,
     /// Whether nothing is overdue any more that had suspended the line.
     resumed: bool,
+    /// Told only of a payment that was applied before and has turned out to be none since: it pays nothing any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    reversed: bool,
     position: i64,
     repeated: bool,
 }
@@ -109,12 +116,29 @@ impl CreditPaidView {
         });
         Self {
             line_id: line.as_uuid(),
-            paid: paid.collect(),
+            paid: Some(paid.collect()),
             unapplied,
             resumed: committed.credit_events().any(|event| matches!(event, CreditEvent::Resumed { .. })),
             position: committed.position.0,
+            reversed: false,
             repeated: is_repeated(committed),
         }
+    }
+
+    /// Of a payment that was applied before, by this request or another one, it is told what has become of it.
+    async fn of_payment(
+        (api, caller): (&Api, &Caller),
+        line: CreditLineId,
+        payment: PaymentId,
+        committed: &Committed,
+    ) -> Result<Self, Problem> {
+        let view = Self::of(line, committed);
+        if !view.repeated {
+            return Ok(view);
+        }
+        let reversed = commands::credit::payments::is_reversed(&api.commands, caller, line, payment).await?;
+        let paid = view.paid.filter(|_| view.unapplied.is_some());
+        Ok(Self { paid, reversed, ..view })
     }
 }
 
@@ -126,8 +150,8 @@ impl CreditPaidView {
     responses(
         (status = 201, description = "Applied", body = CreditPaidView),
         (status = 404, description = "credit_not_requested, unknown_order"),
-        (status = 409, description = "payment_already_applied, order_settled, credit_not_approved, credit_rejected, credit_closed"),
-        (status = 422, description = "amount_not_positive, currency_mismatch, in_the_future, too_long_ago"),
+        (status = 409, description = "payment_already_applied, order_settled, credit_not_approved, credit_rejected"),
+        (status = 422, description = "amount_not_positive, currency_mismatch, too_many_orders, order_named_twice, in_the_future, too_long_ago"),
     ),
     security(("key" = [Scope::CreditWrite])),
 )]
@@ -141,8 +165,10 @@ async fn pay_credit(
     caller.require(Scope::CreditWrite)?;
     let line = CreditLineId::new(line);
     let request = body.read(line, &caller)?;
+    let payment = request.payment.clone();
     let committed = commands::credit::payments::apply(&api.commands, &caller, key, request).await?;
-    Ok(Done::once(is_repeated(&committed), committed.position, CreditPaidView::of(line, &committed)))
+    let view = CreditPaidView::of_payment((&api, &caller), line, payment, &committed).await?;
+    Ok(Done::once(view.repeated, committed.position, view))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -167,7 +193,8 @@ struct CreditPaymentReversedView {
     line_id: Uuid,
     #[schema(value_type = schemas::PaymentId)]
     payment_id: String,
-    restored: Vec<RestoredOrderView>,
+    /// Null when it was taken back by another request.
+    restored: Option<Vec<RestoredOrderView>>,
     position: i64,
     repeated: bool,
 }
@@ -184,7 +211,7 @@ struct CreditPaymentReversedView {
         (status = 201, description = "Taken back", body = CreditPaymentReversedView),
         (status = 400, description = "invalid_parameter"),
         (status = 404, description = "credit_not_requested, payment_not_found"),
-        (status = 409, description = "credit_not_approved, credit_rejected, credit_closed"),
+        (status = 409, description = "payment_too_old, credit_not_approved, credit_rejected"),
     ),
     security(("key" = [Scope::CreditWrite])),
 )]
@@ -206,7 +233,7 @@ async fn reverse_credit_payment(
         _ => None,
     });
     let (position, repeated) = (committed.position, is_repeated(&committed));
-    let (line_id, restored) = (line.as_uuid(), restored.unwrap_or_default());
+    let line_id = line.as_uuid();
     let view = CreditPaymentReversedView { line_id, payment_id, restored, position: position.0, repeated };
     Ok(Done::once(repeated, position, view))
 }
@@ -220,7 +247,7 @@ impl From<&RestoredUse> for RestoredOrderView {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApplyUnappliedBody {
-    /// In this order; the oldest due first, unless it is said.
+    /// In this order, each once, at most 1,000; the oldest due first, unless it is said.
     #[serde(default)]
     #[schema(value_type = Vec<schemas::OrderId>)]
     order_ids: Vec<String>,
@@ -234,7 +261,8 @@ struct ApplyUnappliedBody {
     responses(
         (status = 200, description = "As far as it goes", body = CreditPaidView),
         (status = 404, description = "credit_not_requested, unknown_order"),
-        (status = 409, description = "credit_not_approved, credit_rejected, credit_closed"),
+        (status = 409, description = "credit_not_approved, credit_rejected"),
+        (status = 422, description = "too_many_orders, order_named_twice"),
     ),
     security(("key" = [Scope::CreditWrite])),
 )]
@@ -251,4 +279,74 @@ async fn apply_unapplied_credit(
     let request = ApplyUnapplied { line, orders: fields.end(orders)? };
     let committed = commands::credit::payments::apply_unapplied(&api.commands, &caller, key, request).await?;
     Ok(Done::changed(committed.position, None, CreditPaidView::of(line, &committed)))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefundUnappliedBody {
+    /// Your name for it: the same one is made once on this line.
+    #[schema(value_type = schemas::RefundId)]
+    refund_id: String,
+    amount: AmountText,
+    #[schema(value_type = schemas::Currency)]
+    currency: String,
+    /// A word that reports can count.
+    #[schema(value_type = schemas::ReasonCode)]
+    reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CreditRefundedView {
+    line_id: Uuid,
+    #[schema(value_type = schemas::RefundId)]
+    refund_id: String,
+    #[schema(value_type = schemas::Amount)]
+    amount: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    /// What has come in and pays nothing yet, after it; null when it was made by another request.
+    #[schema(value_type = Option<schemas::Amount>)]
+    unapplied: Option<String>,
+    position: i64,
+    repeated: bool,
+}
+
+/// Records that money was paid out which came in before and paid nothing, on a line that was closed, too.
+#[utoipa::path(
+    post, path = "/v1/credit-lines/{line}/refunds", tag = "credit", operation_id = "refund_unapplied_credit",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), Idempotency),
+    request_body = RefundUnappliedBody,
+    responses(
+        (status = 201, description = "Paid out", body = CreditRefundedView),
+        (status = 404, description = "credit_not_requested"),
+        (status = 409, description = "refund_already_made, credit_not_approved, credit_rejected"),
+        (status = 422, description = "refund_exceeds_unapplied, amount_not_positive, currency_mismatch"),
+    ),
+    security(("key" = [Scope::CreditWrite])),
+)]
+async fn refund_unapplied_credit(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    Idempotency(key): Idempotency,
+    JsonBody(body): JsonBody<RefundUnappliedBody>,
+) -> Result<Done<CreditRefundedView>, Problem> {
+    caller.require(Scope::CreditWrite)?;
+    let (mut fields, line) = (Fields::default(), CreditLineId::new(line));
+    let refund = fields.keep("/refund_id", RefundId::parse(&body.refund_id));
+    let amount = money(&mut fields, "/amount", &body.amount, &body.currency);
+    let reason = fields.keep("/reason", ReasonCode::parse(&body.reason));
+    let read = || Some(RefundUnapplied { line, refund: refund?, amount: amount?, reason: reason? });
+    let read = read();
+    let request = fields.end(read)?;
+    let (refund_id, amount) = (body.refund_id, request.amount);
+    let committed = commands::credit::payments::refund(&api.commands, &caller, key, request).await?;
+    let unapplied = committed.credit_events().find_map(|event| match event {
+        CreditEvent::UnappliedRefunded { unapplied, .. } => Some(unapplied.amount()),
+        _ => None,
+    });
+    let (position, repeated) = (committed.position, is_repeated(&committed));
+    let (line_id, currency, amount) = (line.as_uuid(), amount.currency(), amount.amount());
+    let view = CreditRefundedView { line_id, refund_id, amount, currency, unapplied, position: position.0, repeated };
+    Ok(Done::once(repeated, position, view))
 }

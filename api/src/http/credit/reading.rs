@@ -144,7 +144,7 @@ impl From<CreditStanding> for CreditLineView {
 struct CreditLineDetails {
     #[serde(flatten)]
     line: CreditLineView,
-    /// The rules; none until it is given.
+    /// The rules; none until it is given. Of a line that is asked for again: by which what is owed still is reminded of.
     policy: Option<PolicyBody>,
     /// What is promised to orders, the next to lapse first.
     holds: Vec<OpenHoldView>,

@@ -239,7 +239,7 @@ struct CreditPolicyBody {
         (status = 404, description = "credit_not_requested"),
         (status = 409, description = "credit_not_approved, credit_rejected, credit_closed, customer_deleted, customer_merged, customer_erased"),
         (status = 412, description = "version_changed"),
-        (status = 422, description = "currency_mismatch, tolerance_too_high, grace_too_long, negative_minimum, too_many_levels, levels_out_of_order, channels_required"),
+        (status = 422, description = "currency_mismatch, tolerance_too_high, grace_too_long, negative_minimum, review_not_ahead, too_many_levels, levels_out_of_order, channels_required"),
     ),
     security(("key" = [Scope::CreditApprove])),
 )]

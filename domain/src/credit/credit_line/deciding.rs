@@ -15,7 +15,7 @@ use crate::credit::reasons::RejectReason;
 use crate::credit::terms::Terms;
 use crate::event::Personal;
 use crate::ids::{Actor, CustomerId};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 
 /// What was decided, to tell a repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,28 +52,44 @@ impl Request {
         &self.financials
     }
 
-    /// The line that it becomes; what a line that was closed remembers is known to it.
+    /// The line that was closed before, with what is owed on it.
+    pub fn before(&self) -> Option<&Line> {
+        self.before.as_deref()
+    }
+
+    pub(super) fn evolve(mut self, event: &CreditEvent) -> Self {
+        self.before = self.before.map(|before| Box::new(before.evolve(event)));
+        self
+    }
+
+    /// The line that it becomes. One that was closed goes on: what it remembers is known, and what is owed on it is owed.
     fn approved(self, approval: Approval, on: NaiveDate) -> Line {
-        let remembered = self.before.map(|before| *before);
-        let (uses, next_use, over, payments, temporary) = remembered.map_or_else(
-            || (BTreeMap::new(), 1, Vec::new(), BTreeMap::new(), BTreeMap::new()),
-            |before| (before.uses, before.next_use, before.over, before.payments, before.temporary),
-        );
-        Line {
-            customer: self.customer,
-            currency: self.amount.currency(),
+        let given = Line::new(self.customer, self.amount.currency(), approval, on);
+        let Some(before) = self.before else { return given };
+        let Line { approval, limit, terms, policy, suspended, latest, .. } = given;
+        Line { approval, limit, terms, policy, suspended, latest, ..*before }
+    }
+}
+
+impl Line {
+    /// One on which nothing has happened.
+    fn new(customer: CustomerId, currency: Currency, approval: Approval, on: NaiveDate) -> Self {
+        Self {
+            customer,
+            currency,
             limit: approval.limit.minor(),
             terms: approval.terms,
             policy: approval.policy.clone(),
             approval,
             suspended: BTreeSet::new(),
-            uses,
-            next_use,
+            uses: BTreeMap::new(),
+            next_use: 1,
             holds: Vec::new(),
-            over,
-            payments,
+            over: Vec::new(),
+            payments: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             unapplied: 0,
-            temporary,
+            temporary: BTreeMap::new(),
             group: None,
             dunning: Dunning::default(),
             latest: on,
@@ -82,6 +98,10 @@ impl Request {
 }
 
 impl Rejection {
+    pub(super) fn evolve(self, event: &CreditEvent) -> Self {
+        Self { request: self.request.evolve(event), ..self }
+    }
+
     /// What was asked for.
     pub const fn request(&self) -> &Request {
         &self.request
@@ -178,7 +198,7 @@ pub(super) fn approve(
     if limit.minor() <= 0 {
         return Err(CreditError::LimitNotPositive { limit });
     }
-    policy.check(expected).map_err(CreditError::Faulty)?;
+    policy.check(expected, on).map_err(CreditError::Faulty)?;
     Ok(vec![CreditEvent::Approved { limit, terms, policy, approved_by, on, personal: note.into() }])
 }
 

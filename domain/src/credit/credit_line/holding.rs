@@ -161,6 +161,7 @@ pub(super) fn place(
     if line.holds.len() >= HOLDS_MAX {
         return Err(CreditError::TooManyHolds { limit: HOLDS_MAX });
     }
+    line.require_place()?;
     let Charge { order, amount, .. } = charge;
     let (on, lapses_at, lapses_on) = (now.today, lapses.at, lapses.today);
     Ok(vec![CreditEvent::HoldPlaced { hold, order, amount, on, lapses_at, lapses_on, overridden }])

@@ -1,6 +1,6 @@
 //! Money that comes in, what it pays, and what becomes of that when the money turns out not to be there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,9 @@ use crate::credit::events::{CreditEvent, RestoredUse};
 use crate::credit::reasons::ReleaseCause;
 use crate::ids::{OrderId, PaymentId, ReasonCode};
 use crate::money::Money;
+
+/// A payment names at most so many orders.
+pub const ORDERS_MAX: usize = 1_000;
 
 /// A payment. Amounts are in the smallest unit of the line's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,21 +106,29 @@ impl Line {
         self.see(*on);
     }
 
-    /// The orders that are to be paid, each once: those named, or the oldest due first.
+    /// The orders that are to be paid: those named, or the oldest due first.
     fn to_pay(&self, named: &[OrderId]) -> Result<Vec<(&OrderId, i64)>, CreditError> {
         if named.is_empty() {
             return Ok(self.open_uses().into_iter().map(|(order, used)| (order, used.outstanding)).collect());
         }
-        let mut seen = BTreeSet::new();
-        let each = named.iter().filter(|order| seen.insert(*order));
-        let outstanding = each.map(|order| {
-            let used = self.uses.get(order).ok_or_else(|| CreditError::UnknownOrder { order: order.clone() })?;
-            Ok((order, used.outstanding))
-        });
+        require_names(named)?;
         // The names are the caller's; what is answered is the line's.
-        let outstanding: Vec<(&OrderId, i64)> = outstanding.collect::<Result<_, CreditError>>()?;
-        let own = outstanding.into_iter().filter_map(|(order, left)| Some((self.uses.get_key_value(order)?.0, left)));
-        Ok(own.collect())
+        let own = named.iter().map(|order| {
+            let own = self.uses.get_key_value(order).map(|(order, used)| (order, used.outstanding));
+            own.ok_or_else(|| CreditError::UnknownOrder { order: order.clone() })
+        });
+        own.collect()
+    }
+}
+
+fn require_names(named: &[OrderId]) -> Result<(), CreditError> {
+    if named.len() > ORDERS_MAX {
+        return Err(CreditError::TooManyOrders { limit: ORDERS_MAX });
+    }
+    let mut seen = HashSet::new();
+    match named.iter().find(|order| !seen.insert(*order)) {
+        Some(twice) => Err(CreditError::OrderNamedTwice { order: twice.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -182,7 +193,8 @@ fn released(
 }
 
 /// Takes a payment back, all of it. What it paid is outstanding again; what of it was unapplied is gone; and where that was spent, or what
-/// it paid was given back meanwhile, the orders are outstanding again that money paid which had come in before, the latest due first.
+/// it paid was given back meanwhile, the orders are outstanding again that money paid which had come in before, the latest due first. What
+/// was paid out of it is owed: less than nothing is unapplied then.
 pub(super) fn reverse(
     line: &Line,
     payment: PaymentId,
@@ -208,7 +220,12 @@ pub(super) fn reverse(
     for (order, used) in &latest {
         taken.take(order, used.paid());
     }
-    let (amount, from_unapplied) = (line.money(applied.amount), line.money(from_unapplied));
+    // What was paid out of it is owed without an order. More than that is missing only where an order is forgotten.
+    let paid_out = taken.left.min(line.refunded().saturating_add(line.unapplied.min(0))).max(0);
+    if taken.left > paid_out {
+        return Err(CreditError::PaymentTooOld { payment });
+    }
+    let (amount, from_unapplied) = (line.money(applied.amount), line.money(from_unapplied + paid_out));
     let restored = taken.in_order_of_due();
     Ok(vec![CreditEvent::PaymentReversed { payment, amount, restored, from_unapplied, reason, on }])
 }

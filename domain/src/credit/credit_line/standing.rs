@@ -80,10 +80,10 @@ fn change_limit(
 
 /// Other rules may end what the rules before had suspended.
 fn change_policy(line: &Line, policy: Policy, on: NaiveDate) -> Result<Vec<CreditEvent>, CreditError> {
-    policy.check(line.currency).map_err(CreditError::Faulty)?;
     if policy == line.policy {
         return Ok(vec![]);
     }
+    policy.check(line.currency, on).map_err(CreditError::Faulty)?;
     Ok(with_consequences(line, vec![CreditEvent::PolicyChanged { policy, on }], on))
 }
 

@@ -13,7 +13,7 @@ use crate::credit::reasons::{Bound, Override};
 use crate::ids::{HoldId, InvoiceId, OrderId, ReleaseId};
 use crate::money::Money;
 
-/// A line has at most so many orders at once that are not paid: what a payment does to them is one append.
+/// A line has at most so many orders at once that are not paid or held: what a payment does to them is one append.
 pub const USES_MAX: usize = 5_000;
 
 /// An order that was bought on credit. Amounts are in the smallest unit of the line's currency.
@@ -214,15 +214,19 @@ pub(super) fn charge(
         Ok(overridden) => overridden,
         Err(exceeded) => return Ok(vec![exceeded]),
     };
-    if line.open_uses().len() >= USES_MAX {
-        return Err(CreditError::TooManyUses { limit: USES_MAX });
-    }
+    line.require_place()?;
     let Charge { order, amount, .. } = charge;
     let (on, due_on) = (today, line.terms.due(today));
     Ok(paid_at_once(line, CreditEvent::Used { order, amount, hold: None, invoice, on, due_on, overridden }))
 }
 
 impl Line {
+    /// A place for one more order. What is held has one already: what was shipped is invoiced.
+    pub(super) fn require_place(&self) -> Result<(), CreditError> {
+        let taken = self.uses.values().filter(|used| used.outstanding > 0).count() + self.holds.len();
+        if taken < USES_MAX { Ok(()) } else { Err(CreditError::TooManyUses { limit: USES_MAX }) }
+    }
+
     /// That an order was charged with the same amount before, which changes nothing.
     pub(super) fn charged(&self, order: &OrderId, amount: Money) -> Result<Option<Vec<CreditEvent>>, CreditError> {
         let Some(used) = self.uses.get(order) else { return Ok(None) };

@@ -15,11 +15,15 @@ fn dun(today: &str) -> CreditCommand {
 }
 
 fn sent(level: u8, on: &str) -> CreditEvent {
+    sent_of(level, "400.00", on)
+}
+
+pub(super) fn sent_of(level: u8, overdue: &str, on: &str) -> CreditEvent {
     let channels = match level {
         3 => vec![DunningChannel::Email, DunningChannel::Letter],
         _ => vec![DunningChannel::Email],
     };
-    CreditEvent::DunningSent { level, channels, overdue: eur("400.00"), oldest_due_on: day("2026-02-19"), on: day(on) }
+    CreditEvent::DunningSent { level, channels, overdue: eur(overdue), oldest_due_on: day("2026-02-19"), on: day(on) }
 }
 
 #[test]

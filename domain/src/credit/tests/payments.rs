@@ -1,6 +1,7 @@
 //! Money that comes in, and money that turns out not to have.
 
 use super::*;
+use crate::credit::credit_line::ORDERS_MAX;
 use crate::credit::events::RestoredUse;
 
 /// Two orders: the later one is due first, because the terms were shorter then.
@@ -12,11 +13,17 @@ fn two_orders() -> Vec<CreditEvent> {
     with(open("1000.00"), [used("order-1", "300.00", "2026-01-20"), second])
 }
 
-fn reverse(payment_id: &str, today: &str) -> CreditCommand {
+pub(super) fn reverse(payment_id: &str, today: &str) -> CreditCommand {
     CreditCommand::ReversePayment { payment: payment(payment_id), reason: reason("bounced"), now: noon(today) }
 }
 
-fn reversed(payment_id: &str, amount: &str, restored: &[(&str, &str)], from_unapplied: &str, on: &str) -> CreditEvent {
+pub(super) fn reversed(
+    payment_id: &str,
+    amount: &str,
+    restored: &[(&str, &str)],
+    from_unapplied: &str,
+    on: &str,
+) -> CreditEvent {
     let restored = restored.iter().map(|(text, amount)| RestoredUse { order: order(text), amount: eur(amount) });
     CreditEvent::PaymentReversed {
         payment: payment(payment_id),
@@ -28,7 +35,7 @@ fn reversed(payment_id: &str, amount: &str, restored: &[(&str, &str)], from_unap
     }
 }
 
-fn apply_unapplied(orders: &[&str], today: &str) -> CreditCommand {
+pub(super) fn apply_unapplied(orders: &[&str], today: &str) -> CreditCommand {
     let orders = orders.iter().map(|text| order(text)).collect();
     CreditCommand::ApplyUnapplied { orders, now: noon(today) }
 }
@@ -64,8 +71,8 @@ fn of_orders_due_on_one_day_the_first_used_is_paid_first() {
 #[test]
 fn a_payment_pays_the_orders_that_it_names_in_that_order_and_keeps_the_rest() {
     let on = "2026-01-25";
-    given::<CreditLine>(two_orders()).when(pay_for("payment-1", "350.00", &["order-1", "order-1"], on)).then([
-        naming(&["order-1", "order-1"], received("payment-1", "350.00", "50.00", on)),
+    given::<CreditLine>(two_orders()).when(pay_for("payment-1", "350.00", &["order-1"], on)).then([
+        naming(&["order-1"], received("payment-1", "350.00", "50.00", on)),
         paid_by("payment-1", "order-1", "300.00", "0.00", on),
     ]);
     given::<CreditLine>(two_orders())
@@ -75,6 +82,27 @@ fn a_payment_pays_the_orders_that_it_names_in_that_order_and_keeps_the_rest() {
     given::<CreditLine>(with(two_orders(), paid))
         .when(pay_for("payment-2", "10.00", &["order-2"], on))
         .then_refused(CreditError::OrderSettled { order: order("order-2") });
+}
+
+#[test]
+fn a_payment_names_each_order_once_and_not_too_many_of_them() {
+    let on = "2026-01-25";
+    let twice = CreditError::OrderNamedTwice { order: order("order-1") };
+    given::<CreditLine>(two_orders())
+        .when(pay_for("payment-1", "350.00", &["order-1", "order-2", "order-1"], on))
+        .then_refused(twice.clone());
+    given::<CreditLine>(two_orders()).when(apply_unapplied(&["order-1", "order-1"], on)).then_refused(twice.clone());
+    let names: Vec<_> = (0..=ORDERS_MAX).map(|number| format!("order-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let too_many = CreditError::TooManyOrders { limit: ORDERS_MAX };
+    given::<CreditLine>(two_orders()).when(pay_for("payment-1", "1.00", &names, on)).then_refused(too_many.clone());
+    given::<CreditLine>(two_orders())
+        .when(pay_for("payment-1", "1.00", &names[1..], on))
+        .then_refused(CreditError::UnknownOrder { order: order("order-3") });
+    for (error, code) in [(twice, "order_named_twice"), (too_many, "too_many_orders")] {
+        let Refusal { kind, code: told, field, .. } = error.into();
+        assert_eq!((kind, told.as_str(), field.as_deref()), (RefusalKind::Invalid, code, Some("/order_ids")));
+    }
 }
 
 #[test]
@@ -186,4 +214,35 @@ fn what_was_given_back_meanwhile_is_not_owed_again() {
         .when(reverse("payment-1", "2026-01-28"))
         .then([reversed("payment-1", "200.00", &[("order-2", "80.00")], "120.00", "2026-01-28")]);
     assert_eq!((line(&state).outstanding(), line(&state).unapplied()), (eur("380.00"), eur("0.00")));
+}
+
+/// The order that a payment paid in the end is forgotten, although the payment is not.
+#[test]
+fn a_payment_is_not_taken_back_when_nobody_knows_any_more_what_it_paid() {
+    let swapped = with(
+        open("1000.00"),
+        [
+            received("payment-1", "100.00", "100.00", "2026-01-20"),
+            used("order-1", "100.00", "2026-01-21"),
+            paid_from_unapplied("order-1", "100.00", "0.00", "2026-01-21"),
+            received("payment-2", "100.00", "100.00", "2026-02-25"),
+            reversed("payment-1", "100.00", &[], "100.00", "2026-02-26"),
+        ],
+    );
+    let seen_on = |on: &str| {
+        let (order, amount, available) = (order("order-2"), eur("2000.00"), eur("1000.00"));
+        let bound = crate::credit::reasons::Bound::Line;
+        with(swapped.clone(), [CreditEvent::LimitExceeded { order, amount, available, bound, on: day(on) }])
+    };
+    given::<CreditLine>(seen_on("2028-01-20")).when(reverse("payment-2", "2028-01-22")).then([reversed(
+        "payment-2",
+        "100.00",
+        &[("order-1", "100.00")],
+        "0.00",
+        "2028-01-22",
+    )]);
+    let too_old = CreditError::PaymentTooOld { payment: payment("payment-2") };
+    given::<CreditLine>(seen_on("2028-01-21")).when(reverse("payment-2", "2028-01-22")).then_refused(too_old.clone());
+    let Refusal { kind, code, .. } = too_old.into();
+    assert_eq!((kind, code.as_str()), (RefusalKind::Conflict, "payment_too_old"));
 }

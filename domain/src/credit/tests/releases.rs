@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn release(id: &str, order_id: &str, amount: &str) -> CreditCommand {
+pub(super) fn release(id: &str, order_id: &str, amount: &str) -> CreditCommand {
     let (release, reason, now) = (release_id(id), reason("returned"), noon("2026-01-26"));
     CreditCommand::Release { release, order: order(order_id), amount: eur(amount), reason, now }
 }
 
-fn cancelled(id: &str, amount: &str, outstanding: &str, unapplied: &str) -> CreditEvent {
+pub(super) fn cancelled(id: &str, amount: &str, outstanding: &str, unapplied: &str) -> CreditEvent {
     let (release, reason, unapplied) = (release_id(id), reason("returned"), eur(unapplied));
     CreditEvent::Released {
         order: order("order-1"),

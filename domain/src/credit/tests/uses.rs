@@ -203,6 +203,19 @@ fn a_line_has_so_many_orders_at_once_that_are_not_paid() {
     given::<CreditLine>(with(open("1000.00"), many(USES_MAX)))
         .when(buy("another", "0.01", "2026-01-21"))
         .then_refused(CreditError::TooManyUses { limit: USES_MAX });
+    let held = |count| with(open("1000.00"), many(count).chain([placed(1, "held", "0.01", "2026-01-20T12:00:00Z")]));
+    let hold = authorise(2, "another", "0.01", "2026-01-21T12:00:00Z");
+    for one_more in [hold.clone(), buy("another", "0.01", "2026-01-21")] {
+        given::<CreditLine>(held(USES_MAX - 1))
+            .when(one_more)
+            .then_refused(CreditError::TooManyUses { limit: USES_MAX });
+    }
+    given::<CreditLine>(held(USES_MAX - 2)).when(hold).then([placed(2, "another", "0.01", "2026-01-21T12:00:00Z")]);
+    let mut captured = used("held", "0.01", "2026-01-21");
+    if let CreditEvent::Used { hold: by, .. } = &mut captured {
+        *by = Some(super::hold(1));
+    }
+    given::<CreditLine>(held(USES_MAX)).when(capture(1, "held", "0.01", "2026-01-21T12:00:00Z")).then([captured]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ proptest! {
                 rows = told(rows, &recorded(event, nth));
             }
         }
-        let Ok(line) = state.open() else { return Ok(()) };
+        let Ok(line) = state.owing() else { return Ok(()) };
         for (order, used) in line.uses() {
             let row = &rows[&(Uuid::from_u128(1), order.as_str().to_owned())];
             prop_assert_eq!((row.outstanding_minor, row.amount.minor()), (used.outstanding_minor(), used.amount_minor()));

@@ -67,7 +67,7 @@ pub async fn due_overdue(
     list(pools, include_str!("due_overdue.sql"), (tenant, until), limit, after).await
 }
 
-/// Lines whose customer is to be reminded on a date or before, the longest due first; at most so many, those behind `after`.
+/// Lines whose customer, neither deleted nor erased, is to be reminded on a date or before, the longest due first; at most so many, those behind `after`.
 ///
 /// # Errors
 /// When the database is away.

@@ -83,12 +83,13 @@ impl CreditLineRow {
             E::Requested { .. } => self.request(event),
             E::Approved { .. } if self.status == Status::Requested => self.approve(event),
             E::Rejected { .. } if self.status == Status::Requested => self.reject(event),
-            event if self.status.is_open() => self.change(event),
-            _ => {} // of a line that is not open nothing else happens
+            // What is owed is paid, and told to be late, although nothing is bought any more.
+            event if self.was_given() => self.change(event),
+            _ => {} // of a line that was never given nothing else happens
         }
     }
 
-    /// How an event changes a line that may be used or is suspended.
+    /// How an event changes a line that was given.
     fn change(&mut self, event: &CreditEvent) {
         use CreditEvent as E;
         match event {
@@ -108,6 +109,10 @@ impl CreditLineRow {
             }
             E::Released { .. } => self.release(event),
             E::PaymentReversed { restored, from_unapplied, on, .. } => self.restore(restored, *from_unapplied, *on),
+            E::UnappliedRefunded { amount, on, .. } => {
+                self.see(*on);
+                self.unapplied_minor = self.unapplied_minor.saturating_sub(amount.minor());
+            }
             E::Overdue { order, on, .. } => {
                 self.see(*on);
                 let known = self.uses.iter_mut().chain(&mut self.paid);
@@ -125,11 +130,11 @@ impl CreditLineRow {
                 self.see(*on);
                 self.group = None;
             }
-            E::Requested { .. } | E::Approved { .. } | E::Rejected { .. } => {} // of a line that is not open
+            E::Requested { .. } | E::Approved { .. } | E::Rejected { .. } => {} // stages of their own
         }
     }
 
-    /// Asked for again, nothing of what was decided before holds.
+    /// Asked for again, nothing of what was decided before holds, but by which rules what is owed still is reminded of.
     fn request(&mut self, event: &CreditEvent) {
         let CreditEvent::Requested { amount, requested_by, on, .. } = event else { return };
         self.status = Status::Requested;
@@ -139,11 +144,11 @@ impl CreditLineRow {
         self.suspended_for.clear();
         (self.rejected_for, self.rejected_by, self.rejected_on) = (None, None, None);
         (self.approved_by, self.approved_on) = (None, None);
-        (self.limit_minor, self.term_days, self.policy) = (None, None, None);
+        (self.limit_minor, self.term_days) = (None, None);
         (self.closed_for, self.closed_on) = (None, None);
     }
 
-    /// What a line that was closed remembers is known to it.
+    /// What a line that was closed remembers is known to it, and what is owed on it is owed.
     fn approve(&mut self, event: &CreditEvent) {
         let CreditEvent::Approved { limit, terms, policy, approved_by, on, .. } = event else { return };
         self.status = Status::Active;
@@ -153,11 +158,6 @@ impl CreditLineRow {
         self.approved_by = Some(approved_by.as_str().to_owned());
         self.approved_on = Some(*on);
         self.suspended_for.clear();
-        self.holds.clear();
-        self.unapplied_minor = 0;
-        self.group = None;
-        (self.dunning_level, self.dunned_on) = (0, None);
-        self.dunning_paused_by.clear();
         self.latest_on = *on;
     }
 
@@ -334,6 +334,11 @@ impl CreditLineRow {
         }
     }
 
+    /// Whether it ever was, also when it was closed or asked for again since.
+    const fn was_given(&self) -> bool {
+        self.policy.is_some()
+    }
+
     /// Brings up to date what follows from the rest.
     pub(super) fn sum_up(&mut self) {
         if self.status.is_open() {
@@ -341,7 +346,7 @@ impl CreditLineRow {
         }
         self.used_minor = sum_of(self.uses.iter().map(|used| used.outstanding_minor));
         self.held_minor = sum_of(self.holds.iter().map(|hold| hold.amount_minor));
-        self.review_on = self.policy.as_ref().and_then(|policy| policy.review_on);
+        self.review_on = self.policy.as_ref().filter(|_| self.status.is_open()).and_then(|policy| policy.review_on);
         pending::look_ahead(self);
     }
 }

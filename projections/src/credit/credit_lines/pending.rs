@@ -5,21 +5,22 @@ use chrono::{Days, NaiveDate};
 use domain::credit::policy::Policy;
 use domain::credit::reasons::SuspensionCause;
 
-/// Says in a row when what is due next.
+/// Says in a row what is due next, and when. What is owed is due, too, on a line that is over; only nothing about it is suspended.
 pub(super) fn look_ahead(row: &mut CreditLineRow) {
     let is_open = row.status.is_open();
-    let policy = row.policy.as_ref().filter(|_| is_open);
+    let policy = row.policy.as_ref();
     row.next_lapse_at = row.holds.first().map(|hold| hold.lapses_at).filter(|_| is_open);
     row.next_expiry_on = row.temporary.first().map(|temporary| temporary.expires_on).filter(|_| is_open);
     row.next_overdue_on = policy.and_then(|policy| overdue_on(row, policy));
     row.next_dunning_on = policy.and_then(|policy| dunning_on(row, policy));
-    row.next_review_on = policy.and_then(|policy| review_on(row, policy));
+    row.next_review_on = policy.filter(|_| is_open).and_then(|policy| review_on(row, policy));
 }
 
 /// The first day on which something is overdue that was not told, or on which the line is suspended for what is.
 fn overdue_on(row: &CreditLineRow, policy: &Policy) -> Option<NaiveDate> {
     let untold = row.uses.iter().find(|used| !used.is_overdue).and_then(|used| later(used.due_on, 1));
-    let suspends = policy.suspend_when_overdue && !row.suspended_for.contains(&SuspensionCause::Overdue);
+    let is_open = row.status.is_open();
+    let suspends = is_open && policy.suspend_when_overdue && !row.suspended_for.contains(&SuspensionCause::Overdue);
     let suspended = policy.overdue_block;
     let suspended_on = enough_on(row, suspended.minimum.minor(), |used| !used.is_borne)
         .and_then(|overdue_on| later(overdue_on, suspended.grace_days))

@@ -4,7 +4,8 @@ use super::{CreditLineRow, CreditLines, CreditStanding, Status};
 use crate::credit::stories::{
     any_command, any_moment, any_policy, approve, authorise, buy, cancel, capture, change_limit, change_policy,
     change_terms, close, customer, day, decided, dun, eur, go_on, grant, group, join, leave, money, noon, note_overdue,
-    opened, opened_with, pause, pay, policies, reject, request, resume, reverse, settle, settle_case, suspend, void,
+    opened, opened_with, pause, pay, pay_out, policies, reject, request, resume, reverse, settle, settle_case, suspend,
+    void,
 };
 use crate::folding::{folded, recorded};
 use crate::read_model::ReadModel;
@@ -139,6 +140,15 @@ fn money_pays_and_what_is_left_of_it_is_kept() {
 }
 
 #[test]
+fn what_is_paid_out_is_gone_and_owed_when_its_payment_was_none() {
+    let row = row_of(opened([pay(1, 50_000, "2026-02-10"), pay_out(1, 20_000, "2026-02-11")]));
+    assert_eq!(sums(&row), (0, 0, 30_000));
+    let bounced = [pay(1, 50_000, "2026-02-10"), pay_out(1, 20_000, "2026-02-11"), reverse(1, "2026-02-12")];
+    let row = row_of(opened(bounced));
+    assert_eq!((sums(&row), row.at(noon("2026-02-12"), None).available_minor), ((0, 0, -20_000), 80_000));
+}
+
+#[test]
 fn what_a_payment_paid_that_is_none_is_outstanding_again() {
     let paid = [buy(1, 40_000, "2026-02-01"), pay(1, 50_000, "2026-02-10")];
     let row = row_of(opened(paid.into_iter().chain([reverse(1, "2026-02-20")])));
@@ -262,6 +272,38 @@ fn what_is_outstanding_is_told_by_its_age() {
     assert_eq!(classes("2026-06-02"), [0, 0, 0, 20_000, 10_000]);
 }
 
+/// An order that was paid by a payment which bounced when the line was closed.
+fn owing(more: impl IntoIterator<Item = CreditCommand>) -> CreditLineRow {
+    let paid = [buy(1, 40_000, "2026-02-01"), pay(1, 40_000, "2026-02-02")];
+    let bounced = [close("2026-02-03"), reverse(1, "2026-02-10")];
+    row_of(opened(paid.into_iter().chain(bounced).chain(more)))
+}
+
+#[test]
+fn what_is_owed_on_a_line_that_is_over_is_told_late_and_reminded_of() {
+    let row = owing([]);
+    assert_eq!((row.status, sums(&row), row.review_on), (Status::Closed, (40_000, 0, 0), None));
+    assert_eq!((row.next_overdue_on, row.next_dunning_on), (Some(day("2026-03-04")), Some(day("2026-03-04"))));
+    assert_eq!(row.at(noon("2026-03-04"), None).overdue_minor, 40_000);
+    let row = owing([dun("2026-03-10")]);
+    assert_eq!((row.status, row.next_overdue_on, row.next_dunning_on), (Status::Closed, None, Some(day("2026-03-24"))));
+    let row = owing([dun("2026-03-10"), pay(2, 50_000, "2026-03-11")]);
+    assert_eq!((row.status, sums(&row), row.next_dunning_on), (Status::Closed, (0, 0, 10_000), None));
+}
+
+#[test]
+fn who_asks_again_owes_what_was_owed() {
+    let again = [dun("2026-03-10"), request(90_000, "2026-03-11")];
+    let row = owing(again.clone());
+    assert_eq!((row.status, sums(&row), row.limit_minor), (Status::Requested, (40_000, 0, 0), None));
+    assert_eq!((row.dunning_level, row.next_dunning_on), (1, Some(day("2026-03-24"))));
+    let row = owing(again.clone().into_iter().chain([reject("2026-03-12"), dun("2026-03-24")]));
+    assert_eq!((row.status, row.dunning_level, sums(&row)), (Status::Rejected, 2, (40_000, 0, 0)));
+    let row = owing(again.into_iter().chain([approve(60_000, usual(), "2026-03-12")]));
+    assert_eq!((row.status, row.dunning_level, row.next_overdue_on), (Status::Active, 1, Some(day("2026-03-09"))));
+    assert_eq!(row.at(noon("2026-03-12"), None).available_minor, 20_000);
+}
+
 proptest! {
     /// After each event of any history, the row says what the domain's line says.
     #[test]
@@ -335,10 +377,10 @@ fn is_line(row: &CreditLineRow, state: &CreditLine, asked: Moment) -> Result<(),
         CreditLine::Closed(_) => Some(Status::Closed),
     };
     prop_assert_eq!(Some(row.status), status);
-    let Ok(line) = state.open() else { return Ok(()) };
-    let minor = [line.limit(), line.outstanding(), line.held(), line.unapplied()].map(|money| money.minor());
-    prop_assert_eq!([row.limit_minor.unwrap_or(-1), row.used_minor, row.held_minor, row.unapplied_minor], minor);
-    prop_assert_eq!((&row.suspended_for, row.policy.as_ref()), (line.suspended(), Some(line.policy())));
+    let Ok(line) = state.owing() else { return Ok(()) };
+    let minor = [line.outstanding(), line.held(), line.unapplied()].map(|money| money.minor());
+    prop_assert_eq!([row.used_minor, row.held_minor, row.unapplied_minor], minor);
+    prop_assert_eq!(row.policy.as_ref(), Some(line.policy()));
     prop_assert_eq!(row.group, line.group().map(|group| group.as_uuid()));
     prop_assert_eq!(row.dunning_level, i32::from(line.dunning_level()));
     let paused = line.dunning_paused().iter().map(CaseId::as_str);
@@ -351,6 +393,9 @@ fn is_line(row: &CreditLineRow, state: &CreditLine, asked: Moment) -> Result<(),
         prop_assert_eq!((used.used_on, used.due_on), (known.used_on(), known.due_on()));
     }
     prop_assert!(row.uses.is_sorted_by_key(|used| used.due_on));
+    prop_assert_eq!(row.aging(asked.today), line.aging(asked.today));
+    let Ok(line) = state.open() else { return Ok(()) };
+    prop_assert_eq!((row.limit_minor, &row.suspended_for), (Some(line.limit().minor()), line.suspended()));
     // As it is once what is due by then is recorded.
     let settled = CreditLine::decide(state, CreditCommand::Settle { now: asked }).unwrap();
     let settled = CreditLine::fold(state.clone(), &settled);

@@ -2,7 +2,7 @@
 
 use super::{CreditMovements, Movement, MovementRow};
 use crate::credit::stories::{
-    any_command, any_policy, approve, authorise, buy, cancel, capture, day, opened, pay, request, reverse,
+    any_command, any_policy, approve, authorise, buy, cancel, capture, day, opened, pay, pay_out, request, reverse,
 };
 use crate::folding::recorded;
 use crate::read_model::ReadModel;
@@ -68,6 +68,16 @@ fn money_that_was_none_is_owed_again() {
     assert_eq!((rows[3].payment.as_deref(), rows[3].reason.as_deref()), (Some("payment-1"), Some("bounced")));
 }
 
+#[test]
+fn what_is_paid_out_is_not_good_any_more() {
+    let paid = [pay(1, 50_000, "2026-02-10"), pay_out(1, 20_000, "2026-02-11")];
+    let rows = rows_of(opened(paid.clone()));
+    assert_eq!(told(&rows)[1], (Movement::Refunded, 20_000, 0, -20_000));
+    assert_eq!((rows[1].refund.as_deref(), rows[1].reason.as_deref()), (Some("refund-1"), Some("overpaid")));
+    let bounced = rows_of(opened(paid.into_iter().chain([reverse(1, "2026-02-20")])));
+    assert_eq!(told(&bounced)[2], (Movement::Reversed, 50_000, 0, -50_000));
+}
+
 proptest! {
     /// After each command of any history, movements come to what is outstanding, and to what paid nothing yet.
     #[test]
@@ -85,7 +95,7 @@ proptest! {
                     sums = (sums.0 + row.outstanding_minor, sums.1 + row.unapplied_minor);
                 }
             }
-            if let Ok(line) = state.open() {
+            if let Ok(line) = state.owing() {
                 prop_assert_eq!(sums, (line.outstanding().minor(), line.unapplied().minor()));
             }
         }

@@ -16,7 +16,7 @@ pub(super) fn facts(event: &CreditEvent) -> Value {
         | E::LimitExceeded { .. }
         | E::Released { .. }
         | E::Overdue { .. } => of_order(event),
-        E::PaymentApplied { .. } | E::PaymentReversed { .. } => of_payment(event),
+        E::PaymentApplied { .. } | E::PaymentReversed { .. } | E::UnappliedRefunded { .. } => of_payment(event),
         E::DunningSent { level, channels, overdue, oldest_due_on, on } => json!({
             "level": level, "channels": channels, "overdue": overdue.amount(), "currency": overdue.currency(),
             "oldest_due_on": oldest_due_on, "on": on,
@@ -129,6 +129,10 @@ fn of_payment(event: &CreditEvent) -> Value {
         E::PaymentReversed { payment, amount, restored, from_unapplied, reason, on } => json!({
             "payment_id": payment, "amount": amount.amount(), "orders": restored.len(),
             "from_unapplied": from_unapplied.amount(), "currency": amount.currency(), "reason": reason, "on": on,
+        }),
+        E::UnappliedRefunded { refund, amount, unapplied, reason, on } => json!({
+            "refund_id": refund, "amount": amount.amount(), "unapplied": unapplied.amount(),
+            "currency": amount.currency(), "reason": reason, "on": on,
         }),
         _ => json!({}),
     }

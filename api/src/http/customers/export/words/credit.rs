@@ -32,6 +32,7 @@ pub(super) fn sentence(event: &CreditEvent) -> String {
         E::PaymentReversed { amount, payment, .. } => {
             format!("Your payment of {} turned out to be none ({payment})", spoken(*amount))
         }
+        E::UnappliedRefunded { amount, refund, .. } => format!("{} was paid back to you ({refund})", spoken(*amount)),
         E::DunningSent { overdue, .. } => format!("You were reminded that {} is overdue", spoken(*overdue)),
         E::DunningPaused { case, .. } => format!("You are not reminded while case {case} is open"),
         E::DunningResumed { case, .. } => format!("Case {case} is over, and you may be reminded again"),
