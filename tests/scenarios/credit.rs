@@ -517,13 +517,18 @@ async fn what_is_owed_is_told_by_line_by_movement_and_by_age() {
     let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
     let statement = statement.text().await.expect("CSV");
     let rows: Vec<&str> = statement.lines().collect();
-    assert_eq!(rows[0], "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,balance,currency");
-    assert_eq!(rows[1], format!("{today},opening,,,,,,,,0.00,EUR"));
+    assert_eq!(
+        rows[0],
+        "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,change,balance,currency"
+    );
+    assert_eq!(rows[1], format!("{today},opening,,,,,,,,,0.00,EUR"));
     assert!(
-        rows[2].starts_with(&format!("{today},used,order-1,,,")) && rows[2].ends_with(",300.00,300.00,EUR"),
+        rows[2].starts_with(&format!("{today},used,order-1,,,")) && rows[2].ends_with(",300.00,300.00,300.00,EUR"),
         "{rows:?}"
     );
-    assert_eq!(rows.last().copied(), Some(format!("{today},closing,,,,,,,,150.00,EUR").as_str()));
+    assert_eq!(rows.last().copied(), Some(format!("{today},closing,,,,,,,,,150.00,EUR").as_str()));
+    let cents = |row: &&str| row.split(',').nth(9)?.replace('.', "").parse::<i64>().ok();
+    assert_eq!(rows.iter().filter_map(cents).sum::<i64>(), 15_000, "the changes sum up to what is owed: {rows:?}");
     let turned = world.get(&format!("{line}/statement?from=2026-02-01&to=2026-01-01")).await;
     assert_eq!(turned.refusal(), "400 invalid_parameter to invalid_parameter");
 
@@ -532,8 +537,16 @@ async fn what_is_owed_is_told_by_line_by_movement_and_by_age() {
     }}]);
     assert_eq!(seen(format!("{line}/aging")).await["items"], aged);
     assert_eq!(seen("/v1/credit/aging".to_owned()).await["items"], aged);
+    let open = seen(format!("{line}/uses")).await["items"].clone();
+    let due_on = open[0]["due_on"].clone();
+    let expected = json!([{"order_id": "order-2", "invoice_id": null, "amount": "200.00", "outstanding": "150.00",
+        "currency": "EUR", "used_on": today, "due_on": due_on, "days_overdue": 0}]);
+    assert_eq!(open, expected);
     let nowhere = "00000000-0000-7000-8000-000000000000";
-    assert_eq!(world.get(&format!("/v1/credit-lines/{nowhere}")).await.refusal(), "404 credit_not_requested");
+    for part in ["", "/uses"] {
+        let path = format!("/v1/credit-lines/{nowhere}{part}");
+        assert_eq!(world.get(&path).await.refusal(), "404 credit_not_requested", "{path}");
+    }
     assert_eq!(world.get(&format!("/v1/credit-groups/{nowhere}")).await.refusal(), "404 credit_group_not_found");
     let checked = world.run(&["check", "--all"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));

@@ -252,9 +252,12 @@ async fn a_payment_says_when_it_came_and_counts_when_it_was_recorded() {
     let today = today.as_str().expect("a day");
     let statement = world.open(None, &format!("{line}/statement?from={today}&to={today}"), None).await;
     let statement = statement.text().await.expect("CSV");
-    assert!(statement.contains(&format!("{today},received,,,p-1,,,2026-01-02,30.00,0.00,EUR\r\n")), "{statement}");
+    assert!(
+        statement.contains(&format!("{today},received,,,p-1,,,2026-01-02,30.00,-30.00,0.00,EUR\r\n")),
+        "{statement}"
+    );
     let columns: Vec<_> = statement.lines().map(|row| row.matches(',').count()).collect();
-    assert!(columns.iter().all(|count| *count == 10), "{statement}");
+    assert!(columns.iter().all(|count| *count == 11), "{statement}");
 }
 
 #[tokio::test]

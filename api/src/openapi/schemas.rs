@@ -101,7 +101,7 @@ by_hand! {
     /// The accounts' own name for a bill.
     InvoiceId => identifier("The invoice, in the words of the system that writes it", "invoice-7");
     /// What was owed before a period, what moved it, and what is owed at its end.
-    CreditStatement => text("The statement, as CSV", None, "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,balance,currency\r\n");
+    CreditStatement => text("The statement, as CSV", None, "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,change,balance,currency\r\n");
     /// A bank's own name for a payment.
     PaymentId => identifier("The payment, in the words of the system that took it", "payment-7");
     /// Somebody's own name for a return or a credit note.

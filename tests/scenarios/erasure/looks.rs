@@ -49,6 +49,7 @@ const LOOKS: &[Look] = &[
     look("/v1/credit-lines/{line}", "/v1/credit-lines/ID", 404, NO_LINE),
     look("/v1/credit-lines/{line}/events", "/v1/credit-lines/ID/events", 404, NO_LINE),
     look("/v1/credit-lines/{line}/movements", "/v1/credit-lines/ID/movements", 404, NO_LINE),
+    look("/v1/credit-lines/{line}/uses", "/v1/credit-lines/ID/uses", 404, NO_LINE),
     look("/v1/credit-lines/{line}/aging", "/v1/credit-lines/ID/aging", 404, NO_LINE),
     look(
         "/v1/credit-lines/{line}/statement",

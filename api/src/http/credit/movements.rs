@@ -13,11 +13,11 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use commands::{Caller, Scope};
-use domain::Currency;
 use domain::credit::aging::within_limits;
+use domain::{Currency, Money};
 use projections::credit::credit_groups::CreditGroups;
 use projections::credit::credit_lines::{self, CreditLines};
-use projections::credit::credit_movements::{self, CreditMovements, StatementLine};
+use projections::credit::credit_movements::{self, CreditMovements, MovementRow, StatementLine};
 use projections::{AsOf, ReadModel};
 use serde::{Deserialize, Serialize};
 use store::Position;
@@ -37,7 +37,8 @@ const STATEMENT_DAYS_MAX: i64 = 400;
 /// So many movements of a statement are read at a time.
 const STATEMENT_PART: usize = 1_000;
 /// The first row of a statement.
-const COLUMNS: &str = "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,balance,currency";
+const COLUMNS: &str =
+    "on,kind,order_id,invoice_id,payment_id,refund_id,due_on,received_on,amount,change,balance,currency";
 
 /// A movement of what is owed.
 #[derive(Serialize, ToSchema)]
@@ -49,6 +50,9 @@ pub(super) struct CreditMovementView {
     amount: String,
     #[schema(value_type = schemas::Currency)]
     currency: Currency,
+    /// What it added to the balance. Nothing, where money that had come in pays an order: the balance fell when it came.
+    #[schema(value_type = schemas::Amount)]
+    change: String,
     /// What is owed after it, less money that paid nothing yet; below zero when the customer has something good.
     #[schema(value_type = schemas::Amount)]
     balance: String,
@@ -78,6 +82,7 @@ impl From<StatementLine> for CreditMovementView {
             kind: movement.kind.as_str(),
             amount: movement.amount.amount(),
             currency,
+            change: change(&movement).amount(),
             balance: within_limits(balance_minor, currency).amount(),
             order_id: movement.order,
             payment_id: movement.payment,
@@ -90,6 +95,10 @@ impl From<StatementLine> for CreditMovementView {
             recorded_at: movement.recorded_at,
         }
     }
+}
+
+fn change(movement: &MovementRow) -> Money {
+    within_limits(movement.outstanding_minor.saturating_sub(movement.unapplied_minor), movement.amount.currency())
 }
 
 /// Tells what moved what is owed on a line, the newest first, with what was owed after it.
@@ -205,7 +214,7 @@ async fn statement(
 }
 
 fn sum_row(on: NaiveDate, kind: &str, minor: i64, currency: Currency) -> String {
-    format!("{on},{kind},,,,,,,,{},{currency}", within_limits(minor, currency).amount())
+    format!("{on},{kind},,,,,,,,,{},{currency}", within_limits(minor, currency).amount())
 }
 
 /// A row of RFC 4180. Ids and codes have no letters that would have to be quoted.
@@ -222,6 +231,7 @@ fn csv_row(StatementLine { movement, balance_minor }: &StatementLine, currency: 
         day(movement.due_on),
         day(movement.received_on),
         movement.amount.amount(),
+        change(movement).amount(),
         within_limits(*balance_minor, currency).amount(),
         currency.to_string(),
     ]

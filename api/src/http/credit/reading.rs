@@ -12,10 +12,10 @@ use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::{Caller, Scope};
 use domain::Currency;
-use domain::credit::aging::Aging;
+use domain::credit::aging::{Aging, within_limits};
 use domain::credit::reasons::RejectReason;
 use domain::ids::HoldId;
-use projections::credit::credit_aging::{self, AgedSum, CreditAging};
+use projections::credit::credit_aging::{self, Aged, AgedSum, CreditAging, UseRow};
 use projections::credit::credit_groups::CreditGroups;
 use projections::credit::credit_lines::standing::CreditStanding;
 use projections::credit::credit_lines::{self, CreditLines, HoldRow, Status, TemporaryRow};
@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(get_credit_line))
         .routes(routes!(list_credit_lines))
         .routes(routes!(list_credit_lines_of_customer))
+        .routes(routes!(list_credit_uses))
         .routes(routes!(get_credit_line_aging))
         .routes(routes!(get_credit_aging))
 }
@@ -356,6 +357,82 @@ async fn list_credit_lines_of_customer(
     Ok(Found { position, version: None, body })
 }
 
+/// An order that is not paid.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OpenUseView {
+    #[schema(value_type = schemas::OrderId)]
+    order_id: String,
+    #[schema(example = "inv-7")]
+    invoice_id: Option<String>,
+    /// What it used.
+    #[schema(value_type = schemas::Amount)]
+    amount: String,
+    /// What is to be paid still.
+    #[schema(value_type = schemas::Amount)]
+    outstanding: String,
+    #[schema(value_type = schemas::Currency)]
+    currency: Currency,
+    used_on: NaiveDate,
+    /// The last day on which it is paid in time.
+    due_on: NaiveDate,
+    /// How many days it is late; nothing of one that is not.
+    #[schema(example = 12)]
+    days_overdue: i64,
+}
+
+impl OpenUseView {
+    fn of(used: UseRow, today: NaiveDate) -> Self {
+        let currency = used.amount.currency();
+        Self {
+            order_id: used.order,
+            invoice_id: used.invoice,
+            amount: used.amount.amount(),
+            outstanding: within_limits(used.outstanding_minor, currency).amount(),
+            currency,
+            used_on: used.used_on,
+            due_on: used.due_on,
+            days_overdue: (today - used.due_on).num_days().max(0),
+        }
+    }
+}
+
+/// Lists the orders on a line that are not paid, the oldest due first.
+#[utoipa::path(
+    get, path = "/v1/credit-lines/{line}/uses", tag = "credit", operation_id = "list_credit_uses",
+    params(("line" = Uuid, Path, description = "The line of credit", example = "018f0000-0000-7000-8000-000000000001"), MinPosition),
+    responses(
+        (status = 200, description = "All of them", body = ListView<OpenUseView>),
+        (status = 404, description = "credit_not_requested"),
+    ),
+    security(("key" = [Scope::CreditRead])),
+)]
+async fn list_credit_uses(
+    State(api): State<Api>,
+    caller: Caller,
+    PathId(line): PathId,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
+    min_position: MinPosition,
+) -> Result<Found<ListView<OpenUseView>>, Problem> {
+    caller.require(Scope::CreditRead)?;
+    let (position, aged) = aged_of_line(&api, &caller, line, min_position).await?;
+    let view = |used| OpenUseView::of(used, caller.today());
+    Ok(Found { position, version: None, body: ListView::whole(aged.uses.into_iter().map(view).collect()) })
+}
+
+async fn aged_of_line(
+    api: &Api,
+    caller: &Caller,
+    line: Uuid,
+    min_position: MinPosition,
+) -> Result<(Position, Aged), Problem> {
+    wait_for(api, &[CreditAging::NAME, CreditLines::NAME], min_position).await?;
+    let AsOf { position, value } = credit_aging::of_line(&api.pools, caller.tenant, line, caller.today()).await?;
+    if value.uses.is_empty() {
+        require_line(api, caller, line).await?;
+    }
+    Ok((position, value))
+}
+
 /// What is to be paid in a currency.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AgedSumView {
@@ -391,12 +468,8 @@ async fn get_credit_line_aging(
     min_position: MinPosition,
 ) -> Result<Found<ListView<AgedSumView>>, Problem> {
     caller.require(Scope::CreditRead)?;
-    wait_for(&api, &[CreditAging::NAME, CreditLines::NAME], min_position).await?;
-    let AsOf { position, value } = credit_aging::of_line(&api.pools, caller.tenant, line, caller.today()).await?;
-    if value.sums.is_empty() {
-        require_line(&api, &caller, line).await?;
-    }
-    let body = ListView::whole(value.sums.into_iter().map(AgedSumView::from).collect());
+    let (position, aged) = aged_of_line(&api, &caller, line, min_position).await?;
+    let body = ListView::whole(aged.sums.into_iter().map(AgedSumView::from).collect());
     Ok(Found { position, version: None, body })
 }
 
