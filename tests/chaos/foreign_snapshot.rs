@@ -45,9 +45,12 @@ async fn a_foreign_snapshot_slows_nothing() {
     shift.end().await;
     assert_eq!(rows_updated(&superuser).await, 0, "rows that every append changes grow old versions under a snapshot");
     assert!(lags.iter().all(|lag| *lag < Duration::MAX), "a command was never seen in the balance");
-    let (ratio, p99) = (during / before, percentile(lags, 99));
-    println!("foreign snapshot: {before:.0} commands/s before, {during:.0} at its end ({ratio:.2} ×), lag p99 {p99:?}");
+    let ratio = during / before;
+    println!("foreign snapshot: {before:.0} commands/s before, {during:.0} at its end ({ratio:.2} ×)");
+    // A busy machine is no fault: what is measured is measured in the long form.
     if is_long {
+        let p99 = percentile(lags, 99);
+        println!("foreign snapshot: lag p99 {p99:?}");
         assert!(ratio >= RATIO_MIN, "{ratio:.2} × of the throughput is left, {RATIO_MIN} × is asked for");
         assert!(p99 <= LAG_P99_MAX, "the projections were {p99:?} behind");
     }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 const LINES: u64 = 200;
 const INVOICES_EACH: u64 = 100;
 /// So many lines are under way at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 100;
 const DAYS: u64 = 365;
 const TERMS: [u16; 4] = [30, 45, 60, 90];
 
